@@ -1,0 +1,1 @@
+//! A real-time audio mixer: ports, bridges, wave files, sound devices, one clock.

@@ -1,0 +1,1 @@
+//! Sessions and their media streams: where signalling and media meet.

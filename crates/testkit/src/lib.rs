@@ -1,0 +1,1 @@
+//! What the tests of all crates share: a virtual clock, a simulated network, audio measurement. Not published.
