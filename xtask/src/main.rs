@@ -1,2 +1,54 @@
-//! Repository chores.
-fn main() {}
+//! Repository chores: `cargo xtask tidy | test | fuzz`.
+
+// A chore talks to a terminal: printing is what it is for.
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod fuzz;
+mod gate;
+mod process;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Repository chores of Offhook.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// The gate: format, lints, tidy, docs, every test, fuzz corpora replayed.
+    Test,
+    /// The rules of ARCHITECTURE.md that the compiler does not check.
+    Tidy,
+    /// Search for crashes with cargo-fuzz, every target in turn.
+    Fuzz(fuzz::Options),
+}
+
+fn main() -> ExitCode {
+    let root = workspace_root();
+    let outcome = match Cli::parse().chore {
+        Chore::Test => gate::run_all(&root),
+        Chore::Tidy => tidy::run(&root),
+        Chore::Fuzz(options) => fuzz::run_campaign(&root, &options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn workspace_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .expect("xtask lies in the workspace root")
+        .to_owned()
+}

@@ -1,1 +1,7 @@
 //! What the tests of all crates share: a virtual clock, a simulated network, audio measurement. Not published.
+
+pub mod net;
+
+mod clock;
+
+pub use clock::VirtualClock;
