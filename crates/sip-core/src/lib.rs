@@ -1,1 +1,14 @@
 //! SIP (RFC 3261): messages, URIs, transactions, dialogs, usages and an endpoint, free of I/O, with a Tokio driver.
+//!
+//! The lowest layer is the message: [`Message::parse`] keeps the bytes it was given and marks what is where;
+//! [`Headers::typed`] reads a header field when it is asked for; printing repeats what was not touched.
+
+pub mod header;
+pub mod message;
+pub mod parse;
+pub mod uri;
+
+pub use header::{HeaderError, HeaderName, Headers, NameAddr, TypedHeader};
+pub use message::{Message, Method, Request, Response, StatusClass, StatusCode};
+pub use parse::{Limits, ParseError, ParseErrorKind, ParseOptions, Policy};
+pub use uri::{Host, SipUri, Uri, UriError};

@@ -1,0 +1,91 @@
+//! Call-ID, Max-Forwards and Content-Length: one word or one number (RFC 3261 §20.8, §20.14, §20.22).
+
+use std::fmt;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{HeaderError, HeaderName, TypedHeader, write_number};
+use crate::parse::lex::{self, Cursor};
+
+/// Call-ID: names a call or a registration; compared byte for byte (RFC 3261 §20.8).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct CallId(Bytes);
+
+impl CallId {
+    /// A Call-ID of this text, or `None` where it is empty or has white space or control characters.
+    pub fn new(text: impl Into<Bytes>) -> Option<Self> {
+        Self::parse(text.into()).ok()
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The text; `""` for one that is not UTF-8.
+    pub fn as_str(&self) -> &str {
+        lex::ascii(&self.0)
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Debug for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl TypedHeader for CallId {
+    const NAME: HeaderName<'static> = HeaderName::CallId;
+
+    /// `word ["@" word]`. What a word may hold differs among real phones, so any visible bytes do.
+    fn parse(value: Bytes) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(&value);
+        if cursor.take_while(|b| b > b' ' && b != 0x7f).is_empty() || !cursor.is_end() {
+            return Err(cursor.unexpected());
+        }
+        Ok(Self(value))
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+macro_rules! number_headers {
+    ($($(#[$doc:meta])* $name:ident($type:ty);)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $type);
+
+        impl TypedHeader for $name {
+            const NAME: HeaderName<'static> = HeaderName::$name;
+
+            fn parse(value: Bytes) -> Result<Self, HeaderError> {
+                lex::number(&value).map(Self)
+            }
+
+            fn write(&self, out: &mut BytesMut) {
+                write_number(out, u64::from(self.0));
+            }
+        }
+    )*};
+}
+
+number_headers! {
+    /// Max-Forwards: how many more hops a request may take, 0 to 255 (RFC 3261 §20.22).
+    MaxForwards(u8);
+    /// Content-Length: bytes in the body (RFC 3261 §20.14). Written by the message itself.
+    ContentLength(u32);
+    /// Expires: seconds until the registration, subscription, invitation or publication ends (RFC 3261 §20.19).
+    Expires(u32);
+    /// Min-Expires: the shortest refresh interval that a server accepts, in seconds (RFC 3261 §20.23).
+    MinExpires(u32);
+    /// RSeq: the number of a reliable provisional response (RFC 3262 §7.1).
+    RSeq(u32);
+}

@@ -1,0 +1,85 @@
+//! What every typed header field can do.
+
+use bytes::{Bytes, BytesMut};
+
+use super::HeaderName;
+use crate::uri::UriError;
+
+/// A header field value with structure: parsed on demand, written back as it was read.
+///
+/// Implement it for a header field of your own and [`Headers::typed`](super::Headers::typed) reads it:
+/// ```
+/// use bytes::{Bytes, BytesMut};
+/// use offhook_sip_core::{HeaderError, HeaderName, Headers, TypedHeader};
+///
+/// struct Colour(Bytes);
+/// impl TypedHeader for Colour {
+///     const NAME: HeaderName<'static> = HeaderName::Other("X-Colour");
+///     fn parse(value: Bytes) -> Result<Self, HeaderError> {
+///         if value.is_empty() { Err(HeaderError::Truncated { offset: 0 }) } else { Ok(Self(value)) }
+///     }
+///     fn write(&self, out: &mut BytesMut) {
+///         out.extend_from_slice(&self.0);
+///     }
+/// }
+///
+/// let mut headers = Headers::new();
+/// headers.push("x-colour", "red");
+/// assert_eq!(headers.typed::<Colour>().unwrap().unwrap().0, "red");
+/// ```
+pub trait TypedHeader: Sized {
+    /// The name of the field.
+    const NAME: HeaderName<'static>;
+
+    /// Whether one field may hold several values with commas between them (RFC 3261 §7.3.1). `parse` then
+    /// gets one of them.
+    const LIST: bool = false;
+
+    /// Reads one value, without white space around it and without line folding.
+    fn parse(value: Bytes) -> Result<Self, HeaderError>;
+
+    /// Appends the value, without name and line end.
+    fn write(&self, out: &mut BytesMut);
+
+    /// The value as bytes of its own.
+    fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(64);
+        self.write(&mut out);
+        out.freeze()
+    }
+}
+
+/// Why a header field value is malformed. Offsets count from the start of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// A byte that the grammar does not allow where it stands.
+    #[error("unexpected byte 0x{byte:02x} at {offset}")]
+    Unexpected {
+        /// Where.
+        offset: usize,
+        /// Which.
+        byte: u8,
+    },
+    /// The value ends where more is needed.
+    #[error("value ends at {offset}, where more is needed")]
+    Truncated {
+        /// The value's length.
+        offset: usize,
+    },
+    /// A quoted string without its closing quote.
+    #[error("the quote opened at {offset} is not closed")]
+    UnclosedQuote {
+        /// Where it opens.
+        offset: usize,
+    },
+    /// A number that its field cannot hold.
+    #[error("number at {offset} is out of range")]
+    OutOfRange {
+        /// Where it starts.
+        offset: usize,
+    },
+    /// A URI inside the value is malformed.
+    #[error("URI: {0}")]
+    Uri(#[from] UriError),
+}

@@ -1,0 +1,142 @@
+//! Responses (RFC 3261 §7.2, §8.2.6).
+
+use std::borrow::Cow;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Request, StatusCode};
+use crate::header::{HeaderName, Headers, To};
+
+/// A response. Cloning copies the list of header fields, not the message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    status: StatusCode,
+    reason: Bytes,
+    headers: Headers,
+    body: Bytes,
+}
+
+impl Response {
+    /// A response with the default reason phrase and no header fields.
+    pub fn new(status: StatusCode) -> Self {
+        let reason = Bytes::from_static(status.default_reason().as_bytes());
+        Self {
+            status,
+            reason,
+            headers: Headers::new(),
+            body: Bytes::new(),
+        }
+    }
+
+    /// The response to `request`: Via, From, To, Call-ID and CSeq are copied byte for byte, and Timestamp into
+    /// a 100 (RFC 3261 §8.2.6).
+    pub fn for_request(request: &Request, status: StatusCode) -> Self {
+        Self::for_headers(request.headers(), status)
+    }
+
+    pub(crate) fn for_headers(request: &Headers, status: StatusCode) -> Self {
+        let mut response = Self::new(status);
+        let echoed = [
+            HeaderName::Via,
+            HeaderName::From,
+            HeaderName::To,
+            HeaderName::CallId,
+            HeaderName::CSeq,
+        ];
+        for name in echoed {
+            response.headers.copy_from(request, name);
+        }
+        if status == StatusCode::TRYING {
+            response.headers.copy_from(request, HeaderName::Timestamp);
+        }
+        response
+    }
+
+    pub(crate) fn from_parts(status: StatusCode, reason: Bytes, headers: Headers, body: Bytes) -> Self {
+        Self {
+            status,
+            reason,
+            headers,
+            body,
+        }
+    }
+
+    /// The same with `tag` in To, unless To has one already (RFC 3261 §8.2.6.2).
+    #[must_use]
+    pub fn with_to_tag(mut self, tag: &str) -> Self {
+        if let Some(Ok(mut to)) = self.headers.typed::<To>()
+            && to.tag().is_none()
+        {
+            to.set_tag(tag);
+            self.headers.set_typed(&to);
+        }
+        self
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The reason phrase; bytes that are not UTF-8 are replaced.
+    pub fn reason(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.reason)
+    }
+
+    /// The reason phrase as it stands.
+    pub fn reason_bytes(&self) -> &Bytes {
+        &self.reason
+    }
+
+    /// Sets the reason phrase. CR and LF become spaces.
+    pub fn set_reason(&mut self, reason: &str) {
+        self.reason = Bytes::from(reason.replace(['\r', '\n'], " "));
+    }
+
+    /// The header fields.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The header fields, to change.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        &mut self.headers
+    }
+
+    /// The body; empty where there is none.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Sets the body and its Content-Type.
+    pub fn set_body(&mut self, content_type: &str, body: impl Into<Bytes>) {
+        self.headers.set(HeaderName::ContentType, content_type);
+        self.body = body.into();
+    }
+
+    /// Removes the body and the header fields that describe it.
+    pub fn clear_body(&mut self) {
+        super::remove_body_headers(&mut self.headers);
+        self.body = Bytes::new();
+    }
+
+    /// The response as it goes on the wire; Content-Length is made to fit the body.
+    pub fn to_bytes(&self) -> Bytes {
+        let len = self.reason.len() + self.headers.written_len() + self.body.len() + 16;
+        let mut out = BytesMut::with_capacity(len);
+        self.write_to(&mut out);
+        out.freeze()
+    }
+
+    /// Appends the response as it goes on the wire.
+    pub fn write_to(&self, out: &mut BytesMut) {
+        out.extend_from_slice(b"SIP/2.0 ");
+        crate::header::write_number(out, u64::from(self.status.as_u16()));
+        out.extend_from_slice(b" ");
+        out.extend_from_slice(&self.reason);
+        out.extend_from_slice(b"\r\n");
+        self.headers.write_to(out, self.body.len());
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&self.body);
+    }
+}

@@ -1,0 +1,288 @@
+//! Byte classes and the cursor that all value parsers walk with (RFC 3261 §25.1).
+
+use std::ops::Range;
+
+use crate::header::HeaderError;
+
+const TOKEN: u8 = 1;
+const USER: u8 = 2;
+const PASSWORD: u8 = 4;
+const PARAM: u8 = 8;
+const HOST: u8 = 16;
+const URIC: u8 = 32;
+const URI_HEADER: u8 = 64;
+
+static CLASS: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut table = [0u8; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            table[byte] = TOKEN | USER | PASSWORD | PARAM | HOST | URIC | URI_HEADER;
+        }
+        byte += 1;
+    }
+    mark(&mut table, b"-.!%*_+`'~", TOKEN);
+    // mark = "-_.!~*'()"; escapes are checked where they stand.
+    mark(
+        &mut table,
+        b"-_.!~*'()%",
+        USER | PASSWORD | PARAM | URIC | URI_HEADER,
+    );
+    // Handsets send service codes such as *31#: '#' in a user part is harmless and common.
+    mark(&mut table, b"&=+$,;?/#", USER);
+    mark(&mut table, b"&=+$,", PASSWORD);
+    mark(&mut table, b"[]/:&+$", PARAM);
+    mark(&mut table, b"[]/?:+$", URI_HEADER);
+    // RFC 3261's hostname has no '_', the names that administrators choose do.
+    mark(&mut table, b"-._", HOST);
+    mark(&mut table, b";/?:@&=+$,[]#", URIC);
+    table
+}
+
+const fn mark(table: &mut [u8; 256], bytes: &[u8], class: u8) {
+    let mut i = 0;
+    while i < bytes.len() {
+        table[bytes[i] as usize] |= class;
+        i += 1;
+    }
+}
+
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & TOKEN != 0
+}
+
+pub(crate) fn is_user_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & USER != 0
+}
+
+pub(crate) fn is_password_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & PASSWORD != 0
+}
+
+pub(crate) fn is_uri_param_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & PARAM != 0
+}
+
+pub(crate) fn is_uri_header_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & URI_HEADER != 0
+}
+
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & HOST != 0
+}
+
+pub(crate) fn is_uric_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & URIC != 0
+}
+
+pub(crate) fn is_ws(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// Whether `text` is a non-empty RFC 3261 token.
+pub(crate) fn is_token(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
+}
+
+/// The range of `text` without white space at both ends, shifted by `base`.
+pub(crate) fn trim(text: &[u8]) -> Range<usize> {
+    let mut start = 0;
+    let mut end = text.len();
+    while start < end && is_ws(text[start]) {
+        start += 1;
+    }
+    while end > start && is_ws(text[end - 1]) {
+        end -= 1;
+    }
+    start..end
+}
+
+/// `text` without white space at both ends.
+pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
+    &text[trim(text)]
+}
+
+/// Where the first value of a comma list ends: at a comma outside quotes and angle brackets, or at the end.
+pub(crate) fn list_element_end(text: &[u8]) -> usize {
+    if memchr::memchr(b',', text).is_none() {
+        return text.len();
+    }
+    let mut pos = 0;
+    let mut bracketed = false;
+    while pos < text.len() {
+        match text[pos] {
+            b'"' => match quoted_end(text, pos) {
+                Some(end) => {
+                    pos = end;
+                    continue;
+                }
+                None => return text.len(),
+            },
+            b'<' => bracketed = true,
+            b'>' => bracketed = false,
+            b',' if !bracketed => return pos,
+            _ => {}
+        }
+        pos += 1;
+    }
+    text.len()
+}
+
+/// Where the quoted string that opens at `start` ends (behind its closing quote).
+pub(crate) fn quoted_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut pos = start + 1;
+    while pos < text.len() {
+        match text[pos] {
+            b'"' => return Some(pos + 1),
+            b'\\' => pos += 2,
+            _ => pos += 1,
+        }
+    }
+    None
+}
+
+/// A walk over one header value that knows its offset, for errors.
+#[derive(Clone, Debug)]
+pub(crate) struct Cursor<'a> {
+    text: &'a [u8],
+    pos: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { text, pos: 0 }
+    }
+
+    pub(crate) fn at(text: &'a [u8], pos: usize) -> Self {
+        Self { text, pos }
+    }
+
+    pub(crate) fn pos(&self) -> usize {
+        self.pos
+    }
+
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.text.get(self.pos).copied()
+    }
+
+    pub(crate) fn slice(&self, range: Range<usize>) -> &'a [u8] {
+        &self.text[range]
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.text[self.pos..]
+    }
+
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.pos += count;
+    }
+
+    pub(crate) fn skip_ws(&mut self) {
+        while self.peek().is_some_and(is_ws) {
+            self.pos += 1;
+        }
+    }
+
+    pub(crate) fn eat(&mut self, byte: u8) -> bool {
+        let hit = self.peek() == Some(byte);
+        self.pos += usize::from(hit);
+        hit
+    }
+
+    pub(crate) fn is_end(&self) -> bool {
+        self.pos >= self.text.len()
+    }
+
+    /// The error for whatever stands here.
+    pub(crate) fn unexpected(&self) -> HeaderError {
+        match self.peek() {
+            Some(byte) => HeaderError::Unexpected {
+                offset: self.pos,
+                byte,
+            },
+            None => HeaderError::Truncated { offset: self.pos },
+        }
+    }
+
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), HeaderError> {
+        if self.eat(byte) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
+    }
+
+    pub(crate) fn expect_end(&mut self) -> Result<(), HeaderError> {
+        self.skip_ws();
+        if self.is_end() {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
+    }
+
+    pub(crate) fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> Range<usize> {
+        let start = self.pos;
+        while self.peek().is_some_and(&accept) {
+            self.pos += 1;
+        }
+        start..self.pos
+    }
+
+    pub(crate) fn token(&mut self) -> Result<Range<usize>, HeaderError> {
+        let range = self.take_while(is_token_byte);
+        if range.is_empty() {
+            Err(self.unexpected())
+        } else {
+            Ok(range)
+        }
+    }
+
+    /// A quoted string with its quotes.
+    pub(crate) fn quoted(&mut self) -> Result<Range<usize>, HeaderError> {
+        let start = self.pos;
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected());
+        }
+        match quoted_end(self.text, start) {
+            Some(end) => {
+                self.pos = end;
+                Ok(start..end)
+            }
+            None => Err(HeaderError::UnclosedQuote { offset: start }),
+        }
+    }
+
+    /// `1*DIGIT` that fits `T`.
+    pub(crate) fn number<T: TryFrom<u64>>(&mut self) -> Result<T, HeaderError> {
+        let start = self.pos;
+        let mut value: u64 = 0;
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            value = value
+                .checked_mul(10)
+                .and_then(|v| v.checked_add(u64::from(digit - b'0')))
+                .ok_or(HeaderError::OutOfRange { offset: start })?;
+            self.pos += 1;
+        }
+        if self.pos == start {
+            return Err(self.unexpected());
+        }
+        T::try_from(value).map_err(|_| HeaderError::OutOfRange { offset: start })
+    }
+}
+
+/// `text` as `1*DIGIT` and nothing else.
+pub(crate) fn number<T: TryFrom<u64>>(text: &[u8]) -> Result<T, HeaderError> {
+    let mut cursor = Cursor::new(text);
+    cursor.skip_ws();
+    let value = cursor.number()?;
+    cursor.expect_end()?;
+    Ok(value)
+}
+
+/// Bytes that a grammar limited to ASCII, as text.
+pub(crate) fn ascii(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap_or_default()
+}

@@ -1,0 +1,235 @@
+//! The one pass over a message's head.
+
+use std::ops::Range;
+
+use bytes::BytesMut;
+
+use super::start_line::{self, StartLine};
+use super::{Framing, ParseErrorKind, ParseOptions, Policy, lex};
+use crate::header::{Entry, HeaderName, Place, UNKNOWN, lookup};
+
+const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
+
+/// What the pass found. After a fault it goes on, so that a request can be answered by what follows.
+#[derive(Debug, Default)]
+pub(crate) struct Scan {
+    pub(crate) start: Option<StartLine>,
+    pub(crate) first_line: Range<usize>,
+    pub(crate) entries: Vec<Entry>,
+    /// Values that had to be unfolded.
+    pub(crate) extra: BytesMut,
+    pub(crate) content_length: Option<usize>,
+    /// Where the body begins, once the empty line is found.
+    pub(crate) end: Option<usize>,
+    /// The first fault.
+    pub(crate) error: Option<(usize, ParseErrorKind)>,
+    /// Whether any fault lies behind the start line.
+    pub(crate) head_faulty: bool,
+}
+
+impl Scan {
+    pub(crate) fn note(&mut self, offset: usize, kind: ParseErrorKind) {
+        self.error.get_or_insert((offset, kind));
+    }
+
+    fn note_in_head(&mut self, offset: usize, kind: ParseErrorKind) {
+        self.head_faulty = true;
+        self.note(offset, kind);
+    }
+}
+
+/// How many header fields to make room for: more than most messages have.
+const USUAL_HEADERS: usize = 24;
+
+pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Scan {
+    let mut scan = Scan::default();
+    let start = bytes.iter().take_while(|&&b| b == b'\r' || b == b'\n').count();
+    let limit = options.limits.head_bytes.min(super::Limits::HARD_HEAD_BYTES);
+    let head = &bytes[..bytes.len().min(start.saturating_add(limit))];
+    if start == bytes.len() {
+        scan.note(0, ParseErrorKind::Empty);
+        return scan;
+    }
+    scan.entries.reserve_exact(USUAL_HEADERS.min(head.len() / 4));
+    let mut line = start;
+    let mut with_cr = 0;
+    let mut first = true;
+    for lf in memchr::memchr_iter(b'\n', &bytes[start..head.len()]).map(|at| start + at) {
+        let cr = lf > line && bytes[lf - 1] == b'\r';
+        with_cr += usize::from(cr);
+        let end = lf - usize::from(cr);
+        if !cr && options.policy == Policy::Strict {
+            scan.note_in_head(lf, ParseErrorKind::BareLf);
+        }
+        if end == line {
+            scan.end = Some(lf + 1);
+            break;
+        }
+        let next = lf + 1;
+        if first {
+            first = false;
+            scan.first_line = line..end;
+            match start_line::read(bytes, line..end) {
+                Ok(start_line) => scan.start = Some(start_line),
+                Err((offset, kind)) => scan.note(offset, kind),
+            }
+        } else if lex::is_ws(bytes[line]) {
+            fold(&mut scan, bytes, line..end, next);
+        } else {
+            field(&mut scan, bytes, line..end, next, cr, options);
+        }
+        line = next;
+    }
+    finish(
+        &mut scan,
+        bytes,
+        Head {
+            start,
+            line,
+            len: head.len(),
+            with_cr,
+            limit,
+            first,
+        },
+        options,
+        framing,
+    );
+    scan
+}
+
+/// Where the pass stopped.
+struct Head {
+    start: usize,
+    /// Start of the line that was not read.
+    line: usize,
+    len: usize,
+    with_cr: usize,
+    limit: usize,
+    /// Whether not even the start line was read.
+    first: bool,
+}
+
+fn finish(scan: &mut Scan, bytes: &[u8], head: Head, options: &ParseOptions, framing: Framing) {
+    if scan.end.is_none() {
+        if head.len < bytes.len() {
+            scan.note_in_head(
+                head.len,
+                ParseErrorKind::TooLarge {
+                    what: "bytes of head",
+                    limit: head.limit,
+                },
+            );
+        } else if head.first || head.line < bytes.len() {
+            if head.first {
+                scan.first_line = head.start..bytes.len();
+            }
+            scan.note_in_head(head.line, ParseErrorKind::UnterminatedHead);
+        } else if options.policy == Policy::Strict || framing == Framing::Stream {
+            scan.note_in_head(head.line, ParseErrorKind::UnterminatedHead);
+        }
+    }
+    // A CR that ends no line could be a line end to somebody else: what is one header field to us would be two
+    // to him. Counting is cheaper than looking at each value.
+    let end = scan.end.unwrap_or(head.len);
+    if memchr::memchr_iter(b'\r', &bytes[head.start..end]).count() != head.with_cr {
+        let bare = memchr::memchr_iter(b'\r', &bytes[..end])
+            .find(|&at| at >= head.start && bytes.get(at + 1) != Some(&b'\n'));
+        scan.note_in_head(bare.unwrap_or(head.start), ParseErrorKind::BareCr);
+    }
+    for index in 0..scan.entries.len() {
+        let entry = scan.entries[index];
+        if entry.id == CONTENT_LENGTH {
+            content_length(scan, bytes, &entry);
+        }
+    }
+}
+
+/// Notes one header line.
+#[inline]
+fn field(
+    scan: &mut Scan,
+    bytes: &[u8],
+    line: Range<usize>,
+    line_end: usize,
+    tidy: bool,
+    options: &ParseOptions,
+) {
+    let text = &bytes[line.clone()];
+    let Some(colon) = memchr::memchr(b':', text) else {
+        return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
+    };
+    let mut name_len = colon;
+    while name_len > 0 && lex::is_ws(text[name_len - 1]) {
+        name_len -= 1;
+    }
+    let name = &text[..name_len];
+    let id = lookup(name);
+    if id == UNKNOWN && (!lex::is_token(name) || name_len > usize::from(u16::MAX)) {
+        return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
+    }
+    if scan.entries.len() >= options.limits.headers {
+        let limit = options.limits.headers;
+        return scan.note_in_head(
+            line.start,
+            ParseErrorKind::TooLarge {
+                what: "header fields",
+                limit,
+            },
+        );
+    }
+    let value = lex::trim(&text[colon + 1..]);
+    let base = line.start + colon + 1;
+    scan.entries.push(Entry {
+        line: line.start as u32,
+        line_end: line_end as u32,
+        value: (base + value.start) as u32,
+        value_end: (base + value.end) as u32,
+        name_len: name_len as u16,
+        id,
+        place: if tidy { Place::Wire } else { Place::WireUntidy },
+    });
+}
+
+/// Joins a line that begins with white space to the field before it: the line end and the white space
+/// around it become one space (RFC 3261 §7.3.1).
+fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize) {
+    let Some(entry) = scan.entries.last_mut() else {
+        return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
+    };
+    if entry.line_end as usize != line.start {
+        return; // the line before was refused
+    }
+    let more = lex::trimmed(&bytes[line]);
+    if entry.place != Place::WireFolded {
+        let so_far = entry.value as usize..entry.value_end as usize;
+        entry.value = scan.extra.len() as u32;
+        scan.extra.extend_from_slice(&bytes[so_far]);
+        entry.place = Place::WireFolded;
+    }
+    if !more.is_empty() {
+        if scan.extra.len() > entry.value as usize {
+            scan.extra.extend_from_slice(b" ");
+        }
+        scan.extra.extend_from_slice(more);
+    }
+    entry.value_end = scan.extra.len() as u32;
+    entry.line_end = line_end as u32;
+}
+
+/// Takes the length from a Content-Length field: digits that fit 32 bits, and once only.
+fn content_length(scan: &mut Scan, bytes: &[u8], entry: &Entry) {
+    let range = entry.value as usize..entry.value_end as usize;
+    let value = if entry.place == Place::WireFolded {
+        &scan.extra[range]
+    } else {
+        &bytes[range]
+    };
+    let offset = entry.line as usize;
+    match lex::number::<u32>(value) {
+        _ if scan.content_length.is_some() => {
+            scan.note_in_head(offset, ParseErrorKind::DuplicateContentLength);
+        }
+        Ok(length) => scan.content_length = Some(length as usize),
+        Err(_) => scan.note_in_head(offset, ParseErrorKind::BadContentLength),
+    }
+}

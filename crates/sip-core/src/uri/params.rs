@@ -1,0 +1,18 @@
+//! Finding one URI parameter in checked text (RFC 3261 §19.1.1).
+
+use crate::parse::lex;
+
+/// The value of `name` in `;a=1;b`, empty for one without value.
+pub(super) fn find<'a>(params: &'a [u8], name: &str) -> Option<&'a str> {
+    iter(params)
+        .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value)
+}
+
+/// Name and value of each.
+pub(super) fn iter(params: &[u8]) -> impl Iterator<Item = (&str, &str)> {
+    lex::ascii(params)
+        .split(';')
+        .skip(1)
+        .map(|param| param.split_once('=').unwrap_or((param, "")))
+}
