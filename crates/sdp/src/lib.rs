@@ -1,1 +1,66 @@
 //! Session descriptions (RFC 8866) as types, and the offer/answer model (RFC 3264).
+//!
+//! A leaf of the workspace: pure values, no I/O, no clock, no dependency on another Offhook crate. `session` and
+//! `rtp-media` stand on it.
+//!
+//! [`SessionDescription`] is read from bytes with [`parse`](SessionDescription::parse) and written with `Display`.
+//! Attributes keep their order, unknown ones too; typed views ([`Attributes::rtpmaps`], [`Media::rtp_formats`],
+//! [`Media::media_address`], ...) read them when asked. [`offer_answer::Negotiation`] drives the exchanges of a
+//! session.
+//!
+//! ```
+//! use offhook_sdp::{Direction, SessionDescription};
+//!
+//! let text = "v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
+//!             m=audio 49170 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendonly\r\n";
+//! let session = SessionDescription::parse(text.as_bytes())?;
+//! let audio = &session.media[0];
+//! assert_eq!(audio.media_address(&session), Some("192.0.2.10:49170".parse()?));
+//! assert_eq!(audio.direction(&session), Direction::SendOnly);
+//! assert_eq!(audio.rtp_formats()[0].encoding, "PCMU");
+//! assert_eq!(session.to_string(), text);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Standards
+//!
+//! | RFC | what | state |
+//! |---|---|---|
+//! | 8866, 4566 | the text, `rtpmap`, `fmtp`, `ptime`, `maxptime`, directions | yes; multicast suffixes of `c=` are kept as text |
+//! | 3264 | offer/answer | yes for the exchanges, versions, directions and formats; no `a=` capability sets |
+//! | 3551 §6 | static audio payload types | yes |
+//! | 3605, 5761 §5.1.1 | `rtcp`, `rtcp-mux` | yes |
+//! | 4733 §2.4, 7587 §6-7 | telephone events and Opus in offers and answers | yes |
+//! | 4145, 4568, 5547, 5763, 5888, 6135, 8285, 8839, 9143 | other attributes | no types yet; kept and written back |
+
+mod bandwidth;
+mod connection;
+mod error;
+mod format;
+mod limits;
+mod media;
+mod origin;
+mod parse;
+mod session;
+mod text;
+mod timing;
+mod write;
+
+pub mod attribute;
+pub mod offer_answer;
+
+pub use attribute::{Attribute, Attributes, Direction};
+pub use bandwidth::Bandwidth;
+pub use connection::Connection;
+pub use error::{ParseError, ParseErrorKind};
+pub use format::RtpFormat;
+pub use limits::{Limits, ParseOptions, Policy};
+pub use media::{Media, MediaKind};
+pub use origin::Origin;
+pub use session::SessionDescription;
+pub use text::Text;
+pub use timing::{Repeat, Timing, ZoneAdjustment};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,192 @@
+//! The strings that a description is made of.
+
+use std::fmt;
+use std::ops::Deref;
+
+/// A piece of one line: never holds CR, LF or NUL, so that no value can start a line of its own.
+///
+/// Reads as a `str`. Up to [`Text::INLINE`] bytes are kept in place: most names and values of a description are
+/// that short, and a parse therefore allocates little more than its lists. Built from a longer or unclean string
+/// it allocates once; CR, LF and NUL become spaces.
+#[derive(Clone)]
+pub struct Text(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Inline { len: u8, bytes: [u8; Text::INLINE] },
+    Static(&'static str),
+    Heap(Box<str>),
+}
+
+impl Text {
+    /// Bytes that need no allocation: what makes a `Text` as large as a `String`.
+    pub const INLINE: usize = 22;
+
+    /// A text known at compile time, kept by reference.
+    ///
+    /// # Panics
+    /// When the text holds CR, LF or NUL; in a `const` that is a compile error.
+    pub const fn from_static(text: &'static str) -> Self {
+        let bytes = text.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            assert!(
+                !breaks_line(bytes[at]),
+                "CR, LF or NUL in a text of a session description"
+            );
+            at += 1;
+        }
+        Self(Repr::Static(text))
+    }
+
+    /// The text as a string slice.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Repr::Inline { len, bytes } => {
+                // Always valid: `from_clean` copied a whole `str`.
+                std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default()
+            }
+            Repr::Static(text) => text,
+            Repr::Heap(text) => text,
+        }
+    }
+
+    /// A text from a slice that is known to be clean.
+    pub(crate) fn from_clean(text: &str) -> Self {
+        debug_assert!(!text.bytes().any(breaks_line));
+        let mut bytes = [0; Self::INLINE];
+        match bytes.get_mut(..text.len()) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                Self(Repr::Inline {
+                    len: text.len() as u8,
+                    bytes,
+                })
+            }
+            None => Self(Repr::Heap(text.into())),
+        }
+    }
+}
+
+/// What may not stand inside a line (RFC 8866 §9, `byte-string`).
+pub(crate) const fn breaks_line(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n' | 0)
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        if text.bytes().any(breaks_line) {
+            Self::from_clean(&text.replace(['\r', '\n', '\0'], " "))
+        } else {
+            Self::from_clean(text)
+        }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        if text.len() > Self::INLINE && !text.bytes().any(breaks_line) {
+            Self(Repr::Heap(text.into_boxed_str()))
+        } else {
+            Self::from(text.as_str())
+        }
+    }
+}
+
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<fmt::Arguments<'_>> for Text {
+    fn from(text: fmt::Arguments<'_>) -> Self {
+        Self::from(text.to_string())
+    }
+}
+
+impl Default for Text {
+    fn default() -> Self {
+        Self(Repr::Static(""))
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.as_str(), f)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
+impl PartialEq<str> for Text {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+impl PartialEq<&str> for Text {
+    fn eq(&self, other: &&str) -> bool {
+        self.as_str() == *other
+    }
+}
+
+impl std::hash::Hash for Text {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_reads_back_whatever_its_length() {
+        for len in [0, 1, 21, 22, 23, 500] {
+            let text = "x".repeat(len);
+            assert_eq!(Text::from(text.as_str()), text.as_str());
+            assert_eq!(Text::from(text.clone()), text.as_str());
+        }
+        assert_eq!(Text::from_static("audio"), Text::from("audio"));
+    }
+
+    #[test]
+    fn no_text_can_start_a_line_of_its_own() {
+        assert_eq!(Text::from("a\r\nm=audio 9"), "a  m=audio 9");
+        let long = format!("{}\n\0", "y".repeat(40));
+        assert!(Text::from(long).ends_with("y  "));
+    }
+
+    #[test]
+    fn a_text_is_no_larger_than_a_string() {
+        assert_eq!(size_of::<Text>(), size_of::<String>());
+        assert_eq!(size_of::<Option<Text>>(), size_of::<Text>());
+    }
+}
