@@ -6,20 +6,42 @@ mod name;
 mod typed;
 
 mod address;
+mod auth;
 mod basic;
 mod cseq;
+mod date;
+mod event;
+mod media;
 mod params;
+mod rack;
+mod reason;
+mod replaces;
+mod text;
+mod timing;
+mod tokens;
 mod via;
 
 pub use address::{
     Contact, From, NameAddr, PAssertedIdentity, PAssociatedUri, PPreferredIdentity, Path, RecordRoute,
     ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, To,
 };
+pub use auth::{AuthText, Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
 pub use basic::{CallId, ContentLength, Expires, MaxForwards, MinExpires, RSeq};
 pub use cseq::CSeq;
+pub use date::Date;
+pub use event::{Event, SubscriptionState, Substate};
 pub use map::{Field, Headers, TypedAll};
+pub use media::{Accept, ContentDisposition, ContentType, MediaType};
 pub use name::HeaderName;
 pub use params::Params;
+pub use rack::RAck;
+pub use reason::{Reason, Warning};
+pub use replaces::{Join, Replaces, TargetDialog};
+pub use text::{Organization, Server, SipEtag, SipIfMatch, Subject, UserAgent};
+pub use timing::{MinSe, Refresher, RetryAfter, SessionExpires};
+pub use tokens::{
+    Allow, AllowEvents, ContentEncoding, Privacy, ProxyRequire, Require, Supported, Unsupported,
+};
 pub use typed::{HeaderError, TypedHeader};
 pub use via::{Via, ViaTransport};
 
