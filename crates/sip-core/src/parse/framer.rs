@@ -113,6 +113,9 @@ impl Framer {
     /// Takes CRLFs off the front. A lone CRLF at the end of what has arrived may be half a ping, but waiting for
     /// more would keep a pong from its reader: two in one go are a ping.
     fn line_ends(&mut self) -> Option<Framed> {
+        // Left over where a peer counted one byte of its body too few; the scan skips it too.
+        let stray = self.buffer.iter().take_while(|&&b| b == b'\n').count();
+        self.buffer.advance(stray);
         if self.buffer.starts_with(b"\r\n\r\n") {
             self.buffer.advance(4);
             return Some(Framed::Ping);
