@@ -1,0 +1,251 @@
+//! Reports of a session: sent on schedule, received and understood (RFC 3550 §6).
+
+use super::RtpSession;
+use super::statistics::RemoteReport;
+use crate::ids::Ssrc;
+use crate::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
+use crate::time::ticks_to_duration;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tracing::trace;
+
+/// Datagrams from an unexpected address, of the source we hear, after which reports go there.
+const RTCP_PROOF: u8 = 2;
+
+/// What an RTCP datagram told that the layer above should know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RtcpNews {
+    /// The source we hear has left.
+    pub(crate) left: bool,
+    /// The part of our packets that the peer has not received lately, in 1/256.
+    pub(crate) loss: Option<u8>,
+}
+
+/// RTCP state of a session.
+#[derive(Debug)]
+pub(super) struct RtcpState {
+    remote: SocketAddr,
+    candidate: Option<(SocketAddr, u8)>,
+    /// Our packet count at the last two reports: we are a sender while it moves (§6.3.8).
+    reported_packets: [u32; 2],
+    /// An SSRC of ours to say goodbye for.
+    leaving: Option<Ssrc>,
+}
+
+impl RtcpState {
+    pub(super) fn new(remote: SocketAddr) -> Self {
+        Self {
+            remote,
+            candidate: None,
+            reported_packets: [0; 2],
+            leaving: None,
+        }
+    }
+
+    pub(super) fn set_remote(&mut self, remote: SocketAddr) {
+        self.remote = remote;
+        self.candidate = None;
+    }
+
+    /// Says goodbye for an SSRC with the next report.
+    pub(super) fn leave(&mut self, ssrc: Ssrc) {
+        self.leaving = Some(ssrc);
+        self.reported_packets = [0; 2];
+    }
+
+    pub(super) fn we_send(&self) -> bool {
+        self.reported_packets[0] != self.reported_packets[1]
+    }
+
+    /// Follows the peer's reports to another address once two came from there; the caller has checked that they
+    /// are the heard source's.
+    fn follow(&mut self, from: SocketAddr) {
+        if from == self.remote {
+            self.candidate = None;
+            return;
+        }
+        let proof = match self.candidate {
+            Some((seen, proof)) if seen == from => proof + 1,
+            _ => 1,
+        };
+        if proof >= RTCP_PROOF {
+            self.set_remote(from);
+        } else {
+            self.candidate = Some((from, proof));
+        }
+    }
+}
+
+impl RtpSession {
+    /// Where RTCP goes: with RTP when both share a port (RFC 5761).
+    pub(crate) fn remote_rtcp(&self) -> SocketAddr {
+        if self.config.rtcp_mux {
+            self.remote_rtp()
+        } else {
+            self.rtcp.remote
+        }
+    }
+
+    /// Takes an RTCP datagram.
+    pub(crate) fn receive_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) -> RtcpNews {
+        let mut news = RtcpNews::default();
+        let compound = match Compound::parse(datagram) {
+            Ok(compound) => compound,
+            Err(error) => {
+                trace!(%error, "not RTCP");
+                self.totals.dropped.malformed += 1;
+                return news;
+            }
+        };
+        let heard = self.remote_ssrc();
+        let is_ours = |packet: &RtcpPacket<'_>| match *packet {
+            RtcpPacket::SenderReport { ssrc, .. } | RtcpPacket::ReceiverReport { ssrc, .. } => {
+                // A peer that only listens reports under an SSRC we have never heard.
+                heard.is_none_or(|heard| heard == ssrc)
+            }
+            RtcpPacket::Goodbye { .. } => packet.leaving().any(|ssrc| Some(ssrc) == heard),
+            _ => false,
+        };
+        let expected = from == self.remote_rtcp();
+        if !expected && (heard.is_none() || !compound.packets().any(|packet| is_ours(&packet))) {
+            self.totals.dropped.foreign_rtcp += 1;
+            return news;
+        }
+        self.rtcp.follow(from);
+        self.totals.rtcp_received += 1;
+        self.schedule.count(datagram.len());
+        for packet in compound.packets() {
+            self.understand(now, &packet, &mut news);
+        }
+        news
+    }
+
+    fn understand(&mut self, now: Instant, packet: &RtcpPacket<'_>, news: &mut RtcpNews) {
+        if let RtcpPacket::SenderReport { ssrc, info, .. } = packet
+            && let Some(source) = self.source.as_mut().filter(|source| source.ssrc == *ssrc)
+        {
+            source.last_report = Some(((info.ntp >> 16) as u32, now));
+        }
+        for block in packet.reports().filter(|block| block.ssrc == self.sink.ssrc) {
+            self.totals.remote = Some(RemoteReport {
+                fraction_lost: block.fraction_lost,
+                cumulative_lost: block.cumulative_lost,
+                jitter: ticks_to_duration(i64::from(block.jitter), self.config.clock_rate),
+            });
+            news.loss = Some(block.fraction_lost);
+            if let Some(round_trip) = round_trip((self.wall_clock.ntp(now) >> 16) as u32, &block) {
+                self.totals.round_trip = Some(round_trip);
+            }
+        }
+        let heard = self.remote_ssrc();
+        news.left |= packet.leaving().any(|ssrc| Some(ssrc) == heard);
+    }
+
+    /// When the next report is due.
+    pub(crate) fn report_at(&self) -> Instant {
+        self.schedule.next()
+    }
+
+    /// Writes a report into `buffer` when one is due; returns its length.
+    pub(crate) fn poll_report(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        let of = self.membership();
+        if !self.schedule.is_due(now, &of, &mut self.entropy) {
+            return None;
+        }
+        let len = self.write_report(now, buffer, None)?;
+        self.rtcp.reported_packets = [self.sink.packets, self.rtcp.reported_packets[0]];
+        let of = self.membership();
+        self.schedule.sent(now, len, &of, &mut self.entropy);
+        Some(len)
+    }
+
+    /// Writes the last report, with a goodbye. Sent at once: a call has fewer than 50 members (§6.3.7).
+    pub(crate) fn write_goodbye(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+        let ssrc = self.sink.ssrc;
+        self.write_report(now, buffer, Some(ssrc))
+    }
+
+    fn write_report(&mut self, now: Instant, buffer: &mut [u8], leaving: Option<Ssrc>) -> Option<usize> {
+        let block = self.source.as_mut().map(|source| {
+            let (last, delay) = source.last_report.map_or((0, 0), |(middle, at)| {
+                (middle, to_short(now.saturating_duration_since(at)))
+            });
+            ReportBlock {
+                ssrc: source.ssrc,
+                fraction_lost: source.take_fraction_lost(),
+                cumulative_lost: i32::try_from(source.lost()).unwrap_or(i32::MAX),
+                highest_sequence: source.reported_highest(),
+                jitter: source.jitter_ticks(),
+                last_sender_report: last,
+                delay_since_last_sender_report: delay,
+            }
+        });
+        let ssrc = self.sink.ssrc;
+        let sends = self.sink.packets != self.rtcp.reported_packets[1];
+        let mut writer = RtcpWriter::new(buffer);
+        let begun = if sends {
+            let info = SenderInfo {
+                ntp: self.wall_clock.ntp(now),
+                rtp_timestamp: self.sink.timestamp_at(now, self.config.clock_rate),
+                packets: self.sink.packets,
+                octets: self.sink.octets,
+            };
+            writer.sender_report(ssrc, &info, block.as_slice())
+        } else {
+            writer.receiver_report(ssrc, block.as_slice())
+        };
+        let leaving = leaving.or(self.rtcp.leaving.take());
+        begun
+            .and_then(|writer| writer.cname(ssrc, &self.config.cname))
+            .ok()?;
+        if let Some(leaving) = leaving {
+            writer.bye(leaving, "").ok()?;
+        }
+        self.totals.rtcp_sent += 1;
+        Some(writer.len())
+    }
+}
+
+/// Time to the peer and back (RFC 3550 §6.4.1, figure 2); `None` without a sender report of ours, or when the
+/// clocks make it negative.
+fn round_trip(now: u32, block: &ReportBlock) -> Option<Duration> {
+    if block.last_sender_report == 0 {
+        return None;
+    }
+    let short = now
+        .wrapping_sub(block.last_sender_report)
+        .wrapping_sub(block.delay_since_last_sender_report);
+    (short < 1 << 31).then(|| Duration::from_nanos((u64::from(short) * 1_000_000_000) >> 16))
+}
+
+/// A duration in 1/65536 s, as reports carry it; saturates at 18 hours.
+fn to_short(duration: Duration) -> u32 {
+    let short = (duration.as_nanos() << 16) / 1_000_000_000;
+    u32::try_from(short).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_round_trip_is_what_the_rfc_computes() {
+        // The example of RFC 3550 §6.4.1, figure 2.
+        let block = ReportBlock {
+            ssrc: Ssrc(0),
+            fraction_lost: 0,
+            cumulative_lost: 0,
+            highest_sequence: 0,
+            jitter: 0,
+            last_sender_report: 0xb705_2000,
+            delay_since_last_sender_report: 0x0005_4000,
+        };
+        assert_eq!(round_trip(0xb710_8000, &block), Some(Duration::from_millis(6125)));
+    }
+
+    #[test]
+    fn durations_are_reported_in_65536ths() {
+        assert_eq!(to_short(Duration::from_millis(5250)), 0x0005_4000);
+        assert_eq!(to_short(Duration::from_secs(1 << 20)), u32::MAX);
+    }
+}

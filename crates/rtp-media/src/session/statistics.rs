@@ -1,0 +1,91 @@
+//! What a stream counted, as plain data.
+
+use std::time::Duration;
+
+/// Packets that were thrown away before they reached the jitter buffer, by cause.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DropCounts {
+    /// Not RTP or RTCP, or broken.
+    pub malformed: u64,
+    /// RTP with a payload type that was not agreed.
+    pub unknown_payload: u64,
+    /// From an address that has not proved itself: see [`Statistics`].
+    pub unproven_address: u64,
+    /// Of a source that has not sent two packets in sequence (RFC 3550 A.1).
+    pub probation: u64,
+    /// With a sequence number far from the last one.
+    pub out_of_range: u64,
+    /// With our own SSRC: a loop or a collision (RFC 3550 §8.2).
+    pub own_ssrc: u64,
+    /// Of an SSRC other than the stream's, in an RTCP datagram.
+    pub foreign_rtcp: u64,
+}
+
+impl DropCounts {
+    /// All causes together.
+    pub fn total(&self) -> u64 {
+        self.malformed
+            + self.unknown_payload
+            + self.unproven_address
+            + self.probation
+            + self.out_of_range
+            + self.own_ssrc
+            + self.foreign_rtcp
+    }
+}
+
+/// What the peer reported of our stream (RFC 3550 §6.4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemoteReport {
+    /// The part lost between its last two reports, 0 to 1 in steps of 1/256: here in 1/256.
+    pub fraction_lost: u8,
+    /// Packets lost since the stream began; negative with duplicates.
+    pub cumulative_lost: i32,
+    /// Interarrival jitter that it measured.
+    pub jitter: Duration,
+}
+
+/// What a stream counted since it began. Counters do not start over when a source changes its SSRC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Payload octets sent.
+    pub octets_sent: u64,
+    /// RTP packets received and accepted, late ones included.
+    pub packets_received: u64,
+    /// Payload octets of those.
+    pub octets_received: u64,
+    /// Packets that the sequence numbers say were lost on the way.
+    pub packets_lost: u64,
+    /// Packets received a second time.
+    pub duplicates: u64,
+    /// Packets received too late to be played.
+    pub late: u64,
+    /// Packets that were held and thrown away to catch up, or too long to be held.
+    pub discarded: u64,
+    /// Payloads that the decoder refused.
+    pub undecodable: u64,
+    /// Times that loss concealment had to make something up.
+    pub concealments: u64,
+    /// Interarrival jitter (RFC 3550 A.8).
+    pub jitter: Duration,
+    /// Delay that the jitter buffer aims at.
+    pub target_delay: Duration,
+    /// Periods taken out of the audio, and put in, to follow that delay and the sender's clock.
+    pub shortened: u64,
+    /// See `shortened`.
+    pub lengthened: u64,
+    /// Time to the peer and back, once it answered one of our sender reports.
+    pub round_trip: Option<Duration>,
+    /// What the peer last said of our stream.
+    pub remote: Option<RemoteReport>,
+    /// RTCP datagrams sent.
+    pub rtcp_sent: u64,
+    /// RTCP datagrams received and accepted.
+    pub rtcp_received: u64,
+    /// Packets dropped, by cause.
+    pub dropped: DropCounts,
+    /// Datagrams made but never taken by [`poll_transmit`](crate::AudioTransport::poll_transmit) in time.
+    pub overflowed: u64,
+}

@@ -1,0 +1,199 @@
+//! What an audio transport is made from.
+
+use crate::codec::{AudioCodec, CodecError, MAX_PACKET_MS};
+use crate::dtmf::Digit;
+use crate::ids::{PayloadType, Ssrc};
+use crate::jitter::JitterConfig;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Whether media flows, as seen from here (RFC 8866 §6.7).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Direction {
+    /// Both ways.
+    #[default]
+    SendRecv,
+    /// From here only: we hold the peer.
+    SendOnly,
+    /// To here only: the peer holds us.
+    RecvOnly,
+    /// Not at all.
+    Inactive,
+}
+
+impl Direction {
+    /// True when we send.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::SendRecv | Self::SendOnly)
+    }
+
+    /// True when we play what comes.
+    pub fn receives(self) -> bool {
+        matches!(self, Self::SendRecv | Self::RecvOnly)
+    }
+}
+
+/// What offer and answer agreed on, and limits of our own. Make it with [`AudioConfig::new`] and set what differs.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct AudioConfig {
+    /// The codec, both ways.
+    pub codec: AudioCodec,
+    /// The number we send it under: the one in the peer's SDP.
+    pub payload_type: u8,
+    /// The number we receive it under: the one in our SDP. Default: the same.
+    pub receive_payload_type: Option<u8>,
+    /// Milliseconds of audio per packet that we send, 10 to 120 in steps of 10 (Opus has no 30, 50, 70, 90 and
+    /// 110). Received packets may be of any length up to 120. Default 20: RFC 3551 §4.2.
+    pub ptime_ms: u32,
+    /// The codec's format parameters in the peer's SDP: what its receiver wishes.
+    pub remote_fmtp: String,
+    /// The number of telephone-event, both ways, if it was agreed (RFC 4733). Default none.
+    pub dtmf_payload_type: Option<u8>,
+    /// The clock in which events count their duration. Default: the codec's clock rate.
+    pub dtmf_clock_rate: u32,
+    /// Whether media flows. Default both ways.
+    pub direction: Direction,
+    /// The peer's RTP address in its SDP.
+    pub remote_rtp: SocketAddr,
+    /// The peer's RTCP address in its SDP. Default: one port higher (RFC 3550 §11).
+    pub remote_rtcp: SocketAddr,
+    /// RTP and RTCP share the RTP address (RFC 5761). Default no.
+    pub rtcp_mux: bool,
+    /// Our canonical name in RTCP, at most 255 octets (RFC 7022 tells how to make one). Default `offhook`.
+    pub cname: String,
+    /// Silence of the peer, while media flows both ways, after which [`AudioEvent::RtpTimeout`] is told. Default
+    /// 30 s, as in SIP SIMPLE clients.
+    pub rtp_timeout: Duration,
+    /// Bounds of the jitter buffer.
+    pub jitter: JitterConfig,
+}
+
+impl AudioConfig {
+    /// A codec under its static payload type (96 for a codec that has none), with defaults for the rest.
+    pub fn new(codec: AudioCodec, remote_rtp: SocketAddr) -> Self {
+        let spec = codec.spec();
+        let mut remote_rtcp = remote_rtp;
+        remote_rtcp.set_port(remote_rtp.port().wrapping_add(1));
+        Self {
+            codec,
+            payload_type: spec.static_payload.unwrap_or(96),
+            receive_payload_type: None,
+            ptime_ms: spec.ptime_ms,
+            remote_fmtp: String::new(),
+            dtmf_payload_type: None,
+            dtmf_clock_rate: spec.clock_rate,
+            direction: Direction::SendRecv,
+            remote_rtp,
+            remote_rtcp,
+            rtcp_mux: false,
+            cname: "offhook".to_owned(),
+            rtp_timeout: Duration::from_secs(30),
+            jitter: JitterConfig::default(),
+        }
+    }
+
+    /// Checks the numbers and types them.
+    pub(super) fn numbers(&self) -> Result<Numbers, AudioError> {
+        let payload = |number| PayloadType::new(number).ok_or(AudioError::PayloadType(number));
+        if !(10..=MAX_PACKET_MS).contains(&self.ptime_ms) || !self.ptime_ms.is_multiple_of(10) {
+            return Err(AudioError::Ptime(self.ptime_ms));
+        }
+        #[cfg(feature = "opus")]
+        if self.codec == AudioCodec::Opus && !matches!(self.ptime_ms, 10 | 20 | 40 | 60 | 80 | 100 | 120) {
+            return Err(AudioError::Ptime(self.ptime_ms));
+        }
+        if self.cname.len() > 255 {
+            return Err(AudioError::Cname(self.cname.len()));
+        }
+        Ok(Numbers {
+            send: payload(self.payload_type)?,
+            receive: payload(self.receive_payload_type.unwrap_or(self.payload_type))?,
+            dtmf: self.dtmf_payload_type.map(payload).transpose()?,
+        })
+    }
+}
+
+/// Payload types that were agreed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) send: PayloadType,
+    pub(super) receive: PayloadType,
+    pub(super) dtmf: Option<PayloadType>,
+}
+
+/// Why an audio transport refused. Always the caller's fault.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AudioError {
+    /// A payload type does not fit in seven bits.
+    #[error("payload type {0}, expected 0 to 127")]
+    PayloadType(u8),
+    /// The codec cannot make packets this long.
+    #[error("packet time of {0} ms")]
+    Ptime(u32),
+    /// The canonical name is longer than 255 octets.
+    #[error("CNAME of {0} bytes, at most 255 fit")]
+    Cname(usize),
+    /// The codec could not be made.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// No payload type was agreed for telephone-event.
+    #[error("telephone-event was not agreed")]
+    NoDtmf,
+    /// The direction does not let us send.
+    #[error("the stream does not send")]
+    NotSending,
+    /// Too many digits wait to be sent.
+    #[error("too many digits wait")]
+    TooManyDigits,
+    /// The transport was stopped.
+    #[error("the stream was stopped")]
+    Stopped,
+}
+
+/// What the layer above should know.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudioEvent {
+    /// Nothing came for [`AudioConfig::rtp_timeout`] though media flows both ways. Told again after each further
+    /// such time.
+    RtpTimeout {
+        /// How long the peer has been silent.
+        silent_for: Duration,
+    },
+    /// The peer pressed a key.
+    GotDtmf {
+        /// Which.
+        digit: Digit,
+        /// For how long.
+        duration: Duration,
+    },
+    /// The peer's media comes from another address, which has proved itself: media goes there now.
+    RemoteAddressChanged {
+        /// Where it went before.
+        from: SocketAddr,
+        /// Where it goes now.
+        to: SocketAddr,
+    },
+    /// Another source is heard than before.
+    SourceChanged {
+        /// The one before; none at the start.
+        from: Option<Ssrc>,
+        /// The one heard now.
+        to: Ssrc,
+    },
+    /// The source that is heard said goodbye by RTCP. It may still come back: only signalling ends a call.
+    SourceLeft,
+}
+
+/// What [`AudioTransport::read`](crate::AudioTransport::read) gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Playout {
+    /// The peer's audio.
+    Voice,
+    /// At least a part was made up for a lost or late packet.
+    Concealed,
+    /// Nothing to play.
+    Silence,
+}

@@ -1,0 +1,476 @@
+//! One audio m-line as a plain value: session, jitter buffer, codec and digits together.
+
+mod config;
+mod outgoing;
+mod receive;
+mod send;
+
+pub use config::{AudioConfig, AudioError, AudioEvent, Direction, Playout};
+pub use outgoing::{MediaKind, MediaTransmit};
+
+use crate::codec::AudioCodec;
+use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, TelephoneEvent};
+use crate::ids::Ssrc;
+use crate::packet::is_rtcp;
+use crate::session::{PAYLOAD_AT, RtpSession, SessionConfig, SourceNews, Statistics};
+use crate::time::{MediaClock, ticks_to_duration};
+use config::Numbers;
+use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, WallClock, earliest};
+use outgoing::Outgoing;
+use receive::Receiver;
+use send::Sender;
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Instant;
+use tracing::debug;
+
+/// Events that wait at most; later ones are lost when the owner does not drain them.
+const MAX_EVENTS: usize = 64;
+
+#[derive(Clone, Copy, Debug)]
+enum StreamTimer {
+    RtpTimeout,
+}
+
+impl Timer for StreamTimer {
+    const ALL: &'static [Self] = &[Self::RtpTimeout];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The audio of one call: datagrams in and out on one side, PCM on the other.
+///
+/// Its owner is a media thread. For each datagram it calls [`handle_rtp`](Self::handle_rtp) or
+/// [`handle_rtcp`](Self::handle_rtcp); on each tick it calls [`read`](Self::read) for what to play and
+/// [`write`](Self::write) with what was captured, both at [`sample_rate`](Self::sample_rate); and after each call
+/// it drains [`poll_transmit`](Self::poll_transmit) and [`poll_event`](Self::poll_event). Reports and time-outs
+/// happen in [`handle_timeout`](Self::handle_timeout) at [`poll_timeout`](Self::poll_timeout): calling it once per
+/// tick is enough.
+///
+/// After the first packets nothing here allocates (the Opus port does, inside).
+///
+/// ```
+/// use offhook_rtp_media::codec::AudioCodec;
+/// use offhook_rtp_media::{AudioConfig, AudioTransport};
+/// use offhook_sansio::{Entropy, WallClock};
+/// use std::time::{Duration, Instant};
+///
+/// let now = Instant::now();
+/// let clock = WallClock::new(now, Duration::from_hours(500_000));
+/// let config = AudioConfig::new(AudioCodec::Pcmu, "192.0.2.1:4000".parse()?);
+/// let mut audio = AudioTransport::new(config, now, clock, Entropy::from_number(1))?;
+/// audio.write(now, &[0; 160]);
+/// let transmit = audio.poll_transmit().expect("20 ms make a packet");
+/// assert_eq!(transmit.to, "192.0.2.1:4000".parse()?);
+/// assert_eq!(transmit.bytes.len(), 12 + 160);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct AudioTransport {
+    config: AudioConfig,
+    numbers: Numbers,
+    clock: MediaClock,
+    session: RtpSession,
+    receiver: Receiver,
+    sender: Sender,
+    dtmf_in: DtmfReceiver,
+    dtmf_out: DtmfSender,
+    outgoing: Outgoing,
+    events: Outbox<AudioEvent>,
+    timers: Deadlines<StreamTimer, 1>,
+    last_rtp: Instant,
+    stopped: bool,
+}
+
+impl AudioTransport {
+    /// Starts the audio of what was negotiated. `wall_clock` dates sender reports; `entropy` gives SSRC, first
+    /// sequence number and timestamp, and the times of reports.
+    ///
+    /// # Errors
+    /// When a number in the configuration is out of its range, or the codec cannot be made.
+    pub fn new(
+        config: AudioConfig,
+        now: Instant,
+        wall_clock: WallClock,
+        entropy: Entropy,
+    ) -> Result<Self, AudioError> {
+        let numbers = config.numbers()?;
+        let mut transport = Self {
+            clock: MediaClock::new(now, config.codec.spec().clock_rate),
+            session: RtpSession::new(session_config(&config), now, wall_clock, entropy),
+            receiver: Receiver::new(config.codec, config.jitter, config.ptime_ms)?,
+            sender: Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp)?,
+            dtmf_in: DtmfReceiver::default(),
+            dtmf_out: DtmfSender::new(config.dtmf_clock_rate),
+            outgoing: Outgoing::new(config.remote_rtp),
+            events: Outbox::new(),
+            timers: Deadlines::new(),
+            last_rtp: now,
+            stopped: false,
+            numbers,
+            config,
+        };
+        transport.watch(now);
+        Ok(transport)
+    }
+
+    /// Takes new addresses, codec, numbers or direction after a re-negotiation. SSRC and sequence numbers go on,
+    /// and so does what did not change.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new), and when the transport was stopped; nothing has changed then.
+    pub fn update(&mut self, config: AudioConfig, now: Instant) -> Result<(), AudioError> {
+        if self.stopped {
+            return Err(AudioError::Stopped);
+        }
+        let numbers = config.numbers()?;
+        let other_codec = config.codec != self.config.codec;
+        let other_packets = other_codec
+            || config.ptime_ms != self.config.ptime_ms
+            || config.remote_fmtp != self.config.remote_fmtp;
+        let receiver = (other_codec || config.jitter != self.config.jitter)
+            .then(|| Receiver::new(config.codec, config.jitter, config.ptime_ms))
+            .transpose()?;
+        let sender = other_packets
+            .then(|| Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp))
+            .transpose()?;
+        if let Some(receiver) = receiver {
+            self.receiver = receiver;
+        }
+        if let Some(sender) = sender {
+            self.sender = sender;
+        }
+        self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
+        self.receiver.reset();
+        self.session.update(session_config(&config));
+        self.dtmf_out.set_clock_rate(config.dtmf_clock_rate);
+        self.numbers = numbers;
+        let direction = config.direction;
+        self.config = config;
+        self.config.direction = direction;
+        self.watch(now);
+        Ok(())
+    }
+
+    /// Takes a datagram from the RTP socket. It is worked on in place.
+    pub fn handle_rtp(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        if self.config.rtcp_mux && is_rtcp(datagram) {
+            self.handle_rtcp(now, from, datagram);
+            return;
+        }
+        if self.stopped {
+            return;
+        }
+        let arrival = self.clock.ticks(now);
+        let numbers = self.numbers;
+        let Some(packet) = self.session.receive(now, arrival, from, datagram, |number| {
+            number == numbers.receive || Some(number) == numbers.dtmf
+        }) else {
+            return;
+        };
+        self.last_rtp = now;
+        if let Some(before) = packet.moved_from {
+            push(
+                &mut self.events,
+                AudioEvent::RemoteAddressChanged {
+                    from: before,
+                    to: from,
+                },
+            );
+        }
+        if let Some(news) = packet.news {
+            self.receiver.reset();
+            let pressed = self.dtmf_in.reset();
+            report_digits(&mut self.events, pressed, self.config.dtmf_clock_rate);
+            if let SourceNews::Changed { from, to } = news {
+                push(&mut self.events, AudioEvent::SourceChanged { from, to });
+            }
+        }
+        if !self.config.direction.receives() {
+            return;
+        }
+        if packet.header.payload_type == numbers.receive {
+            self.receiver.insert(arrival, packet.extended, packet.payload);
+        } else {
+            let pressed = self.dtmf_in.receive(now, packet.header.timestamp, packet.payload);
+            report_digits(
+                &mut self.events,
+                pressed.into_iter().flatten(),
+                self.config.dtmf_clock_rate,
+            );
+        }
+    }
+
+    /// Takes a datagram from the RTCP socket. It is worked on in place.
+    pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
+        if self.stopped {
+            return;
+        }
+        let news = self.session.receive_rtcp(now, from, datagram);
+        if let Some(loss) = news.loss {
+            self.sender.expect_loss(loss);
+        }
+        if news.left {
+            push(&mut self.events, AudioEvent::SourceLeft);
+        }
+    }
+
+    /// Fills `frame` with what to play: audio of a tick, at [`sample_rate`](Self::sample_rate). Any length does.
+    pub fn read(&mut self, now: Instant, frame: &mut [i16]) -> Playout {
+        if self.stopped || !self.config.direction.receives() {
+            frame.fill(0);
+            return Playout::Silence;
+        }
+        self.receiver.read(self.clock.ticks(now), frame)
+    }
+
+    /// Takes captured audio of a tick, at [`sample_rate`](Self::sample_rate), and makes a packet of each
+    /// [`ptime_ms`](AudioConfig::ptime_ms) of it. Call it while nothing is sent as well: media time passes.
+    pub fn write(&mut self, now: Instant, frame: &[i16]) {
+        let mut rest = frame;
+        while !rest.is_empty() && !self.stopped {
+            let (later, full) = self.sender.gather(rest);
+            rest = later;
+            if full {
+                self.send_packet();
+                self.session.advance(self.sender.ticks(), now);
+            }
+        }
+    }
+
+    /// The next datagram to send, until `None`.
+    #[must_use = "a datagram that is polled and not sent is lost"]
+    pub fn poll_transmit(&mut self) -> Option<MediaTransmit<'_>> {
+        self.outgoing.pop()
+    }
+
+    /// The next event, until `None`.
+    #[must_use = "an event that is polled and dropped is lost"]
+    pub fn poll_event(&mut self) -> Option<AudioEvent> {
+        self.events.pop()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.stopped {
+            return None;
+        }
+        let own = earliest(self.timers.soonest(), self.dtmf_in.over_at());
+        earliest(own, Some(self.session.report_at()))
+    }
+
+    /// Does what is due: reports, time-outs, the end of digits whose last packets were lost.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.stopped {
+            return;
+        }
+        if self.session.report_at() <= now {
+            let to = self.session.remote_rtcp();
+            let session = &mut self.session;
+            self.outgoing
+                .push(MediaKind::Rtcp, to, |buffer| session.poll_report(now, buffer));
+        }
+        let pressed = self.dtmf_in.take_over(now);
+        report_digits(&mut self.events, pressed, self.config.dtmf_clock_rate);
+        while let Some(StreamTimer::RtpTimeout) = self.timers.take_expired(now) {
+            let silent_for = now.saturating_duration_since(self.last_rtp);
+            let next = if silent_for >= self.config.rtp_timeout {
+                push(&mut self.events, AudioEvent::RtpTimeout { silent_for });
+                now + self.config.rtp_timeout
+            } else {
+                self.last_rtp + self.config.rtp_timeout
+            };
+            self.timers.set(StreamTimer::RtpTimeout, next);
+        }
+    }
+
+    /// Changes whether media flows.
+    pub fn set_direction(&mut self, direction: Direction, now: Instant) {
+        if direction == self.config.direction {
+            return;
+        }
+        self.config.direction = direction;
+        self.sender.marker = true;
+        self.receiver.reset();
+        self.watch(now);
+    }
+
+    /// Queues a digit to be sent as telephone-event: 160 ms long, with 80 ms of audio before the next.
+    ///
+    /// # Errors
+    /// When telephone-event was not agreed, the stream does not send, or 64 digits wait already.
+    pub fn send_dtmf(&mut self, digit: Digit) -> Result<(), AudioError> {
+        if self.stopped {
+            return Err(AudioError::Stopped);
+        }
+        if self.numbers.dtmf.is_none() {
+            return Err(AudioError::NoDtmf);
+        }
+        if !self.config.direction.sends() {
+            return Err(AudioError::NotSending);
+        }
+        if self.dtmf_out.push(digit) {
+            Ok(())
+        } else {
+            Err(AudioError::TooManyDigits)
+        }
+    }
+
+    /// Ends the stream: queues a goodbye by RTCP, and nothing is sent or heard any more. Does nothing the second
+    /// time.
+    pub fn stop(&mut self, now: Instant) {
+        if self.stopped {
+            return;
+        }
+        debug!(ssrc = %self.session.ssrc(), "audio stopped");
+        let to = self.session.remote_rtcp();
+        let session = &mut self.session;
+        self.outgoing
+            .push(MediaKind::Rtcp, to, |buffer| session.write_goodbye(now, buffer));
+        self.stopped = true;
+        self.timers.stop_all();
+    }
+
+    /// What was counted since the stream began.
+    pub fn statistics(&self) -> Statistics {
+        let mut statistics = self.session.statistics();
+        self.receiver.add_to(&mut statistics);
+        statistics.overflowed = self.outgoing.overflowed();
+        statistics
+    }
+
+    /// Samples per second of the PCM that is read and written, one channel.
+    pub fn sample_rate(&self) -> u32 {
+        self.config.codec.spec().sample_rate
+    }
+
+    /// The codec in use.
+    pub fn codec(&self) -> AudioCodec {
+        self.config.codec
+    }
+
+    /// Whether media flows.
+    pub fn direction(&self) -> Direction {
+        self.config.direction
+    }
+
+    /// What was agreed on.
+    pub fn config(&self) -> &AudioConfig {
+        &self.config
+    }
+
+    /// Our SSRC.
+    pub fn ssrc(&self) -> Ssrc {
+        self.session.ssrc()
+    }
+
+    /// The SSRC that is heard, once one is.
+    pub fn remote_ssrc(&self) -> Option<Ssrc> {
+        self.session.remote_ssrc()
+    }
+
+    /// Where RTP is sent to.
+    pub fn remote_rtp(&self) -> SocketAddr {
+        self.session.remote_rtp()
+    }
+
+    /// Where RTCP is sent to.
+    pub fn remote_rtcp(&self) -> SocketAddr {
+        self.session.remote_rtcp()
+    }
+
+    /// Where RTP was received from, once any was.
+    pub fn received_from(&self) -> Option<SocketAddr> {
+        self.session.received_from()
+    }
+
+    /// Makes what stands for one packet time of captured audio: a packet of it, of a digit, or nothing.
+    fn send_packet(&mut self) {
+        let timestamp = self.session.timestamp();
+        if !self.config.direction.sends() {
+            self.sender.marker = true;
+            return;
+        }
+        if let Some(number) = self.numbers.dtmf
+            && let Some(event) = self.dtmf_out.advance(timestamp, self.config.ptime_ms)
+        {
+            for _ in 0..event.copies {
+                let payload = event.payload.to_bytes();
+                let (to, session) = (self.session.remote_rtp(), &mut self.session);
+                self.outgoing.push(MediaKind::Rtp, to, |buffer| {
+                    buffer[PAYLOAD_AT..PAYLOAD_AT + TelephoneEvent::LEN].copy_from_slice(&payload);
+                    Some(session.frame(buffer, TelephoneEvent::LEN, event.marker, number, event.timestamp))
+                });
+            }
+            return;
+        }
+        let (to, session, sender) = (self.session.remote_rtp(), &mut self.session, &mut self.sender);
+        let number = self.numbers.send;
+        self.outgoing.push(MediaKind::Rtp, to, |buffer| {
+            match sender.encode(&mut buffer[PAYLOAD_AT..]) {
+                Ok(0) => {
+                    sender.marker = true;
+                    None
+                }
+                Ok(len) => {
+                    let marker = std::mem::take(&mut sender.marker);
+                    Some(session.frame(buffer, len, marker, number, timestamp))
+                }
+                Err(error) => {
+                    debug!(%error, "frame not encoded");
+                    None
+                }
+            }
+        });
+    }
+
+    /// Watches for the peer's silence while media flows both ways.
+    fn watch(&mut self, now: Instant) {
+        self.last_rtp = now;
+        if self.config.direction == Direction::SendRecv {
+            self.timers
+                .set(StreamTimer::RtpTimeout, now + self.config.rtp_timeout);
+        } else {
+            self.timers.stop(StreamTimer::RtpTimeout);
+        }
+    }
+}
+
+impl fmt::Debug for AudioTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudioTransport")
+            .field("codec", &self.config.codec)
+            .field("direction", &self.config.direction)
+            .field("ssrc", &self.session.ssrc())
+            .field("stopped", &self.stopped)
+            .finish_non_exhaustive()
+    }
+}
+
+fn session_config(config: &AudioConfig) -> SessionConfig {
+    SessionConfig {
+        clock_rate: config.codec.spec().clock_rate,
+        remote_rtp: config.remote_rtp,
+        remote_rtcp: config.remote_rtcp,
+        rtcp_mux: config.rtcp_mux,
+        cname: config.cname.clone(),
+    }
+}
+
+fn push(events: &mut Outbox<AudioEvent>, event: AudioEvent) {
+    if events.len() < MAX_EVENTS {
+        events.push(event);
+    }
+}
+
+fn report_digits(
+    events: &mut Outbox<AudioEvent>,
+    pressed: impl IntoIterator<Item = (Digit, u16)>,
+    clock_rate: u32,
+) {
+    for (digit, ticks) in pressed {
+        let duration = ticks_to_duration(i64::from(ticks), clock_rate);
+        push(events, AudioEvent::GotDtmf { digit, duration });
+    }
+}

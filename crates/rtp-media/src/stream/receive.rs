@@ -1,0 +1,193 @@
+//! The way in: jitter buffer, decoder, and the audio decoded but not yet played.
+
+use super::config::Playout;
+use crate::codec::{AudioCodec, CodecError, CodecSpec, Decoder, MAX_PACKET_MS, waveform};
+use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Pull};
+use crate::session::{Extended, Statistics};
+use std::time::Duration;
+
+/// Room for one period more than the longest packet, for stretching.
+const STRETCH_MS: u32 = 15;
+
+/// Concealment comes in multiples of this part of a second: 2.5 ms, the shortest frame of Opus.
+const QUANTUM: u32 = 400;
+
+/// Receives one stream.
+pub(super) struct Receiver {
+    spec: CodecSpec,
+    jitter: JitterBuffer,
+    decoder: Box<dyn Decoder>,
+    /// Decoded audio; played up to `played`, valid up to `len`.
+    pcm: Box<[i16]>,
+    played: usize,
+    len: usize,
+    counts: Counts,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    late: u64,
+    oversize: u64,
+    duplicates: u64,
+    undecodable: u64,
+    concealments: u64,
+    shortened: u64,
+    lengthened: u64,
+}
+
+impl Receiver {
+    pub(super) fn new(codec: AudioCodec, config: JitterConfig, ptime_ms: u32) -> Result<Self, CodecError> {
+        let spec = codec.spec();
+        let packet = Duration::from_millis(u64::from(ptime_ms));
+        // G.711 and G.722 take an octet per tick; Opus is far smaller.
+        let payload = (spec.clock_rate.min(8000) / 1000 * ptime_ms) as usize;
+        Ok(Self {
+            spec,
+            jitter: JitterBuffer::new(config, spec.clock_rate, packet, payload),
+            decoder: codec.decoder()?,
+            pcm: vec![0; (spec.sample_rate / 1000 * (MAX_PACKET_MS + STRETCH_MS)) as usize]
+                .into_boxed_slice(),
+            played: 0,
+            len: 0,
+            counts: Counts::default(),
+        })
+    }
+
+    /// Takes an accepted packet that arrived at tick `arrival`.
+    pub(super) fn insert(&mut self, arrival: i64, at: Extended, payload: &[u8]) {
+        match self.jitter.insert(arrival, at.sequence, at.timestamp, payload) {
+            Inserted::Held => {}
+            Inserted::Duplicate => self.counts.duplicates += 1,
+            Inserted::Late => self.counts.late += 1,
+            Inserted::Oversize => self.counts.oversize += 1,
+        }
+    }
+
+    /// Forgets what waits.
+    pub(super) fn reset(&mut self) {
+        self.jitter.reset();
+        self.played = 0;
+        self.len = 0;
+    }
+
+    /// Fills a frame, at tick `now`.
+    pub(super) fn read(&mut self, now: i64, frame: &mut [i16]) -> Playout {
+        let mut filled = 0;
+        let mut playout = if self.played < self.len {
+            Playout::Voice
+        } else {
+            Playout::Silence
+        };
+        while filled < frame.len() {
+            let ready = &self.pcm[self.played..self.len];
+            let taken = ready.len().min(frame.len() - filled);
+            frame[filled..filled + taken].copy_from_slice(&ready[..taken]);
+            filled += taken;
+            self.played += taken;
+            if filled < frame.len() {
+                match self.refill(now, frame.len() - filled) {
+                    Playout::Voice if playout == Playout::Silence => playout = Playout::Voice,
+                    Playout::Concealed => playout = Playout::Concealed,
+                    _ => {}
+                }
+            }
+        }
+        playout
+    }
+
+    /// Puts at least one sample into the empty buffer; `wanted` are needed now.
+    fn refill(&mut self, now: i64, wanted: usize) -> Playout {
+        let Self {
+            spec,
+            jitter,
+            decoder,
+            pcm,
+            counts,
+            ..
+        } = self;
+        self.played = 0;
+        let ticks_of =
+            |samples: usize| samples as i64 * i64::from(spec.clock_rate) / i64::from(spec.sample_rate);
+        let quantum = (spec.sample_rate / QUANTUM) as usize;
+        let most = pcm.len() / quantum * quantum;
+        let made_up = |samples: usize| samples.next_multiple_of(quantum).clamp(quantum, most);
+        match jitter.pull(now) {
+            Pull::Payload(payload) => match decoder.decode(payload, pcm) {
+                Ok(samples) if samples > 0 => {
+                    self.len = samples;
+                    jitter.played(ticks_of(samples));
+                    self.bend();
+                    Playout::Voice
+                }
+                _ => {
+                    counts.undecodable += 1;
+                    let len = made_up(wanted);
+                    decoder.conceal(&mut pcm[..len]);
+                    jitter.played(ticks_of(len));
+                    self.len = len;
+                    Playout::Concealed
+                }
+            },
+            Pull::Lost { ticks, next } => {
+                counts.concealments += 1;
+                let samples = ticks * i64::from(spec.sample_rate) / i64::from(spec.clock_rate);
+                let len = made_up(samples as usize);
+                let recovered = next.is_some_and(|next| decoder.recover(next, &mut pcm[..len]));
+                if !recovered {
+                    decoder.conceal(&mut pcm[..len]);
+                }
+                self.len = len;
+                Playout::Concealed
+            }
+            Pull::Underrun => {
+                counts.concealments += 1;
+                let len = made_up(wanted);
+                decoder.conceal(&mut pcm[..len]);
+                jitter.held(ticks_of(len));
+                self.len = len;
+                Playout::Concealed
+            }
+            Pull::Silence => {
+                let len = wanted.min(pcm.len());
+                pcm[..len].fill(0);
+                self.len = len;
+                Playout::Silence
+            }
+        }
+    }
+
+    /// Makes the packet just decoded a period shorter or longer, where the jitter buffer asks for it.
+    fn bend(&mut self) {
+        let bent = match self.jitter.advice() {
+            Advice::Keep => None,
+            Advice::Faster => {
+                let left = waveform::shorten(&mut self.pcm[..self.len], self.spec.sample_rate);
+                self.counts.shortened += u64::from(left.is_some());
+                left
+            }
+            Advice::Slower => {
+                let longest = (self.spec.sample_rate / 1000 * STRETCH_MS) as usize;
+                let room = longest.min(self.pcm.len() - self.len);
+                let len = waveform::lengthen(&mut self.pcm[..self.len + room], room, self.spec.sample_rate);
+                self.counts.lengthened += u64::from(len.is_some());
+                len
+            }
+        };
+        if let Some(len) = bent {
+            self.len = len;
+            self.jitter.bent();
+        }
+    }
+
+    /// Adds what was counted here.
+    pub(super) fn add_to(&self, statistics: &mut Statistics) {
+        statistics.late += self.counts.late;
+        statistics.duplicates += self.counts.duplicates;
+        statistics.discarded += self.counts.oversize + self.jitter.dropped();
+        statistics.undecodable += self.counts.undecodable;
+        statistics.concealments += self.counts.concealments;
+        statistics.shortened += self.counts.shortened;
+        statistics.lengthened += self.counts.lengthened;
+        statistics.target_delay = self.jitter.target_delay();
+    }
+}

@@ -1,0 +1,4 @@
+//! Calls between two transports over a bad link, in virtual time.
+
+mod clean;
+mod link;
