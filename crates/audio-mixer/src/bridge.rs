@@ -1,0 +1,78 @@
+//! Sets of slots that all hear each other.
+
+use crate::slot::Slot;
+use thiserror::Error;
+
+/// Names one bridge of one mixer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BridgeId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+/// A set of slots in full mesh: every producer is heard by every consumer, and nobody hears itself.
+///
+/// The set lives in its mixer: [`AudioMixer::join`](crate::AudioMixer::join) and
+/// [`leave`](crate::AudioMixer::leave) change it, [`AudioMixer::bridge`](crate::AudioMixer::bridge) shows it. A port that
+/// leaves the mixer leaves its bridges by itself. A bridge may be put into another one with
+/// [`nest`](crate::AudioMixer::nest): the members of both then hear each other as if they were in one.
+///
+/// Cost is linear: the mixer sums once and gives each member the sum without its own part.
+#[derive(Clone, Debug)]
+pub struct AudioBridge {
+    pub(crate) members: Vec<Slot>,
+    pub(crate) parent: Option<BridgeId>,
+}
+
+impl AudioBridge {
+    /// The members, in no particular order; without those of nested bridges.
+    pub fn members(&self) -> &[Slot] {
+        &self.members
+    }
+
+    /// Whether the slot is a member itself.
+    pub fn contains(&self, slot: Slot) -> bool {
+        self.members.contains(&slot)
+    }
+
+    /// The bridge that this one is nested in.
+    pub fn parent(&self) -> Option<BridgeId> {
+        self.parent
+    }
+}
+
+/// Why a bridge was not changed. All of these are mistakes of the caller.
+#[non_exhaustive]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BridgeError {
+    /// The mixer has no such bridge (any more).
+    #[error("the mixer has no bridge {0:?}")]
+    NoBridge(BridgeId),
+    /// The mixer has no such slot (any more).
+    #[error("the mixer has no {0}")]
+    NoSlot(Slot),
+    /// The slot to remove is not in the bridge.
+    #[error("{slot} is not a member of {bridge:?}")]
+    NotAMember {
+        /// The bridge.
+        bridge: BridgeId,
+        /// The stranger.
+        slot: Slot,
+    },
+    /// The bridge is already nested in another one.
+    #[error("{child:?} is already nested in {parent:?}")]
+    AlreadyNested {
+        /// The bridge to nest.
+        child: BridgeId,
+        /// Where it is.
+        parent: BridgeId,
+    },
+    /// Nesting would make a bridge part of itself.
+    #[error("{child:?} contains {parent:?}: nesting it there would make a cycle")]
+    Cycle {
+        /// The bridge to nest.
+        child: BridgeId,
+        /// Where it should have gone.
+        parent: BridgeId,
+    },
+}

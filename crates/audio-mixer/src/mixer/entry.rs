@@ -1,0 +1,183 @@
+//! One port inside the mixer: its edge (rate, gain, mute) and what it listens to.
+
+use super::kernel;
+use crate::gain::{Gain, Ramp};
+use crate::level::Level;
+use crate::port::{AudioPort, Produced, Role, Tick};
+use crate::resample::Resampler;
+
+/// A port with its edge.
+pub(crate) struct Entry<P> {
+    /// `None` in the one tick in which the sound of a removed port fades out.
+    pub(crate) port: Option<P>,
+    pub(crate) edge: Edge,
+    pub(crate) input: Fader,
+    pub(crate) output: Fader,
+    pub(crate) memberships: Vec<Membership>,
+    pub(crate) sources: Vec<Source>,
+}
+
+/// What lies between the port's frames and the mixer's.
+pub(crate) struct Edge {
+    pub(crate) rate: u32,
+    pub(crate) role: Role,
+    /// One tick at the port's rate.
+    frame: Vec<i16>,
+    inward: Option<Resampler>,
+    outward: Option<Resampler>,
+}
+
+/// A volume and a mute switch in one glide.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fader {
+    pub(crate) gain: Gain,
+    pub(crate) muted: bool,
+    pub(crate) ramp: Ramp,
+}
+
+/// A place in the mix of one bridge (or of several nested ones).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Membership {
+    pub(crate) group: usize,
+    pub(crate) ramp: Ramp,
+    pub(crate) leaving: bool,
+}
+
+/// Another port that this one hears besides its bridges.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source {
+    pub(crate) from: usize,
+    pub(crate) ramp: Ramp,
+    pub(crate) leaving: bool,
+}
+
+impl<P: AudioPort> Entry<P> {
+    pub(crate) fn new(port: P, edge: Edge) -> Self {
+        Self {
+            port: Some(port),
+            edge,
+            input: Fader::default(),
+            output: Fader::default(),
+            memberships: Vec::new(),
+            sources: Vec::new(),
+        }
+    }
+
+    /// Whether anything is connected to what this port hears.
+    pub(crate) fn listens(&self) -> bool {
+        self.port.is_some()
+            && self.edge.role.consumer
+            && !(self.memberships.is_empty() && self.sources.is_empty())
+    }
+
+    /// Puts the port's sound of this tick into `voice`, which still holds the tick before. `None` is silence.
+    pub(crate) fn produce(&mut self, tick: &Tick, voice: &mut [i16], before: Level) -> Option<Level> {
+        let Some(port) = &mut self.port else {
+            return fade_out_mirrored(voice, before);
+        };
+        if !self.edge.role.producer || !self.edge.take(port, tick, voice) {
+            return None;
+        }
+        match self.input.ramp.steady_gain() {
+            Some(Gain::UNITY) => {}
+            Some(Gain::SILENT) => return None,
+            Some(gain) => voice.iter_mut().for_each(|s| *s = kernel::limit(gain.apply(*s))),
+            None => kernel::glide(voice, self.input.ramp),
+        }
+        Some(Level::of(voice))
+    }
+
+    /// Hands the port what it hears.
+    pub(crate) fn consume(&mut self, tick: &Tick, heard: &[i16]) {
+        let Some(port) = &mut self.port else { return };
+        match &mut self.edge.outward {
+            None => port.consume(tick, heard),
+            Some(resampler) => {
+                resampler.process(heard, &mut self.edge.frame);
+                port.consume(tick, &self.edge.frame);
+            }
+        }
+    }
+
+    /// The tick is over: glides have reached their targets, and what was leaving has left.
+    pub(crate) fn settle(&mut self) {
+        self.input.ramp.advance();
+        self.output.ramp.advance();
+        self.memberships.retain(|m| !m.leaving);
+        self.memberships.iter_mut().for_each(|m| m.ramp.advance());
+        self.sources.retain(|s| !s.leaving);
+        self.sources.iter_mut().for_each(|s| s.ramp.advance());
+    }
+}
+
+impl Edge {
+    /// An edge for a port that now says `rate` and `role`. `None` when the ratio of rates cannot be resampled.
+    pub(crate) fn new(rate: u32, role: Role, port_len: usize, mixer_len: usize) -> Option<Self> {
+        let resamples = port_len != mixer_len;
+        let resampler = |needed: bool, from, to| {
+            if needed {
+                Resampler::new(from, to).map(Some)
+            } else {
+                Some(None)
+            }
+        };
+        Some(Self {
+            rate,
+            role,
+            inward: resampler(resamples && role.producer, port_len, mixer_len)?,
+            outward: resampler(resamples && role.consumer, mixer_len, port_len)?,
+            frame: vec![0; if resamples { port_len } else { 0 }],
+        })
+    }
+
+    /// Takes one frame from the port; whether there is anything to hear.
+    fn take(&mut self, port: &mut impl AudioPort, tick: &Tick, voice: &mut [i16]) -> bool {
+        let Some(resampler) = &mut self.inward else {
+            return port.produce(tick, voice) == Produced::Audio;
+        };
+        match port.produce(tick, &mut self.frame) {
+            Produced::Audio => resampler.process(&self.frame, voice),
+            Produced::Silence if resampler.is_silent() => return false,
+            Produced::Silence => resampler.process_silence(voice),
+        }
+        true
+    }
+}
+
+impl Default for Fader {
+    fn default() -> Self {
+        Self {
+            gain: Gain::UNITY,
+            muted: false,
+            ramp: Ramp::steady(Gain::UNITY),
+        }
+    }
+}
+
+impl Fader {
+    pub(crate) fn set_gain(&mut self, gain: Gain) {
+        self.gain = gain;
+        self.aim();
+    }
+
+    pub(crate) fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
+        self.aim();
+    }
+
+    fn aim(&mut self) {
+        self.ramp.aim(if self.muted { Gain::SILENT } else { self.gain });
+    }
+}
+
+/// The end of a port that is gone: its last tick played backwards joins on without a step, and fades to nothing.
+fn fade_out_mirrored(voice: &mut [i16], before: Level) -> Option<Level> {
+    if before == Level::SILENCE {
+        return None;
+    }
+    let mut ramp = Ramp::steady(Gain::UNITY);
+    ramp.aim(Gain::SILENT);
+    voice.reverse();
+    kernel::glide(voice, ramp);
+    Some(Level::of(voice))
+}

@@ -1,0 +1,297 @@
+//! Ports that come, go and change while the mixer runs: nothing clicks, nobody hears a stranger.
+
+use offhook_audio_mixer::{
+    AudioMixer, AudioPort, BridgeError, Gain, MixerConfig, MixerError, Produced, Role, SamplesRecorder, Slot,
+    Tick, TickLength,
+};
+use std::f64::consts::TAU;
+use std::time::Instant;
+
+const RATE: u32 = 16_000;
+
+/// A voice or an ear, as a test needs it.
+enum Port {
+    Sine {
+        hz: f64,
+        rate: u32,
+        played: usize,
+        role: Role,
+    },
+    Ear(SamplesRecorder),
+}
+
+impl AudioPort for Port {
+    fn sample_rate(&self) -> u32 {
+        match self {
+            Self::Sine { rate, .. } => *rate,
+            Self::Ear(ear) => ear.sample_rate(),
+        }
+    }
+    fn role(&self) -> Role {
+        match self {
+            Self::Sine { role, .. } => *role,
+            Self::Ear(ear) => ear.role(),
+        }
+    }
+    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+        let Self::Sine { hz, rate, played, .. } = self else {
+            return Produced::Silence;
+        };
+        for sample in frame {
+            let phase = TAU * *hz * *played as f64 / f64::from(*rate);
+            *sample = (AMPLITUDE * phase.sin()).round() as i16;
+            *played += 1;
+        }
+        Produced::Audio
+    }
+    fn consume(&mut self, tick: &Tick, frame: &[i16]) {
+        if let Self::Ear(ear) = self {
+            ear.consume(tick, frame);
+        }
+    }
+}
+
+const AMPLITUDE: f64 = 8_000.0;
+
+struct Room {
+    mixer: AudioMixer<Port>,
+    now: Instant,
+}
+
+impl Room {
+    fn new() -> Self {
+        Self {
+            mixer: AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate"),
+            now: Instant::now(),
+        }
+    }
+
+    fn sine(&mut self, hz: f64) -> Slot {
+        let port = Port::Sine {
+            hz,
+            rate: RATE,
+            played: 0,
+            role: Role::BOTH,
+        };
+        self.mixer.add_port(port).expect("a usual rate")
+    }
+
+    fn ear(&mut self) -> Slot {
+        let ear = SamplesRecorder::new(RATE, 100_000);
+        self.mixer.add_port(Port::Ear(ear)).expect("a usual rate")
+    }
+
+    fn ticks(&mut self, n: usize) {
+        for _ in 0..n {
+            self.mixer.tick(self.now);
+        }
+    }
+
+    fn heard(&self, ear: Slot) -> &[i16] {
+        match self.mixer.port(ear) {
+            Some(Port::Ear(ear)) => ear.samples(),
+            _ => &[],
+        }
+    }
+}
+
+/// The largest step from one sample to the next.
+fn steepest(samples: &[i16]) -> i32 {
+    let steps = samples
+        .windows(2)
+        .map(|w| (i32::from(w[1]) - i32::from(w[0])).abs());
+    steps.max().unwrap_or(0)
+}
+
+/// The largest step that a 300 Hz sine takes by itself, and a little more for the glide.
+const SMOOTH: i32 = (AMPLITUDE * TAU * 300.0 / RATE as f64 * 1.1) as i32 + 60;
+
+fn peak(samples: &[i16]) -> u16 {
+    samples.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0)
+}
+
+#[test]
+fn joining_leaving_muting_and_hanging_up_never_click() {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(300.0));
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    room.mixer.join(hall, ear).expect("ear joins");
+    // The sine runs from the start, so that each change falls in the middle of a wave.
+    room.ticks(3);
+    room.mixer.join(hall, voice).expect("voice joins");
+    room.ticks(3);
+    room.mixer.set_input_muted(voice, true).expect("mute");
+    room.ticks(3);
+    room.mixer.set_input_muted(voice, false).expect("unmute");
+    room.ticks(3);
+    room.mixer.leave(hall, voice).expect("voice leaves");
+    room.ticks(3);
+    room.mixer.connect(voice, ear, Gain::UNITY).expect("connect");
+    room.ticks(3);
+    room.mixer
+        .connect(voice, ear, Gain::from_percent(30))
+        .expect("softer");
+    room.ticks(3);
+    room.mixer.disconnect(voice, ear).expect("disconnect");
+    room.ticks(3);
+    room.mixer.join(hall, voice).expect("voice joins again");
+    room.ticks(3);
+    assert!(room.mixer.remove_port(voice).is_some());
+    room.ticks(3);
+    let heard = room.heard(ear);
+    assert_eq!(heard.len(), 30 * 320);
+    assert!(
+        f64::from(peak(heard)) > AMPLITUDE * 0.99,
+        "the voice was heard: {}",
+        peak(heard)
+    );
+    assert!(
+        steepest(heard) <= SMOOTH,
+        "a step of {} in {:?}",
+        steepest(heard),
+        SMOOTH
+    );
+    assert_eq!(
+        peak(&heard[heard.len() - 640..]),
+        0,
+        "silence after the voice hung up"
+    );
+}
+
+#[test]
+fn a_removed_port_fades_out_within_one_tick_and_its_slot_is_never_valid_again() {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(300.0));
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    room.mixer.join(hall, ear).expect("ear joins");
+    room.mixer.join(hall, voice).expect("voice joins");
+    room.ticks(2);
+    assert!(room.mixer.remove_port(voice).is_some());
+    assert!(room.mixer.remove_port(voice).is_none());
+    assert_eq!(room.mixer.bridge(hall).map(|b| b.members().len()), Some(1));
+    let newcomer = room.sine(500.0);
+    assert_ne!(newcomer.index(), voice.index(), "the place is still fading");
+    room.ticks(1);
+    let heard = room.heard(ear);
+    assert!(peak(&heard[640..]) > 1000, "the fade is heard");
+    let later = room.sine(700.0);
+    assert_eq!(later.index(), voice.index(), "the place is used again");
+    assert_ne!(later, voice);
+    assert_eq!(room.mixer.join(hall, voice), Err(BridgeError::NoSlot(voice)));
+    assert_eq!(
+        room.mixer.connect(voice, ear, Gain::UNITY),
+        Err(MixerError::NoSlot(voice))
+    );
+    room.ticks(1);
+    assert_eq!(
+        peak(&room.heard(ear)[960..]),
+        0,
+        "strangers in a used place are not heard"
+    );
+}
+
+#[test]
+fn a_port_that_changes_rate_and_role_goes_on_in_the_same_bridge() {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(300.0));
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    room.mixer.join(hall, ear).expect("ear joins");
+    room.mixer.join(hall, voice).expect("voice joins");
+    room.ticks(5);
+    if let Some(Port::Sine { rate, role, .. }) = room.mixer.port_mut(voice) {
+        (*rate, *role) = (48_000, Role::PRODUCER);
+    }
+    let change = room.mixer.port_did_change(voice).expect("the port is there");
+    assert!(change.rate_changed && change.consumer_slot_changed() && !change.producer_slot_changed());
+    assert_eq!(change.old_consumer_slot, Some(voice));
+    assert_eq!(change.new_producer_slot, Some(voice));
+    room.ticks(10);
+    let after = &room.heard(ear)[8 * 320..];
+    let level = 20.0 * (f64::from(peak(after)) / AMPLITUDE).log10();
+    assert!(level.abs() < 0.1, "{level} dB");
+    if let Some(Port::Sine { role, .. }) = room.mixer.port_mut(voice) {
+        *role = Role::NONE;
+    }
+    room.mixer.port_did_change(voice).expect("the port is there");
+    let before = room.heard(ear).len();
+    room.ticks(1);
+    assert_eq!(peak(&room.heard(ear)[before..]), 0);
+}
+
+#[test]
+fn only_connected_consumers_are_fed() {
+    let mut room = Room::new();
+    let ear = room.ear();
+    room.ticks(2);
+    assert_eq!(room.heard(ear).len(), 0);
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    room.mixer.join(hall, ear).expect("ear joins");
+    room.ticks(2);
+    assert_eq!(room.heard(ear).len(), 640, "alone in a bridge it hears silence");
+}
+
+#[test]
+fn misuse_is_told_with_the_slots_it_was_about() {
+    let mut room = Room::new();
+    let (a, b) = (room.sine(300.0), room.sine(400.0));
+    let (hall, room_2) = (
+        room.mixer.add_bridge().expect("one"),
+        room.mixer.add_bridge().expect("two"),
+    );
+    let mixer = &mut room.mixer;
+    assert_eq!(
+        mixer.leave(hall, a),
+        Err(BridgeError::NotAMember {
+            bridge: hall,
+            slot: a
+        })
+    );
+    assert_eq!(mixer.join(hall, a), Ok(true));
+    assert_eq!(mixer.join(hall, a), Ok(false), "a bridge is a set");
+    assert_eq!(
+        mixer.disconnect(a, b),
+        Err(MixerError::NotConnected { from: a, to: b })
+    );
+    assert_eq!(mixer.nest(hall, room_2), Ok(()));
+    assert_eq!(
+        mixer.nest(room_2, hall),
+        Err(BridgeError::Cycle {
+            child: room_2,
+            parent: hall
+        })
+    );
+    assert_eq!(
+        mixer.nest(hall, hall),
+        Err(BridgeError::AlreadyNested {
+            child: hall,
+            parent: room_2
+        })
+    );
+    assert_eq!(
+        mixer.nest(room_2, room_2),
+        Err(BridgeError::Cycle {
+            child: room_2,
+            parent: room_2
+        })
+    );
+    assert_eq!(mixer.remove_bridge(room_2), Ok(()));
+    assert_eq!(mixer.remove_bridge(room_2), Err(BridgeError::NoBridge(room_2)));
+    assert_eq!(mixer.bridge(hall).map(|b| b.parent()), Some(None));
+}
+
+#[test]
+fn rates_that_do_not_fit_the_tick_are_refused() {
+    let odd = MixerConfig::at_rate(11_025);
+    assert_eq!(
+        AudioMixer::<Port>::new(odd).err(),
+        Some(MixerError::MixerRate { rate: 11_025 })
+    );
+    let config = MixerConfig::at_rate(48_000).with_tick(TickLength::Ms10);
+    let mut mixer = AudioMixer::<Port>::new(config).expect("a usual rate");
+    assert_eq!(mixer.frame_len(), 480);
+    for rate in [0, 4_000, 22_050, 384_000] {
+        let refused = mixer.add_port(Port::Ear(SamplesRecorder::new(rate, 0))).err();
+        let tick = TickLength::Ms10.duration();
+        assert_eq!(refused, Some(MixerError::PortRate { rate, tick }));
+    }
+}
