@@ -58,7 +58,7 @@ fn bridge(c: &mut Criterion) {
             group.throughput(Throughput::Elements(members as u64));
             let mut mixer = conference(rate, members, |id| Member::new(rate, rate, id, 600.0, true));
             group.bench_function(BenchmarkId::from_parameter(members), |b| {
-                b.iter(|| mixer.tick(now))
+                b.iter(|| mixer.tick(now));
             });
         }
         group.finish();
@@ -68,7 +68,7 @@ fn bridge(c: &mut Criterion) {
         let mut mixer = conference(rate, 500, |id| Member::new(rate, rate, id, 3000.0, id < 3));
         group.bench_function("three talk", |b| b.iter(|| mixer.tick(now)));
         group.bench_function("join", |b| {
-            b.iter(|| conference(rate, 500, |id| Member::new(rate, rate, id, 600.0, false)))
+            b.iter(|| conference(rate, 500, |id| Member::new(rate, rate, id, 600.0, false)));
         });
         group.finish();
     }

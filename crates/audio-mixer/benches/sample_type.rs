@@ -46,11 +46,11 @@ fn sample_type(c: &mut Criterion) {
         let float: Vec<f32> = whole.iter().map(|&s| f32::from(s) / 32_768.0).collect();
         let (mut sum, mut out) = (vec![0; n], vec![0; n]);
         group.bench_function(BenchmarkId::new("i16", n), |b| {
-            b.iter(|| in_i16(&whole, &mut sum, &mut out))
+            b.iter(|| in_i16(&whole, &mut sum, &mut out));
         });
         let (mut sum, mut out) = (vec![0.0; n], vec![0.0; n]);
         group.bench_function(BenchmarkId::new("f32", n), |b| {
-            b.iter(|| in_f32(&float, &mut sum, &mut out))
+            b.iter(|| in_f32(&float, &mut sum, &mut out));
         });
         // A codec speaks i16, so an f32 mixer converts at both edges.
         group.bench_function(BenchmarkId::new("f32 with conversion from and to i16", n), |b| {

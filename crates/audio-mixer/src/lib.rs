@@ -1,6 +1,49 @@
 //! A real-time audio mixer: ports, bridges, wave files, sound devices, one clock.
+//!
+//! This crate lies beside the protocol crates of Offhook and knows none of them: no SIP, no RTP, no codec. What it mixes
+//! are [`AudioPort`]s, and whoever owns a codec or a socket makes a port of it.
+//!
+//! # The real-time contract
+//!
+//! [`AudioMixer`] is a plain value: no thread, no clock. Its driver calls [`AudioMixer::tick`] once every 10 or 20 ms and
+//! commands it in between. A tick, and with it every [`AudioPort::produce`] and [`AudioPort::consume`], allocates nothing,
+//! locks nothing, touches no file and logs nothing. Files and sound cards meet the tick at memory or at lock-free rings.
+//!
+//! ```
+//! use offhook_audio_mixer::{AudioMixer, MixerConfig, SamplesPlayer, SamplesRecorder};
+//! use std::time::Instant;
+//!
+//! let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(16_000))?;
+//! let voice = mixer.add_port(Box::new(SamplesPlayer::new(8_000, vec![1000; 8_000])))?;
+//! let ear = mixer.add_port(Box::new(SamplesRecorder::new(16_000, 16_000)))?;
+//! let hall = mixer.add_bridge()?;
+//! mixer.join(hall, voice)?;
+//! mixer.join(hall, ear)?;
+//!
+//! let start = Instant::now();
+//! for n in 0..10 {
+//!     mixer.tick(start + n * mixer.config().tick.duration());
+//! }
+//! assert_eq!(mixer.level(voice).map(|level| level.peak()), Some(1000));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Standards
+//!
+//! | document | covered |
+//! |---|---|
+//! | RFC 3551 §4.2, packets of 20 ms | yes: the default tick |
+//! | ITU-T G.711, in wave files | yes: read; not written |
+//! | ITU-T Q.23 and Q.24, DTMF as sound | yes: [`Tone::dtmf`] |
+//! | ITU-T E.180, call progress tones | partly: those of Europe and North America |
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod bridge;
+mod device;
+mod file;
 mod gain;
 mod level;
 mod memory;
@@ -8,8 +51,14 @@ mod mixer;
 mod port;
 mod resample;
 mod slot;
+mod tone;
 
 pub use bridge::{AudioBridge, BridgeError, BridgeId};
+pub use device::NullDevice;
+pub use file::{
+    EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, Recording, Summary,
+    WaveError, WaveFile, WavePlayer, WaveRecorder,
+};
 pub use gain::Gain;
 pub use level::Level;
 pub use memory::{SamplesPlayer, SamplesRecorder};
@@ -19,3 +68,4 @@ pub use mixer::{
 };
 pub use port::{AudioPort, Produced, Role, Tick};
 pub use slot::Slot;
+pub use tone::{Cadence, Tone, TonePlayer};

@@ -19,6 +19,8 @@ pub(crate) struct Resampler {
     filled: usize,
     out: Vec<f32>,
     tick_in: usize,
+    /// Half the filter and the zeros put in first, in input samples.
+    delay: f64,
     /// Whether sound of an earlier tick is still inside the filter.
     ringing: bool,
 }
@@ -27,26 +29,30 @@ impl Resampler {
     /// From frames of `tick_in` samples to frames of `tick_out`. `None` if the library refuses the ratio.
     pub(crate) fn new(tick_in: usize, tick_out: usize) -> Option<Self> {
         let ratio = tick_out as f64 / tick_in as f64;
-        let sinc = Async::new_sinc(
-            ratio,
-            1.0,
-            &parameters(tick_in, tick_out),
-            tick_out,
-            1,
-            FixedAsync::Output,
-        )
-        .ok()?;
+        let parameters = parameters(tick_in, tick_out);
+        let sinc = Async::new_sinc(ratio, 1.0, &parameters, tick_out, 1, FixedAsync::Output).ok()?;
         // Primed with zeros so that each tick finds what it needs, also when rounding asks for one sample more.
         let primed = (sinc.input_frames_next() + SLACK).saturating_sub(tick_in);
+        // "Nearest" takes the phase after the position, which is one phase early.
+        let nearest = match parameters.interpolation {
+            SincInterpolationType::Nearest => 1.0 / parameters.oversampling_factor as f64,
+            _ => 0.0,
+        };
         let capacity = sinc.input_frames_max() + tick_in + primed + SLACK;
         Some(Self {
             queue: vec![0.0; capacity],
             filled: primed,
+            delay: parameters.sinc_len as f64 / 2.0 + primed as f64 - nearest,
             out: vec![0.0; tick_out],
             tick_in,
             ringing: false,
             sinc,
         })
+    }
+
+    /// By how many output samples, to the nearest, sound comes out later than it went in.
+    pub(crate) fn delay(&self) -> usize {
+        (self.delay * self.out.len() as f64 / self.tick_in as f64 - 1.0).round() as usize
     }
 
     /// Whether silence can be skipped: nothing of earlier sound would still come out.
@@ -216,6 +222,38 @@ mod tests {
             assert!(
                 frame.iter().all(|s| (999..=1001).contains(s)),
                 "{tick_in} to {tick_out}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_delay_told_is_the_delay_found() {
+        for (tick_in, tick_out) in [
+            (160, 960),
+            (320, 960),
+            (960, 320),
+            (960, 160),
+            (441, 480),
+            (147, 640),
+            (480, 240),
+        ] {
+            let mut resampler = Resampler::new(tick_in, tick_out).expect("a usual ratio");
+            let bell = |i: usize| (20_000.0 * (-((i as f64 - 2000.0) / 40.0).powi(2)).exp()) as i16;
+            let input: Vec<i16> = (0..8000).map(bell).collect();
+            let (mut frame, mut at, mut moment, mut weight) = (vec![0; tick_out], 0, 0.0, 0.0);
+            for chunk in input.chunks_exact(tick_in) {
+                resampler.process(chunk, &mut frame);
+                for &sample in &frame {
+                    moment += f64::from(at) * f64::from(sample);
+                    weight += f64::from(sample);
+                    at += 1;
+                }
+            }
+            let found = moment / weight - 2000.0 * tick_out as f64 / tick_in as f64;
+            let told = resampler.delay() as f64;
+            assert!(
+                (found - told).abs() < 0.6,
+                "{tick_in} to {tick_out}: {found}, told {told}"
             );
         }
     }

@@ -1,0 +1,349 @@
+//! Plays a wave file, once or often.
+
+use super::wave::{WaveError, WaveFile};
+use crate::gain::{Gain, Ramp};
+use crate::port::{AudioPort, Produced, Role, Tick};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How a file is played.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlayerOptions {
+    /// Percent of the amplitude, 0..=100; more counts as 100. Default 100.
+    pub volume: u8,
+    /// How many times the file is played; 0 is without end. Default 1.
+    pub loop_count: u32,
+    /// How long to wait between two plays. Default none.
+    pub pause_time: Duration,
+    /// Whether to play at once when started, rather than to wait for `pause_time` first. Default true.
+    pub initial_play: bool,
+}
+
+impl Default for PlayerOptions {
+    fn default() -> Self {
+        Self {
+            volume: 100,
+            loop_count: 1,
+            pause_time: Duration::ZERO,
+            initial_play: true,
+        }
+    }
+}
+
+/// What happened to a [`WavePlayer`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum PlayerEvent {
+    /// The file is played for the first time since `start`.
+    DidStart {
+        /// The tick's time.
+        at: Instant,
+    },
+    /// Playing is over.
+    DidEnd {
+        /// The tick's time, or that of the call of `stop`.
+        at: Instant,
+        /// Why.
+        reason: EndReason,
+    },
+    /// The file could not be played.
+    DidFail {
+        /// The tick's time.
+        at: Instant,
+        /// What is wrong with the file.
+        error: Arc<WaveError>,
+    },
+}
+
+/// Why playing is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// The file was played as often as it should be.
+    Finished,
+    /// `stop` was called.
+    Stopped,
+}
+
+/// A port that plays a wave file. It can be started and stopped any number of times.
+///
+/// Drain [`poll_event`](Self::poll_event) after ticks. At most [`MAX_EVENTS`](Self::MAX_EVENTS) wait; older ones give way.
+#[derive(Debug)]
+pub struct WavePlayer {
+    rate: u32,
+    source: Source,
+    options: PlayerOptions,
+    state: State,
+    started: bool,
+    plays_left: Option<u32>,
+    events: VecDeque<PlayerEvent>,
+}
+
+type Loading = Arc<OnceLock<Result<WaveFile, Arc<WaveError>>>>;
+
+#[derive(Debug)]
+enum Source {
+    Loaded(WaveFile),
+    /// Read anew at each start; the file of the last start is kept until the next.
+    Path {
+        path: PathBuf,
+        loading: Loading,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Idle,
+    /// Another thread reads the file.
+    Loading,
+    /// Silent for so many samples.
+    Pausing {
+        left: u64,
+    },
+    /// The next sample.
+    Playing {
+        next: usize,
+    },
+    /// Stopped in the middle: one tick more, fading.
+    Fading {
+        next: usize,
+    },
+}
+
+impl WavePlayer {
+    /// Most events that wait to be polled.
+    pub const MAX_EVENTS: usize = 8;
+
+    /// A player of a file that is in memory already. It can be shared: clone the [`WaveFile`].
+    pub fn new(file: WaveFile, options: PlayerOptions) -> Self {
+        Self::with(file.rate(), Source::Loaded(file), options)
+    }
+
+    /// A player of a file that is read when the player is started, by a thread of its own, and brought to `rate` hertz:
+    /// the rate of the mixer.
+    pub fn from_path(path: impl Into<PathBuf>, rate: u32, options: PlayerOptions) -> Self {
+        let source = Source::Path {
+            path: path.into(),
+            loading: Loading::default(),
+        };
+        Self::with(rate, source, options)
+    }
+
+    fn with(rate: u32, source: Source, options: PlayerOptions) -> Self {
+        Self {
+            rate,
+            source,
+            options,
+            state: State::Idle,
+            started: false,
+            plays_left: None,
+            events: VecDeque::with_capacity(Self::MAX_EVENTS),
+        }
+    }
+
+    /// Starts from the beginning with the next tick, or as soon as the file has been read. Does nothing while playing.
+    pub fn start(&mut self) {
+        if self.is_active() {
+            return;
+        }
+        self.started = false;
+        self.plays_left = (self.options.loop_count > 0).then_some(self.options.loop_count);
+        if let Source::Path { path, loading } = &mut self.source {
+            let (path, rate) = (path.clone(), self.rate);
+            *loading = Loading::default();
+            let result = Arc::clone(loading);
+            let reader = thread::Builder::new().name("offhook-wave-reader".into());
+            let read = move || drop(result.set(WaveFile::load(&path, rate).map_err(Arc::new)));
+            if let Err(source) = reader.spawn(read)
+                && let Source::Path { path, loading } = &self.source
+            {
+                let path = path.clone();
+                // Cannot be set already: no thread holds it.
+                let _ = loading.set(Err(Arc::new(WaveError::System { path, source })));
+            }
+            self.state = State::Loading;
+        } else {
+            self.begin();
+        }
+    }
+
+    /// Stops at once: what is left of the sound fades out within one tick.
+    pub fn stop(&mut self, now: Instant) {
+        if !self.is_active() {
+            return;
+        }
+        self.state = match self.state {
+            State::Playing { next } => State::Fading { next },
+            _ => State::Idle,
+        };
+        self.push(PlayerEvent::DidEnd {
+            at: now,
+            reason: EndReason::Stopped,
+        });
+    }
+
+    /// Whether the player is between start and end, pauses included.
+    pub fn is_active(&self) -> bool {
+        !matches!(self.state, State::Idle | State::Fading { .. })
+    }
+
+    /// How the file is played.
+    pub fn options(&self) -> PlayerOptions {
+        self.options
+    }
+
+    /// Changes how the file is played; `volume` at once, the rest with the next start.
+    pub fn set_options(&mut self, options: PlayerOptions) {
+        self.options = options;
+    }
+
+    /// What happened, oldest first.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<PlayerEvent> {
+        self.events.pop_front()
+    }
+
+    fn begin(&mut self) {
+        self.state = if self.options.initial_play {
+            State::Playing { next: 0 }
+        } else {
+            self.pause()
+        };
+    }
+
+    fn pause(&self) -> State {
+        let left = self.options.pause_time.as_millis() * u128::from(self.rate) / 1000;
+        State::Pausing { left: left as u64 }
+    }
+
+    fn push(&mut self, event: PlayerEvent) {
+        if self.events.len() == Self::MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+
+    /// Looks whether the file has been read by now.
+    fn await_file(&mut self, at: Instant) {
+        let Source::Path { loading, .. } = &self.source else {
+            return;
+        };
+        match loading.get() {
+            None => {}
+            Some(Ok(_)) => self.begin(),
+            Some(Err(error)) => {
+                let error = Arc::clone(error);
+                self.state = State::Idle;
+                self.push(PlayerEvent::DidFail { at, error });
+            }
+        }
+    }
+
+    /// Fills `frame` from the current state on; returns how much of it is sound or pause.
+    fn fill(&mut self, at: Instant, frame: &mut [i16]) -> usize {
+        let mut done = 0;
+        while done < frame.len() {
+            let room = &mut frame[done..];
+            match self.state {
+                State::Idle | State::Loading => break,
+                State::Pausing { left: 0 } => self.state = State::Playing { next: 0 },
+                State::Pausing { left } => {
+                    let n = left.min(room.len() as u64) as usize;
+                    room[..n].fill(0);
+                    done += n;
+                    self.state = State::Pausing {
+                        left: left - n as u64,
+                    };
+                }
+                State::Playing { next } => {
+                    if !self.started {
+                        self.started = true;
+                        self.push(PlayerEvent::DidStart { at });
+                    }
+                    let rest = self.source.rest(next);
+                    let n = rest.len().min(room.len());
+                    room[..n].copy_from_slice(&rest[..n]);
+                    done += n;
+                    self.state = State::Playing { next: next + n };
+                    if n == rest.len() {
+                        self.end_of_file(at, next + n);
+                    }
+                }
+                State::Fading { next } => {
+                    let rest = self.source.rest(next);
+                    let n = rest.len().min(room.len());
+                    let mut ramp = Ramp::steady(Gain::UNITY);
+                    ramp.aim(Gain::SILENT);
+                    let faded = rest.iter().zip(ramp.factors(n.max(1)));
+                    for (out, (&sample, factor)) in room.iter_mut().zip(faded) {
+                        *out = (f32::from(sample) * factor) as i16;
+                    }
+                    done += n;
+                    self.state = State::Idle;
+                }
+            }
+        }
+        done
+    }
+
+    fn end_of_file(&mut self, at: Instant, len: usize) {
+        if let Some(left) = &mut self.plays_left {
+            *left -= 1;
+        }
+        // An empty file without pauses would be played infinitely often in one tick.
+        let empty = len == 0 && self.options.pause_time.is_zero();
+        if self.plays_left == Some(0) || empty {
+            self.state = State::Idle;
+            self.push(PlayerEvent::DidEnd {
+                at,
+                reason: EndReason::Finished,
+            });
+        } else if self.options.pause_time.is_zero() {
+            self.state = State::Playing { next: 0 };
+        } else {
+            self.state = self.pause();
+        }
+    }
+}
+
+impl Source {
+    /// What is left of the file.
+    fn rest(&self, next: usize) -> &[i16] {
+        let file = match self {
+            Self::Loaded(file) => Some(file),
+            Self::Path { loading, .. } => loading.get().and_then(|result| result.as_ref().ok()),
+        };
+        file.and_then(|file| file.samples().get(next..)).unwrap_or(&[])
+    }
+}
+
+impl AudioPort for WavePlayer {
+    fn sample_rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn role(&self) -> Role {
+        Role::PRODUCER
+    }
+
+    fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+        if self.state == State::Loading {
+            self.await_file(tick.now);
+        }
+        let done = self.fill(tick.now, frame);
+        if done == 0 {
+            return Produced::Silence;
+        }
+        frame[done..].fill(0);
+        if self.options.volume < 100 {
+            let gain = Gain::from_percent(self.options.volume);
+            // Below unity a sample stays in its range.
+            for sample in frame {
+                *sample = gain.apply(*sample) as i16;
+            }
+        }
+        Produced::Audio
+    }
+}

@@ -1,0 +1,393 @@
+//! Wave files, played and recorded.
+
+use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
+use offhook_audio_mixer::{
+    AudioMixer, AudioPort, EndReason, MixerConfig, PlayerEvent, PlayerOptions, Produced, RecordError, Tick,
+    WaveError, WaveFile, WavePlayer, WaveRecorder,
+};
+use std::fs;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-wave-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn spec(channels: u16, sample_rate: u32, bits_per_sample: u16, sample_format: SampleFormat) -> WavSpec {
+    WavSpec {
+        channels,
+        sample_rate,
+        bits_per_sample,
+        sample_format,
+    }
+}
+
+fn bytes_of(spec: WavSpec, write: impl FnOnce(&mut WavWriter<Cursor<&mut Vec<u8>>>)) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut writer = WavWriter::new(Cursor::new(&mut bytes), spec).expect("memory");
+    write(&mut writer);
+    writer.finalize().expect("memory");
+    bytes
+}
+
+fn read(bytes: &[u8], rate: u32) -> Result<WaveFile, WaveError> {
+    WaveFile::read("test.wav", bytes, rate)
+}
+
+/// Drives a port by hand, in virtual time.
+struct Clock {
+    tick: Tick,
+}
+
+impl Clock {
+    fn new() -> Self {
+        let tick = Tick {
+            now: Instant::now(),
+            index: 0,
+            duration: Duration::from_millis(20),
+        };
+        Self { tick }
+    }
+
+    fn next(&mut self, port: &mut impl AudioPort, len: usize) -> Option<Vec<i16>> {
+        let mut frame = vec![-1; len];
+        let produced = port.produce(&self.tick, &mut frame);
+        self.tick.index += 1;
+        self.tick.now += self.tick.duration;
+        (produced == Produced::Audio).then_some(frame)
+    }
+}
+
+#[test]
+fn every_sample_format_comes_out_as_the_same_sound() {
+    let pcm = |bits: u16| {
+        bytes_of(spec(1, 8_000, bits, SampleFormat::Int), |w| {
+            for part in [0.0, 0.5, -0.5, -1.0] {
+                let full = f64::from(1_u32 << (bits - 1));
+                w.write_sample((part * full) as i32).expect("in range");
+            }
+        })
+    };
+    for bits in [8, 16, 24, 32] {
+        let file = read(&pcm(bits), 8_000).expect("a usual format");
+        assert_eq!(file.samples(), [0, 16_384, -16_384, i16::MIN], "{bits} bits");
+    }
+    let float = bytes_of(spec(1, 8_000, 32, SampleFormat::Float), |w| {
+        for part in [0.0_f32, 0.5, -0.5, -1.0, 7.0, f32::NAN] {
+            w.write_sample(part).expect("any float");
+        }
+    });
+    let file = read(&float, 8_000).expect("a usual format");
+    assert_eq!(file.samples(), [0, 16_384, -16_384, i16::MIN, i16::MAX, 0]);
+}
+
+#[test]
+fn a_law_and_mu_law_files_are_expanded() {
+    let header = |tag: u8| {
+        let mut bytes = b"RIFF\x2a\0\0\0WAVEfmt \x12\0\0\0".to_vec();
+        bytes.extend([tag, 0, 1, 0, 0x40, 0x1f, 0, 0, 0x40, 0x1f, 0, 0, 1, 0, 8, 0, 0, 0]);
+        bytes.extend(b"LIST\x03\0\0\0abc\0data\x02\0\0\0");
+        bytes
+    };
+    let mut mu = header(7);
+    mu.extend([0x80, 0x00, 0x55]);
+    assert_eq!(
+        read(&mu, 8_000).expect("µ-law").samples(),
+        [32_124, -32_124],
+        "and no byte past the end"
+    );
+    let mut a = header(6);
+    a.extend([0xAA, 0xD5]);
+    assert_eq!(read(&a, 8_000).expect("A-law").samples(), [32_256, 8]);
+}
+
+#[test]
+fn channels_are_mixed_to_their_mean() {
+    let stereo = bytes_of(spec(2, 8_000, 16, SampleFormat::Int), |w| {
+        for sample in [100_i16, 300, -1000, 1000, i16::MAX, i16::MAX] {
+            w.write_sample(sample).expect("memory");
+        }
+    });
+    assert_eq!(
+        read(&stereo, 8_000).expect("stereo").samples(),
+        [200, 0, i16::MAX]
+    );
+}
+
+#[test]
+fn any_rate_is_brought_to_the_mixers_without_delay_or_loss_of_length() {
+    for rate in [8_000_u32, 11_025, 22_050, 44_100, 8_009, 96_000] {
+        let wave = |i: u32, rate: u32| {
+            (8000.0 * (std::f32::consts::TAU * 440.0 * i as f32 / rate as f32).sin()) as i16
+        };
+        let bytes = bytes_of(spec(1, rate, 16, SampleFormat::Int), |w| {
+            for i in 0..rate / 2 {
+                w.write_sample(wave(i, rate)).expect("memory");
+            }
+        });
+        let file = read(&bytes, 48_000).expect("a usual file");
+        assert!(
+            file.samples().len().abs_diff(24_000) <= 6,
+            "{rate}: {}",
+            file.samples().len()
+        );
+        let middle = file.samples().iter().zip(0_u32..).skip(2000).take(20_000);
+        let worst = middle.map(|(&s, i)| s.abs_diff(wave(i, 48_000))).max();
+        assert!(worst < Some(250), "{rate} Hz: off by {worst:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_told_apart() {
+    let folder = Folder::new("wrong");
+    let missing = WaveFile::load(folder.file("none.wav"), 8_000);
+    assert!(
+        matches!(&missing, Err(WaveError::Missing { path }) if path.ends_with("none.wav")),
+        "{missing:?}"
+    );
+    assert!(matches!(
+        WaveFile::load(&folder.0, 8_000),
+        Err(WaveError::System { .. })
+    ));
+    assert!(matches!(
+        read(b"ID3\x03 not this kind of file", 8_000),
+        Err(WaveError::NotAWave { .. })
+    ));
+    assert!(matches!(read(b"", 8_000), Err(WaveError::NotAWave { .. })));
+    let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
+        w.write_sample(1_i16).expect("memory")
+    });
+    assert!(matches!(read(&pcm[..30], 8_000), Err(WaveError::Damaged { .. })));
+    let mut adpcm = pcm.clone();
+    adpcm[20] = 2;
+    assert!(matches!(read(&adpcm, 8_000), Err(WaveError::Unsupported { .. })));
+    let message = missing.map_err(|e| e.to_string()).expect_err("it is missing");
+    assert!(message.contains("none.wav does not exist"), "{message}");
+}
+
+#[test]
+fn a_file_that_was_cut_off_is_played_as_far_as_it_goes() {
+    let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
+        (0..100_i16).for_each(|i| w.write_sample(i).expect("memory"));
+    });
+    let file = read(&pcm[..pcm.len() - 101], 8_000).expect("still a wave file");
+    assert_eq!(file.samples().len(), 49);
+}
+
+#[test]
+fn a_player_loops_with_pauses_counted_in_samples() {
+    let file = WaveFile::from_samples(8_000, vec![10; 200]);
+    let options = PlayerOptions {
+        volume: 50,
+        loop_count: 2,
+        pause_time: Duration::from_millis(10),
+        initial_play: false,
+    };
+    let mut player = WavePlayer::new(file, options);
+    let mut clock = Clock::new();
+    assert_eq!(clock.next(&mut player, 160), None, "not started yet");
+    player.start();
+    let mut sound = Vec::new();
+    while let Some(frame) = clock.next(&mut player, 160) {
+        sound.extend(frame);
+    }
+    let expected = [vec![0; 80], vec![5; 200], vec![0; 80], vec![5; 200], vec![0; 80]].concat();
+    assert_eq!(sound, expected);
+    assert!(matches!(player.poll_event(), Some(PlayerEvent::DidStart { .. })));
+    assert!(matches!(
+        player.poll_event(),
+        Some(PlayerEvent::DidEnd {
+            reason: EndReason::Finished,
+            ..
+        })
+    ));
+    assert!(player.poll_event().is_none());
+    player.start();
+    assert!(player.is_active(), "a player can be started again");
+}
+
+#[test]
+fn an_endless_player_ends_only_when_stopped_and_fades_out() {
+    let mut player = WavePlayer::new(
+        WaveFile::from_samples(8_000, vec![10_000; 50]),
+        PlayerOptions {
+            loop_count: 0,
+            ..PlayerOptions::default()
+        },
+    );
+    let mut clock = Clock::new();
+    player.start();
+    for _ in 0..500 {
+        assert_eq!(clock.next(&mut player, 160), Some(vec![10_000; 160]));
+    }
+    player.stop(clock.tick.now);
+    player.stop(clock.tick.now);
+    assert!(!player.is_active());
+    let tail = clock.next(&mut player, 160).expect("a fade");
+    assert!(tail.is_sorted_by(|a, b| a >= b) && tail[0] < 10_000, "{tail:?}");
+    assert_eq!(clock.next(&mut player, 160), None);
+    assert!(matches!(player.poll_event(), Some(PlayerEvent::DidStart { .. })));
+    assert!(matches!(
+        player.poll_event(),
+        Some(PlayerEvent::DidEnd {
+            reason: EndReason::Stopped,
+            ..
+        })
+    ));
+    assert!(player.poll_event().is_none());
+}
+
+#[test]
+fn an_empty_endless_file_ends_instead_of_hanging() {
+    let options = PlayerOptions {
+        loop_count: 0,
+        ..PlayerOptions::default()
+    };
+    let mut player = WavePlayer::new(WaveFile::from_samples(8_000, vec![]), options);
+    player.start();
+    assert_eq!(Clock::new().next(&mut player, 160), None);
+    assert!(!player.is_active());
+}
+
+#[test]
+fn a_player_of_a_path_reads_it_when_started_and_tells_what_failed() {
+    let folder = Folder::new("path");
+    let path = folder.file("late.wav");
+    let mut player = WavePlayer::from_path(&path, 8_000, PlayerOptions::default());
+    let mut clock = Clock::new();
+    let mut run = |player: &mut WavePlayer| {
+        player.start();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while player.is_active() && Instant::now() < deadline {
+            clock.next(player, 160);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::iter::from_fn(|| player.poll_event()).collect::<Vec<_>>()
+    };
+    let events = run(&mut player);
+    let failed = |e: &PlayerEvent| matches!(e, PlayerEvent::DidFail { error, .. } if matches!(**error, WaveError::Missing { .. }));
+    assert!(matches!(&events[..], [event] if failed(event)), "{events:?}");
+    let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
+        w.write_sample(1_i16).expect("memory")
+    });
+    fs::write(&path, pcm).expect("the folder is writable");
+    let events = run(&mut player);
+    assert!(
+        matches!(
+            &events[..],
+            [PlayerEvent::DidStart { .. }, PlayerEvent::DidEnd { .. }]
+        ),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_recording_holds_what_was_heard_and_says_so() {
+    let folder = Folder::new("record");
+    let path = folder.file("deep/er/take.wav");
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(8_000)).expect("a usual rate");
+    let mut player = WavePlayer::new(
+        WaveFile::from_samples(8_000, (0..1600).collect::<Vec<i16>>()),
+        PlayerOptions {
+            pause_time: Duration::from_millis(20),
+            initial_play: false,
+            ..PlayerOptions::default()
+        },
+    );
+    player.start();
+    let (port, recording) = WaveRecorder::start(&path, 8_000).expect("writable");
+    let (voice, ear) = (
+        mixer.add_port(Box::new(player)).expect("a"),
+        mixer.add_port(Box::new(port)).expect("b"),
+    );
+    let hall = mixer.add_bridge().expect("one");
+    mixer.join(hall, voice).expect("voice");
+    mixer.join(hall, ear).expect("ear");
+    let now = Instant::now();
+    for _ in 0..11 {
+        mixer.tick(now);
+    }
+    recording.pause();
+    mixer.tick(now);
+    recording.resume();
+    mixer.tick(now);
+    assert!(recording.is_active());
+    let summary = recording.finish().expect("the disk is fine");
+    assert_eq!((summary.samples, summary.overruns), (12 * 160, 0));
+    assert_eq!(summary.duration(), Duration::from_millis(240));
+    let mut reader = WavReader::open(&path).expect("a wave file");
+    let samples: Vec<i16> = reader.samples().map(|s| s.expect("whole")).collect();
+    assert_eq!(samples[160..1760], (0..1600).collect::<Vec<i16>>());
+}
+
+#[test]
+fn the_file_is_valid_while_the_recording_still_runs() {
+    let folder = Folder::new("crash");
+    let path = folder.file("take.wav");
+    let (mut port, recording) = WaveRecorder::start(&path, 8_000).expect("writable");
+    assert_eq!(WavReader::open(&path).expect("valid from the start").len(), 0);
+    let clock = Clock::new();
+    for _ in 0..60 {
+        port.consume(&clock.tick, &[7; 160]);
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let saved = || WavReader::open(&path).map_or(0, |reader| reader.len());
+    while saved() < 8_000 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(saved() >= 8_000, "a second is on the disk: {}", saved());
+    assert!(recording.is_active());
+    drop(port);
+    let summary = recording.finish().expect("closed by the drop of its port");
+    assert_eq!(summary.samples, 9_600);
+}
+
+#[test]
+fn samples_that_the_disk_is_too_slow_for_are_counted() {
+    let folder = Folder::new("overrun");
+    let (mut port, recording) = WaveRecorder::start(folder.file("take.wav"), 8_000).expect("writable");
+    let clock = Clock::new();
+    // Ten times what the ring holds, at once: the writer cannot have kept up between two of its naps.
+    port.consume(&clock.tick, &vec![7; 160_000]);
+    let lost = recording.overruns();
+    let summary = recording.finish().expect("the rest was written");
+    assert_eq!(summary.overruns, lost);
+    assert_eq!((summary.samples, lost), (16_000, 144_000));
+}
+
+#[test]
+fn a_path_that_cannot_be_written_is_refused_and_leaves_nothing() {
+    let folder = Folder::new("refused");
+    let blocker = folder.file("blocker");
+    fs::write(&blocker, "a file, not a folder").expect("writable");
+    let under = WaveRecorder::start(blocker.join("take.wav"), 8_000);
+    assert!(matches!(under, Err(RecordError::Folder { .. })), "{under:?}");
+    let onto = WaveRecorder::start(&folder.0, 8_000);
+    assert!(matches!(onto, Err(RecordError::Open { .. })), "{onto:?}");
+    let full = Path::new("/dev/full");
+    if full.exists() {
+        let link = folder.file("full.wav");
+        std::os::unix::fs::symlink(full, &link).expect("links are made");
+        let result = WaveRecorder::start(&link, 8_000);
+        assert!(matches!(result, Err(RecordError::Open { .. })), "{result:?}");
+        assert!(!link.exists() && full.exists(), "only what was made is removed");
+    }
+    assert_eq!(fs::read_dir(&folder.0).expect("readable").count(), 1);
+}
