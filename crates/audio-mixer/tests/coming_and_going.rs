@@ -1,8 +1,8 @@
 //! Ports that come, go and change while the mixer runs: nothing clicks, nobody hears a stranger.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, BridgeError, Gain, MixerConfig, MixerError, Produced, Role, SamplesRecorder, Slot,
-    Tick, TickLength,
+    AudioBridge, AudioMixer, AudioPort, BridgeError, Gain, MixerConfig, MixerError, Produced, Role,
+    SamplesRecorder, Slot, Tick, TickLength,
 };
 use std::f64::consts::TAU;
 use std::time::Instant;
@@ -276,7 +276,7 @@ fn misuse_is_told_with_the_slots_it_was_about() {
     );
     assert_eq!(mixer.remove_bridge(room_2), Ok(()));
     assert_eq!(mixer.remove_bridge(room_2), Err(BridgeError::NoBridge(room_2)));
-    assert_eq!(mixer.bridge(hall).map(|b| b.parent()), Some(None));
+    assert_eq!(mixer.bridge(hall).map(AudioBridge::parent), Some(None));
 }
 
 #[test]

@@ -172,7 +172,7 @@ fn what_is_wrong_with_a_file_is_told_apart() {
     ));
     assert!(matches!(read(b"", 8_000), Err(WaveError::NotAWave { .. })));
     let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
-        w.write_sample(1_i16).expect("memory")
+        w.write_sample(1_i16).expect("memory");
     });
     assert!(matches!(read(&pcm[..30], 8_000), Err(WaveError::Damaged { .. })));
     let mut adpcm = pcm.clone();
@@ -285,7 +285,7 @@ fn a_player_of_a_path_reads_it_when_started_and_tells_what_failed() {
     let failed = |e: &PlayerEvent| matches!(e, PlayerEvent::DidFail { error, .. } if matches!(**error, WaveError::Missing { .. }));
     assert!(matches!(&events[..], [event] if failed(event)), "{events:?}");
     let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
-        w.write_sample(1_i16).expect("memory")
+        w.write_sample(1_i16).expect("memory");
     });
     fs::write(&path, pcm).expect("the folder is writable");
     let events = run(&mut player);
