@@ -255,11 +255,10 @@ fn a_second_request_in_the_datagram_is_no_part_of_the_first() {
     let mut framer = Framer::new(ParseOptions::default());
     framer.push(&load("dblreq.dat"));
     let mut methods = Vec::new();
-    loop {
-        match framer.next_frame().unwrap() {
-            Framed::Message(Message::Request(request)) => methods.push(request.method().to_string()),
-            Framed::Incomplete { .. } => break,
-            _ => {}
+    // Its Content-Length is too small: what lies behind is an error of its own.
+    while let Ok(framed) = framer.next_frame() {
+        if let Framed::Message(Message::Request(request)) = framed {
+            methods.push(request.method().to_string());
         }
     }
     assert_eq!(methods, ["REGISTER", "INVITE"]);

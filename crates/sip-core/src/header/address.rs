@@ -7,7 +7,7 @@ use std::ops::{Deref, DerefMut};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, Params, TypedHeader, quote, unquote};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader, quote, unquote};
 use crate::parse::lex::{self, Cursor};
 use crate::uri::Uri;
 
@@ -102,8 +102,8 @@ impl NameAddr {
         super::q_thousandths(self.params.get("q")?)
     }
 
-    fn read(value: &Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(value);
+    fn read(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         cursor.skip_ws();
         let start = cursor.pos();
         let display = if cursor.peek() == Some(b'"') {
@@ -133,7 +133,7 @@ impl NameAddr {
 
     /// An address without brackets: `;` begins the parameters of the header field, and neither `?` nor `,`
     /// may stand in it (RFC 3261 §20).
-    fn read_addr_spec(value: &Bytes, mut cursor: Cursor<'_>) -> Result<Self, HeaderError> {
+    fn read_addr_spec(value: HeaderValue<'_>, mut cursor: Cursor<'_>) -> Result<Self, HeaderError> {
         let uri = cursor.take_while(|b| b > b' ' && !matches!(b, b';' | b'?' | b','));
         if uri.is_empty() || matches!(cursor.peek(), Some(b'?' | b',')) {
             return Err(cursor.unexpected());
@@ -163,7 +163,7 @@ impl std::str::FromStr for NameAddr {
     type Err = HeaderError;
 
     fn from_str(text: &str) -> Result<Self, HeaderError> {
-        Self::read(&Bytes::copy_from_slice(text.as_bytes()))
+        Self::read(HeaderValue::from(&Bytes::copy_from_slice(text.as_bytes())))
     }
 }
 
@@ -191,8 +191,8 @@ macro_rules! address_headers {
             const NAME: HeaderName<'static> = HeaderName::$name;
             const LIST: bool = $list;
 
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
-                NameAddr::read(&value).map(Self)
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+                NameAddr::read(value).map(Self)
             }
 
             fn write(&self, out: &mut BytesMut) {
@@ -266,11 +266,11 @@ impl TypedHeader for Contact {
     const NAME: HeaderName<'static> = HeaderName::Contact;
     const LIST: bool = true;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
         if &value[..] == b"*" {
             Ok(Self::Star)
         } else {
-            NameAddr::read(&value).map(Self::Addr)
+            NameAddr::read(value).map(Self::Addr)
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::parse::lex::{self, Cursor};
 
 /// `scheme SP name=value, name="value" ...`, kept as text: `offhook-digest` reads and writes it.
@@ -73,8 +73,8 @@ macro_rules! auth_headers {
         impl TypedHeader for $name {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
-                AuthText::new(value).map(Self)
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+                AuthText::new(value.to_bytes()).map(Self)
             }
 
             fn write(&self, out: &mut BytesMut) {

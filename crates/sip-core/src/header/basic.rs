@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, TypedHeader, write_number};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader, write_number};
 use crate::parse::lex::{self, Cursor};
 
 /// Call-ID: names a call or a registration; compared byte for byte (RFC 3261 §20.8).
@@ -14,7 +14,7 @@ pub struct CallId(Bytes);
 impl CallId {
     /// A Call-ID of this text, or `None` where it is empty or has white space or control characters.
     pub fn new(text: impl Into<Bytes>) -> Option<Self> {
-        Self::parse(text.into()).ok()
+        Self::parse(HeaderValue::from(&text.into())).ok()
     }
 
     /// The bytes.
@@ -44,12 +44,12 @@ impl TypedHeader for CallId {
     const NAME: HeaderName<'static> = HeaderName::CallId;
 
     /// `word ["@" word]`. What a word may hold differs among real phones, so any visible bytes do.
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         if cursor.take_while(|b| b > b' ' && b != 0x7f).is_empty() || !cursor.is_end() {
             return Err(cursor.unexpected());
         }
-        Ok(Self(value))
+        Ok(Self(value.to_bytes()))
     }
 
     fn write(&self, out: &mut BytesMut) {
@@ -66,7 +66,7 @@ macro_rules! number_headers {
         impl TypedHeader for $name {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
                 lex::number(&value).map(Self)
             }
 

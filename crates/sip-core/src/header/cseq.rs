@@ -1,8 +1,8 @@
 //! CSeq (RFC 3261 §20.16).
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
-use super::{HeaderError, HeaderName, TypedHeader, write_number};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader, write_number};
 use crate::message::Method;
 use crate::parse::lex::Cursor;
 
@@ -25,8 +25,8 @@ impl CSeq {
 impl TypedHeader for CSeq {
     const NAME: HeaderName<'static> = HeaderName::CSeq;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let number = cursor.number()?;
         if !cursor.peek().is_some_and(crate::parse::lex::is_ws) {
             return Err(cursor.unexpected());
@@ -36,7 +36,7 @@ impl TypedHeader for CSeq {
         cursor.expect_end()?;
         Ok(Self {
             number,
-            method: Method::from_wire(&value, token),
+            method: Method::from_value(value, token),
         })
     }
 

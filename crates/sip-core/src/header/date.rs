@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
-use super::{HeaderError, HeaderName, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::parse::lex::{self, Cursor};
 
 /// Date: when the message was sent, to the second. Always GMT on the wire.
@@ -41,8 +41,8 @@ impl TypedHeader for Date {
 
     /// `rfc1123-date`. The name of the day is not compared with the date; another zone than GMT is refused, as
     /// RFC 3261 has no other.
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let start = cursor.pos();
         let name = cursor.token()?;
         if !DAYS

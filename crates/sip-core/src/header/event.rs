@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, Params, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader};
 use crate::parse::lex::{self, Cursor};
 
 /// Event: the package that is subscribed to, notified or published.
@@ -42,10 +42,10 @@ impl Event {
 impl TypedHeader for Event {
     const NAME: HeaderName<'static> = HeaderName::Event;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let package = cursor.token()?;
-        let params = Params::parse_rest(&value, &mut cursor)?;
+        let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
             package: value.slice(package),
             params,
@@ -123,8 +123,8 @@ impl SubscriptionState {
 impl TypedHeader for SubscriptionState {
     const NAME: HeaderName<'static> = HeaderName::SubscriptionState;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let token = cursor.token()?;
         let word = &value[token.clone()];
         let state = if word.eq_ignore_ascii_case(b"active") {
@@ -136,7 +136,7 @@ impl TypedHeader for SubscriptionState {
         } else {
             Substate::Other(value.slice(token))
         };
-        let params = Params::parse_rest(&value, &mut cursor)?;
+        let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self { state, params })
     }
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 
 use super::name::{self, KNOWN, UNKNOWN};
-use super::{HeaderError, HeaderName, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::parse::lex;
 
 /// An ordered multimap of header fields.
@@ -121,12 +121,12 @@ impl Headers {
         let index = self.first(H::NAME)?;
         let entry = &self.entries[index];
         if !H::LIST {
-            return Some(H::parse(self.value_bytes(entry)));
+            return Some(H::parse(self.header_value(entry, self.value(entry))));
         }
         let value = self.value(entry);
         let end = lex::list_element_end(value);
         let element = lex::trim(&value[..end]);
-        Some(H::parse(self.sub_value(entry, element)))
+        Some(H::parse(self.header_value(entry, &value[element])))
     }
 
     /// All values of the field `H` from the top: of repeated fields, and of comma lists within them.
@@ -321,6 +321,13 @@ impl Headers {
             Place::Wire | Place::WireUntidy => &self.wire[range],
             Place::WireFolded | Place::Extra => &self.extra[range],
         }
+    }
+
+    /// `text`, which is all or part of the entry's value, with the buffer that it lies in.
+    #[inline]
+    fn header_value<'a>(&'a self, entry: &Entry, text: &'a [u8]) -> HeaderValue<'a> {
+        let home = matches!(entry.place, Place::Wire | Place::WireUntidy).then_some(&self.wire);
+        HeaderValue::new(text, home)
     }
 
     fn value_bytes(&self, entry: &Entry) -> Bytes {
@@ -557,7 +564,9 @@ impl<H: TypedHeader> Iterator for TypedAll<'_, H> {
             };
             let entry = &self.headers.entries[index];
             if !H::LIST {
-                return Some(H::parse(self.headers.value_bytes(entry)));
+                return Some(H::parse(
+                    self.headers.header_value(entry, self.headers.value(entry)),
+                ));
             }
             let value = self.headers.value(entry);
             let end = start + lex::list_element_end(&value[start..]);
@@ -569,10 +578,8 @@ impl<H: TypedHeader> Iterator for TypedAll<'_, H> {
             if element.is_empty() && start == 0 && end == value.len() {
                 continue;
             }
-            return Some(H::parse(
-                self.headers
-                    .sub_value(entry, start + element.start..start + element.end),
-            ));
+            let text = &value[start + element.start..start + element.end];
+            return Some(H::parse(self.headers.header_value(entry, text)));
         }
     }
 }

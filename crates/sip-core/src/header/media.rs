@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, Params, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader};
 use crate::parse::lex::{self, Cursor};
 
 /// `type/subtype;param=value`. In an Accept either may be `*`.
@@ -62,8 +62,8 @@ impl MediaType {
             .unwrap_or(1000)
     }
 
-    fn read(value: &Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(value);
+    fn read(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let kind = cursor.token()?;
         cursor.skip_ws();
         cursor.expect(b'/')?;
@@ -129,8 +129,8 @@ impl ContentDisposition {
 impl TypedHeader for ContentType {
     const NAME: HeaderName<'static> = HeaderName::ContentType;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        MediaType::read(&value).map(Self)
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        MediaType::read(value).map(Self)
     }
 
     fn write(&self, out: &mut BytesMut) {
@@ -142,8 +142,8 @@ impl TypedHeader for Accept {
     const NAME: HeaderName<'static> = HeaderName::Accept;
     const LIST: bool = true;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        MediaType::read(&value).map(Self)
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        MediaType::read(value).map(Self)
     }
 
     fn write(&self, out: &mut BytesMut) {
@@ -154,10 +154,10 @@ impl TypedHeader for Accept {
 impl TypedHeader for ContentDisposition {
     const NAME: HeaderName<'static> = HeaderName::ContentDisposition;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let kind = cursor.token()?;
-        let params = Params::parse_rest(&value, &mut cursor)?;
+        let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
             kind: value.slice(kind),
             params,

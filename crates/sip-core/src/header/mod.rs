@@ -42,7 +42,7 @@ pub use timing::{MinSe, Refresher, RetryAfter, SessionExpires};
 pub use tokens::{
     Allow, AllowEvents, ContentEncoding, Privacy, ProxyRequire, Require, Supported, Unsupported,
 };
-pub use typed::{HeaderError, TypedHeader};
+pub use typed::{HeaderError, HeaderValue, TypedHeader};
 pub use via::{Via, ViaTransport};
 
 pub(crate) use map::{Entry, Place};

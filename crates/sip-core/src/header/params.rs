@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::HeaderError;
+use super::{HeaderError, HeaderValue};
 use crate::parse::lex::{self, Cursor};
 
 /// The parameters of a header field value or of a URI, kept as text and found on demand.
@@ -39,7 +39,7 @@ impl Params {
     }
 
     /// The parameters from here to the end of a header field value.
-    pub(crate) fn parse_rest(value: &Bytes, cursor: &mut Cursor<'_>) -> Result<Self, HeaderError> {
+    pub(crate) fn parse_rest(value: HeaderValue<'_>, cursor: &mut Cursor<'_>) -> Result<Self, HeaderError> {
         cursor.skip_ws();
         if cursor.is_end() {
             return Ok(Self::new());

@@ -1,8 +1,8 @@
 //! RAck (RFC 3262 §7.2).
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
-use super::{HeaderError, HeaderName, TypedHeader, write_number};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader, write_number};
 use crate::message::Method;
 use crate::parse::lex::{self, Cursor};
 
@@ -20,8 +20,8 @@ pub struct RAck {
 impl TypedHeader for RAck {
     const NAME: HeaderName<'static> = HeaderName::RAck;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let rseq = cursor.number()?;
         space(&mut cursor)?;
         let cseq = cursor.number()?;
@@ -31,7 +31,7 @@ impl TypedHeader for RAck {
         Ok(Self {
             rseq,
             cseq,
-            method: Method::from_wire(&value, method),
+            method: Method::from_value(value, method),
         })
     }
 

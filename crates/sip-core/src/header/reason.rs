@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, Params, TypedHeader, quote, unquote, write_number};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader, quote, unquote, write_number};
 use crate::parse::lex::{self, Cursor};
 
 /// Reason: why a request was sent, a BYE or CANCEL above all; one value of the list (RFC 3326 §2).
@@ -61,10 +61,10 @@ impl TypedHeader for Reason {
     const NAME: HeaderName<'static> = HeaderName::Reason;
     const LIST: bool = true;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let protocol = cursor.token()?;
-        let params = Params::parse_rest(&value, &mut cursor)?;
+        let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
             protocol: value.slice(protocol),
             params,
@@ -115,8 +115,8 @@ impl TypedHeader for Warning {
     const NAME: HeaderName<'static> = HeaderName::Warning;
     const LIST: bool = true;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let code = cursor.number()?;
         if !(100..=999).contains(&code) {
             return Err(HeaderError::OutOfRange { offset: 0 });

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, Params, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader};
 use crate::parse::lex::Cursor;
 
 macro_rules! dialog_headers {
@@ -44,8 +44,8 @@ macro_rules! dialog_headers {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
             /// Both tags must be there.
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
-                let (call_id, params) = read(&value)?;
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+                let (call_id, params) = read(value)?;
                 if params.get($local).is_none() || params.get($remote).is_none() {
                     return Err(HeaderError::Truncated { offset: value.len() });
                 }
@@ -76,8 +76,8 @@ impl Replaces {
     }
 }
 
-fn read(value: &Bytes) -> Result<(Bytes, Params), HeaderError> {
-    let mut cursor = Cursor::new(value);
+fn read(value: HeaderValue<'_>) -> Result<(Bytes, Params), HeaderError> {
+    let mut cursor = Cursor::new(value.as_slice());
     let call_id = cursor.take_while(|b| b > b' ' && !matches!(b, b';' | b',' | 0x7f));
     if call_id.is_empty() {
         return Err(cursor.unexpected());

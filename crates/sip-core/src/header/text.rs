@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::parse::lex::{self, Cursor};
 
 macro_rules! text_headers {
@@ -30,9 +30,9 @@ macro_rules! text_headers {
         impl TypedHeader for $name {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
                 $check(&value)?;
-                Ok(Self(value))
+                Ok(Self(value.to_bytes()))
             }
 
             fn write(&self, out: &mut BytesMut) {

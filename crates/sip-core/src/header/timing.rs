@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, Params, TypedHeader, write_number};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader, write_number};
 use crate::parse::lex::{self, Cursor};
 
 /// Who refreshes a session (RFC 4028 §4).
@@ -102,14 +102,14 @@ impl RetryAfter {
 impl TypedHeader for RetryAfter {
     const NAME: HeaderName<'static> = HeaderName::RetryAfter;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let seconds = cursor.number()?;
         cursor.skip_ws();
         let start = cursor.pos();
         skip_comment(&mut cursor)?;
         let comment = value.slice(start..cursor.pos());
-        let params = Params::parse_rest(&value, &mut cursor)?;
+        let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
             seconds,
             comment,
@@ -151,10 +151,10 @@ macro_rules! seconds_headers {
         impl TypedHeader for $name {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
-                let mut cursor = Cursor::new(&value);
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+                let mut cursor = Cursor::new(value.as_slice());
                 let seconds = cursor.number()?;
-                let params = Params::parse_rest(&value, &mut cursor)?;
+                let params = Params::parse_rest(value, &mut cursor)?;
                 Ok(Self { seconds, params })
             }
 

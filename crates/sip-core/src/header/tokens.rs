@@ -3,7 +3,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::message::Method;
 use crate::parse::lex;
 
@@ -41,9 +41,9 @@ macro_rules! token_lists {
         impl TypedHeader for $name {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
-            fn parse(value: Bytes) -> Result<Self, HeaderError> {
+            fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
                 check(&value)?;
-                Ok(Self(value))
+                Ok(Self(value.to_bytes()))
             }
 
             fn write(&self, out: &mut BytesMut) {

@@ -1,5 +1,7 @@
 //! What every typed header field can do.
 
+use std::ops::{Deref, Range};
+
 use bytes::{Bytes, BytesMut};
 
 use super::HeaderName;
@@ -10,13 +12,14 @@ use crate::uri::UriError;
 /// Implement it for a header field of your own and [`Headers::typed`](super::Headers::typed) reads it:
 /// ```
 /// use bytes::{Bytes, BytesMut};
+/// use offhook_sip_core::header::HeaderValue;
 /// use offhook_sip_core::{HeaderError, HeaderName, Headers, TypedHeader};
 ///
 /// struct Colour(Bytes);
 /// impl TypedHeader for Colour {
 ///     const NAME: HeaderName<'static> = HeaderName::Other("X-Colour");
-///     fn parse(value: Bytes) -> Result<Self, HeaderError> {
-///         if value.is_empty() { Err(HeaderError::Truncated { offset: 0 }) } else { Ok(Self(value)) }
+///     fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+///         if value.is_empty() { Err(HeaderError::Truncated { offset: 0 }) } else { Ok(Self(value.to_bytes())) }
 ///     }
 ///     fn write(&self, out: &mut BytesMut) {
 ///         out.extend_from_slice(&self.0);
@@ -36,7 +39,7 @@ pub trait TypedHeader: Sized {
     const LIST: bool = false;
 
     /// Reads one value, without white space around it and without line folding.
-    fn parse(value: Bytes) -> Result<Self, HeaderError>;
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError>;
 
     /// Appends the value, without name and line end.
     fn write(&self, out: &mut BytesMut);
@@ -46,6 +49,69 @@ pub trait TypedHeader: Sized {
         let mut out = BytesMut::with_capacity(64);
         self.write(&mut out);
         out.freeze()
+    }
+}
+
+/// A header field value as [`TypedHeader::parse`] gets it: text that can give slices of the message that it
+/// came in, so that a value which is only looked at costs no reference count.
+#[derive(Clone, Copy, Debug)]
+pub struct HeaderValue<'a> {
+    text: &'a [u8],
+    /// The message that `text` lies in; `None` where slices must be copied.
+    home: Option<&'a Bytes>,
+}
+
+impl<'a> HeaderValue<'a> {
+    pub(crate) fn new(text: &'a [u8], home: Option<&'a Bytes>) -> Self {
+        Self { text, home }
+    }
+
+    /// The text.
+    pub fn as_slice(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// Part of the text as bytes of their own: a slice of the message where it came from the wire.
+    ///
+    /// # Panics
+    /// Where `range` lies outside the text.
+    pub fn slice(&self, range: Range<usize>) -> Bytes {
+        let part = &self.text[range];
+        match self.home {
+            Some(home) if !part.is_empty() => home.slice_ref(part),
+            _ => Bytes::copy_from_slice(part),
+        }
+    }
+
+    /// The whole text as bytes of their own.
+    pub fn to_bytes(&self) -> Bytes {
+        self.slice(0..self.text.len())
+    }
+}
+
+impl Deref for HeaderValue<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.text
+    }
+}
+
+impl<'a> From<&'a Bytes> for HeaderValue<'a> {
+    fn from(bytes: &'a Bytes) -> Self {
+        Self {
+            text: bytes,
+            home: Some(bytes),
+        }
+    }
+}
+
+impl<'a> From<&'a str> for HeaderValue<'a> {
+    fn from(text: &'a str) -> Self {
+        Self {
+            text: text.as_bytes(),
+            home: None,
+        }
     }
 }
 

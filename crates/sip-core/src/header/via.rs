@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::{Bytes, BytesMut};
 use offhook_sansio::Transport;
 
-use super::{HeaderError, HeaderName, Params, TypedHeader, write_number};
+use super::{HeaderError, HeaderName, HeaderValue, Params, TypedHeader, write_number};
 use crate::parse::lex::{self, Cursor};
 use crate::uri::{Host, host_end};
 
@@ -134,7 +134,7 @@ impl ViaTransport {
         }
     }
 
-    fn from_wire(value: &Bytes, token: Range<usize>) -> Self {
+    fn from_wire(value: HeaderValue<'_>, token: Range<usize>) -> Self {
         match &value[token.clone()] {
             b"UDP" => Self::Known(Transport::Udp),
             b"TCP" => Self::Known(Transport::Tcp),
@@ -150,16 +150,16 @@ impl TypedHeader for Via {
     const NAME: HeaderName<'static> = HeaderName::Via;
     const LIST: bool = true;
 
-    fn parse(value: Bytes) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(&value);
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut cursor = Cursor::new(value.as_slice());
         let mut protocol = Bytes::new();
         if value.starts_with(b"SIP/2.0/") {
             cursor.advance(8);
         } else {
-            protocol = sent_protocol(&value, &mut cursor)?;
+            protocol = sent_protocol(value, &mut cursor)?;
         }
         let token = cursor.token()?;
-        let transport = ViaTransport::from_wire(&value, token);
+        let transport = ViaTransport::from_wire(value, token);
         if !cursor.peek().is_some_and(lex::is_ws) {
             return Err(cursor.unexpected());
         }
@@ -174,7 +174,7 @@ impl TypedHeader for Via {
         } else {
             None
         };
-        let params = Params::parse_rest(&value, &mut cursor)?;
+        let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
             protocol,
             transport,
@@ -204,7 +204,7 @@ impl TypedHeader for Via {
 
 /// `protocol-name SLASH protocol-version SLASH`, where white space may stand around each slash. Gives name and
 /// version, or nothing where they are the usual ones.
-fn sent_protocol(value: &Bytes, cursor: &mut Cursor<'_>) -> Result<Bytes, HeaderError> {
+fn sent_protocol(value: HeaderValue<'_>, cursor: &mut Cursor<'_>) -> Result<Bytes, HeaderError> {
     let name = cursor.token()?;
     cursor.skip_ws();
     cursor.expect(b'/')?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::header::HeaderValue;
 use crate::parse::lex;
 
 macro_rules! methods {
@@ -71,6 +72,11 @@ impl Method {
     /// The method in `wire[range]`, which must be a token.
     pub(crate) fn from_wire(wire: &Bytes, range: std::ops::Range<usize>) -> Self {
         Self::known(&wire[range.clone()]).unwrap_or_else(|| Self::Other(wire.slice(range)))
+    }
+
+    /// The method in `value[range]`, which must be a token.
+    pub(crate) fn from_value(value: HeaderValue<'_>, range: std::ops::Range<usize>) -> Self {
+        Self::known(&value[range.clone()]).unwrap_or_else(|| Self::Other(value.slice(range)))
     }
 
     /// The method as bytes.
