@@ -259,7 +259,7 @@ fn each_query_is_given_up_after_three_seconds_and_the_next_step_is_taken() {
 fn what_was_found_within_the_lifetime_is_the_result() {
     let t0 = Instant::now();
     let options = LookupOptions {
-        query_timeout: Duration::from_secs(60),
+        query_timeout: Duration::from_mins(1),
         ..LookupOptions::default()
     };
     let mut lookup = lookup(t0, "sip:example.com:5060", options);
@@ -370,6 +370,6 @@ fn record(data: &[&str]) -> Record {
         },
         _ => panic!("no record: {data:?}"),
     };
-    let ttl = Duration::from_secs(60);
+    let ttl = Duration::from_mins(1);
     Record { ttl, data }
 }
