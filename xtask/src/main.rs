@@ -1,10 +1,11 @@
-//! Repository chores: `cargo xtask tidy | test | fuzz`.
+//! Repository chores: `cargo xtask tidy | test | fuzz | interop`.
 
 // A chore talks to a terminal: printing is what it is for.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod fuzz;
 mod gate;
+mod interop;
 mod process;
 mod tidy;
 
@@ -28,6 +29,8 @@ enum Chore {
     Tidy,
     /// Search for crashes with cargo-fuzz, every target in turn.
     Fuzz(fuzz::Options),
+    /// Calls with programs that we did not write: baresip, sipp, and tshark reading along.
+    Interop(interop::Options),
 }
 
 fn main() -> ExitCode {
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         Chore::Test => gate::run_all(&root),
         Chore::Tidy => tidy::run(&root),
         Chore::Fuzz(options) => fuzz::run_campaign(&root, &options),
+        Chore::Interop(options) => interop::run_all(&root, &options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,41 @@
+//! The codecs that both sides have, under the names that each side gives them.
+
+/// A codec of a scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    Pcmu,
+    Pcma,
+    G722,
+    Opus,
+}
+
+impl Codec {
+    /// The encoding name of RFC 3551 or RFC 7587, as `--codec` takes it and `did_start` reports it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU",
+            Self::Pcma => "PCMA",
+            Self::G722 => "G722",
+            Self::Opus => "opus",
+        }
+    }
+
+    /// Name, true sampling rate and channels, as baresip's `audio_codecs` wants them.
+    pub(super) fn in_baresip(self) -> &'static str {
+        match self {
+            Self::Pcmu => "PCMU/8000/1",
+            Self::Pcma => "PCMA/8000/1",
+            Self::G722 => "G722/16000/1",
+            Self::Opus => "opus/48000/2",
+        }
+    }
+
+    /// Samples of one channel in a second. G.722 samples at 16 kHz, whatever its RTP clock says (RFC 3551 §4.5.2).
+    pub(super) fn sample_rate(self) -> u32 {
+        match self {
+            Self::Pcmu | Self::Pcma => 8_000,
+            Self::G722 => 16_000,
+            Self::Opus => 48_000,
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Calls with programs that we did not write: baresip and `SIPp` on the loopback, read along by tshark.
+//!
+//! Each scenario is one function. It has a folder, ports and a time limit of its own; a capture of its ports runs along
+//! and is checked afterwards. docs/interop.md says how to read what is left behind.
+
+mod baresip;
+mod capture;
+mod child;
+mod codec;
+mod control;
+mod disagreement;
+mod ports;
+mod program;
+mod scenarios;
+mod sipp;
+mod stage;
+mod wave;
+
+use crate::process::{ChoreError, cargo, is_installed, run};
+use capture::{Capture, Traffic};
+use clap::Args;
+use disagreement::Disagreement;
+use ports::PortBlock;
+use scenarios::Scenario;
+use stage::Stage;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Which scenarios, and what stays behind.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only scenarios whose name contains this.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Say which scenarios there are, and run none.
+    #[arg(long)]
+    list: bool,
+    /// Keep waves, captures and logs of scenarios that passed, too.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// What the scenarios are played with, and the Debian package of each.
+const PEERS: [(&str, &str); 4] = [
+    ("baresip", "baresip-core"),
+    ("sipp", "sip-tester"),
+    ("tshark", "tshark"),
+    ("dumpcap", "tshark"),
+];
+
+/// The time that no scenario may exceed, capture included.
+const LIMIT: Duration = Duration::from_secs(40);
+
+/// Plays the chosen scenarios in turn. It fails when one fails, when a peer is missing, and when there was none to play.
+pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> {
+    let chosen: Vec<_> = scenarios::all()
+        .filter(|scenario| {
+            options.only.is_empty()
+                || options
+                    .only
+                    .iter()
+                    .any(|part| scenario.name.contains(part.as_str()))
+        })
+        .collect();
+    if chosen.is_empty() {
+        return Err(ChoreError::Found(
+            "no scenario of that name: see `cargo xtask interop --list`".to_owned(),
+        ));
+    }
+    if options.list {
+        for scenario in chosen {
+            println!("{:<32} {}", scenario.name, scenario.shows);
+        }
+        return Ok(());
+    }
+    demand_peers()?;
+    let theatre = Theatre {
+        folder: root.join("target/interop"),
+        offhook: build_offhook(root)?,
+        assets: root.join("xtask/interop"),
+    };
+    theatre.play(&chosen, options.keep)
+}
+
+/// Where scenarios are played.
+struct Theatre {
+    folder: PathBuf,
+    offhook: PathBuf,
+    assets: PathBuf,
+}
+
+impl Theatre {
+    fn play(&self, scenarios: &[&Scenario], keep: bool) -> Result<(), ChoreError> {
+        let begin = Instant::now();
+        let mut failed = Vec::new();
+        for (number, scenario) in scenarios.iter().enumerate() {
+            let scenario_begin = Instant::now();
+            let outcome = self.play_one(number, scenario);
+            let seconds = scenario_begin.elapsed().as_secs_f64();
+            match outcome {
+                Ok(seen) => println!("ok      {:<32} {seconds:4.1} s  {seen}", scenario.name),
+                Err(error) => {
+                    println!("FAILED  {:<32} {seconds:4.1} s  {error}", scenario.name);
+                    failed.push(scenario.name);
+                    continue;
+                }
+            }
+            if !keep {
+                let folder = self.folder.join(scenario.name);
+                std::fs::remove_dir_all(&folder).map_err(|cause| ChoreError::file(&folder, cause))?;
+            }
+        }
+        println!("{:.0} s in all", begin.elapsed().as_secs_f64());
+        println!(
+            "{} passed, {} failed",
+            scenarios.len() - failed.len(),
+            failed.len()
+        );
+        if failed.is_empty() {
+            return Ok(());
+        }
+        Err(ChoreError::Found(format!(
+            "interop failed: {} (see {})",
+            failed.join(", "),
+            self.folder.display()
+        )))
+    }
+
+    /// Plays a scenario while a capture runs, and says what went over the wire.
+    fn play_one(&self, number: usize, scenario: &Scenario) -> Result<String, Disagreement> {
+        let stage = Stage::set(
+            self.folder.join(scenario.name),
+            PortBlock::find(number)?,
+            Instant::now() + LIMIT,
+            &self.offhook,
+            &self.assets,
+        )?;
+        if scenario.traffic == Traffic::Nothing {
+            return (scenario.play)(&stage).map(|()| "no call".to_owned());
+        }
+        let capture = Capture::start(&stage)?;
+        let played = (scenario.play)(&stage);
+        let captured = capture.check(&stage, scenario.traffic);
+        // What the scenario itself missed says more than what its capture lacks.
+        played.and(captured).map(|packets| packets.to_string())
+    }
+}
+
+/// Every peer must be there: a scenario that cannot be played is not a scenario that passed.
+fn demand_peers() -> Result<(), ChoreError> {
+    let missing: Vec<_> = PEERS
+        .iter()
+        .filter(|(program, _)| !is_installed(program))
+        .collect();
+    if missing.is_empty() {
+        let modules = Path::new(baresip::MODULES);
+        return modules
+            .is_dir()
+            .then_some(())
+            .ok_or_else(|| ChoreError::Found(format!("baresip's modules are not in {}", modules.display())));
+    }
+    let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
+    let mut packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    packages.dedup();
+    Err(ChoreError::Found(format!(
+        "missing: {}; run `apt-get install {}`",
+        programs.join(", "),
+        packages.join(" ")
+    )))
+}
+
+/// Builds the program under test; it lies beside this one.
+fn build_offhook(root: &Path) -> Result<PathBuf, ChoreError> {
+    run(&mut cargo(
+        root,
+        &["build", "--quiet", "--package", "offhook-cli"],
+    ))?;
+    let own = std::env::current_exe().map_err(|cause| ChoreError::file(root, cause))?;
+    Ok(own.with_file_name("offhook"))
+}

@@ -1,0 +1,217 @@
+//! Calls that never came up: busy, declined, cancelled, not answered. Each in both directions.
+
+use super::Scenario;
+use super::calls::{check_start, our_uri};
+use crate::interop::baresip::{Answers, Baresip, Manners};
+use crate::interop::capture::Traffic;
+use crate::interop::codec::Codec;
+use crate::interop::disagreement::{Disagreement, same};
+use crate::interop::ports::{LOOPBACK, Seat};
+use crate::interop::program::{CommandLine, Offhook};
+use crate::interop::stage::Stage;
+use crate::interop::wave::THEIRS;
+use std::thread::sleep;
+use std::time::Duration;
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "ring_then_answer",
+        shows: "baresip hears us ringing for a second, then we answer",
+        traffic: Traffic::Media,
+        play: ring_then_answer,
+    },
+    Scenario {
+        name: "we_are_busy",
+        shows: "--reject 486: baresip hears that we are busy",
+        traffic: Traffic::Offer,
+        play: |stage| we_reject(stage, 486, "486 "),
+    },
+    Scenario {
+        name: "we_decline",
+        shows: "--reject 603: baresip hears that we decline",
+        traffic: Traffic::Offer,
+        play: |stage| we_reject(stage, 603, "603 "),
+    },
+    Scenario {
+        name: "they_decline_as_busy",
+        shows: "baresip's user refuses our call (486): exit code 21",
+        traffic: Traffic::Offer,
+        play: they_decline,
+    },
+    Scenario {
+        name: "they_are_busy",
+        shows: "a second call to a baresip with one up: busy, exit code 21, and the first call stays",
+        traffic: Traffic::Media,
+        play: they_are_busy,
+    },
+    Scenario {
+        name: "we_cancel",
+        shows: "SIGINT while baresip rings: CANCEL, 487, exit code 22",
+        traffic: Traffic::Offer,
+        play: we_cancel,
+    },
+    Scenario {
+        name: "they_cancel",
+        shows: "baresip hangs up while we ring: the call is over for us",
+        traffic: Traffic::Offer,
+        play: they_cancel,
+    },
+    Scenario {
+        name: "they_do_not_answer",
+        shows: "--ring-timeout is over: CANCEL, exit code 22",
+        traffic: Traffic::Offer,
+        play: they_do_not_answer,
+    },
+    Scenario {
+        name: "they_give_up_ringing",
+        shows: "baresip rings until its own timeout, which it tells as 486: exit code 21",
+        traffic: Traffic::Offer,
+        play: they_give_up_ringing,
+    },
+    Scenario {
+        name: "we_do_not_answer",
+        shows: "SIGINT while we ring: baresip hears 480",
+        traffic: Traffic::Offer,
+        play: we_do_not_answer,
+    },
+];
+
+const MOMENT: Duration = Duration::from_millis(500);
+
+fn ring_then_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let answer = CommandLine::answer(stage, Seat::Second)
+        .option("--auto-answer", &1)
+        .option("--duration", &1);
+    let (mut us, mut baresip) = ringing_at_ours(stage, answer)?;
+    let ringing = us.event(stage, "new_incoming")?;
+    let start = us.event(stage, "did_start")?;
+    let waited = start["time"].as_f64().unwrap_or(0.0) - ringing["time"].as_f64().unwrap_or(0.0);
+    same("seconds of ringing", &waited.round(), &1.0)?;
+    baresip.event(stage, "CALL_ESTABLISHED")?;
+    us.leaves_with(stage, 0)
+}
+
+fn we_reject(stage: &Stage<'_>, code: u16, heard: &str) -> Result<(), Disagreement> {
+    let answer = CommandLine::answer(stage, Seat::Second).option("--reject", &code);
+    let (mut us, mut baresip) = ringing_at_ours(stage, answer)?;
+    baresip.call_closed(stage, heard)?;
+    check_failure(stage, &mut us, "local", code)?;
+    us.leaves_with(stage, 0)
+}
+
+fn they_decline(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let (mut us, mut baresip) = ringing_at_theirs(stage, Answers::ByHand, |call| call)?;
+    baresip.command(stage, "hangup", "")?;
+    check_failure(stage, &mut us, "remote", 486)?;
+    us.leaves_with(stage, 21)
+}
+
+fn they_are_busy(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut baresip = Baresip::start(
+        stage,
+        "baresip",
+        Seat::First,
+        Manners::playing(Codec::Pcmu, THEIRS),
+    )?;
+    let mut first = CommandLine::call(stage, Seat::Second, baresip.uri()).start(stage, "first")?;
+    check_start(stage, &mut first, Codec::Pcmu)?;
+    baresip.event(stage, "CALL_ESTABLISHED")?;
+
+    let mut second = CommandLine::new(&["call", baresip.uri(), "--no-device"])
+        .option("--listen", &format_args!("{LOOPBACK}:0"))
+        .start(stage, "second")?;
+    check_failure(stage, &mut second, "remote", 486)?;
+    second.leaves_with(stage, 21)?;
+
+    let before = first.event(stage, "statistics")?["packets_received"].as_u64();
+    first.matching(stage, "statistics", |later| {
+        later["packets_received"].as_u64() > before
+    })?;
+    first.interrupt()?;
+    first.leaves_with(stage, 0)
+}
+
+fn we_cancel(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let (mut us, mut baresip) = ringing_at_theirs(stage, Answers::ByHand, |call| call)?;
+    us.interrupt()?;
+    // baresip's word for a CANCEL.
+    baresip.call_closed(stage, "Connection reset by peer")?;
+    us.event(stage, "did_fail")?;
+    us.leaves_with(stage, 22)
+}
+
+fn they_cancel(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let (mut us, mut baresip) = ringing_at_ours(stage, CommandLine::answer(stage, Seat::Second))?;
+    baresip.event(stage, "CALL_RINGING")?;
+    sleep(MOMENT);
+    baresip.command(stage, "hangup", "")?;
+    check_failure(stage, &mut us, "remote", 487)?;
+    us.leaves_with(stage, 0)
+}
+
+fn they_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let (mut us, mut baresip) =
+        ringing_at_theirs(stage, Answers::ByHand, |call| call.option("--ring-timeout", &2))?;
+    baresip.call_closed(stage, "Connection reset by peer")?;
+    us.event(stage, "did_fail")?;
+    us.leaves_with(stage, 22)
+}
+
+fn they_give_up_ringing(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let answers = Answers::GivesUpAfter(Duration::from_secs(2));
+    let (mut us, mut baresip) = ringing_at_theirs(stage, answers, |call| call)?;
+    baresip.call_closed(stage, "Local timeout")?;
+    check_failure(stage, &mut us, "remote", 486)?;
+    us.leaves_with(stage, 21)
+}
+
+fn we_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let (mut us, mut baresip) = ringing_at_ours(stage, CommandLine::answer(stage, Seat::Second))?;
+    baresip.event(stage, "CALL_RINGING")?;
+    sleep(MOMENT);
+    us.interrupt()?;
+    baresip.call_closed(stage, "480 ")?;
+    check_failure(stage, &mut us, "local", 480)?;
+    us.leaves_with(stage, 22)
+}
+
+/// We call a baresip, which rings.
+fn ringing_at_theirs(
+    stage: &Stage<'_>,
+    answers: Answers,
+    with: impl Fn(CommandLine) -> CommandLine,
+) -> Result<(Offhook, Baresip), Disagreement> {
+    let manners = Manners::playing(Codec::Pcmu, THEIRS).answering(answers);
+    let mut baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
+    let call = with(CommandLine::call(stage, Seat::Second, baresip.uri()));
+    let mut us = call.start(stage, "offhook")?;
+    baresip.event(stage, "CALL_INCOMING")?;
+    us.event(stage, "got_ring_indication")?;
+    Ok((us, baresip))
+}
+
+/// A baresip calls us, and we have seen it.
+fn ringing_at_ours(stage: &Stage<'_>, answer: CommandLine) -> Result<(Offhook, Baresip), Disagreement> {
+    let mut us = answer.start(stage, "offhook")?;
+    us.event(stage, "listening")?;
+    let manners = Manners::playing(Codec::Pcmu, THEIRS).answering(Answers::ByHand);
+    let mut baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
+    baresip.command(stage, "dial", &our_uri(stage))?;
+    us.event(stage, "new_incoming")?;
+    Ok((us, baresip))
+}
+
+fn check_failure(
+    stage: &Stage<'_>,
+    us: &mut Offhook,
+    originator: &str,
+    code: u16,
+) -> Result<(), Disagreement> {
+    let failure = us.event(stage, "did_fail")?;
+    same(
+        "originator of the failure",
+        &failure["originator"],
+        &originator.into(),
+    )?;
+    same("code of the failure", &failure["code"], &code.into())
+}

@@ -1,0 +1,110 @@
+//! Calls with `SIPp`, whose messages are a text file's: strict about order, and about what must not come.
+
+use super::Scenario;
+use super::calls::speaking;
+use crate::interop::capture::Traffic;
+use crate::interop::disagreement::{Disagreement, same};
+use crate::interop::ports::{LOOPBACK, Seat};
+use crate::interop::program::CommandLine;
+use crate::interop::sipp::{Play, Sipp};
+use crate::interop::stage::Stage;
+use crate::interop::wave::{self, OURS, THEIRS};
+use std::time::Duration;
+
+pub(super) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "sipp_calls_us",
+        shows: "SIPp's built-in uac calls us three times, one call after another, nothing repeated",
+        traffic: Traffic::Media,
+        play: sipp_calls_us,
+    },
+    Scenario {
+        name: "we_call_sipp",
+        shows: "we call SIPp's built-in uas, which echoes RTP: we hear our own tone",
+        traffic: Traffic::Media,
+        play: we_call_sipp,
+    },
+    Scenario {
+        name: "sipp_asks_for_credentials",
+        shows: "a 407 to our INVITE: we answer it by digest, SIPp verifies, the call comes up",
+        traffic: Traffic::Media,
+        play: sipp_asks_for_credentials,
+    },
+    Scenario {
+        name: "sipp_refuses_credentials",
+        shows: "a 407 again after our digest: exit code 23, and no third attempt",
+        traffic: Traffic::Offer,
+        play: sipp_refuses_credentials,
+    },
+];
+
+const CALLS: u64 = 3;
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+fn sipp_calls_us(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let port = stage.ports().sip(Seat::Second);
+    let mut us = CommandLine::new(&["answer", "--auto-answer", "--no-device"])
+        .option("--listen", &format_args!("{LOOPBACK}:{port}"))
+        .option("--calls", &CALLS)
+        .start(stage, "offhook")?;
+    us.event(stage, "listening")?;
+    let target = format!("{LOOPBACK}:{port}");
+    let further = ["-s", "offhook", "-d", "800", &target];
+    Sipp::start(stage, Seat::First, Play::BuiltIn("uac"), CALLS, &further)?.succeeds(stage)?;
+    us.leaves_within(stage, ENDS_WITHIN, 0)?;
+    let ends = us.events()?;
+    let ended_by_peer = ends
+        .iter()
+        .filter(|event| event["event"] == "did_end" && event["originator"] == "remote");
+    same("calls that SIPp ended", &ended_by_peer.count(), &(CALLS as usize))
+}
+
+fn we_call_sipp(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut sipp = Sipp::start(stage, Seat::First, Play::BuiltIn("uas"), 1, &["-rtp_echo"])?;
+    let call = CommandLine::call(stage, Seat::Second, sipp.uri())
+        .option("--codec", &"PCMU")
+        .option("--duration", &3);
+    let mut us = speaking(stage, call)?.start(stage, "offhook")?;
+    us.event(stage, "did_start")?;
+    us.leaves_with(stage, 0)?;
+    wave::check_recording(&stage.file("heard.wav"), OURS, THEIRS, 2.4)?;
+    sipp.succeeds(stage)
+}
+
+fn sipp_asks_for_credentials(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut sipp = Sipp::start(
+        stage,
+        Seat::First,
+        Play::File("uas_digest.xml"),
+        1,
+        &["-rtp_echo"],
+    )?;
+    let call = CommandLine::call(stage, Seat::Second, sipp.uri()).option("--duration", &1);
+    let mut us = with_account(stage, call, "alicepw")?.start(stage, "offhook")?;
+    us.event(stage, "did_start")?;
+    us.leaves_with(stage, 0)?;
+    sipp.succeeds(stage)
+}
+
+fn sipp_refuses_credentials(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut sipp = Sipp::start(stage, Seat::First, Play::File("uas_digest.xml"), 1, &[])?;
+    let call = CommandLine::call(stage, Seat::Second, sipp.uri());
+    let mut us = with_account(stage, call, "wrong")?.start(stage, "offhook")?;
+    let failure = us.event(stage, "did_fail")?;
+    same("code of the failure", &failure["code"], &407.into())?;
+    us.leaves_with(stage, 23)?;
+    sipp.succeeds(stage)
+}
+
+/// An account of the user that the `SIPp` files know, with a password from a file.
+pub(super) fn with_account(
+    stage: &Stage<'_>,
+    command: CommandLine,
+    password: &str,
+) -> Result<CommandLine, Disagreement> {
+    let file = stage.file("password");
+    std::fs::write(&file, format!("{password}\n")).map_err(|cause| Disagreement::file(&file, cause))?;
+    Ok(command
+        .option("--account", &"sip:alice@example.test")
+        .option("--password-file", &file.display()))
+}
