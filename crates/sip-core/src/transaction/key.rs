@@ -1,0 +1,162 @@
+//! How a message finds its transaction: RFC 3261 §17.1.3 and §17.2.3.
+
+use crate::header::{CSeq, CallId, From, HeaderError, To, Via};
+use crate::{HeaderName, Headers, Method, Request, TypedHeader};
+use bytes::Bytes;
+
+/// The header fields that every message must have and that name its transaction and dialog (RFC 3261 §8.1.1),
+/// parsed once.
+#[derive(Clone, Debug)]
+pub struct Essentials {
+    /// The topmost Via.
+    pub via: Via,
+    /// From.
+    pub from: From,
+    /// To.
+    pub to: To,
+    /// Call-ID.
+    pub call_id: CallId,
+    /// CSeq.
+    pub cseq: CSeq,
+}
+
+/// A header field that every message must have is not usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EssentialError {
+    /// It is absent.
+    #[error("{0} is missing")]
+    Missing(HeaderName<'static>),
+    /// It is malformed.
+    #[error("{0}: {1}")]
+    Malformed(HeaderName<'static>, HeaderError),
+    /// The method in CSeq is not that of the request line.
+    #[error("the method in CSeq is not that of the request")]
+    CSeqMethod,
+}
+
+impl Essentials {
+    /// Parses them from any message.
+    pub fn of(headers: &Headers) -> Result<Self, EssentialError> {
+        Ok(Self {
+            via: required(headers)?,
+            from: required(headers)?,
+            to: required(headers)?,
+            call_id: required(headers)?,
+            cseq: required(headers)?,
+        })
+    }
+
+    /// Parses them from a request and compares its two methods.
+    pub fn of_request(request: &Request) -> Result<Self, EssentialError> {
+        let essentials = Self::of(request.headers())?;
+        if essentials.cseq.method == *request.method() {
+            Ok(essentials)
+        } else {
+            Err(EssentialError::CSeqMethod)
+        }
+    }
+}
+
+fn required<H: TypedHeader>(headers: &Headers) -> Result<H, EssentialError> {
+    match headers.typed::<H>() {
+        Some(Ok(header)) => Ok(header),
+        Some(Err(error)) => Err(EssentialError::Malformed(H::NAME, error)),
+        None => Err(EssentialError::Missing(H::NAME)),
+    }
+}
+
+/// What names a client transaction: its branch, and the method, since a CANCEL has its INVITE's branch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct ClientKey {
+    branch: Bytes,
+    method: Method,
+}
+
+impl ClientKey {
+    /// `None` where the topmost Via has no branch: then it was none of ours.
+    pub(crate) fn of(essentials: &Essentials) -> Option<Self> {
+        Some(Self {
+            branch: essentials.via.params.get_bytes("branch")?,
+            method: essentials.cseq.method.clone(),
+        })
+    }
+}
+
+/// What names a server transaction. An ACK has the key of its INVITE.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum ServerKey {
+    /// Branch, sent-by and method.
+    Branch {
+        branch: Bytes,
+        host: String,
+        port: Option<u16>,
+        method: Method,
+    },
+    /// For clients older than RFC 3261, whose branch names nothing: what a retransmission has in common with
+    /// the request. The To tag is left out, since an ACK has one that its INVITE had not.
+    Rfc2543 {
+        uri: Bytes,
+        from_tag: Option<Bytes>,
+        call_id: Bytes,
+        number: u32,
+        via: Bytes,
+        method: Method,
+    },
+}
+
+impl ServerKey {
+    pub(crate) fn of(request: &Request, essentials: &Essentials) -> Self {
+        let method = match request.method() {
+            Method::Ack => Method::Invite,
+            method => method.clone(),
+        };
+        Self::for_method(request, essentials, method)
+    }
+
+    /// The key of the INVITE that a CANCEL wants to cancel (RFC 3261 §9.2).
+    pub(crate) fn of_cancelled(request: &Request, essentials: &Essentials) -> Self {
+        Self::for_method(request, essentials, Method::Invite)
+    }
+
+    fn for_method(request: &Request, essentials: &Essentials, method: Method) -> Self {
+        let via = &essentials.via;
+        if via.has_rfc3261_branch()
+            && let Some(branch) = via.params.get_bytes("branch")
+        {
+            return Self::Branch {
+                branch,
+                host: via.host_str().to_ascii_lowercase(),
+                port: via.port(),
+                method,
+            };
+        }
+        Self::Rfc2543 {
+            uri: request.uri().as_bytes().clone(),
+            from_tag: essentials.from.tag_bytes(),
+            call_id: essentials.call_id.as_bytes().clone(),
+            number: essentials.cseq.number,
+            via: via.to_bytes(),
+            method,
+        }
+    }
+}
+
+/// What two copies of one request have in common that reached us by different ways (RFC 3261 §8.2.2.2).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct MergeKey {
+    call_id: Bytes,
+    from_tag: Option<Bytes>,
+    cseq: CSeq,
+}
+
+impl MergeKey {
+    /// `None` for requests inside a dialog, which cannot be merged.
+    pub(crate) fn of(essentials: &Essentials) -> Option<Self> {
+        essentials.to.tag().is_none().then(|| Self {
+            call_id: essentials.call_id.as_bytes().clone(),
+            from_tag: essentials.from.tag_bytes(),
+            cseq: essentials.cseq.clone(),
+        })
+    }
+}

@@ -1,0 +1,614 @@
+//! All transactions of one endpoint.
+
+use super::client_invite::ClientInvite;
+use super::client_other::ClientOther;
+use super::key::{ClientKey, Essentials, MergeKey, ServerKey};
+use super::machine::{Act, Class, Failure};
+use super::schedule::Schedule;
+use super::server_invite::ServerInvite;
+use super::server_other::ServerOther;
+use super::timing::Timing;
+use crate::header::{CSeq, MaxForwards};
+use crate::{HeaderName, Method, Request, Response, StatusCode};
+use bytes::Bytes;
+use offhook_sansio::{Outbox, Path, Transmit};
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+/// Names a transaction within its [`Transactions`]; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(u64);
+
+/// How many transactions may exist at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransactionLimits {
+    /// Client transactions. Default 65,536.
+    pub client: usize,
+    /// Server transactions. Default 131,072: over UDP each lives 32 s after its answer, so this is 4,000 requests
+    /// per second, at about 1 kB each.
+    pub server: usize,
+    /// Server transactions of requests from one IP address. Default 65,536: half, so that no single peer can keep
+    /// out all others, while one proxy can still bring most of the traffic.
+    pub server_per_source: usize,
+}
+
+impl Default for TransactionLimits {
+    fn default() -> Self {
+        Self {
+            client: 65_536,
+            server: 131_072,
+            server_per_source: 65_536,
+        }
+    }
+}
+
+/// What a transaction tells its user.
+#[derive(Clone, Debug)]
+pub enum TransactionEvent {
+    /// A response to one of our requests. Each repetition of a 2xx to an INVITE is told too (RFC 6026).
+    Response {
+        /// The client transaction.
+        id: TransactionId,
+        /// The response.
+        response: Response,
+        /// The way it came.
+        path: Path,
+    },
+    /// An ACK with the branch of an INVITE that was accepted: its sender does not know that an ACK to a 2xx is a
+    /// transaction of its own.
+    Ack {
+        /// The server transaction.
+        id: TransactionId,
+        /// The ACK.
+        request: Request,
+    },
+    /// A client transaction got no response, or a server transaction no ACK, or neither could be sent.
+    Failed {
+        /// The transaction.
+        id: TransactionId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The transaction is over and its id means nothing any more. Comes last, and once.
+    Ended {
+        /// The transaction.
+        id: TransactionId,
+    },
+}
+
+/// What [`Transactions::handle_request`] makes of a request.
+#[derive(Clone, Debug)]
+pub enum Incoming {
+    /// A new request, to be answered with [`Transactions::respond`].
+    New(TransactionId),
+    /// An ACK that belongs to no INVITE transaction: the one for a 2xx.
+    Ack,
+    /// A retransmission, or an ACK for a rejection. It is done with.
+    Absorbed,
+    /// Another copy of a request that is being answered already, to be refused with 482 (RFC 3261 §8.2.2.2).
+    Merged(TransactionId),
+    /// One source has too many transactions; the request is best dropped.
+    SourceLimit,
+    /// There are too many transactions; a 503 may be sent without one.
+    Limit,
+}
+
+/// A request cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// There are as many client transactions as [`TransactionLimits::client`] allows.
+    #[error("{limit} client transactions exist")]
+    Limit {
+        /// The limit.
+        limit: usize,
+    },
+    /// The request has no usable Via with a branch, or lacks another header field that names it.
+    #[error("the request lacks what names its transaction")]
+    Unnamed,
+    /// The branch was used before.
+    #[error("the branch is in use")]
+    BranchInUse,
+    /// An ACK has no transaction: send it as it is.
+    #[error("an ACK has no transaction")]
+    Ack,
+}
+
+/// A response cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// The transaction does not exist any more.
+    #[error("the transaction does not exist")]
+    Unknown,
+    /// A final response has been sent before.
+    #[error("the request has been answered")]
+    Answered,
+    /// RFC 4320 §4: no 1xx other than 100, and no 408, to anything but an INVITE.
+    #[error("{0} must not be sent to a request that is not INVITE")]
+    Forbidden(StatusCode),
+}
+
+/// All transactions of one endpoint, client and server. Drained as `offhook_sansio` says.
+#[derive(Debug)]
+pub struct Transactions {
+    timing: Timing,
+    limits: TransactionLimits,
+    next_id: u64,
+    clients: HashMap<TransactionId, Client>,
+    client_keys: HashMap<ClientKey, TransactionId>,
+    servers: HashMap<TransactionId, Server>,
+    server_keys: HashMap<ServerKey, TransactionId>,
+    merge_keys: HashMap<MergeKey, TransactionId>,
+    sources: HashMap<IpAddr, usize>,
+    schedule: Schedule<TransactionId>,
+    transmits: Outbox<Transmit>,
+    events: Outbox<TransactionEvent>,
+}
+
+#[derive(Debug)]
+struct Client {
+    machine: ClientMachine,
+    key: ClientKey,
+    /// For the ACK; of an INVITE only.
+    request: Option<Request>,
+    wire: Bytes,
+    ack: Option<Bytes>,
+    path: Path,
+    told: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum ClientMachine {
+    Invite(ClientInvite),
+    Other(ClientOther),
+}
+
+#[derive(Debug)]
+struct Server {
+    machine: ServerMachine,
+    key: ServerKey,
+    merge_key: Option<MergeKey>,
+    /// The 100 that is sent when the user takes his time; of an INVITE only.
+    trying: Option<Bytes>,
+    newest: Option<Bytes>,
+    /// Where responses go.
+    path: Path,
+    source: IpAddr,
+    told: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum ServerMachine {
+    Invite(ServerInvite),
+    Other(ServerOther),
+}
+
+impl Transactions {
+    /// A table without transactions.
+    pub fn new(timing: Timing, limits: TransactionLimits) -> Self {
+        Self {
+            timing,
+            limits,
+            next_id: 0,
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            merge_keys: HashMap::new(),
+            sources: HashMap::new(),
+            schedule: Schedule::new(),
+            transmits: Outbox::new(),
+            events: Outbox::new(),
+        }
+    }
+
+    /// The timer values.
+    pub fn timing(&self) -> &Timing {
+        &self.timing
+    }
+
+    /// How many client transactions exist.
+    pub fn client_count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How many server transactions exist.
+    pub fn server_count(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Sends a request, whose topmost Via must have a fresh branch.
+    pub fn send_request(
+        &mut self,
+        now: Instant,
+        request: Request,
+        path: Path,
+    ) -> Result<TransactionId, RequestError> {
+        if *request.method() == Method::Ack {
+            return Err(RequestError::Ack);
+        }
+        let limit = self.limits.client;
+        if self.clients.len() >= limit {
+            return Err(RequestError::Limit { limit });
+        }
+        let essentials = Essentials::of_request(&request).map_err(|_| RequestError::Unnamed)?;
+        let key = ClientKey::of(&essentials).ok_or(RequestError::Unnamed)?;
+        if self.client_keys.contains_key(&key) {
+            return Err(RequestError::BranchInUse);
+        }
+        let id = self.fresh_id();
+        let reliable = path.transport.is_reliable();
+        let wire = request.to_bytes();
+        let (machine, request) = if *request.method() == Method::Invite {
+            let machine = ClientInvite::start(now, &self.timing, reliable);
+            (ClientMachine::Invite(machine), Some(request))
+        } else {
+            (ClientMachine::Other(ClientOther::start(now, &self.timing, reliable)), None)
+        };
+        self.send(path, wire.clone());
+        self.client_keys.insert(key.clone(), id);
+        let client = Client {
+            machine,
+            key,
+            request,
+            wire,
+            ack: None,
+            path,
+            told: None,
+        };
+        self.clients.insert(id, client);
+        self.settle_client(id);
+        Ok(id)
+    }
+
+    /// Sends bytes that belong to no transaction: ACK to a 2xx, repeated 2xx, stateless responses.
+    pub fn send(&mut self, path: Path, bytes: Bytes) {
+        self.transmits.push(Transmit { path, bytes });
+    }
+
+    /// Takes a response; false when it belongs to no transaction.
+    pub fn handle_response(
+        &mut self,
+        now: Instant,
+        path: Path,
+        essentials: &Essentials,
+        response: Response,
+    ) -> bool {
+        let Some(id) = ClientKey::of(essentials).and_then(|key| self.client_keys.get(&key).copied()) else {
+            return false;
+        };
+        let Some(client) = self.clients.get_mut(&id) else { return false };
+        let class = Class::from(response.status());
+        let act = match &mut client.machine {
+            ClientMachine::Invite(machine) => machine.handle_response(now, &self.timing, class),
+            ClientMachine::Other(machine) => machine.handle_response(now, &self.timing, class),
+        };
+        if act == Act::AckAndPass
+            && let Some(request) = &client.request
+        {
+            client.ack = Some(ack_for_rejection(request, &response));
+        }
+        self.act_for_client(id, act, Some((response, path)));
+        true
+    }
+
+    /// Takes a request, whose topmost Via must already say where it came from (RFC 3261 §18.2.1): responses go
+    /// to where that Via says (RFC 3261 §18.2.2, RFC 3581). `maddr` is not obeyed: it would let anybody aim our
+    /// responses.
+    pub fn handle_request(
+        &mut self,
+        now: Instant,
+        path: Path,
+        essentials: &Essentials,
+        request: &Request,
+    ) -> Incoming {
+        let key = ServerKey::of(request, essentials);
+        if let Some(id) = self.server_keys.get(&key).copied() {
+            self.handle_known_request(now, id, request);
+            return Incoming::Absorbed;
+        }
+        if *request.method() == Method::Ack {
+            return Incoming::Ack;
+        }
+        if self.servers.len() >= self.limits.server {
+            return Incoming::Limit;
+        }
+        let source = path.remote.ip();
+        let of_source = self.sources.entry(source).or_default();
+        if *of_source >= self.limits.server_per_source {
+            return Incoming::SourceLimit;
+        }
+        *of_source += 1;
+        let id = self.fresh_id();
+        let merge_key = MergeKey::of(essentials);
+        let merged = merge_key.as_ref().is_some_and(|key| self.merge_keys.contains_key(key));
+        if let Some(merge_key) = merge_key.clone().filter(|_| !merged) {
+            self.merge_keys.insert(merge_key, id);
+        }
+        let reliable = path.transport.is_reliable();
+        let (machine, trying) = if *request.method() == Method::Invite {
+            let machine = ServerInvite::start(now, &self.timing, reliable);
+            let trying = Response::for_request(request, StatusCode::TRYING).to_bytes();
+            (ServerMachine::Invite(machine), Some(trying))
+        } else {
+            (ServerMachine::Other(ServerOther::start(reliable)), None)
+        };
+        let server = Server {
+            machine,
+            key: key.clone(),
+            merge_key: merge_key.filter(|_| !merged),
+            trying,
+            newest: None,
+            path: reply_path(essentials, path),
+            source,
+            told: None,
+        };
+        self.server_keys.insert(key, id);
+        self.servers.insert(id, server);
+        self.settle_server(id);
+        if merged { Incoming::Merged(id) } else { Incoming::New(id) }
+    }
+
+    /// The INVITE transaction that a CANCEL wants to cancel (RFC 3261 §9.2).
+    pub fn cancelled_by(&self, cancel: &Request, essentials: &Essentials) -> Option<TransactionId> {
+        let key = ServerKey::of_cancelled(cancel, essentials);
+        self.server_keys.get(&key).copied()
+    }
+
+    /// True until a final response was sent.
+    pub fn is_unanswered(&self, id: TransactionId) -> bool {
+        self.servers.get(&id).is_some_and(|server| match &server.machine {
+            ServerMachine::Invite(machine) => machine.is_unanswered(),
+            ServerMachine::Other(machine) => machine.is_unanswered(),
+        })
+    }
+
+    /// Where the responses of a server transaction go.
+    pub fn reply_path(&self, id: TransactionId) -> Option<Path> {
+        self.servers.get(&id).map(|server| server.path)
+    }
+
+    /// Answers a request. A 2xx to an INVITE may be sent again for as long as the transaction lives.
+    pub fn respond(&mut self, now: Instant, id: TransactionId, response: &Response) -> Result<(), RespondError> {
+        let server = self.servers.get_mut(&id).ok_or(RespondError::Unknown)?;
+        let status = response.status();
+        let act = match &mut server.machine {
+            ServerMachine::Invite(machine) => machine.respond(now, &self.timing, status.into()),
+            ServerMachine::Other(_) if is_forbidden_by_rfc_4320(status) => {
+                return Err(RespondError::Forbidden(status));
+            }
+            ServerMachine::Other(machine) => machine.respond(now, &self.timing, status.into()),
+        };
+        if act == Act::Nothing {
+            return Err(RespondError::Answered);
+        }
+        server.newest = Some(response.to_bytes());
+        if status.is_final() {
+            server.trying = None;
+        }
+        self.act_for_server(id, act, None);
+        Ok(())
+    }
+
+    /// Something could not be sent along this path.
+    pub fn handle_transport_error(&mut self, path: Path) {
+        let same_way = |other: &Path| other.transport == path.transport && other.remote == path.remote;
+        let mut hit: Vec<TransactionId> = self
+            .clients
+            .iter()
+            .filter(|(_, client)| same_way(&client.path))
+            .map(|(id, _)| *id)
+            .collect();
+        hit.sort_unstable();
+        for id in hit {
+            let Some(client) = self.clients.get_mut(&id) else { continue };
+            let act = match &mut client.machine {
+                ClientMachine::Invite(machine) => machine.handle_transport_error(),
+                ClientMachine::Other(machine) => machine.handle_transport_error(),
+            };
+            self.act_for_client(id, act, None);
+        }
+        let mut hit: Vec<TransactionId> = self
+            .servers
+            .iter()
+            .filter(|(_, server)| same_way(&server.path))
+            .map(|(id, _)| *id)
+            .collect();
+        hit.sort_unstable();
+        for id in hit {
+            let Some(server) = self.servers.get_mut(&id) else { continue };
+            let act = match &mut server.machine {
+                ServerMachine::Invite(machine) => machine.handle_transport_error(),
+                ServerMachine::Other(machine) => machine.handle_transport_error(),
+            };
+            self.act_for_server(id, act, None);
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.schedule.due(now) {
+            if let Some(client) = self.clients.get_mut(&id) {
+                let act = match &mut client.machine {
+                    ClientMachine::Invite(machine) => machine.handle_timeout(now),
+                    ClientMachine::Other(machine) => machine.handle_timeout(now, &self.timing),
+                };
+                self.act_for_client(id, act.unwrap_or(Act::Nothing), None);
+            } else if let Some(server) = self.servers.get_mut(&id) {
+                let act = match &mut server.machine {
+                    ServerMachine::Invite(machine) => machine.handle_timeout(now, &self.timing),
+                    ServerMachine::Other(machine) => machine.handle_timeout(now),
+                };
+                self.act_for_server(id, act.unwrap_or(Act::Nothing), None);
+            }
+        }
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.soonest()
+    }
+
+    /// The next message to send.
+    #[must_use = "a message that is taken and not sent is lost"]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop()
+    }
+
+    /// The next thing for the user.
+    #[must_use = "an event that is taken and dropped is lost"]
+    pub fn poll_event(&mut self) -> Option<TransactionEvent> {
+        self.events.pop()
+    }
+
+    fn fresh_id(&mut self) -> TransactionId {
+        self.next_id += 1;
+        TransactionId(self.next_id)
+    }
+
+    fn handle_known_request(&mut self, now: Instant, id: TransactionId, request: &Request) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let is_ack = *request.method() == Method::Ack;
+        let act = match &mut server.machine {
+            ServerMachine::Invite(machine) if is_ack => machine.handle_ack(now, &self.timing),
+            ServerMachine::Invite(machine) => machine.handle_retransmission(),
+            ServerMachine::Other(machine) => machine.handle_retransmission(),
+        };
+        let ack = (act == Act::Pass).then(|| request.clone());
+        self.act_for_server(id, act, ack);
+    }
+
+    fn act_for_client(&mut self, id: TransactionId, act: Act, response: Option<(Response, Path)>) {
+        let Some(client) = self.clients.get(&id) else { return };
+        match act {
+            Act::Send => {
+                let (path, bytes) = (client.path, client.wire.clone());
+                self.send(path, bytes);
+            }
+            Act::Ack | Act::AckAndPass => {
+                if let Some(ack) = client.ack.clone() {
+                    let path = client.path;
+                    self.send(path, ack);
+                }
+            }
+            Act::Fail(failure) => self.events.push(TransactionEvent::Failed { id, failure }),
+            Act::Nothing | Act::Pass | Act::SendTrying => {}
+        }
+        if matches!(act, Act::Pass | Act::AckAndPass)
+            && let Some((response, path)) = response
+        {
+            self.events.push(TransactionEvent::Response { id, response, path });
+        }
+        self.settle_client(id);
+    }
+
+    fn act_for_server(&mut self, id: TransactionId, act: Act, ack: Option<Request>) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        if act == Act::SendTrying {
+            server.newest = server.trying.take();
+        }
+        match act {
+            Act::Send | Act::SendTrying => {
+                if let Some(bytes) = server.newest.clone() {
+                    let path = server.path;
+                    self.send(path, bytes);
+                }
+            }
+            Act::Fail(failure) => self.events.push(TransactionEvent::Failed { id, failure }),
+            Act::Nothing | Act::Pass | Act::Ack | Act::AckAndPass => {}
+        }
+        if let Some(request) = ack {
+            self.events.push(TransactionEvent::Ack { id, request });
+        }
+        self.settle_server(id);
+    }
+
+    /// Brings the schedule up to date after a step, and removes what is over.
+    fn settle_client(&mut self, id: TransactionId) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let (over, wanted) = match &client.machine {
+            ClientMachine::Invite(machine) => (machine.is_terminated(), machine.poll_timeout()),
+            ClientMachine::Other(machine) => (machine.is_terminated(), machine.poll_timeout()),
+        };
+        self.schedule.update(id, &mut client.told, wanted);
+        if over && let Some(client) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.key);
+            self.events.push(TransactionEvent::Ended { id });
+        }
+    }
+
+    fn settle_server(&mut self, id: TransactionId) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let (over, wanted) = match &server.machine {
+            ServerMachine::Invite(machine) => (machine.is_terminated(), machine.poll_timeout()),
+            ServerMachine::Other(machine) => (machine.is_terminated(), machine.poll_timeout()),
+        };
+        self.schedule.update(id, &mut server.told, wanted);
+        if !over {
+            return;
+        }
+        let Some(server) = self.servers.remove(&id) else { return };
+        self.server_keys.remove(&server.key);
+        if let Some(merge_key) = &server.merge_key {
+            self.merge_keys.remove(merge_key);
+        }
+        if let Some(of_source) = self.sources.get_mut(&server.source) {
+            *of_source -= 1;
+            if *of_source == 0 {
+                self.sources.remove(&server.source);
+            }
+        }
+        self.events.push(TransactionEvent::Ended { id });
+    }
+}
+
+/// RFC 4320 §4.1 and §4.2.
+fn is_forbidden_by_rfc_4320(status: StatusCode) -> bool {
+    status == StatusCode::REQUEST_TIMEOUT || (status.is_provisional() && status != StatusCode::TRYING)
+}
+
+/// RFC 3261 §18.2.2 with RFC 3581 §4, for a Via that says where the request came from.
+pub(crate) fn reply_path(essentials: &Essentials, path: Path) -> Path {
+    if path.transport.is_reliable() || essentials.via.rport().is_some() {
+        return path;
+    }
+    let port = essentials.via.port().unwrap_or_else(|| path.transport.default_port());
+    Path {
+        remote: SocketAddr::new(path.remote.ip(), port),
+        ..path
+    }
+}
+
+/// RFC 3261 §17.1.1.3.
+fn ack_for_rejection(invite: &Request, response: &Response) -> Bytes {
+    let mut ack = hop_request(invite, Method::Ack);
+    ack.headers_mut().copy_from(response.headers(), HeaderName::To);
+    ack.to_bytes()
+}
+
+/// RFC 3261 §9.1.
+pub(crate) fn cancel_for(invite: &Request) -> Request {
+    let mut cancel = hop_request(invite, Method::Cancel);
+    cancel.headers_mut().copy_from(invite.headers(), HeaderName::To);
+    cancel
+}
+
+/// What ACK and CANCEL have in common with their INVITE: all but To.
+fn hop_request(invite: &Request, method: Method) -> Request {
+    let mut request = Request::new(method.clone(), invite.uri().clone());
+    let from = invite.headers();
+    let to = request.headers_mut();
+    if let Some(Ok(via)) = from.typed::<crate::header::Via>() {
+        to.push_typed(&via);
+    }
+    to.copy_from(from, HeaderName::Route);
+    to.push_typed(&MaxForwards(70));
+    to.copy_from(from, HeaderName::From);
+    to.copy_from(from, HeaderName::CallId);
+    if let Some(Ok(cseq)) = from.typed::<CSeq>() {
+        to.push_typed(&CSeq::new(cseq.number, method));
+    }
+    request
+}
