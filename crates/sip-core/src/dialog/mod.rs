@@ -1,7 +1,7 @@
 //! Dialogs: what two user agents share between a request and the end of what it began (RFC 3261 §12).
 //!
 //! A [`Dialog`] makes the requests inside it and judges the peer's; who sends them, and what the dialog is for, is
-//! the business of a usage such as the [`Invitation`](crate::InvitationMut).
+//! the business of a usage such as the invitation.
 
 mod route_set;
 mod sequence;
@@ -11,7 +11,7 @@ pub use sequence::{OutOfOrder, Sequence};
 
 use crate::header::{CSeq, CallId, Contact, From, HeaderError, MaxForwards, To};
 use crate::transaction::{EssentialError, Essentials};
-use crate::{HeaderName, Headers, Method, NameAddr, Request, Response, Uri};
+use crate::{Headers, Method, NameAddr, Request, Response, Uri};
 use bytes::Bytes;
 use offhook_sansio::Path;
 
@@ -153,11 +153,6 @@ impl Dialog {
         self.build(Method::Ack, number)
     }
 
-    /// Notes that a request of this number was sent outside: an INVITE that was challenged and sent again.
-    pub(crate) fn note_local(&mut self, number: u32) {
-        self.sequence = Sequence::new(number, self.sequence.remote());
-    }
-
     /// Judges the number of the peer's request (RFC 3261 §12.2.2).
     pub fn take_request(&mut self, cseq: &CSeq) -> Result<(), OutOfOrder> {
         self.sequence.take_remote(cseq.number)
@@ -193,11 +188,10 @@ impl Dialog {
 }
 
 /// The URI of the first Contact.
-pub(crate) fn contact(headers: &Headers) -> Option<Uri> {
-    headers.typed::<Contact>()?.ok()?.into_address().map(|address| address.uri)
-}
-
-/// True where a message has a Contact that names an address.
-pub(crate) fn has_contact(headers: &Headers) -> bool {
-    headers.contains(HeaderName::Contact) && contact(headers).is_some()
+fn contact(headers: &Headers) -> Option<Uri> {
+    headers
+        .typed::<Contact>()?
+        .ok()?
+        .addr()
+        .map(|address| address.uri.clone())
 }

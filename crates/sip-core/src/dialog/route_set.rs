@@ -60,7 +60,9 @@ impl RouteSet {
             request.headers_mut().push_typed(&Route(route.clone()));
         }
         if strict {
-            request.headers_mut().push_typed(&Route(NameAddr::new(target.clone())));
+            request
+                .headers_mut()
+                .push_typed(&Route(NameAddr::new(target.clone())));
         }
     }
 }
@@ -87,7 +89,9 @@ mod tests {
         let mut request = Request::new(Method::Bye, set.request_uri(&target));
         set.apply(&mut request, &target);
         let routes = request.headers().typed_all::<Route>();
-        let routes = routes.map(|route| route.expect("valid").uri.to_string()).collect();
+        let routes = routes
+            .map(|route| route.expect("valid").uri.to_string())
+            .collect();
         (request.uri().expect("valid").to_string(), routes)
     }
 
@@ -95,8 +99,14 @@ mod tests {
     fn the_caller_reverses_what_the_callee_takes_in_order() {
         let headers = headers(&["<sip:p3;lr>, <sip:p2;lr>", "<sip:p1;lr>"]);
         let first = |set: RouteSet| set.first().map(ToString::to_string);
-        assert_eq!(first(RouteSet::of_request(&headers).expect("valid")).as_deref(), Some("sip:p3;lr"));
-        assert_eq!(first(RouteSet::of_response(&headers).expect("valid")).as_deref(), Some("sip:p1;lr"));
+        assert_eq!(
+            first(RouteSet::of_request(&headers).expect("valid")).as_deref(),
+            Some("sip:p3;lr")
+        );
+        assert_eq!(
+            first(RouteSet::of_response(&headers).expect("valid")).as_deref(),
+            Some("sip:p1;lr")
+        );
     }
 
     #[test]

@@ -179,19 +179,39 @@ mod tests {
         let table = [
             (
                 Calling,
-                [(Proceeding, Act::Pass), (Accepted, Act::Pass), (Completed, Act::AckAndPass), (Terminated, transport)],
+                [
+                    (Proceeding, Act::Pass),
+                    (Accepted, Act::Pass),
+                    (Completed, Act::AckAndPass),
+                    (Terminated, transport),
+                ],
             ),
             (
                 Proceeding,
-                [(Proceeding, Act::Pass), (Accepted, Act::Pass), (Completed, Act::AckAndPass), (Proceeding, Act::Nothing)],
+                [
+                    (Proceeding, Act::Pass),
+                    (Accepted, Act::Pass),
+                    (Completed, Act::AckAndPass),
+                    (Proceeding, Act::Nothing),
+                ],
             ),
             (
                 Accepted,
-                [(Accepted, Act::Nothing), (Accepted, Act::Pass), (Accepted, Act::Nothing), (Accepted, Act::Nothing)],
+                [
+                    (Accepted, Act::Nothing),
+                    (Accepted, Act::Pass),
+                    (Accepted, Act::Nothing),
+                    (Accepted, Act::Nothing),
+                ],
             ),
             (
                 Completed,
-                [(Completed, Act::Nothing), (Completed, Act::Nothing), (Completed, Act::Ack), (Terminated, transport)],
+                [
+                    (Completed, Act::Nothing),
+                    (Completed, Act::Nothing),
+                    (Completed, Act::Ack),
+                    (Terminated, transport),
+                ],
             ),
             (Terminated, [(Terminated, Act::Nothing); 4]),
         ];
@@ -231,7 +251,10 @@ mod tests {
         let now = Instant::now();
         let mut machine = ClientInvite::start(now, &TIMING, true);
         assert_eq!(machine.poll_timeout(), Some(now + TIMING.give_up()));
-        assert_eq!(machine.handle_response(now, &TIMING, Class::Failure), Act::AckAndPass);
+        assert_eq!(
+            machine.handle_response(now, &TIMING, Class::Failure),
+            Act::AckAndPass
+        );
         assert!(machine.is_terminated());
     }
 

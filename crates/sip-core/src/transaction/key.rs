@@ -132,7 +132,7 @@ impl ServerKey {
             };
         }
         Self::Rfc2543 {
-            uri: request.uri().as_bytes().clone(),
+            uri: request.uri_bytes().clone(),
             from_tag: essentials.from.tag_bytes(),
             call_id: essentials.call_id.as_bytes().clone(),
             number: essentials.cseq.number,

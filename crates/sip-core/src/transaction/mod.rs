@@ -2,7 +2,7 @@
 //!
 //! Four small machines, one file each, say what to do; [`Transactions`] holds many of them, finds the one that a
 //! message belongs to, and does it. The user of a transaction (RFC 3261 calls it TU) is the
-//! [`Endpoint`](crate::Endpoint), or your own proxy.
+//! endpoint, or your own proxy.
 
 mod client_invite;
 mod client_other;
@@ -22,3 +22,4 @@ pub use table::{
 pub use timing::Timing;
 
 pub(crate) use schedule::Schedule;
+pub(crate) use table::{cancel_for, reply_path};

@@ -249,7 +249,10 @@ mod tests {
     fn a_slow_user_is_covered_by_a_100_after_200_ms() {
         let (now, timing) = (Instant::now(), Timing::default());
         let mut machine = in_state(Proceeding, now);
-        assert_eq!(machine.handle_timeout(now + Duration::from_millis(199), &timing), None);
+        assert_eq!(
+            machine.handle_timeout(now + Duration::from_millis(199), &timing),
+            None
+        );
         assert_eq!(
             machine.handle_timeout(now + Duration::from_millis(200), &timing),
             Some(Act::SendTrying)
@@ -278,7 +281,10 @@ mod tests {
     #[test]
     fn accepted_ends_with_timer_l_and_confirmed_with_timer_i() {
         let (now, timing) = (Instant::now(), Timing::default());
-        assert_eq!(in_state(Accepted, now).poll_timeout(), Some(now + timing.give_up()));
+        assert_eq!(
+            in_state(Accepted, now).poll_timeout(),
+            Some(now + timing.give_up())
+        );
         assert_eq!(in_state(Confirmed, now).poll_timeout(), Some(now + timing.t4));
     }
 }

@@ -135,11 +135,21 @@ mod tests {
             ),
             (
                 Proceeding,
-                [(Proceeding, Act::Send), (Proceeding, Act::Send), (Completed, Act::Send), transport],
+                [
+                    (Proceeding, Act::Send),
+                    (Proceeding, Act::Send),
+                    (Completed, Act::Send),
+                    transport,
+                ],
             ),
             (
                 Completed,
-                [(Completed, Act::Send), (Completed, Act::Nothing), (Completed, Act::Nothing), transport],
+                [
+                    (Completed, Act::Send),
+                    (Completed, Act::Nothing),
+                    (Completed, Act::Nothing),
+                    transport,
+                ],
             ),
             (Terminated, [(Terminated, Act::Nothing); 4]),
         ];

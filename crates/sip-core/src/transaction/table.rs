@@ -8,8 +8,8 @@ use super::schedule::Schedule;
 use super::server_invite::ServerInvite;
 use super::server_other::ServerOther;
 use super::timing::Timing;
-use crate::header::{CSeq, MaxForwards};
-use crate::{HeaderName, Method, Request, Response, StatusCode};
+use crate::header::{CSeq, MaxForwards, Via};
+use crate::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use offhook_sansio::{Outbox, Path, Transmit};
 use std::collections::HashMap;
@@ -245,7 +245,10 @@ impl Transactions {
             let machine = ClientInvite::start(now, &self.timing, reliable);
             (ClientMachine::Invite(machine), Some(request))
         } else {
-            (ClientMachine::Other(ClientOther::start(now, &self.timing, reliable)), None)
+            (
+                ClientMachine::Other(ClientOther::start(now, &self.timing, reliable)),
+                None,
+            )
         };
         self.send(path, wire.clone());
         self.client_keys.insert(key.clone(), id);
@@ -279,7 +282,9 @@ impl Transactions {
         let Some(id) = ClientKey::of(essentials).and_then(|key| self.client_keys.get(&key).copied()) else {
             return false;
         };
-        let Some(client) = self.clients.get_mut(&id) else { return false };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return false;
+        };
         let class = Class::from(response.status());
         let act = match &mut client.machine {
             ClientMachine::Invite(machine) => machine.handle_response(now, &self.timing, class),
@@ -323,7 +328,9 @@ impl Transactions {
         *of_source += 1;
         let id = self.fresh_id();
         let merge_key = MergeKey::of(essentials);
-        let merged = merge_key.as_ref().is_some_and(|key| self.merge_keys.contains_key(key));
+        let merged = merge_key
+            .as_ref()
+            .is_some_and(|key| self.merge_keys.contains_key(key));
         if let Some(merge_key) = merge_key.clone().filter(|_| !merged) {
             self.merge_keys.insert(merge_key, id);
         }
@@ -341,14 +348,18 @@ impl Transactions {
             merge_key: merge_key.filter(|_| !merged),
             trying,
             newest: None,
-            path: reply_path(essentials, path),
+            path: reply_path(&essentials.via, path),
             source,
             told: None,
         };
         self.server_keys.insert(key, id);
         self.servers.insert(id, server);
         self.settle_server(id);
-        if merged { Incoming::Merged(id) } else { Incoming::New(id) }
+        if merged {
+            Incoming::Merged(id)
+        } else {
+            Incoming::New(id)
+        }
     }
 
     /// The INVITE transaction that a CANCEL wants to cancel (RFC 3261 §9.2).
@@ -371,7 +382,12 @@ impl Transactions {
     }
 
     /// Answers a request. A 2xx to an INVITE may be sent again for as long as the transaction lives.
-    pub fn respond(&mut self, now: Instant, id: TransactionId, response: &Response) -> Result<(), RespondError> {
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        response: &Response,
+    ) -> Result<(), RespondError> {
         let server = self.servers.get_mut(&id).ok_or(RespondError::Unknown)?;
         let status = response.status();
         let act = match &mut server.machine {
@@ -392,6 +408,15 @@ impl Transactions {
         Ok(())
     }
 
+    /// Forgets a request without waiting for its response (RFC 3261 §9.1, at the end).
+    pub fn forget_request(&mut self, id: TransactionId) {
+        if let Some(mut client) = self.clients.remove(&id) {
+            self.schedule.update(id, &mut client.told, None);
+            self.client_keys.remove(&client.key);
+            self.events.push(TransactionEvent::Ended { id });
+        }
+    }
+
     /// Something could not be sent along this path.
     pub fn handle_transport_error(&mut self, path: Path) {
         let same_way = |other: &Path| other.transport == path.transport && other.remote == path.remote;
@@ -403,7 +428,9 @@ impl Transactions {
             .collect();
         hit.sort_unstable();
         for id in hit {
-            let Some(client) = self.clients.get_mut(&id) else { continue };
+            let Some(client) = self.clients.get_mut(&id) else {
+                continue;
+            };
             let act = match &mut client.machine {
                 ClientMachine::Invite(machine) => machine.handle_transport_error(),
                 ClientMachine::Other(machine) => machine.handle_transport_error(),
@@ -418,7 +445,9 @@ impl Transactions {
             .collect();
         hit.sort_unstable();
         for id in hit {
-            let Some(server) = self.servers.get_mut(&id) else { continue };
+            let Some(server) = self.servers.get_mut(&id) else {
+                continue;
+            };
             let act = match &mut server.machine {
                 ServerMachine::Invite(machine) => machine.handle_transport_error(),
                 ServerMachine::Other(machine) => machine.handle_transport_error(),
@@ -469,7 +498,9 @@ impl Transactions {
     }
 
     fn handle_known_request(&mut self, now: Instant, id: TransactionId, request: &Request) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(server) = self.servers.get_mut(&id) else {
+            return;
+        };
         let is_ack = *request.method() == Method::Ack;
         let act = match &mut server.machine {
             ServerMachine::Invite(machine) if is_ack => machine.handle_ack(now, &self.timing),
@@ -481,7 +512,9 @@ impl Transactions {
     }
 
     fn act_for_client(&mut self, id: TransactionId, act: Act, response: Option<(Response, Path)>) {
-        let Some(client) = self.clients.get(&id) else { return };
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
         match act {
             Act::Send => {
                 let (path, bytes) = (client.path, client.wire.clone());
@@ -499,13 +532,16 @@ impl Transactions {
         if matches!(act, Act::Pass | Act::AckAndPass)
             && let Some((response, path)) = response
         {
-            self.events.push(TransactionEvent::Response { id, response, path });
+            self.events
+                .push(TransactionEvent::Response { id, response, path });
         }
         self.settle_client(id);
     }
 
     fn act_for_server(&mut self, id: TransactionId, act: Act, ack: Option<Request>) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(server) = self.servers.get_mut(&id) else {
+            return;
+        };
         if act == Act::SendTrying {
             server.newest = server.trying.take();
         }
@@ -527,7 +563,9 @@ impl Transactions {
 
     /// Brings the schedule up to date after a step, and removes what is over.
     fn settle_client(&mut self, id: TransactionId) {
-        let Some(client) = self.clients.get_mut(&id) else { return };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
         let (over, wanted) = match &client.machine {
             ClientMachine::Invite(machine) => (machine.is_terminated(), machine.poll_timeout()),
             ClientMachine::Other(machine) => (machine.is_terminated(), machine.poll_timeout()),
@@ -540,7 +578,9 @@ impl Transactions {
     }
 
     fn settle_server(&mut self, id: TransactionId) {
-        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(server) = self.servers.get_mut(&id) else {
+            return;
+        };
         let (over, wanted) = match &server.machine {
             ServerMachine::Invite(machine) => (machine.is_terminated(), machine.poll_timeout()),
             ServerMachine::Other(machine) => (machine.is_terminated(), machine.poll_timeout()),
@@ -549,7 +589,9 @@ impl Transactions {
         if !over {
             return;
         }
-        let Some(server) = self.servers.remove(&id) else { return };
+        let Some(server) = self.servers.remove(&id) else {
+            return;
+        };
         self.server_keys.remove(&server.key);
         if let Some(merge_key) = &server.merge_key {
             self.merge_keys.remove(merge_key);
@@ -570,11 +612,11 @@ fn is_forbidden_by_rfc_4320(status: StatusCode) -> bool {
 }
 
 /// RFC 3261 §18.2.2 with RFC 3581 §4, for a Via that says where the request came from.
-pub(crate) fn reply_path(essentials: &Essentials, path: Path) -> Path {
-    if path.transport.is_reliable() || essentials.via.rport().is_some() {
+pub(crate) fn reply_path(via: &Via, path: Path) -> Path {
+    if path.transport.is_reliable() || via.rport().is_some() {
         return path;
     }
-    let port = essentials.via.port().unwrap_or_else(|| path.transport.default_port());
+    let port = via.port().unwrap_or_else(|| path.transport.default_port());
     Path {
         remote: SocketAddr::new(path.remote.ip(), port),
         ..path
@@ -597,10 +639,15 @@ pub(crate) fn cancel_for(invite: &Request) -> Request {
 
 /// What ACK and CANCEL have in common with their INVITE: all but To.
 fn hop_request(invite: &Request, method: Method) -> Request {
-    let mut request = Request::new(method.clone(), invite.uri().clone());
+    let mut request = Request::from_parts(
+        method.clone(),
+        invite.uri_bytes().clone(),
+        Headers::new(),
+        Bytes::new(),
+    );
     let from = invite.headers();
     let to = request.headers_mut();
-    if let Some(Ok(via)) = from.typed::<crate::header::Via>() {
+    if let Some(Ok(via)) = from.typed::<Via>() {
         to.push_typed(&via);
     }
     to.copy_from(from, HeaderName::Route);

@@ -1,0 +1,130 @@
+//! What an endpoint is told once.
+
+use crate::transaction::{Timing, TransactionLimits};
+use crate::{Method, ParseOptions, SipUri};
+use bytes::Bytes;
+use offhook_sansio::Transport;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How many of each thing an [`Endpoint`](crate::Endpoint) holds at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointLimits {
+    /// Transactions.
+    pub transactions: TransactionLimits,
+    /// Invitations, both ways, until their last transaction is over. Default 16,384: at some 8 kB each this is
+    /// 128 MB, and no phone comes near it. An INVITE above it is answered with 503.
+    pub invitations: usize,
+    /// Early dialogs of one INVITE, when proxies fork it. Default 16: more branches than anybody lets ring.
+    pub forks: usize,
+    /// Registrations. Default 4,096.
+    pub registrations: usize,
+}
+
+impl Default for EndpointLimits {
+    fn default() -> Self {
+        Self {
+            transactions: TransactionLimits::default(),
+            invitations: 16_384,
+            forks: 16,
+            registrations: 4_096,
+        }
+    }
+}
+
+/// What an [`Endpoint`](crate::Endpoint) is and says of itself.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// The value of User-Agent and Server. Default `offhook/` and the version of this crate.
+    pub user_agent: String,
+    /// Timer values.
+    pub timing: Timing,
+    /// Sizes of tables.
+    pub limits: EndpointLimits,
+    /// Methods that are served, said in Allow. Default INVITE, ACK, CANCEL, BYE and OPTIONS, which the endpoint
+    /// serves by itself; requests of the others that you add come out as
+    /// [`EndpointEvent::Request`](crate::EndpointEvent::Request).
+    pub allow: Vec<Method>,
+    /// Extensions that are understood, said in Supported; a request that requires another is answered with 420.
+    /// Default none.
+    pub supported: Vec<String>,
+    /// Bodies that an INVITE may have, said in Accept. Default `application/sdp`.
+    pub accept: Vec<String>,
+    /// How messages are read.
+    pub parse: ParseOptions,
+    /// How long an invitation that ends waits for the peer's answer to CANCEL or BYE before it counts as ended.
+    /// Default 3.5 s, as users of SIP SIMPLE clients know it; the transactions go on behind the scenes.
+    pub end_timeout: Duration,
+    /// Whether each message sent and received is also an
+    /// [`EndpointEvent::Trace`](crate::EndpointEvent::Trace). Default no.
+    pub trace: bool,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: concat!("offhook/", env!("CARGO_PKG_VERSION")).to_owned(),
+            timing: Timing::default(),
+            limits: EndpointLimits::default(),
+            allow: vec![
+                Method::Invite,
+                Method::Ack,
+                Method::Cancel,
+                Method::Bye,
+                Method::Options,
+            ],
+            supported: Vec::new(),
+            accept: vec!["application/sdp".to_owned()],
+            parse: ParseOptions::default(),
+            end_timeout: Duration::from_millis(3500),
+            trace: false,
+        }
+    }
+}
+
+/// Where a request goes first: what a lookup gives (RFC 3263).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The address.
+    pub address: SocketAddr,
+    /// The transport.
+    pub transport: Transport,
+    /// The proxy at that address, where it shall find itself in a Route header field (RFC 3261 §8.1.2). It should
+    /// have `;lr`.
+    pub outbound_proxy: Option<SipUri>,
+}
+
+impl Route {
+    /// A way without a Route header field.
+    pub fn new(transport: Transport, address: SocketAddr) -> Self {
+        Self {
+            address,
+            transport,
+            outbound_proxy: None,
+        }
+    }
+}
+
+/// A body with its type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The value of Content-Type.
+    pub content_type: String,
+    /// The content.
+    pub bytes: Bytes,
+}
+
+impl Body {
+    /// A body of any type.
+    pub fn new(content_type: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self {
+            content_type: content_type.into(),
+            bytes: bytes.into(),
+        }
+    }
+
+    /// A session description.
+    pub fn sdp(bytes: impl Into<Bytes>) -> Self {
+        Self::new("application/sdp", bytes)
+    }
+}

@@ -1,0 +1,330 @@
+//! What becomes of a request before any usage sees it (RFC 3261 §8.2).
+
+use super::core::{Core, Owner};
+use super::event::{EndpointEvent, Trace};
+use super::{Endpoint, body_of};
+use crate::dialog::DialogId;
+use crate::header::Via;
+use crate::invitation::{InDialog, Invitation, InvitationId};
+use crate::transaction::{Essentials, Incoming, TransactionId, reply_path};
+use crate::{HeaderName, Method, ParseError, Request, Response, StatusCode};
+use bytes::Bytes;
+use offhook_sansio::Path;
+use std::time::Instant;
+
+impl Endpoint {
+    pub(super) fn handle_request(&mut self, now: Instant, path: Path, mut request: Request) {
+        note_source(&mut request, path);
+        let Ok(essentials) = Essentials::of_request(&request) else {
+            self.core.reject_unusable(&request, path);
+            return;
+        };
+        match self
+            .core
+            .transactions
+            .handle_request(now, path, &essentials, &request)
+        {
+            Incoming::Absorbed => {}
+            Incoming::Ack => self.handle_stray_ack(now, &essentials, &request),
+            Incoming::New(id) => {
+                self.core.owners.insert(id, Owner::Nobody);
+                self.handle_new(now, id, path, &essentials, request);
+            }
+            Incoming::Merged(id) => {
+                let response = self.core.response_to(&request, StatusCode::LOOP_DETECTED);
+                self.core.answer(now, id, response);
+            }
+            Incoming::SourceLimit => self.core.statistics.dropped_source_limit += 1,
+            Incoming::Limit => {
+                self.core.statistics.refused_full += 1;
+                let mut response = self.core.response_to(&request, StatusCode::SERVICE_UNAVAILABLE);
+                response.headers_mut().push(HeaderName::RetryAfter, "10");
+                self.core.send_stateless(&essentials, path, response);
+            }
+        }
+    }
+
+    /// An ACK for a 2xx: a transaction of its own, found by its dialog (RFC 3261 §13.3.1.4).
+    fn handle_stray_ack(&mut self, now: Instant, essentials: &Essentials, request: &Request) {
+        let Some(id) = self.dialog_owner(essentials) else {
+            self.core.statistics.dropped_stray_acks += 1;
+            return;
+        };
+        self.with_invitation(id, |invitation, core| {
+            invitation.handle_ack(core, now, essentials, request);
+        });
+    }
+
+    fn handle_new(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        path: Path,
+        essentials: &Essentials,
+        request: Request,
+    ) {
+        if let Some(response) = self.core.refusal(&request) {
+            self.core.statistics.rejected += 1;
+            self.core.answer(now, id, response);
+        } else if *request.method() == Method::Cancel {
+            self.handle_cancel(now, id, essentials, &request);
+        } else if essentials.to.tag().is_some() {
+            self.handle_in_dialog(now, id, path, essentials, request);
+        } else if *request.method() == Method::Invite {
+            self.handle_invite(now, id, path, essentials, &request);
+        } else {
+            self.handle_other(now, id, path, None, request);
+        }
+    }
+
+    fn handle_cancel(&mut self, now: Instant, id: TransactionId, essentials: &Essentials, request: &Request) {
+        let cancelled = self.core.transactions.cancelled_by(request, essentials);
+        let owner = cancelled.and_then(|id| match self.core.owners.get(&id) {
+            Some(Owner::Invitation(owner)) => Some((id, *owner)),
+            _ => None,
+        });
+        let Some((cancelled, owner)) = owner else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            let response = self.core.response_to(request, status);
+            self.core.answer(now, id, response);
+            return;
+        };
+        self.with_invitation(owner, |invitation, core| {
+            // RFC 3261 §9.2: the same tag as in the response to the INVITE.
+            let response = core.response_to(request, StatusCode::OK);
+            core.answer(now, id, response.with_to_tag(invitation.local_tag()));
+            invitation.handle_cancel(core, now, cancelled, request);
+        });
+    }
+
+    fn handle_in_dialog(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        path: Path,
+        essentials: &Essentials,
+        request: Request,
+    ) {
+        let Some(owner) = self.dialog_owner(essentials) else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            let response = self.core.response_to(&request, status);
+            self.core.answer(now, id, response);
+            return;
+        };
+        let result = self.with_invitation(owner, |invitation, core| {
+            invitation.handle_request(core, now, id, essentials, &request)
+        });
+        if result == Some(InDialog::NotOurs) {
+            self.handle_other(now, id, path, Some(owner), request);
+        }
+    }
+
+    fn handle_invite(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        path: Path,
+        essentials: &Essentials,
+        request: &Request,
+    ) {
+        if self.invitations.len() >= self.core.config.limits.invitations {
+            self.core.statistics.refused_full += 1;
+            let mut response = self.core.response_to(request, StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().push(HeaderName::RetryAfter, "10");
+            self.core.answer(now, transaction, response);
+            return;
+        }
+        let id = self.fresh_id();
+        match Invitation::receive(&mut self.core, id, transaction, request, essentials, path) {
+            Ok(mut invitation) => {
+                self.core.owners.insert(transaction, Owner::Invitation(id));
+                invitation.update_schedule(&mut self.schedule);
+                self.invitations.insert(id, invitation);
+            }
+            Err(error) => {
+                self.core.statistics.rejected += 1;
+                let mut response = self.core.response_to(request, StatusCode::BAD_REQUEST);
+                response.set_reason(&format!("Bad Request: {error}"));
+                self.core.answer(now, transaction, response);
+            }
+        }
+    }
+
+    /// A method that no usage here serves: OPTIONS is answered, others are for the owner.
+    fn handle_other(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        path: Path,
+        invitation: Option<InvitationId>,
+        request: Request,
+    ) {
+        if *request.method() == Method::Options {
+            let mut response = self.core.response_to(&request, StatusCode::OK);
+            self.core.describe(response.headers_mut());
+            let accept = self.core.config.accept.join(", ");
+            response.headers_mut().push(HeaderName::Accept, accept);
+            self.core.answer(now, id, response);
+            return;
+        }
+        if matches!(request.method(), Method::Bye | Method::Invite) {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            let response = self.core.response_to(&request, status);
+            self.core.answer(now, id, response);
+            return;
+        }
+        self.core.events.push(EndpointEvent::Request {
+            id,
+            invitation,
+            request,
+            path,
+        });
+    }
+
+    fn dialog_owner(&self, essentials: &Essentials) -> Option<InvitationId> {
+        self.core.dialogs.get(&DialogId::of_request(essentials)?).copied()
+    }
+}
+
+impl Core {
+    pub(super) fn trace(&mut self, sent: bool, path: Path, bytes: &Bytes) {
+        let bytes = bytes.clone();
+        self.events
+            .push(EndpointEvent::Trace(Trace { sent, path, bytes }));
+    }
+
+    /// Checks that hold for every request, in the order of RFC 3261 §8.2; the refusal, if it fails one.
+    fn refusal(&self, request: &Request) -> Option<Response> {
+        if let Err(rejection) = request.check(&self.config.parse) {
+            let mut response = self.response_to(request, rejection.status);
+            response.set_reason(&format!(
+                "{}: {}",
+                rejection.status.default_reason(),
+                rejection.fault
+            ));
+            return Some(response);
+        }
+        if !self.config.allow.contains(request.method()) {
+            let status = match request.method() {
+                Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
+                _ => StatusCode::METHOD_NOT_ALLOWED,
+            };
+            let mut response = self.response_to(request, status);
+            response.headers_mut().push(HeaderName::Allow, self.allow());
+            return Some(response);
+        }
+        if *request.method() == Method::Cancel {
+            return None;
+        }
+        self.unknown_extensions(request)
+            .or_else(|| self.unknown_body(request))
+    }
+
+    /// RFC 3261 §8.2.2.3.
+    fn unknown_extensions(&self, request: &Request) -> Option<Response> {
+        let required = request.headers().get_all(HeaderName::Require);
+        let unknown: Vec<String> = required
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(|tag| String::from_utf8_lossy(tag.trim_ascii()).into_owned())
+            .filter(|tag| {
+                !tag.is_empty()
+                    && !self
+                        .config
+                        .supported
+                        .iter()
+                        .any(|own| own.eq_ignore_ascii_case(tag))
+            })
+            .collect();
+        if unknown.is_empty() {
+            return None;
+        }
+        let mut response = self.response_to(request, StatusCode::BAD_EXTENSION);
+        response
+            .headers_mut()
+            .push(HeaderName::Unsupported, unknown.join(", "));
+        Some(response)
+    }
+
+    /// RFC 3261 §8.2.3, for INVITE, whose body the endpoint hands on as a session description.
+    fn unknown_body(&self, request: &Request) -> Option<Response> {
+        if *request.method() != Method::Invite {
+            return None;
+        }
+        let body = body_of(request.headers(), request.body())?;
+        let media_type = body.content_type.split(';').next().unwrap_or_default().trim();
+        let known = self
+            .config
+            .accept
+            .iter()
+            .any(|own| own.eq_ignore_ascii_case(media_type));
+        let encoding = request.headers().get_str(HeaderName::ContentEncoding);
+        let plain = encoding.is_none_or(|encoding| encoding.eq_ignore_ascii_case("identity"));
+        if known && plain {
+            return None;
+        }
+        let mut response = self.response_to(request, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        response
+            .headers_mut()
+            .push(HeaderName::Accept, self.config.accept.join(", "));
+        response
+            .headers_mut()
+            .push(HeaderName::AcceptEncoding, "identity");
+        Some(response)
+    }
+
+    /// Bytes that are no SIP message: answered where the parser could find whom to answer.
+    pub(super) fn reject_malformed(&mut self, error: &ParseError, path: Path) {
+        let Some(mut response) = error.response() else {
+            self.statistics.dropped_malformed += 1;
+            return;
+        };
+        let Some(Ok(mut via)) = response.headers().typed::<Via>() else {
+            self.statistics.dropped_malformed += 1;
+            return;
+        };
+        via.note_source(path.remote);
+        response.headers_mut().replace_first_value(&via);
+        let status = response.status();
+        response.set_reason(&format!("{}: {}", status.default_reason(), error.kind));
+        self.statistics.rejected += 1;
+        let response = response.with_to_tag(&self.fresh_tag());
+        let path = reply_path(&via, path);
+        self.transactions.send(path, response.to_bytes());
+    }
+
+    /// A request without what names its transaction: answered without one, if it has a Via.
+    fn reject_unusable(&mut self, request: &Request, path: Path) {
+        let via = request.headers().typed::<Via>();
+        let (Some(Ok(via)), false) = (via, *request.method() == Method::Ack) else {
+            self.statistics.dropped_malformed += 1;
+            return;
+        };
+        self.statistics.rejected += 1;
+        let rejection = request.check(&self.config.parse).err();
+        let status = rejection.map_or(StatusCode::BAD_REQUEST, |rejection| rejection.status);
+        let mut response = self.response_to(request, status).with_to_tag(&self.fresh_tag());
+        if let Some(rejection) = rejection {
+            response.set_reason(&format!("{}: {}", status.default_reason(), rejection.fault));
+        }
+        self.transactions
+            .send(reply_path(&via, path), response.to_bytes());
+    }
+
+    fn send_stateless(&mut self, essentials: &Essentials, path: Path, response: Response) {
+        if *essentials.cseq.method.as_bytes() == *Method::Ack.as_bytes() {
+            return;
+        }
+        let response = response.with_to_tag(&self.fresh_tag());
+        self.transactions
+            .send(reply_path(&essentials.via, path), response.to_bytes());
+    }
+}
+
+/// RFC 3261 §18.2.1, RFC 3581 §4.
+fn note_source(request: &mut Request, path: Path) {
+    if let Some(Ok(mut via)) = request.headers().typed::<Via>()
+        && via.note_source(path.remote)
+    {
+        request.headers_mut().replace_first_value(&via);
+    }
+}

@@ -1,0 +1,143 @@
+//! Ending a call: CANCEL, BYE or refusal, as the state wants it (RFC 3261 §9.1, §15).
+
+use super::{Cancel, Cause, Invitation, InvitationState, Originator, SentBye, Timer};
+use crate::dialog::Dialog;
+use crate::endpoint::Core;
+use crate::transaction::{TransactionId, cancel_for};
+use crate::{HeaderName, Method, Response, StatusCode};
+use std::time::Instant;
+
+impl Invitation {
+    /// Ends the call from any state in which it lives.
+    pub(super) fn end(&mut self, core: &mut Core, now: Instant) {
+        match self.state {
+            InvitationState::Null | InvitationState::Disconnecting | InvitationState::Disconnected => {}
+            InvitationState::Incoming => self.decline(core, now),
+            InvitationState::Early if !self.is_outgoing => self.decline(core, now),
+            InvitationState::Calling | InvitationState::Early => {
+                self.begin_end(core, now);
+                if let Some(index) = self.sent.iter().position(|sent| !sent.is_answered) {
+                    self.cancel(core, now, index);
+                }
+            }
+            InvitationState::Connecting if self.is_unacked() => {
+                self.begin_end(core, now);
+                self.bye_after_ack = true;
+            }
+            InvitationState::Connecting
+            | InvitationState::Confirmed
+            | InvitationState::Reinviting
+            | InvitationState::Reinvited => {
+                self.refuse_received(core, now, StatusCode::REQUEST_TERMINATED);
+                self.answer_success(core, None);
+                self.begin_end(core, now);
+                self.send_bye(core, now, None);
+            }
+        }
+    }
+
+    fn decline(&mut self, core: &mut Core, now: Instant) {
+        self.refuse_received(core, now, StatusCode::DECLINE);
+        self.finish(core, Originator::Local, Cause::Local);
+    }
+
+    fn begin_end(&mut self, core: &mut Core, now: Instant) {
+        self.set_state(core, InvitationState::Disconnecting, Cause::Local);
+        self.timers.stop(Timer::Glare);
+        self.timers.set(Timer::End, now + core.config.end_timeout);
+    }
+
+    /// RFC 3261 §9.1: at once where a provisional response has come, else when one comes.
+    pub(super) fn cancel(&mut self, core: &mut Core, now: Instant, index: usize) {
+        if self.sent[index].had_provisional {
+            self.send_cancel(core, now, index);
+        } else {
+            self.sent[index].cancel = Cancel::Wanted;
+        }
+    }
+
+    pub(super) fn send_cancel(&mut self, core: &mut Core, now: Instant, index: usize) {
+        let sent = &mut self.sent[index];
+        sent.cancel = Cancel::Sent;
+        let cancel = cancel_for(&sent.request);
+        let path = self.path;
+        if let Err(error) = self.send(core, now, cancel, path) {
+            tracing::debug!(%error, "a CANCEL could not be sent");
+        }
+        let give_up = core.transactions.timing().give_up();
+        self.timers.set(Timer::Cancelled, now + give_up);
+    }
+
+    /// RFC 3261 §9.1: without a final response 64*T1 after the CANCEL, the INVITE counts as cancelled.
+    pub(super) fn forget_cancelled(&mut self, core: &mut Core) {
+        let forgotten: Vec<TransactionId> = self
+            .sent
+            .iter()
+            .filter(|sent| sent.cancel == Cancel::Sent && !sent.is_answered)
+            .map(|sent| sent.id)
+            .collect();
+        for id in &forgotten {
+            core.transactions.forget_request(*id);
+        }
+        if forgotten.is_empty() {
+            return;
+        }
+        let cause = super::internal(StatusCode::REQUEST_TERMINATED, "no answer to CANCEL");
+        match self.state {
+            InvitationState::Reinviting => self.fail_reinvite(core, cause),
+            _ => self.finish(core, Originator::Local, cause),
+        }
+    }
+
+    /// The BYE of the call's own dialog.
+    pub(super) fn send_bye(&mut self, core: &mut Core, now: Instant, reason: Option<&str>) {
+        let Some(mut dialog) = self.dialog.take() else {
+            return;
+        };
+        if let Some(id) = self.send_bye_in(core, now, &mut dialog, reason) {
+            self.byes.push(SentBye { id, of_fork: false });
+        }
+        self.dialog = Some(dialog);
+    }
+
+    pub(super) fn send_bye_in(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        dialog: &mut Dialog,
+        reason: Option<&str>,
+    ) -> Option<TransactionId> {
+        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let mut bye = dialog.request(Method::Bye);
+        if let Some(reason) = reason {
+            bye.headers_mut().push(HeaderName::Reason, reason);
+        }
+        self.complete(core, &mut bye, path);
+        core.push_via(&mut bye, path);
+        self.send(core, now, bye, path)
+            .inspect_err(|error| tracing::debug!(%error, "a BYE could not be sent"))
+            .ok()
+    }
+
+    pub(super) fn handle_bye_response(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        response: &Response,
+    ) {
+        if response.status().is_provisional() {
+            return;
+        }
+        let bye = self.byes.swap_remove(index);
+        let answerable = self.is_answerable(response);
+        if bye.of_fork {
+            return;
+        }
+        if answerable && self.dialog.is_some() {
+            self.send_bye(core, now, None);
+            return;
+        }
+        self.finish(core, Originator::Local, Cause::Response(response.clone()));
+    }
+}

@@ -1,0 +1,375 @@
+//! What the owner of an endpoint can do with a call.
+
+use super::ending_status;
+use super::{Cause, Invitation, InvitationId, InvitationState, Originator};
+use crate::dialog::Dialog;
+use crate::endpoint::{Body, Core, Route, SendError};
+use crate::transaction::{RespondError, Schedule};
+use crate::{NameAddr, StatusCode, Uri};
+use offhook_digest::Credentials;
+use offhook_sansio::{Path, Transport};
+use std::time::Instant;
+
+/// A call to be made, see [`Endpoint::invite`](crate::Endpoint::invite).
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// Who calls: the From header field, without tag.
+    pub from: NameAddr,
+    /// Who is called: the To header field.
+    pub to: NameAddr,
+    /// The Request-URI, most often that of `to`.
+    pub request_uri: Uri,
+    /// The ways to go, tried in order: the next one after a transport error, a timeout or a 503 (RFC 3263 §4.3).
+    pub routes: Vec<Route>,
+    /// The user part of our Contact.
+    pub contact_user: String,
+    /// For challenges.
+    pub credentials: Option<Credentials>,
+    /// The offer; without one the peer makes it in its 2xx.
+    pub offer: Option<Body>,
+    /// More header fields for the INVITE: name and value.
+    pub extra_headers: Vec<(String, String)>,
+}
+
+impl Invite {
+    /// A call from one URI to another along one route.
+    pub fn new(from: NameAddr, to: Uri, route: Route) -> Self {
+        let contact_user = from
+            .uri
+            .as_sip()
+            .and_then(|uri| uri.user())
+            .unwrap_or_default()
+            .to_owned();
+        Self {
+            from,
+            to: NameAddr::new(to.clone()),
+            request_uri: to,
+            routes: vec![route],
+            contact_user,
+            credentials: None,
+            offer: None,
+            extra_headers: Vec::new(),
+        }
+    }
+}
+
+/// A command to a call was not carried out; nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The call is not in a state for it.
+    #[error("{command} in state {state}")]
+    IllegalState {
+        /// The state.
+        state: InvitationState,
+        /// The command.
+        command: &'static str,
+    },
+    /// The status is of a class that the command cannot send.
+    #[error("{command} with status {status}")]
+    IllegalStatus {
+        /// The status.
+        status: StatusCode,
+        /// The command.
+        command: &'static str,
+    },
+    /// Another INVITE of this call waits for its response or ACK (RFC 3261 §14.1).
+    #[error("another INVITE of this call is in progress")]
+    InviteInProgress,
+    /// There is no route to send along.
+    #[error("no route")]
+    NoRoute,
+    /// There are as many calls as [`EndpointLimits::invitations`](crate::EndpointLimits::invitations) allows.
+    #[error("{limit} invitations exist")]
+    Limit {
+        /// The limit.
+        limit: usize,
+    },
+    /// The request could not be sent.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The response could not be sent.
+    #[error(transparent)]
+    Respond(#[from] RespondError),
+}
+
+/// One call of an [`Endpoint`](crate::Endpoint), to look at and to command. Drain the endpoint after each command.
+#[derive(Debug)]
+pub struct InvitationMut<'a> {
+    invitation: &'a mut Invitation,
+    core: &'a mut Core,
+    schedule: &'a mut Schedule<InvitationId>,
+}
+
+impl<'a> InvitationMut<'a> {
+    pub(crate) fn new(
+        invitation: &'a mut Invitation,
+        core: &'a mut Core,
+        schedule: &'a mut Schedule<InvitationId>,
+    ) -> Self {
+        Self {
+            invitation,
+            core,
+            schedule,
+        }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> InvitationId {
+        self.invitation.id
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> InvitationState {
+        self.invitation.state
+    }
+
+    /// True where we sent the first INVITE.
+    pub fn is_outgoing(&self) -> bool {
+        self.invitation.is_outgoing
+    }
+
+    /// Our address: From of our INVITE, or To of the peer's.
+    pub fn local(&self) -> &NameAddr {
+        &self.invitation.local
+    }
+
+    /// The peer's address: To of our INVITE, or From of the peer's.
+    pub fn remote(&self) -> &NameAddr {
+        &self.invitation.remote
+    }
+
+    /// Who called.
+    pub fn caller(&self) -> &NameAddr {
+        if self.is_outgoing() {
+            self.local()
+        } else {
+            self.remote()
+        }
+    }
+
+    /// Who was called.
+    pub fn callee(&self) -> &NameAddr {
+        if self.is_outgoing() {
+            self.remote()
+        } else {
+            self.local()
+        }
+    }
+
+    /// The Request-URI of the first INVITE.
+    pub fn request_uri(&self) -> &Uri {
+        &self.invitation.request_uri
+    }
+
+    /// Call-ID; `None` once the call is over.
+    pub fn call_id(&self) -> Option<&str> {
+        (self.state() != InvitationState::Disconnected).then(|| self.invitation.call_id.as_str())
+    }
+
+    /// The route in use; `None` for an incoming call.
+    pub fn route(&self) -> Option<&Route> {
+        self.invitation.routes.get(self.invitation.route)
+    }
+
+    /// The user name of the credentials; `None` without any.
+    pub fn auth_username(&self) -> Option<&str> {
+        let authenticator = self.invitation.authenticator.as_ref()?;
+        Some(authenticator.credentials().username())
+    }
+
+    /// The way by which the newest INVITE went or came.
+    pub fn path(&self) -> Path {
+        self.invitation.path
+    }
+
+    /// The transport of [`path`](Self::path).
+    pub fn transport(&self) -> Transport {
+        self.invitation.path.transport
+    }
+
+    /// Our Contact.
+    pub fn local_contact(&self) -> NameAddr {
+        Core::contact(&self.invitation.contact_user, self.invitation.path)
+    }
+
+    /// The dialog, from the moment at which it is known which one it is.
+    pub fn dialog(&self) -> Option<&Dialog> {
+        self.invitation.dialog.as_ref()
+    }
+
+    /// Sends a 180, or another provisional response, perhaps with early media. From `Incoming` or `Early`, to
+    /// `Early`.
+    pub fn respond_provisionally(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        body: Option<&Body>,
+    ) -> Result<(), CommandError> {
+        const COMMAND: &str = "respond_provisionally";
+        self.expect_incoming(COMMAND)?;
+        if !status.is_provisional() {
+            return Err(CommandError::IllegalStatus {
+                status,
+                command: COMMAND,
+            });
+        }
+        self.respond(now, status, None, body, &[])?;
+        if status != StatusCode::TRYING {
+            self.invitation
+                .set_state(self.core, InvitationState::Early, Cause::Local);
+        }
+        Ok(())
+    }
+
+    /// Sends a 180.
+    pub fn ring(&mut self, now: Instant) -> Result<(), CommandError> {
+        self.respond_provisionally(now, StatusCode::RINGING, None)
+    }
+
+    /// Accepts. The peer's INVITE is answered with 200, from `Incoming` or `Early` to `Connecting`, with the
+    /// answer, or with an offer where the INVITE had none. The offer in the peer's 2xx
+    /// ([`AnswerWanted`](super::InvitationEvent::AnswerWanted)) is answered in the ACK, to `Confirmed`.
+    pub fn accept(&mut self, now: Instant, body: Option<&Body>) -> Result<(), CommandError> {
+        if self.invitation.unanswered.is_some() && self.state() == InvitationState::Connecting {
+            self.invitation.answer_success(self.core, body);
+            self.invitation
+                .set_state(self.core, InvitationState::Confirmed, Cause::Local);
+            return Ok(());
+        }
+        if self.invitation.unanswered.is_some() && self.state() == InvitationState::Reinviting {
+            self.invitation.answer_reinvite_success(self.core, body);
+            return Ok(());
+        }
+        self.expect_incoming("accept")?;
+        self.respond(now, StatusCode::OK, None, body, &[])?;
+        self.invitation
+            .set_state(self.core, InvitationState::Connecting, Cause::Local);
+        self.settle();
+        Ok(())
+    }
+
+    /// Refuses the peer's INVITE with any status from 300, and a reason phrase other than the usual one if given.
+    /// From `Incoming` or `Early`, to `Disconnected`.
+    pub fn reject(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        reason: Option<&str>,
+        extra_headers: &[(String, String)],
+    ) -> Result<(), CommandError> {
+        const COMMAND: &str = "reject";
+        self.expect_incoming(COMMAND)?;
+        ending_status(status, COMMAND)?;
+        self.respond(now, status, reason, None, extra_headers)?;
+        self.invitation.finish(self.core, Originator::Local, Cause::Local);
+        self.settle();
+        Ok(())
+    }
+
+    /// Offers to change the session; without a body the peer makes the offer. From `Confirmed`, to `Reinviting`.
+    /// A 491 of the peer is met as RFC 3261 §14.1 says: by waiting and sending it again.
+    pub fn reinvite(&mut self, now: Instant, body: Option<Body>) -> Result<(), CommandError> {
+        self.expect(InvitationState::Confirmed, "reinvite")?;
+        if self.invitation.is_unacked() || self.invitation.open_reinvite().is_some() {
+            return Err(CommandError::InviteInProgress);
+        }
+        self.invitation.offer = body;
+        self.invitation.send_reinvite(self.core, now)?;
+        self.invitation
+            .set_state(self.core, InvitationState::Reinviting, Cause::Local);
+        self.settle();
+        Ok(())
+    }
+
+    /// Takes our re-INVITE back, with a CANCEL. In `Reinviting`; the peer's 487, or its 2xx that was quicker, or
+    /// no answer within 64*T1, leads to `Confirmed`.
+    pub fn cancel_reinvite(&mut self, now: Instant) -> Result<(), CommandError> {
+        self.expect(InvitationState::Reinviting, "cancel_reinvite")?;
+        if let Some(index) = self.invitation.open_reinvite() {
+            self.invitation.cancel(self.core, now, index);
+        } else if self.invitation.unanswered.is_none() {
+            self.invitation.fail_reinvite(self.core, Cause::Local);
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Answers the peer's re-INVITE. A final response leads from `Reinvited` to `Confirmed`, where a refusal leaves
+    /// the session as it was.
+    pub fn respond_to_reinvite(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        body: Option<&Body>,
+    ) -> Result<(), CommandError> {
+        self.expect(InvitationState::Reinvited, "respond_to_reinvite")?;
+        self.respond(now, status, None, body, &[])?;
+        if status.is_final() {
+            self.invitation
+                .set_state(self.core, InvitationState::Confirmed, Cause::Local);
+        }
+        Ok(())
+    }
+
+    /// Ends the call as its state wants it: CANCEL (once a provisional response has come), BYE (once an ACK has
+    /// come), or 603. To `Disconnecting`, and with the peer's answer or
+    /// [`end_timeout`](crate::EndpointConfig::end_timeout) to `Disconnected`; by refusal at once.
+    pub fn end(&mut self, now: Instant) -> Result<(), CommandError> {
+        let state = self.state();
+        if matches!(
+            state,
+            InvitationState::Disconnecting | InvitationState::Disconnected
+        ) {
+            return Err(CommandError::IllegalState {
+                state,
+                command: "end",
+            });
+        }
+        self.invitation.end(self.core, now);
+        self.settle();
+        Ok(())
+    }
+
+    fn respond(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        reason: Option<&str>,
+        body: Option<&Body>,
+        extra: &[(String, String)],
+    ) -> Result<(), CommandError> {
+        let mut response = self
+            .invitation
+            .response(self.core, status, body, extra)
+            .ok_or(RespondError::Answered)?;
+        if let Some(reason) = reason {
+            response.set_reason(reason);
+        }
+        self.invitation.respond(self.core, now, &response)?;
+        self.settle();
+        Ok(())
+    }
+
+    fn expect(&self, wanted: InvitationState, command: &'static str) -> Result<(), CommandError> {
+        let state = self.state();
+        if state == wanted {
+            return Ok(());
+        }
+        Err(CommandError::IllegalState { state, command })
+    }
+
+    fn expect_incoming(&self, command: &'static str) -> Result<(), CommandError> {
+        let state = self.state();
+        let answerable =
+            !self.is_outgoing() && matches!(state, InvitationState::Incoming | InvitationState::Early);
+        if answerable {
+            return Ok(());
+        }
+        Err(CommandError::IllegalState { state, command })
+    }
+
+    fn settle(&mut self) {
+        self.invitation.update_schedule(self.schedule);
+    }
+}

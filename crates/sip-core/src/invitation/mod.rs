@@ -1,0 +1,389 @@
+//! Invitations: calls from INVITE to BYE, both ways (RFC 3261 §13, §14, §15, §9; RFC 6026).
+//!
+//! An invitation carries session descriptions without reading them. It lives inside the
+//! [`Endpoint`](crate::Endpoint), which lends it out as an [`InvitationMut`] to be commanded.
+
+mod ending;
+mod event;
+mod handle;
+mod in_dialog;
+mod incoming;
+mod outgoing;
+mod reinvite;
+mod state;
+
+pub use event::{Cause, DescriptionKind, InvitationEvent, Originator};
+pub use handle::{CommandError, InvitationMut, Invite};
+pub use state::InvitationState;
+
+pub(crate) use in_dialog::InDialog;
+
+use crate::dialog::Dialog;
+use crate::endpoint::{Body, Core, EndpointEvent, Owner, Route, SendError};
+use crate::header::{CallId, Contact};
+use crate::transaction::{Failure, Schedule, TransactionId};
+use crate::{HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use offhook_digest::{Authenticator, Protects, Signed};
+use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Names a call within its endpoint; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InvitationId(pub(crate) u64);
+
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    id: InvitationId,
+    state: InvitationState,
+    is_outgoing: bool,
+    /// From or To without our tag.
+    local: NameAddr,
+    remote: NameAddr,
+    local_tag: String,
+    call_id: CallId,
+    request_uri: Uri,
+    contact_user: String,
+    extra_headers: Vec<(String, String)>,
+    routes: Vec<Route>,
+    /// The one in use.
+    route: usize,
+    /// The way by which the newest INVITE went or came.
+    path: Path,
+    authenticator: Option<Authenticator>,
+    /// CSeq of the newest initial INVITE.
+    number: u32,
+    /// What our newest INVITE or re-INVITE offers.
+    offer: Option<Body>,
+    /// Our INVITEs whose transactions live.
+    sent: Vec<SentInvite>,
+    /// The peer's INVITE that wants an answer.
+    received: Option<ReceivedInvite>,
+    /// Our 2xx that wants an ACK.
+    unacked: Option<Unacked>,
+    dialog: Option<Dialog>,
+    /// Early dialogs of our INVITE.
+    forks: Vec<Dialog>,
+    /// For the repetitions of each 2xx.
+    acks: Vec<SentAck>,
+    /// The peer's 2xx that wants our answer in its ACK.
+    unanswered: Option<Unanswered>,
+    byes: Vec<SentBye>,
+    /// An ACK must come before the BYE may go (RFC 3261 §15).
+    bye_after_ack: bool,
+    transactions: BTreeSet<TransactionId>,
+    timers: Deadlines<Timer, 6>,
+    pub(crate) told: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct SentInvite {
+    id: TransactionId,
+    request: Request,
+    number: u32,
+    is_reinvite: bool,
+    had_provisional: bool,
+    is_answered: bool,
+    cancel: Cancel,
+}
+
+/// RFC 3261 §9.1: a CANCEL waits for a provisional response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancel {
+    No,
+    Wanted,
+    Sent,
+}
+
+#[derive(Debug)]
+struct ReceivedInvite {
+    id: TransactionId,
+    request: Request,
+    number: u32,
+    has_offer: bool,
+    /// Repeated each minute, so that no proxy gives up (RFC 3261 §13.3.1.1).
+    provisional: Option<Response>,
+}
+
+#[derive(Debug)]
+struct Unacked {
+    number: u32,
+    bytes: Bytes,
+    path: Path,
+    interval: Duration,
+    /// Our 2xx had the offer, so the ACK has the answer.
+    has_offer: bool,
+}
+
+#[derive(Debug)]
+struct SentAck {
+    invite: TransactionId,
+    remote_tag: Bytes,
+    path: Path,
+    bytes: Bytes,
+}
+
+#[derive(Debug)]
+struct Unanswered {
+    invite: TransactionId,
+    request: Request,
+    number: u32,
+}
+
+#[derive(Debug)]
+struct SentBye {
+    id: TransactionId,
+    /// Not the BYE of this call, but of a branch that lost.
+    of_fork: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timer {
+    /// Send our 2xx again.
+    Success,
+    /// No ACK came.
+    MissingAck,
+    /// Send the provisional response again.
+    Remind,
+    /// The peer does not answer our end.
+    End,
+    /// No final response came after our CANCEL.
+    Cancelled,
+    /// Send the re-INVITE again that met the peer's.
+    Glare,
+}
+
+impl TimerKey for Timer {
+    const ALL: &'static [Self] = &[
+        Self::Success,
+        Self::MissingAck,
+        Self::Remind,
+        Self::End,
+        Self::Cancelled,
+        Self::Glare,
+    ];
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl Invitation {
+    /// True when nothing of it can matter any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.state == InvitationState::Disconnected && self.transactions.is_empty()
+    }
+
+    pub(crate) fn update_schedule(&mut self, schedule: &mut Schedule<InvitationId>) {
+        let wanted = self.timers.soonest();
+        schedule.update(self.id, &mut self.told, wanted);
+    }
+
+    pub(crate) fn handle_response(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        response: &Response,
+        path: Path,
+    ) {
+        if let Some(index) = self.sent.iter().position(|sent| sent.id == id) {
+            self.handle_invite_response(core, now, index, response, path);
+        } else if let Some(index) = self.byes.iter().position(|bye| bye.id == id) {
+            self.handle_bye_response(core, now, index, response);
+        }
+    }
+
+    pub(crate) fn handle_failure(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        failure: Failure,
+    ) {
+        if let Some(index) = self.sent.iter().position(|sent| sent.id == id) {
+            self.handle_invite_failure(core, now, index, failure);
+        } else if let Some(index) = self.byes.iter().position(|bye| bye.id == id) {
+            let bye = self.byes.swap_remove(index);
+            if !bye.of_fork {
+                self.finish(core, Originator::Local, failure_cause(failure));
+            }
+        } else if self.received.as_ref().is_some_and(|received| received.id == id)
+            && failure == Failure::Transport
+        {
+            tracing::debug!("a response to an INVITE could not be sent");
+        }
+    }
+
+    /// A transaction of ours is over.
+    pub(crate) fn handle_ended(&mut self, id: TransactionId) {
+        self.transactions.remove(&id);
+        self.sent.retain(|sent| sent.id != id);
+        self.acks.retain(|ack| ack.invite != id);
+        self.byes.retain(|bye| bye.id != id);
+    }
+
+    pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
+        while let Some(timer) = self.timers.take_expired(now) {
+            match timer {
+                Timer::Success => self.resend_success(core, now),
+                Timer::MissingAck => self.give_up_on_ack(core, now),
+                Timer::Remind => self.remind(core, now),
+                Timer::End => self.finish(
+                    core,
+                    Originator::Local,
+                    internal(StatusCode::REQUEST_TIMEOUT, "timeout"),
+                ),
+                Timer::Cancelled => self.forget_cancelled(core),
+                Timer::Glare => self.retry_reinvite(core, now),
+            }
+        }
+    }
+
+    fn set_state(&mut self, core: &mut Core, state: InvitationState, cause: Cause) {
+        let previous = self.state;
+        debug_assert!(previous.can_become(state), "{previous} -> {state}");
+        self.state = state;
+        tracing::debug!(call = self.id.0, %previous, %state, "invitation");
+        self.emit(
+            core,
+            InvitationEvent::StateChanged {
+                previous,
+                state,
+                cause,
+            },
+        );
+    }
+
+    fn emit(&self, core: &mut Core, event: InvitationEvent) {
+        core.events.push(EndpointEvent::Invitation { id: self.id, event });
+    }
+
+    /// The end of it for its owner. Transactions that live still are looked after until they are over.
+    fn finish(&mut self, core: &mut Core, by: Originator, cause: Cause) {
+        if self.state == InvitationState::Disconnected {
+            return;
+        }
+        self.set_state(core, InvitationState::Disconnected, cause.clone());
+        self.emit(core, InvitationEvent::Ended { by, cause });
+        let keep = self.timers.get(Timer::Cancelled);
+        self.timers.stop_all();
+        if let Some(at) = keep {
+            self.timers.set(Timer::Cancelled, at);
+        }
+        self.unacked = None;
+        self.offer = None;
+        for dialog in self.dialog.iter().chain(&self.forks) {
+            core.dialogs.remove(dialog.id());
+        }
+    }
+
+    fn send(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        request: Request,
+        path: Path,
+    ) -> Result<TransactionId, SendError> {
+        let id = core.send_request(now, request, path, Owner::Invitation(self.id))?;
+        self.transactions.insert(id);
+        Ok(id)
+    }
+
+    /// Completes a request inside a dialog with all but its Via.
+    fn complete(&mut self, core: &Core, request: &mut Request, path: Path) {
+        match request.method() {
+            Method::Invite => {
+                let contact = Core::contact(&self.contact_user, path);
+                request.headers_mut().push_typed(&Contact::Addr(contact));
+                core.describe_in_request(request.headers_mut());
+            }
+            _ if !core.config.user_agent.is_empty() => {
+                let user_agent = core.config.user_agent.as_str();
+                request.headers_mut().push(HeaderName::UserAgent, user_agent);
+            }
+            _ => {}
+        }
+        self.authorize(request);
+    }
+
+    /// Adds what the credentials say to the challenges that are known.
+    fn authorize(&mut self, request: &mut Request) {
+        let Some(authenticator) = &mut self.authenticator else {
+            return;
+        };
+        let uri = request.uri_bytes().clone();
+        let answers = authenticator.answers(&Signed {
+            method: request.method().as_str(),
+            uri: &String::from_utf8_lossy(&uri),
+            body: request.body(),
+        });
+        for answer in answers {
+            let name = match answer.protects {
+                Protects::Server => HeaderName::Authorization,
+                Protects::Proxy => HeaderName::ProxyAuthorization,
+            };
+            request.headers_mut().push(name, answer.value);
+        }
+    }
+
+    /// Looks at the final response to a request of ours; true when it was a challenge that can be answered.
+    fn is_answerable(&mut self, response: &Response) -> bool {
+        let Some(authenticator) = &mut self.authenticator else {
+            return false;
+        };
+        let Some((protects, values)) = challenges(response) else {
+            authenticator.handle_success();
+            return false;
+        };
+        authenticator
+            .handle_challenges(protects, values)
+            .inspect_err(|error| tracing::debug!(%error, "a challenge is not answered"))
+            .is_ok()
+    }
+}
+
+/// The challenges of a 401 or 407.
+pub(crate) fn challenges(response: &Response) -> Option<(Protects, Vec<&str>)> {
+    let (protects, name) = match response.status() {
+        StatusCode::UNAUTHORIZED => (Protects::Server, HeaderName::WwwAuthenticate),
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => (Protects::Proxy, HeaderName::ProxyAuthenticate),
+        _ => return None,
+    };
+    let values = response.headers().get_all(name);
+    Some((
+        protects,
+        values
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .collect(),
+    ))
+}
+
+/// Refuses a status that does not end an INVITE without a call.
+fn ending_status(status: StatusCode, command: &'static str) -> Result<(), CommandError> {
+    if status.is_final() && !status.is_success() {
+        return Ok(());
+    }
+    Err(CommandError::IllegalStatus { status, command })
+}
+
+fn internal(status: StatusCode, reason: &str) -> Cause {
+    Cause::Internal {
+        status,
+        reason: reason.to_owned(),
+    }
+}
+
+/// RFC 3261 §8.1.3.1: a timeout counts as a 408, a transport error as a 503.
+fn failure_cause(failure: Failure) -> Cause {
+    match failure {
+        Failure::Timeout => internal(StatusCode::REQUEST_TIMEOUT, "timeout"),
+        Failure::Transport => internal(StatusCode::SERVICE_UNAVAILABLE, "transport error"),
+    }
+}
+
+fn push_extra(headers: &mut Headers, extra: &[(String, String)]) {
+    for (name, value) in extra {
+        headers.push(name.as_str(), value);
+    }
+}

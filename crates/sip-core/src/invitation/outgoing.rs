@@ -1,0 +1,430 @@
+//! The caller's side: INVITE, its responses, the ACK for each 2xx (RFC 3261 §13.2, RFC 3263 §4.3).
+
+use super::{
+    Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationId, InvitationState, Invite,
+    Originator, SentAck, SentBye, SentInvite, Unanswered, failure_cause, internal, push_extra,
+};
+use crate::dialog::{Dialog, DialogError};
+use crate::endpoint::{Body, Core, SendError, body_of};
+use crate::header::{CSeq, From, MaxForwards, Route as RouteHeader, To};
+use crate::transaction::{Failure, TransactionId};
+use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
+use offhook_digest::Authenticator;
+use offhook_sansio::{Deadlines, Path};
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+impl Invitation {
+    /// Sends the INVITE along the first route that can be used.
+    pub(crate) fn start(
+        core: &mut Core,
+        now: Instant,
+        id: InvitationId,
+        invite: Invite,
+    ) -> Result<Self, SendError> {
+        let first = core.path_of(&invite.routes[0]);
+        let authenticator = invite
+            .credentials
+            .map(|credentials| Authenticator::new(credentials, core.entropy.fork()));
+        let mut invitation = Self {
+            id,
+            state: InvitationState::Null,
+            is_outgoing: true,
+            local: invite.from,
+            remote: invite.to,
+            local_tag: core.fresh_tag(),
+            call_id: core.fresh_call_id(),
+            request_uri: invite.request_uri,
+            contact_user: invite.contact_user,
+            extra_headers: invite.extra_headers,
+            path: first.or_else(|error| {
+                let mut others = invite.routes.iter().filter_map(|route| core.path_of(route).ok());
+                others.next().ok_or(error)
+            })?,
+            routes: invite.routes,
+            route: 0,
+            authenticator,
+            number: 0,
+            offer: invite.offer,
+            sent: Vec::new(),
+            received: None,
+            unacked: None,
+            dialog: None,
+            forks: Vec::new(),
+            acks: Vec::new(),
+            unanswered: None,
+            byes: Vec::new(),
+            bye_after_ack: false,
+            transactions: BTreeSet::new(),
+            timers: Deadlines::new(),
+            told: None,
+        };
+        invitation.send_initial(core, now)?;
+        invitation.set_state(core, InvitationState::Calling, Cause::Local);
+        Ok(invitation)
+    }
+
+    /// Sends the INVITE along the route in use, or the next that can be used.
+    fn send_initial(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
+        loop {
+            match self.send_initial_along_route(core, now) {
+                Ok(()) => return Ok(()),
+                Err(error) if self.route + 1 == self.routes.len() => return Err(error),
+                Err(_) => self.route += 1,
+            }
+        }
+    }
+
+    fn send_initial_along_route(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
+        let route = &self.routes[self.route];
+        let path = core.path_of(route)?;
+        self.number += 1;
+        let mut request = Request::new(Method::Invite, self.request_uri.clone());
+        let headers = request.headers_mut();
+        if let Some(proxy) = &route.outbound_proxy {
+            headers.push_typed(&RouteHeader(NameAddr::new(proxy.clone().into())));
+        }
+        headers.push_typed(&MaxForwards(70));
+        headers.push_typed(&From(self.local.clone().with_tag(&self.local_tag)));
+        headers.push_typed(&To(self.remote.clone()));
+        headers.push_typed(&self.call_id);
+        headers.push_typed(&CSeq::new(self.number, Method::Invite));
+        if let Some(offer) = &self.offer {
+            request.set_body(&offer.content_type, offer.bytes.clone());
+        }
+        self.complete(core, &mut request, path);
+        push_extra(request.headers_mut(), &self.extra_headers);
+        core.push_via(&mut request, path);
+        let id = self.send(core, now, request.clone(), path)?;
+        self.path = path;
+        self.sent.push(SentInvite::new(id, request, self.number, false));
+        Ok(())
+    }
+
+    pub(super) fn handle_invite_response(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        response: &Response,
+        path: Path,
+    ) {
+        let status = response.status();
+        let sent = &mut self.sent[index];
+        let is_reinvite = sent.is_reinvite;
+        if status.is_provisional() {
+            sent.had_provisional = true;
+            if sent.cancel == Cancel::Wanted {
+                self.send_cancel(core, now, index);
+            } else if !is_reinvite && status != StatusCode::TRYING {
+                self.handle_early(core, response, path);
+            }
+            return;
+        }
+        if status.is_success() {
+            self.handle_success(core, now, index, response, path);
+            return;
+        }
+        sent.is_answered = true;
+        let was_cancelled = sent.cancel != Cancel::No;
+        if is_reinvite {
+            self.handle_reinvite_rejected(core, now, response, was_cancelled);
+        } else {
+            self.handle_rejected(core, now, response);
+        }
+    }
+
+    /// RFC 3261 §13.2.2.1: a provisional response above 100, perhaps of one more fork.
+    fn handle_early(&mut self, core: &mut Core, response: &Response, path: Path) {
+        if !matches!(self.state, InvitationState::Calling | InvitationState::Early) {
+            return;
+        }
+        if let Ok(dialog) = Dialog::of_response(response, path)
+            && !dialog.id().remote_tag.is_empty()
+            && self.forks.iter().all(|known| known.id() != dialog.id())
+            && self.forks.len() < core.config.limits.forks
+        {
+            core.dialogs.insert(dialog.id().clone(), self.id);
+            self.forks.push(dialog);
+        }
+        self.set_state(core, InvitationState::Early, Cause::Response(response.clone()));
+        self.emit(
+            core,
+            InvitationEvent::Provisional {
+                response: response.clone(),
+            },
+        );
+    }
+
+    fn handle_success(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        response: &Response,
+        path: Path,
+    ) {
+        let sent = &mut self.sent[index];
+        let (id, is_reinvite) = (sent.id, sent.is_reinvite);
+        sent.is_answered = true;
+        let remote_tag = to_tag(response);
+        if let Some(ack) = self
+            .acks
+            .iter()
+            .find(|ack| ack.invite == id && ack.remote_tag == remote_tag)
+        {
+            core.transactions.send(ack.path, ack.bytes.clone());
+            return;
+        }
+        if self
+            .unanswered
+            .as_ref()
+            .is_some_and(|unanswered| unanswered.invite == id)
+            && self.is_ours(&remote_tag)
+        {
+            return;
+        }
+        if is_reinvite {
+            self.handle_reinvite_success(core, now, index, response);
+            return;
+        }
+        let dialog = match self.take_dialog(response, path) {
+            Ok(dialog) => dialog,
+            Err(error) => {
+                tracing::debug!(%error, "a 2xx begins no dialog");
+                if self.dialog.is_none() {
+                    self.finish(
+                        core,
+                        Originator::Local,
+                        internal(StatusCode::BAD_REQUEST, "the 2xx begins no dialog"),
+                    );
+                }
+                return;
+            }
+        };
+        let wanted = matches!(self.state, InvitationState::Calling | InvitationState::Early);
+        if wanted {
+            self.establish(core, index, dialog, response);
+        } else {
+            self.refuse_success(core, now, index, dialog);
+        }
+    }
+
+    /// The first 2xx wins; the early dialogs of other forks are let go when their own 2xx comes, or never does.
+    fn establish(&mut self, core: &mut Core, index: usize, dialog: Dialog, response: &Response) {
+        let _ = self.is_answerable(response);
+        for fork in self.forks.drain(..) {
+            core.dialogs.remove(fork.id());
+        }
+        core.dialogs.insert(dialog.id().clone(), self.id);
+        self.dialog = Some(dialog);
+        self.set_state(
+            core,
+            InvitationState::Connecting,
+            Cause::Response(response.clone()),
+        );
+        let body = body_of(response.headers(), response.body());
+        let has_offer = self.offer.is_some();
+        if let Some(body) = body.clone() {
+            let kind = if has_offer {
+                DescriptionKind::Answer
+            } else {
+                DescriptionKind::Offer
+            };
+            self.emit(core, InvitationEvent::Description { kind, body });
+        }
+        let sent = &self.sent[index];
+        if !has_offer && body.is_some() {
+            self.unanswered = Some(Unanswered {
+                invite: sent.id,
+                request: sent.request.clone(),
+                number: sent.number,
+            });
+            self.emit(core, InvitationEvent::AnswerWanted);
+            return;
+        }
+        let (id, request, number) = (sent.id, sent.request.clone(), sent.number);
+        self.acknowledge(core, id, &request, number, None);
+        self.set_state(
+            core,
+            InvitationState::Confirmed,
+            Cause::Response(response.clone()),
+        );
+    }
+
+    /// A 2xx that came too late: of another fork, or across our CANCEL (RFC 3261 §13.2.2.4, §15).
+    fn refuse_success(&mut self, core: &mut Core, now: Instant, index: usize, dialog: Dialog) {
+        let sent = &self.sent[index];
+        let (id, request, number) = (sent.id, sent.request.clone(), sent.number);
+        self.send_ack(core, &dialog, id, &request, number, None);
+        let is_the_call = self.dialog.is_none() && self.state == InvitationState::Disconnecting;
+        let mut dialog = dialog;
+        let bye = self.send_bye_in(core, now, &mut dialog, None);
+        if let Some(id) = bye {
+            self.byes.push(SentBye {
+                id,
+                of_fork: !is_the_call,
+            });
+        }
+        if is_the_call {
+            core.dialogs.insert(dialog.id().clone(), self.id);
+            self.dialog = Some(dialog);
+        }
+    }
+
+    /// The ACK of the call's own dialog.
+    pub(super) fn acknowledge(
+        &mut self,
+        core: &mut Core,
+        invite: TransactionId,
+        request: &Request,
+        number: u32,
+        answer: Option<&Body>,
+    ) {
+        let Some(dialog) = self.dialog.take() else { return };
+        self.send_ack(core, &dialog, invite, request, number, answer);
+        self.dialog = Some(dialog);
+    }
+
+    fn send_ack(
+        &mut self,
+        core: &mut Core,
+        dialog: &Dialog,
+        invite: TransactionId,
+        request: &Request,
+        number: u32,
+        answer: Option<&Body>,
+    ) {
+        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let mut ack = dialog.ack(number);
+        // RFC 3261 §22.1: an ACK cannot be challenged, so it has the credentials of its INVITE.
+        for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {
+            ack.headers_mut().copy_from(request.headers(), name);
+        }
+        if let Some(answer) = answer {
+            ack.set_body(&answer.content_type, answer.bytes.clone());
+        }
+        core.push_via(&mut ack, path);
+        let bytes = ack.to_bytes();
+        core.transactions.send(path, bytes.clone());
+        self.acks.push(SentAck {
+            invite,
+            remote_tag: dialog.id().remote_tag.clone(),
+            path,
+            bytes,
+        });
+    }
+
+    /// The answer to an offer in the peer's 2xx.
+    pub(super) fn answer_success(&mut self, core: &mut Core, answer: Option<&Body>) {
+        let Some(unanswered) = self.unanswered.take() else {
+            return;
+        };
+        self.acknowledge(
+            core,
+            unanswered.invite,
+            &unanswered.request,
+            unanswered.number,
+            answer,
+        );
+    }
+
+    fn handle_rejected(&mut self, core: &mut Core, now: Instant, response: &Response) {
+        let status = response.status();
+        let is_ending = self.state == InvitationState::Disconnecting;
+        let answerable = self.is_answerable(response);
+        if is_ending {
+            self.finish(core, Originator::Local, Cause::Response(response.clone()));
+        } else if self.state == InvitationState::Disconnected || self.dialog.is_some() {
+            // A fork that lost.
+        } else if answerable || (status == StatusCode::SERVICE_UNAVAILABLE && self.take_next_route()) {
+            self.try_again(core, now);
+        } else {
+            self.finish(core, Originator::Remote, Cause::Response(response.clone()));
+        }
+    }
+
+    pub(super) fn handle_invite_failure(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        failure: Failure,
+    ) {
+        let sent = &mut self.sent[index];
+        sent.is_answered = true;
+        if sent.is_reinvite {
+            self.handle_reinvite_failure(core, now, failure);
+        } else if self.dialog.is_some() {
+            tracing::debug!("an INVITE failed that was answered before");
+        } else if self.state == InvitationState::Calling && self.take_next_route() {
+            self.try_again(core, now);
+        } else {
+            self.finish(core, Originator::Local, failure_cause(failure));
+        }
+    }
+
+    fn take_next_route(&mut self) -> bool {
+        let there_is_one = self.route + 1 < self.routes.len();
+        self.route += usize::from(there_is_one);
+        there_is_one
+    }
+
+    fn try_again(&mut self, core: &mut Core, now: Instant) {
+        for fork in self.forks.drain(..) {
+            core.dialogs.remove(fork.id());
+        }
+        if let Err(error) = self.send_initial(core, now) {
+            self.finish(
+                core,
+                Originator::Local,
+                internal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+            );
+        }
+    }
+
+    /// The dialog that a 2xx confirms or begins.
+    fn take_dialog(&mut self, response: &Response, path: Path) -> Result<Dialog, DialogError> {
+        let fresh = Dialog::of_response(response, path);
+        let remote_tag = to_tag(response);
+        match self
+            .forks
+            .iter()
+            .position(|fork| fork.id().remote_tag == remote_tag)
+        {
+            Some(index) => {
+                let mut dialog = self.forks.swap_remove(index);
+                dialog.confirm(response);
+                Ok(dialog)
+            }
+            None => fresh,
+        }
+    }
+
+    fn is_ours(&self, remote_tag: &[u8]) -> bool {
+        self.dialog
+            .as_ref()
+            .is_some_and(|dialog| dialog.id().remote_tag == remote_tag)
+    }
+}
+
+impl SentInvite {
+    pub(super) fn new(id: TransactionId, request: Request, number: u32, is_reinvite: bool) -> Self {
+        Self {
+            id,
+            request,
+            number,
+            is_reinvite,
+            had_provisional: false,
+            is_answered: false,
+            cancel: Cancel::No,
+        }
+    }
+}
+
+fn to_tag(response: &Response) -> bytes::Bytes {
+    match response.headers().typed::<To>() {
+        Some(Ok(to)) => to.tag_bytes().unwrap_or_default(),
+        _ => bytes::Bytes::new(),
+    }
+}

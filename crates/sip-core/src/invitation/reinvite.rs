@@ -1,0 +1,213 @@
+//! Changing a session that stands (RFC 3261 §14).
+
+use super::{
+    Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState, Originator, ReceivedInvite,
+    SentInvite, Timer, Unanswered, failure_cause, internal,
+};
+use crate::endpoint::{Body, Core, SendError, body_of};
+use crate::transaction::{Essentials, Failure, TransactionId};
+use crate::{HeaderName, Method, Request, Response, StatusCode};
+use std::time::{Duration, Instant};
+
+/// RFC 3261 §14.1: how long to wait after a 491, in steps of 10 ms: the owner of the Call-ID longer than the other.
+const OWNER_WAITS: (u32, u32) = (210, 400);
+const OTHER_WAITS: (u32, u32) = (0, 200);
+const STEP: Duration = Duration::from_millis(10);
+
+impl Invitation {
+    pub(super) fn send_reinvite(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
+        let Some(mut dialog) = self.dialog.take() else {
+            return Ok(());
+        };
+        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let mut request = dialog.request(Method::Invite);
+        self.dialog = Some(dialog);
+        if let Some(offer) = &self.offer {
+            request.set_body(&offer.content_type, offer.bytes.clone());
+        }
+        self.complete(core, &mut request, path);
+        core.push_via(&mut request, path);
+        let number = Essentials::of_request(&request).map_or(0, |essentials| essentials.cseq.number);
+        let id = self.send(core, now, request.clone(), path)?;
+        self.path = path;
+        self.sent.push(SentInvite::new(id, request, number, true));
+        Ok(())
+    }
+
+    /// The re-INVITE whose final response is awaited.
+    pub(super) fn open_reinvite(&self) -> Option<usize> {
+        self.sent
+            .iter()
+            .position(|sent| sent.is_reinvite && !sent.is_answered)
+    }
+
+    pub(super) fn handle_reinvite_success(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        response: &Response,
+    ) {
+        let _ = self.is_answerable(response);
+        if let Some(dialog) = &mut self.dialog {
+            dialog.refresh_target(response.headers());
+        }
+        let sent = &self.sent[index];
+        let (id, request, number) = (sent.id, sent.request.clone(), sent.number);
+        let was_cancelled = sent.cancel != Cancel::No;
+        let body = body_of(response.headers(), response.body());
+        if self.state != InvitationState::Reinviting {
+            self.acknowledge(core, id, &request, number, None);
+            return;
+        }
+        let has_offer = self.offer.is_some();
+        if !has_offer && let Some(body) = body {
+            let kind = DescriptionKind::Offer;
+            self.unanswered = Some(Unanswered {
+                invite: id,
+                request,
+                number,
+            });
+            self.emit(core, InvitationEvent::Description { kind, body });
+            self.emit(core, InvitationEvent::AnswerWanted);
+            return;
+        }
+        self.acknowledge(core, id, &request, number, None);
+        if let Some(body) = body {
+            let kind = DescriptionKind::Answer;
+            self.emit(core, InvitationEvent::Description { kind, body });
+        }
+        self.set_state(
+            core,
+            InvitationState::Confirmed,
+            Cause::Response(response.clone()),
+        );
+        if was_cancelled {
+            tracing::debug!(at = ?now, "a re-INVITE was accepted before its CANCEL arrived");
+        }
+    }
+
+    pub(super) fn handle_reinvite_rejected(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        response: &Response,
+        was_cancelled: bool,
+    ) {
+        let answerable = self.is_answerable(response);
+        if self.state != InvitationState::Reinviting {
+            return;
+        }
+        let cause = Cause::Response(response.clone());
+        match response.status() {
+            StatusCode::REQUEST_PENDING if !was_cancelled => {
+                let (low, high) = if self.is_outgoing {
+                    OWNER_WAITS
+                } else {
+                    OTHER_WAITS
+                };
+                let steps = low + core.entropy.below(high - low + 1);
+                self.timers.set(Timer::Glare, now + STEP * steps);
+            }
+            // RFC 3261 §12.2.1.2: the peer knows no such dialog.
+            StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
+                self.send_bye(core, now, None);
+                self.finish(core, Originator::Remote, cause);
+            }
+            _ if answerable => {
+                if let Err(error) = self.send_reinvite(core, now) {
+                    let cause = internal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
+                    self.fail_reinvite(core, cause);
+                }
+            }
+            _ => self.fail_reinvite(core, cause),
+        }
+    }
+
+    pub(super) fn handle_reinvite_failure(&mut self, core: &mut Core, now: Instant, failure: Failure) {
+        if self.state == InvitationState::Reinviting {
+            // RFC 3261 §12.2.1.2: no answer at all means that the dialog is gone.
+            self.send_bye(core, now, None);
+            self.finish(core, Originator::Local, failure_cause(failure));
+        }
+    }
+
+    pub(super) fn retry_reinvite(&mut self, core: &mut Core, now: Instant) {
+        if self.state == InvitationState::Reinviting
+            && let Err(error) = self.send_reinvite(core, now)
+        {
+            let cause = internal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
+            self.fail_reinvite(core, cause);
+        }
+    }
+
+    pub(super) fn fail_reinvite(&mut self, core: &mut Core, cause: Cause) {
+        self.timers.stop(Timer::Glare);
+        self.set_state(core, InvitationState::Confirmed, cause.clone());
+        self.emit(core, InvitationEvent::ReinviteFailed { cause });
+    }
+
+    /// The peer's re-INVITE, in order and inside our dialog.
+    pub(super) fn handle_reinvite(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        essentials: &Essentials,
+        request: &Request,
+    ) {
+        let waits_after_glare = self.timers.get(Timer::Glare).is_some();
+        let refusal = if self.received.is_some() {
+            // RFC 3261 §14.2: a second INVITE before the first is answered.
+            Some(StatusCode::SERVER_INTERNAL_ERROR)
+        } else if self.open_reinvite().is_some() || self.is_unacked() || self.unanswered.is_some() {
+            Some(StatusCode::REQUEST_PENDING)
+        } else if !(self.state.is_established()) {
+            Some(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)
+        } else {
+            None
+        };
+        if let Some(status) = refusal {
+            let mut response = core.response_to(request, status);
+            if status == StatusCode::SERVER_INTERNAL_ERROR {
+                let seconds = core.entropy.below(11);
+                response
+                    .headers_mut()
+                    .push(HeaderName::RetryAfter, seconds.to_string());
+            }
+            core.answer(now, id, response);
+            return;
+        }
+        if waits_after_glare {
+            // Our own offer would be about a session that is just being changed.
+            let cause = internal(StatusCode::REQUEST_PENDING, "the peer's re-INVITE came first");
+            self.fail_reinvite(core, cause);
+        }
+        if let Some(dialog) = &mut self.dialog {
+            dialog.refresh_target(request.headers());
+        }
+        self.transactions.insert(id);
+        core.owners
+            .insert(id, crate::endpoint::Owner::Invitation(self.id));
+        self.received = Some(ReceivedInvite {
+            id,
+            request: request.clone(),
+            number: essentials.cseq.number,
+            has_offer: !request.body().is_empty(),
+            provisional: None,
+        });
+        self.set_state(core, InvitationState::Reinvited, Cause::Request(request.clone()));
+        self.emit(
+            core,
+            InvitationEvent::Reinvite {
+                request: request.clone(),
+            },
+        );
+    }
+
+    /// What [`accept`](super::InvitationMut::accept) does for an offer in the 2xx to our re-INVITE.
+    pub(super) fn answer_reinvite_success(&mut self, core: &mut Core, answer: Option<&Body>) {
+        self.answer_success(core, answer);
+        self.set_state(core, InvitationState::Confirmed, Cause::Local);
+    }
+}
