@@ -297,8 +297,12 @@ impl Headers {
         }
     }
 
+    #[inline]
     fn first(&self, name: HeaderName<'_>) -> Option<usize> {
-        self.entries.iter().position(|e| self.matches(e, name))
+        match name.id() {
+            UNKNOWN => self.entries.iter().position(|e| self.matches(e, name)),
+            id => self.entries.iter().position(|e| e.id == id),
+        }
     }
 
     #[inline]
@@ -452,6 +456,11 @@ impl Headers {
         }
         self.extra = packed;
         self.garbage = 0;
+    }
+
+    #[cfg(test)]
+    pub(crate) fn buffered(&self) -> usize {
+        self.extra.len()
     }
 
     /// Writes all fields, with the Content-Length that `body_len` needs.

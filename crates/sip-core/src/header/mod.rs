@@ -120,3 +120,6 @@ pub(crate) fn q_thousandths(text: &[u8]) -> Option<u16> {
     }
     (value <= 1000).then_some(value)
 }
+
+#[cfg(test)]
+mod tests;

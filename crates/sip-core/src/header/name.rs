@@ -26,6 +26,9 @@ macro_rules! names {
         /// Every known name; its index is the name's id.
         pub(crate) const KNOWN: &[HeaderName<'static>] = &[$(HeaderName::$variant),*];
 
+        /// Their spelling, by id.
+        static TEXT: [&str; KNOWN.len()] = [$($text),*];
+
         impl<'a> HeaderName<'a> {
             /// The name in the spelling of its RFC.
             pub const fn as_str(self) -> &'a str {
@@ -43,6 +46,7 @@ macro_rules! names {
                 }
             }
 
+            #[inline]
             pub(crate) const fn id(self) -> u8 {
                 #[repr(u8)]
                 enum Id { $($variant,)* }
@@ -150,7 +154,7 @@ pub(crate) fn lookup(text: &[u8]) -> u8 {
     };
     let mut id = TABLE[slot(*first, *last, text[text.len() / 2], text.len())];
     while id != UNKNOWN {
-        let name = KNOWN[id as usize].as_str().as_bytes();
+        let name = TEXT[id as usize].as_bytes();
         if text == name || text.eq_ignore_ascii_case(name) {
             return id;
         }

@@ -49,44 +49,54 @@ const fn mark(table: &mut [u8; 256], bytes: &[u8], class: u8) {
     }
 }
 
+#[inline]
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     CLASS[byte as usize] & TOKEN != 0
 }
 
+#[inline]
 pub(crate) fn is_user_byte(byte: u8) -> bool {
     CLASS[byte as usize] & USER != 0
 }
 
+#[inline]
 pub(crate) fn is_password_byte(byte: u8) -> bool {
     CLASS[byte as usize] & PASSWORD != 0
 }
 
+#[inline]
 pub(crate) fn is_uri_param_byte(byte: u8) -> bool {
     CLASS[byte as usize] & PARAM != 0
 }
 
+#[inline]
 pub(crate) fn is_uri_header_byte(byte: u8) -> bool {
     CLASS[byte as usize] & URI_HEADER != 0
 }
 
+#[inline]
 pub(crate) fn is_host_byte(byte: u8) -> bool {
     CLASS[byte as usize] & HOST != 0
 }
 
+#[inline]
 pub(crate) fn is_uric_byte(byte: u8) -> bool {
     CLASS[byte as usize] & URIC != 0
 }
 
+#[inline]
 pub(crate) fn is_ws(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
 
 /// Whether `text` is a non-empty RFC 3261 token.
+#[inline]
 pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
 }
 
 /// The range of `text` without white space at both ends, shifted by `base`.
+#[inline]
 pub(crate) fn trim(text: &[u8]) -> Range<usize> {
     let mut start = 0;
     let mut end = text.len();
@@ -100,6 +110,7 @@ pub(crate) fn trim(text: &[u8]) -> Range<usize> {
 }
 
 /// `text` without white space at both ends.
+#[inline]
 pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
     &text[trim(text)]
 }
@@ -151,46 +162,56 @@ pub(crate) struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    #[inline]
     pub(crate) fn new(text: &'a [u8]) -> Self {
         Self { text, pos: 0 }
     }
 
+    #[inline]
     pub(crate) fn at(text: &'a [u8], pos: usize) -> Self {
         Self { text, pos }
     }
 
+    #[inline]
     pub(crate) fn pos(&self) -> usize {
         self.pos
     }
 
+    #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.text.get(self.pos).copied()
     }
 
+    #[inline]
     pub(crate) fn slice(&self, range: Range<usize>) -> &'a [u8] {
         &self.text[range]
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         &self.text[self.pos..]
     }
 
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.pos += count;
     }
 
+    #[inline]
     pub(crate) fn skip_ws(&mut self) {
         while self.peek().is_some_and(is_ws) {
             self.pos += 1;
         }
     }
 
+    #[inline]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let hit = self.peek() == Some(byte);
         self.pos += usize::from(hit);
         hit
     }
 
+    #[inline]
     pub(crate) fn is_end(&self) -> bool {
         self.pos >= self.text.len()
     }
@@ -206,6 +227,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn expect(&mut self, byte: u8) -> Result<(), HeaderError> {
         if self.eat(byte) {
             Ok(())
@@ -214,6 +236,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn expect_end(&mut self) -> Result<(), HeaderError> {
         self.skip_ws();
         if self.is_end() {
@@ -223,14 +246,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn take_while(&mut self, accept: impl Fn(u8) -> bool) -> Range<usize> {
         let start = self.pos;
-        while self.peek().is_some_and(&accept) {
-            self.pos += 1;
-        }
+        let rest = &self.text[start.min(self.text.len())..];
+        self.pos += rest.iter().position(|&b| !accept(b)).unwrap_or(rest.len());
         start..self.pos
     }
 
+    #[inline]
     pub(crate) fn token(&mut self) -> Result<Range<usize>, HeaderError> {
         let range = self.take_while(is_token_byte);
         if range.is_empty() {
@@ -256,6 +280,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// `1*DIGIT` that fits `T`.
+    #[inline]
     pub(crate) fn number<T: TryFrom<u64>>(&mut self) -> Result<T, HeaderError> {
         let start = self.pos;
         let mut value: u64 = 0;
@@ -274,6 +299,7 @@ impl<'a> Cursor<'a> {
 }
 
 /// `text` as `1*DIGIT` and nothing else.
+#[inline]
 pub(crate) fn number<T: TryFrom<u64>>(text: &[u8]) -> Result<T, HeaderError> {
     let mut cursor = Cursor::new(text);
     cursor.skip_ws();
@@ -283,6 +309,7 @@ pub(crate) fn number<T: TryFrom<u64>>(text: &[u8]) -> Result<T, HeaderError> {
 }
 
 /// Bytes that a grammar limited to ASCII, as text.
+#[inline]
 pub(crate) fn ascii(text: &[u8]) -> &str {
     std::str::from_utf8(text).unwrap_or_default()
 }

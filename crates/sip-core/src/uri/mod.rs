@@ -266,3 +266,6 @@ impl fmt::Debug for OtherUri {
         f.write_str(lex::ascii(&self.raw))
     }
 }
+
+#[cfg(test)]
+mod tests;
