@@ -1,5 +1,6 @@
 //! What the tests of all crates share: a virtual clock, a simulated network, audio measurement. Not published.
 
+pub mod audio;
 pub mod net;
 
 mod clock;
