@@ -6,12 +6,16 @@
 
 mod conceal;
 mod g711;
+#[cfg(feature = "g722")]
+mod g722;
 #[cfg(feature = "opus")]
 mod opus;
 mod spec;
 pub(crate) mod waveform;
 
 pub use g711::{Law, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
+#[cfg(feature = "g722")]
+pub use g722::{G722Decoder, G722Encoder};
 #[cfg(feature = "opus")]
 pub use opus::OpusParameters;
 pub use spec::{AudioCodec, CodecSpec, UnknownCodec};

@@ -32,6 +32,9 @@ pub enum AudioCodec {
     Pcmu,
     /// G.711 A-law, 64 kbit/s.
     Pcma,
+    /// G.722, 64 kbit/s, 7 kHz wide.
+    #[cfg(feature = "g722")]
+    G722,
     /// Opus (RFC 6716), 6 to 510 kbit/s, up to 20 kHz wide.
     #[cfg(feature = "opus")]
     Opus,
@@ -42,6 +45,8 @@ impl AudioCodec {
     pub const ALL: &'static [Self] = &[
         #[cfg(feature = "opus")]
         Self::Opus,
+        #[cfg(feature = "g722")]
+        Self::G722,
         Self::Pcmu,
         Self::Pcma,
     ];
@@ -51,6 +56,11 @@ impl AudioCodec {
         match self {
             Self::Pcmu => narrowband("PCMU", 0),
             Self::Pcma => narrowband("PCMA", 8),
+            #[cfg(feature = "g722")]
+            Self::G722 => CodecSpec {
+                sample_rate: 16_000,
+                ..narrowband("G722", 9)
+            },
             #[cfg(feature = "opus")]
             Self::Opus => CodecSpec {
                 name: "opus",
@@ -82,10 +92,13 @@ impl AudioCodec {
 
     /// Makes an encoder. `remote_fmtp` are the parameters that the peer gave for its receiver; those that are
     /// unknown or broken are passed over, as RFC 8866 §6.15 leaves them to the format.
+    #[cfg_attr(not(feature = "opus"), expect(unused_variables, reason = "only Opus has parameters"))]
     pub fn encoder(self, remote_fmtp: &str) -> Result<Box<dyn Encoder>, CodecError> {
         Ok(match self {
             Self::Pcmu => g711::encoder(g711::Law::U),
             Self::Pcma => g711::encoder(g711::Law::A),
+            #[cfg(feature = "g722")]
+            Self::G722 => Box::new(super::G722Encoder::new()),
             #[cfg(feature = "opus")]
             Self::Opus => super::opus::encoder(super::OpusParameters::parse(remote_fmtp))?,
         })
@@ -96,6 +109,8 @@ impl AudioCodec {
         Ok(match self {
             Self::Pcmu => g711::decoder(g711::Law::U),
             Self::Pcma => g711::decoder(g711::Law::A),
+            #[cfg(feature = "g722")]
+            Self::G722 => super::g722::decoder(),
             #[cfg(feature = "opus")]
             Self::Opus => super::opus::decoder()?,
         })
@@ -157,5 +172,12 @@ mod tests {
         }
         assert_eq!(AudioCodec::from_rtpmap("PCMU", 16_000, 1), None);
         assert_eq!("speex".parse::<AudioCodec>(), Err(UnknownCodec("speex".into())));
+    }
+
+    #[cfg(feature = "g722")]
+    #[test]
+    fn g722_counts_8000_ticks_for_16000_samples() {
+        let spec = AudioCodec::G722.spec();
+        assert_eq!((spec.clock_rate, spec.sample_rate), (8000, 16_000));
     }
 }
