@@ -92,7 +92,10 @@ impl AudioCodec {
 
     /// Makes an encoder. `remote_fmtp` are the parameters that the peer gave for its receiver; those that are
     /// unknown or broken are passed over, as RFC 8866 §6.15 leaves them to the format.
-    #[cfg_attr(not(feature = "opus"), expect(unused_variables, reason = "only Opus has parameters"))]
+    #[cfg_attr(
+        not(feature = "opus"),
+        expect(unused_variables, reason = "only Opus has parameters")
+    )]
     pub fn encoder(self, remote_fmtp: &str) -> Result<Box<dyn Encoder>, CodecError> {
         Ok(match self {
             Self::Pcmu => g711::encoder(g711::Law::U),

@@ -36,6 +36,8 @@ pub(crate) struct Pair {
     pub(crate) bob_events: Vec<AudioEvent>,
     /// RTP packets on the way to Bob that this says true for are lost.
     pub(crate) lose: Box<dyn FnMut(u64) -> bool>,
+    /// Changes RTP packets on the way to Bob.
+    pub(crate) mangle: Box<dyn FnMut(u64, &mut [u8])>,
     sent: u64,
     entropy: Entropy,
     /// In flight, by arrival and order: to Bob or not, kind, bytes.
@@ -65,6 +67,7 @@ impl Pair {
             alice_events: Vec::new(),
             bob_events: Vec::new(),
             lose: Box::new(|_| false),
+            mangle: Box::new(|_, _| {}),
             sent: 0,
             entropy: Entropy::from_number(3),
             flying: BTreeMap::new(),
@@ -97,9 +100,10 @@ impl Pair {
 
     pub(crate) fn drain(&mut self) {
         while let Some(transmit) = self.alice.poll_transmit() {
-            let (kind, bytes) = (transmit.kind, transmit.bytes.to_vec());
+            let (kind, mut bytes) = (transmit.kind, transmit.bytes.to_vec());
             let lost = kind == MediaKind::Rtp && {
                 self.sent += 1;
+                (self.mangle)(self.sent - 1, &mut bytes);
                 (self.lose)(self.sent - 1)
             };
             if !lost {
@@ -152,7 +156,7 @@ impl Pair {
         }
     }
 
-    fn deliver(&mut self, until: Instant) {
+    pub(crate) fn deliver(&mut self, until: Instant) {
         while let Some(entry) = self.flying.first_entry()
             && entry.key().0 <= until
         {
@@ -197,4 +201,17 @@ pub(crate) fn voice(sample_rate: u32, samples: usize) -> Vec<i16> {
 /// Where `needle` lies in `hay`, exactly.
 pub(crate) fn find(hay: &[i16], needle: &[i16]) -> Option<usize> {
     hay.windows(needle.len()).position(|window| window == needle)
+}
+
+/// Sends `ticks` of voice and returns what was said and heard, with what each tick was.
+pub(crate) fn talk(pair: &mut Pair, ticks: usize) -> (Vec<i16>, Vec<i16>, Vec<Playout>) {
+    let frame = pair.alice.sample_rate() as usize / 50;
+    let said = voice(pair.alice.sample_rate(), ticks * frame);
+    let (mut heard, mut playouts) = (Vec::new(), Vec::new());
+    for frame in said.chunks(frame) {
+        let (playout, frame) = pair.tick(frame);
+        heard.extend(frame);
+        playouts.push(playout);
+    }
+    (said, heard, playouts)
 }

@@ -1,4 +1,8 @@
 //! Calls between two transports over a bad link, in virtual time.
 
 mod clean;
+mod digits;
 mod link;
+mod loss;
+mod reports;
+mod timing;

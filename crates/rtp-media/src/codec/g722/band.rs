@@ -2,16 +2,17 @@
 
 /// Lower band, encoder: decision levels of the 6-bit quantiser (table 14/G.722).
 const Q6: [i32; 30] = [
-    0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121, 1219,
-    1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
+    0, 35, 72, 110, 150, 190, 233, 276, 323, 370, 422, 473, 530, 587, 650, 714, 786, 858, 940, 1023, 1121,
+    1219, 1339, 1458, 1612, 1765, 1980, 2195, 2557, 2919,
 ];
 
 /// Lower band, inverse quantisers of six and of four bits (tables 15 and 16/G.722), by code.
 const QM6: [i32; 64] = [
-    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360, -8576,
-    -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688, -1360, -1040,
-    -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856, 7192, 6576, 6000, 5456,
-    4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136, -432, -136,
+    -136, -136, -136, -136, -24808, -21904, -19008, -16704, -14984, -13512, -12280, -11192, -10232, -9360,
+    -8576, -7856, -7192, -6576, -6000, -5456, -4944, -4464, -4008, -3576, -3168, -2776, -2400, -2032, -1688,
+    -1360, -1040, -728, 24808, 21904, 19008, 16704, 14984, 13512, 12280, 11192, 10232, 9360, 8576, 7856,
+    7192, 6576, 6000, 5456, 4944, 4464, 4008, 3576, 3168, 2776, 2400, 2032, 1688, 1360, 1040, 728, 432, 136,
+    -432, -136,
 ];
 const QM4: [i32; 16] = [
     0, -20456, -12896, -8968, -6288, -4240, -2584, -1200, 20456, 12896, 8968, 6288, 4240, 2584, 1200, 0,
@@ -28,8 +29,8 @@ const WH: [i32; 4] = [798, -214, 798, -214];
 
 /// Powers of two in 32 steps, for the linear scale factor (table 21/G.722).
 const ILB: [i32; 32] = [
-    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896, 2960,
-    3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
+    2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834, 2896,
+    2960, 3025, 3091, 3158, 3228, 3298, 3371, 3444, 3520, 3597, 3676, 3756, 3838, 3922, 4008,
 ];
 
 /// Saturates to 16 bits.
@@ -52,7 +53,10 @@ pub(super) struct LowBand {
 impl LowBand {
     pub(super) fn new() -> Self {
         Self {
-            scale: Scale { logarithm: 0, factor: 32 },
+            scale: Scale {
+                logarithm: 0,
+                factor: 32,
+            },
             predictor: Predictor::default(),
         }
     }
@@ -104,7 +108,10 @@ pub(super) struct HighBand {
 impl HighBand {
     pub(super) fn new() -> Self {
         Self {
-            scale: Scale { logarithm: 0, factor: 8 },
+            scale: Scale {
+                logarithm: 0,
+                factor: 8,
+            },
             predictor: Predictor::default(),
         }
     }
@@ -147,7 +154,11 @@ impl Scale {
         self.logarithm = (((self.logarithm * 127) >> 7) + step).clamp(0, most);
         let mantissa = ILB[((self.logarithm >> 6) & 31) as usize];
         let shift = shift - (self.logarithm >> 11);
-        self.factor = (if shift < 0 { mantissa << -shift } else { mantissa >> shift }) << 2;
+        self.factor = (if shift < 0 {
+            mantissa << -shift
+        } else {
+            mantissa >> shift
+        }) << 2;
     }
 }
 
@@ -177,7 +188,11 @@ impl Predictor {
         // UPZERO, and DELAYA of the differences. FILTEZ afterwards works on the new ones.
         let step = if difference == 0 { 0 } else { 128 };
         for (coefficient, earlier) in self.b.iter_mut().zip(&self.d) {
-            let step = if is_same_sign(*earlier, difference) { step } else { -step };
+            let step = if is_same_sign(*earlier, difference) {
+                step
+            } else {
+                -step
+            };
             *coefficient = saturate(step + ((*coefficient * 32_640) >> 15));
         }
         self.d.copy_within(..5, 1);
@@ -185,8 +200,18 @@ impl Predictor {
         self.r = [reconstructed, self.r[0]];
         self.p = [partial, self.p[0]];
         // FILTEP, FILTEZ and PREDIC.
-        let poles: i32 = self.a.iter().zip(&self.r).map(|(a, r)| (a * saturate(r + r)) >> 15).sum();
-        let zeros: i32 = self.b.iter().zip(&self.d).map(|(b, d)| (b * saturate(d + d)) >> 15).sum();
+        let poles: i32 = self
+            .a
+            .iter()
+            .zip(&self.r)
+            .map(|(a, r)| (a * saturate(r + r)) >> 15)
+            .sum();
+        let zeros: i32 = self
+            .b
+            .iter()
+            .zip(&self.d)
+            .map(|(b, d)| (b * saturate(d + d)) >> 15)
+            .sum();
         self.zeros = saturate(zeros);
         self.estimate = saturate(saturate(poles) + self.zeros);
     }

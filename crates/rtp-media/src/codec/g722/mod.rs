@@ -52,7 +52,9 @@ impl Encoder for G722Encoder {
             return Err(CodecError::Frame { samples: pcm.len() });
         }
         let (need, have) = (pairs.len(), payload.len());
-        let payload = payload.get_mut(..need).ok_or(CodecError::BufferTooSmall { need, have })?;
+        let payload = payload
+            .get_mut(..need)
+            .ok_or(CodecError::BufferTooSmall { need, have })?;
         for (octet, pair) in payload.iter_mut().zip(pairs) {
             *octet = self.encode_pair(*pair);
         }
@@ -108,7 +110,9 @@ pub(super) fn decoder() -> Box<dyn Decoder> {
 impl Decoder for Concealing {
     fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> Result<usize, CodecError> {
         let (need, have) = (payload.len() * 2, pcm.len());
-        let pcm = pcm.get_mut(..need).ok_or(CodecError::BufferTooSmall { need, have })?;
+        let pcm = pcm
+            .get_mut(..need)
+            .ok_or(CodecError::BufferTooSmall { need, have })?;
         for (pair, octet) in pcm.as_chunks_mut::<2>().0.iter_mut().zip(payload) {
             *pair = self.decoder.decode_octet(*octet);
         }
@@ -134,7 +138,12 @@ mod tests {
     const RANDOM_DECODED: &[u8] = include_bytes!("../../../tests/data/g722-random-decoded.s16le");
 
     fn samples(bytes: &[u8]) -> Vec<i16> {
-        bytes.as_chunks().0.iter().map(|octets| i16::from_le_bytes(*octets)).collect()
+        bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|octets| i16::from_le_bytes(*octets))
+            .collect()
     }
 
     #[test]
@@ -157,7 +166,10 @@ mod tests {
     #[test]
     fn odd_frames_and_short_buffers_are_refused() {
         let mut encoder = G722Encoder::new();
-        assert_eq!(encoder.encode(&[0; 3], &mut [0; 8]), Err(CodecError::Frame { samples: 3 }));
+        assert_eq!(
+            encoder.encode(&[0; 3], &mut [0; 8]),
+            Err(CodecError::Frame { samples: 3 })
+        );
         let short = Err(CodecError::BufferTooSmall { need: 2, have: 1 });
         assert_eq!(encoder.encode(&[0; 4], &mut [0; 1]), short);
         assert_eq!(decoder().decode(&[0; 1], &mut [0; 1]), short);

@@ -1,0 +1,144 @@
+//! Counts what a running call allocates: nothing, but inside the Opus port.
+
+#![expect(
+    unsafe_code,
+    reason = "an allocator can only be written so; this one counts and passes on"
+)]
+
+use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::{AudioConfig, AudioTransport, MediaKind};
+use offhook_sansio::{Entropy, WallClock};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: everything is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller keeps to the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps to the contract of `dealloc`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Two ends that pass each other packets without allocating.
+struct Call {
+    now: Instant,
+    ends: [AudioTransport; 2],
+    addresses: [SocketAddr; 2],
+    frame: Vec<i16>,
+    heard: Vec<i16>,
+    datagram: [u8; 1500],
+}
+
+impl Call {
+    fn new(codec: AudioCodec) -> Self {
+        let now = Instant::now();
+        let clock = WallClock::new(now, Duration::from_hours(500_000));
+        let addresses: [SocketAddr; 2] =
+            ["192.0.2.1:4000", "192.0.2.2:5000"].map(|text| text.parse().unwrap());
+        let end = |remote: usize| {
+            let config = AudioConfig::new(codec, addresses[remote]);
+            AudioTransport::new(config, now, clock, Entropy::from_number(remote as u64)).unwrap()
+        };
+        let ends = [end(1), end(0)];
+        let samples = ends[0].sample_rate() as usize / 50;
+        let frame = (0..samples)
+            .map(|n| ((n as f32 * 0.05).sin() * 9000.0) as i16)
+            .collect();
+        Self {
+            now,
+            ends,
+            addresses,
+            frame,
+            heard: vec![0; samples],
+            datagram: [0; 1500],
+        }
+    }
+
+    /// One tick; every tenth packet is lost, and reports flow.
+    fn tick(&mut self, tick: u64) {
+        self.now += Duration::from_millis(20);
+        for (from, to) in [(0, 1), (1, 0)] {
+            self.ends[from].write(self.now, &self.frame);
+            self.ends[from].handle_timeout(self.now);
+            while let Some(transmit) = self.ends[from].poll_transmit() {
+                let (kind, len) = (transmit.kind, transmit.bytes.len());
+                self.datagram[..len].copy_from_slice(transmit.bytes);
+                let datagram = &mut self.datagram[..len];
+                match kind {
+                    MediaKind::Rtp if tick % 10 == 3 => {}
+                    MediaKind::Rtp => self.ends[to].handle_rtp(self.now, self.addresses[from], datagram),
+                    MediaKind::Rtcp => {
+                        let mut address = self.addresses[from];
+                        address.set_port(address.port() + 1);
+                        self.ends[to].handle_rtcp(self.now, address, datagram);
+                    }
+                }
+            }
+            self.ends[to].read(self.now, &mut self.heard);
+            while self.ends[to].poll_event().is_some() {}
+        }
+    }
+
+    /// Allocations of `ticks` ticks.
+    fn allocations(&mut self, ticks: u64) -> u64 {
+        let before = ALLOCATIONS.get();
+        for tick in 0..ticks {
+            self.tick(tick);
+        }
+        ALLOCATIONS.get() - before
+    }
+}
+
+#[test]
+fn a_running_call_allocates_nothing_per_packet_and_tick() {
+    let mut codecs = vec![AudioCodec::Pcmu, AudioCodec::Pcma];
+    #[cfg(feature = "g722")]
+    codecs.push(AudioCodec::G722);
+    for codec in codecs {
+        let mut call = Call::new(codec);
+        call.allocations(100);
+        assert_eq!(call.allocations(2000), 0, "{codec}");
+        assert!(call.ends[0].statistics().rtcp_received > 2);
+    }
+}
+
+#[cfg(feature = "opus")]
+#[test]
+fn with_opus_only_the_codec_allocates() {
+    let mut call = Call::new(AudioCodec::Opus);
+    call.allocations(100);
+    let ticks = 500;
+    let per_frame = call.allocations(ticks) as f64 / ticks as f64 / 2.0;
+    // The same frames through the codec alone.
+    let mut encoder = AudioCodec::Opus.encoder("").unwrap();
+    let mut decoder = AudioCodec::Opus.decoder().unwrap();
+    let (mut payload, mut pcm) = ([0; 1275], [0; 5760]);
+    let before = ALLOCATIONS.get();
+    for _ in 0..ticks {
+        let len = encoder.encode(&call.frame, &mut payload).unwrap();
+        decoder.decode(&payload[..len], &mut pcm).unwrap();
+    }
+    let codec_alone = (ALLOCATIONS.get() - before) as f64 / ticks as f64;
+    println!("opus: {per_frame:.2} allocations per frame in a call, {codec_alone:.2} in the codec alone");
+    assert!(
+        per_frame <= codec_alone + 1.0,
+        "{per_frame} against {codec_alone}"
+    );
+}
