@@ -351,3 +351,6 @@ impl JitterBuffer {
         self.watched = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

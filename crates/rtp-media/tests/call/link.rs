@@ -26,6 +26,9 @@ pub(crate) struct Link {
     pub(crate) duplicates: u32,
 }
 
+/// Takes a packet's number, from zero, and its bytes.
+type Mangle = dyn FnMut(u64, &mut [u8]);
+
 /// Alice's and Bob's ends of a call.
 pub(crate) struct Pair {
     pub(crate) now: Instant,
@@ -37,7 +40,7 @@ pub(crate) struct Pair {
     /// RTP packets on the way to Bob that this says true for are lost.
     pub(crate) lose: Box<dyn FnMut(u64) -> bool>,
     /// Changes RTP packets on the way to Bob.
-    pub(crate) mangle: Box<dyn FnMut(u64, &mut [u8])>,
+    pub(crate) mangle: Box<Mangle>,
     sent: u64,
     entropy: Entropy,
     /// In flight, by arrival and order: to Bob or not, kind, bytes.
