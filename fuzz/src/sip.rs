@@ -40,7 +40,9 @@ fn check_message(message: &Message, options: &ParseOptions) {
 
 /// A stream, cut where the first bytes say: the same frames come out as of the uncut one.
 pub fn sip_stream(data: &[u8]) {
-    let Some((&step, stream)) = data.split_first() else { return };
+    let Some((&step, stream)) = data.split_first() else {
+        return;
+    };
     let whole = frames(stream, stream.len().max(1));
     let cut = frames(stream, usize::from(step).max(1));
     assert_eq!(whole, cut);
@@ -68,11 +70,18 @@ fn frames(stream: &[u8], piece: usize) -> (Vec<Bytes>, bool) {
 
 /// A URI: it prints as it came, equals itself, and its parts can be exchanged.
 pub fn sip_uri(data: &[u8]) {
-    let Ok(uri) = Uri::parse(Bytes::copy_from_slice(data)) else { return };
+    let Ok(uri) = Uri::parse(Bytes::copy_from_slice(data)) else {
+        return;
+    };
     assert_eq!(uri.as_str().as_bytes(), data);
     assert!(uri.is_equivalent(&uri));
     let Uri::Sip(sip) = &uri else { return };
-    let _ = (sip.host(), sip.method(), sip.user_unescaped(), sip.headers().count());
+    let _ = (
+        sip.host(),
+        sip.method(),
+        sip.user_unescaped(),
+        sip.headers().count(),
+    );
     for changed in [
         sip.with_user("a b@c"),
         sip.with_port(5070),
@@ -106,7 +115,9 @@ fn check_header<H: TypedHeader>(data: &[u8]) {
         return;
     }
     let bytes = Bytes::copy_from_slice(data);
-    let Ok(header) = H::parse(HeaderValue::from(&bytes)) else { return };
+    let Ok(header) = H::parse(HeaderValue::from(&bytes)) else {
+        return;
+    };
     let written = header.to_bytes();
     let again = H::parse(HeaderValue::from(&written)).expect("what we write, we read");
     assert_eq!(again.to_bytes(), written);

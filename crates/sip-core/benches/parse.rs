@@ -42,7 +42,7 @@ fn parse(c: &mut Criterion) {
                 |out| {
                     Response::for_request(request, StatusCode::RINGING)
                         .with_to_tag("1")
-                        .write_to(out)
+                        .write_to(out);
                 },
                 BatchSize::SmallInput,
             );

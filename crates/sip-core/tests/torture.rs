@@ -163,7 +163,7 @@ fn intmeth_keeps_its_odd_method_and_the_nul_in_its_display_name() {
         "!interesting-Method0123456789_*+`.%indeed'~"
     );
     let to = request.headers().typed::<To>().unwrap().unwrap();
-    assert!(to.display_name().contains("\0"), "{:?}", to.display_name());
+    assert!(to.display_name().contains('\0'), "{:?}", to.display_name());
     assert!(to.display_name().contains('\u{7f}'));
     assert!(to.display_name().contains('\u{7}'));
     let from = request.headers().typed::<From>().unwrap().unwrap();
@@ -214,14 +214,7 @@ fn escapes_in_tokens_are_no_escapes() {
     assert_eq!(request.method().as_str(), "RE%47IST%45R");
     let to = request.headers().typed::<To>().unwrap().unwrap();
     assert_eq!(to.display_name(), "%Z%45");
-    assert_eq!(
-        request
-            .headers()
-            .typed_all::<Contact>()
-            .filter(Result::is_ok)
-            .count(),
-        2
-    );
+    assert_eq!(request.headers().typed_all::<Contact>().flatten().count(), 2);
 }
 
 #[test]

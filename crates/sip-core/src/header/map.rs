@@ -1,11 +1,11 @@
 //! The header fields of one message, in wire order and original spelling.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
 use super::name::{self, KNOWN, UNKNOWN};
+use super::typed_all::TypedAll;
 use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::parse::lex;
 
@@ -34,7 +34,7 @@ pub struct Headers {
     extra: BytesMut,
     /// How much of `extra` no entry refers to any more.
     garbage: usize,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
 }
 
 /// One field: where its line and its value are.
@@ -59,6 +59,8 @@ pub(crate) enum Place {
     WireUntidy,
     /// Line in `wire`, its unfolded value in `extra`.
     WireFolded,
+    /// The same, but the line cannot be repeated as it is.
+    WireFoldedUntidy,
     /// Line and value in `extra`.
     Extra,
 }
@@ -131,12 +133,7 @@ impl Headers {
 
     /// All values of the field `H` from the top: of repeated fields, and of comma lists within them.
     pub fn typed_all<H: TypedHeader>(&self) -> TypedAll<'_, H> {
-        TypedAll {
-            headers: self,
-            next: 0,
-            within: None,
-            kind: PhantomData,
-        }
+        TypedAll::new(self)
     }
 
     /// Whether a field of this name is there.
@@ -306,7 +303,7 @@ impl Headers {
     }
 
     #[inline]
-    fn matches(&self, entry: &Entry, name: HeaderName<'_>) -> bool {
+    pub(super) fn matches(&self, entry: &Entry, name: HeaderName<'_>) -> bool {
         let id = name.id();
         if id != UNKNOWN {
             return entry.id == id;
@@ -319,17 +316,17 @@ impl Headers {
     }
 
     #[inline]
-    fn value(&self, entry: &Entry) -> &[u8] {
+    pub(super) fn value(&self, entry: &Entry) -> &[u8] {
         let range = entry.value as usize..entry.value_end as usize;
         match entry.place {
             Place::Wire | Place::WireUntidy => &self.wire[range],
-            Place::WireFolded | Place::Extra => &self.extra[range],
+            Place::WireFolded | Place::WireFoldedUntidy | Place::Extra => &self.extra[range],
         }
     }
 
     /// `text`, which is all or part of the entry's value, with the buffer that it lies in.
     #[inline]
-    fn header_value<'a>(&'a self, entry: &Entry, text: &'a [u8]) -> HeaderValue<'a> {
+    pub(super) fn header_value<'a>(&'a self, entry: &Entry, text: &'a [u8]) -> HeaderValue<'a> {
         let home = matches!(entry.place, Place::Wire | Place::WireUntidy).then_some(&self.wire);
         HeaderValue::new(text, home)
     }
@@ -343,7 +340,9 @@ impl Headers {
         let range = start + part.start..start + part.end;
         match entry.place {
             Place::Wire | Place::WireUntidy => self.wire.slice(range),
-            Place::WireFolded | Place::Extra => Bytes::copy_from_slice(&self.extra[range]),
+            Place::WireFolded | Place::WireFoldedUntidy | Place::Extra => {
+                Bytes::copy_from_slice(&self.extra[range])
+            }
         }
     }
 
@@ -381,7 +380,7 @@ impl Headers {
         let entry = &self.entries[index];
         self.garbage += match entry.place {
             Place::Wire | Place::WireUntidy => 0,
-            Place::WireFolded => (entry.value_end - entry.value) as usize,
+            Place::WireFolded | Place::WireFoldedUntidy => (entry.value_end - entry.value) as usize,
             Place::Extra => (entry.line_end - entry.line) as usize,
         };
     }
@@ -439,7 +438,7 @@ impl Headers {
         for entry in &mut self.entries {
             let from = match entry.place {
                 Place::Wire | Place::WireUntidy => continue,
-                Place::WireFolded => entry.value,
+                Place::WireFolded | Place::WireFoldedUntidy => entry.value,
                 Place::Extra => entry.line,
             };
             let to = packed.len() as u32;
@@ -545,50 +544,3 @@ impl PartialEq for Headers {
 }
 
 impl Eq for Headers {}
-
-/// All values of a typed field; see [`Headers::typed_all`].
-#[derive(Clone, Debug)]
-pub struct TypedAll<'a, H> {
-    headers: &'a Headers,
-    /// The entry to look at next.
-    next: usize,
-    /// The entry within whose list we stand, and how far.
-    within: Option<(usize, usize)>,
-    kind: PhantomData<H>,
-}
-
-impl<H: TypedHeader> Iterator for TypedAll<'_, H> {
-    type Item = Result<H, HeaderError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (index, start) = match self.within.take() {
-                Some(place) => place,
-                None => {
-                    let ahead = &self.headers.entries[self.next..];
-                    let index = self.next + ahead.iter().position(|e| self.headers.matches(e, H::NAME))?;
-                    self.next = index + 1;
-                    (index, 0)
-                }
-            };
-            let entry = &self.headers.entries[index];
-            if !H::LIST {
-                return Some(H::parse(
-                    self.headers.header_value(entry, self.headers.value(entry)),
-                ));
-            }
-            let value = self.headers.value(entry);
-            let end = start + lex::list_element_end(&value[start..]);
-            if end < value.len() {
-                self.within = Some((index, end + 1));
-            }
-            let element = lex::trim(&value[start..end]);
-            // A field with nothing in it is an empty list; an empty place between commas is an error.
-            if element.is_empty() && start == 0 && end == value.len() {
-                continue;
-            }
-            let text = &value[start + element.start..start + element.end];
-            return Some(H::parse(self.headers.header_value(entry, text)));
-        }
-    }
-}

@@ -4,6 +4,7 @@
 mod map;
 mod name;
 mod typed;
+mod typed_all;
 
 mod address;
 mod auth;
@@ -30,7 +31,7 @@ pub use basic::{CallId, ContentLength, Expires, MaxForwards, MinExpires, RSeq};
 pub use cseq::CSeq;
 pub use date::Date;
 pub use event::{Event, SubscriptionState, Substate};
-pub use map::{Field, Headers, TypedAll};
+pub use map::{Field, Headers};
 pub use media::{Accept, ContentDisposition, ContentType, MediaType};
 pub use name::HeaderName;
 pub use params::Params;
@@ -43,6 +44,7 @@ pub use tokens::{
     Allow, AllowEvents, ContentEncoding, Privacy, ProxyRequire, Require, Supported, Unsupported,
 };
 pub use typed::{HeaderError, HeaderValue, TypedHeader};
+pub use typed_all::TypedAll;
 pub use via::{Via, ViaTransport};
 
 pub(crate) use map::{Entry, Place};

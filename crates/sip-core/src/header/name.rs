@@ -49,6 +49,7 @@ macro_rules! names {
             #[inline]
             pub(crate) const fn id(self) -> u8 {
                 #[repr(u8)]
+                #[expect(clippy::enum_variant_names, reason = "ContentId is a header field's name")]
                 enum Id { $($variant,)* }
                 match self {
                     $(Self::$variant => Id::$variant as u8,)*

@@ -272,11 +272,7 @@ fn lists_run_over_repeated_fields_and_commas_outside_quotes_and_brackets() {
     headers.push("CONTACT", "<sip:c.test>");
     let hosts: Vec<String> = headers
         .typed_all::<Contact>()
-        .map(|contact| {
-            contact
-                .map(|c| c.addr().unwrap().uri.to_string())
-                .unwrap_or_else(|e| e.to_string())
-        })
+        .map(|contact| contact.map_or_else(|e| e.to_string(), |c| c.addr().unwrap().uri.to_string()))
         .collect();
     assert_eq!(hosts.len(), 3);
     assert_eq!((&*hosts[0], &*hosts[2]), ("sip:a.test", "sip:c.test"));

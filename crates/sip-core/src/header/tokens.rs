@@ -96,12 +96,12 @@ fn join<T: AsRef<str>>(tokens: impl IntoIterator<Item = T>) -> Bytes {
 }
 
 fn tokens(list: &[u8]) -> impl Iterator<Item = &str> {
-    list.split(is_separator)
+    list.split(|&byte| is_separator(byte))
         .map(|item| lex::ascii(lex::trimmed(item)))
         .filter(|item| !item.is_empty())
 }
 
-fn is_separator(byte: &u8) -> bool {
+fn is_separator(byte: u8) -> bool {
     matches!(byte, b',' | b';')
 }
 
@@ -109,7 +109,7 @@ fn is_separator(byte: &u8) -> bool {
 /// for lists tells readers to skip.
 fn check(list: &[u8]) -> Result<(), HeaderError> {
     let mut offset = 0;
-    for item in list.split(is_separator) {
+    for item in list.split(|&byte| is_separator(byte)) {
         let token = lex::trim(item);
         for at in token {
             if !lex::is_token_byte(item[at]) {

@@ -85,7 +85,7 @@ impl Framer {
     /// goes on; otherwise the connection must be closed, and every further call gives an error.
     pub fn next_frame(&mut self) -> Result<Framed, ParseError> {
         if self.broken {
-            return Err(self.lost(ParseErrorKind::BadStartLine));
+            return Err(Self::lost(ParseErrorKind::BadStartLine));
         }
         if self.wanted.is_none() {
             if let Some(framed) = self.line_ends() {
@@ -157,7 +157,7 @@ impl Framer {
             self.broken = true;
             return Err(match super::parse(bytes, &self.options, Framing::Stream) {
                 Err(error) => error,
-                Ok(_) => self.lost(ParseErrorKind::TooLarge {
+                Ok(_) => Self::lost(ParseErrorKind::TooLarge {
                     what: "bytes of head",
                     limit,
                 }),
@@ -177,7 +177,7 @@ impl Framer {
                 let bytes = self.buffer.split().freeze();
                 let mut error = match super::parse(bytes, &self.options, Framing::Stream) {
                     Err(error) => error,
-                    Ok(_) => self.lost(ParseErrorKind::BadContentLength),
+                    Ok(_) => Self::lost(ParseErrorKind::BadContentLength),
                 };
                 if scan.content_length.is_some_and(|length| length > limit) && !scan.head_faulty {
                     error.kind = ParseErrorKind::TooLarge {
@@ -191,7 +191,7 @@ impl Framer {
         }
     }
 
-    fn lost(&self, kind: ParseErrorKind) -> ParseError {
+    fn lost(kind: ParseErrorKind) -> ParseError {
         ParseError {
             offset: 0,
             kind,

@@ -1,6 +1,6 @@
 //! From bytes to a [`Message`]: one pass that finds start line, header fields and body.
 //!
-//! Datagrams and streams go through the same routine ([`scan`]), so that no two readers of one message can
+//! Datagrams and streams go through the same routine (`scan.rs`), so that no two readers of one message can
 //! disagree on where it ends. Values are not looked into here, except for Content-Length.
 
 mod error;

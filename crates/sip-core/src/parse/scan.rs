@@ -74,7 +74,7 @@ pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Sc
                 Err((offset, kind)) => scan.note(offset, kind),
             }
         } else if lex::is_ws(bytes[line]) {
-            fold(&mut scan, bytes, line..end, next);
+            fold(&mut scan, bytes, line..end, next, cr);
         } else {
             field(&mut scan, bytes, line..end, next, cr, options);
         }
@@ -83,7 +83,7 @@ pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Sc
     finish(
         &mut scan,
         bytes,
-        Head {
+        &Head {
             start,
             line,
             len: head.len(),
@@ -109,7 +109,7 @@ struct Head {
     first: bool,
 }
 
-fn finish(scan: &mut Scan, bytes: &[u8], head: Head, options: &ParseOptions, framing: Framing) {
+fn finish(scan: &mut Scan, bytes: &[u8], head: &Head, options: &ParseOptions, framing: Framing) {
     if scan.end.is_none() {
         if head.len < bytes.len() {
             scan.note_in_head(
@@ -135,6 +135,7 @@ fn finish(scan: &mut Scan, bytes: &[u8], head: Head, options: &ParseOptions, fra
         let bare = memchr::memchr_iter(b'\r', &bytes[..end])
             .find(|&at| at >= head.start && bytes.get(at + 1) != Some(&b'\n'));
         scan.note_in_head(bare.unwrap_or(head.start), ParseErrorKind::BareCr);
+        drop_broken_values(scan, bytes);
     }
     for index in 0..scan.entries.len() {
         let entry = scan.entries[index];
@@ -192,7 +193,7 @@ fn field(
 
 /// Joins a line that begins with white space to the field before it: the line end and the white space
 /// around it become one space (RFC 3261 §7.3.1).
-fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize) {
+fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize, tidy: bool) {
     let Some(entry) = scan.entries.last_mut() else {
         return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
     };
@@ -200,11 +201,18 @@ fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize) {
         return; // the line before was refused
     }
     let more = lex::trimmed(&bytes[line]);
-    if entry.place != Place::WireFolded {
+    if matches!(entry.place, Place::Wire | Place::WireUntidy) {
         let so_far = entry.value as usize..entry.value_end as usize;
         entry.value = scan.extra.len() as u32;
         scan.extra.extend_from_slice(&bytes[so_far]);
-        entry.place = Place::WireFolded;
+        entry.place = if entry.place == Place::Wire {
+            Place::WireFolded
+        } else {
+            Place::WireFoldedUntidy
+        };
+    }
+    if !tidy {
+        entry.place = Place::WireFoldedUntidy;
     }
     if !more.is_empty() {
         if scan.extra.len() > entry.value as usize {
@@ -218,12 +226,7 @@ fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize) {
 
 /// Takes the length from a Content-Length field: digits that fit 32 bits, and once only.
 fn content_length(scan: &mut Scan, bytes: &[u8], entry: &Entry) {
-    let range = entry.value as usize..entry.value_end as usize;
-    let value = if entry.place == Place::WireFolded {
-        &scan.extra[range]
-    } else {
-        &bytes[range]
-    };
+    let value = value(&scan.extra, bytes, entry);
     let offset = entry.line as usize;
     match lex::number::<u32>(value) {
         _ if scan.content_length.is_some() => {
@@ -231,5 +234,20 @@ fn content_length(scan: &mut Scan, bytes: &[u8], entry: &Entry) {
         }
         Ok(length) => scan.content_length = Some(length as usize),
         Err(_) => scan.note_in_head(offset, ParseErrorKind::BadContentLength),
+    }
+}
+
+/// A refused request is answered with its own Via, From, To ...: none of them may carry a CR along.
+fn drop_broken_values(scan: &mut Scan, bytes: &[u8]) {
+    let extra = &scan.extra;
+    scan.entries
+        .retain(|entry| !value(extra, bytes, entry).contains(&b'\r'));
+}
+
+fn value<'a>(extra: &'a [u8], bytes: &'a [u8], entry: &Entry) -> &'a [u8] {
+    let range = entry.value as usize..entry.value_end as usize;
+    match entry.place {
+        Place::Wire | Place::WireUntidy => &bytes[range],
+        _ => &extra[range],
     }
 }

@@ -39,10 +39,8 @@ pub(crate) fn read(bytes: &[u8], range: Range<usize>) -> Result<StartLine, (usiz
     }
     let version = &line[uri_end + 1..];
     if version != VERSION && !version.eq_ignore_ascii_case(VERSION) {
-        return Err(match is_version(version) {
-            true => (range.start + uri_end + 1, ParseErrorKind::UnsupportedVersion),
-            false => bad,
-        });
+        let other = (range.start + uri_end + 1, ParseErrorKind::UnsupportedVersion);
+        return Err(if is_version(version) { other } else { bad });
     }
     Ok(StartLine::Request {
         method: range.start..range.start + space,

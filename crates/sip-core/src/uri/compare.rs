@@ -25,10 +25,19 @@ fn same_params(a: &SipUri, b: &SipUri) -> bool {
     SIGNIFICANT
         .iter()
         .all(|name| a.param(name).is_some() == b.param(name).is_some())
-        && params::iter(a.params_bytes()).all(|(name, value)| match b.param(name) {
-            Some(other) => same_text(value.as_bytes(), other.as_bytes(), true),
-            None => true,
-        })
+        && shared_params_agree(a, b)
+        && shared_params_agree(b, a)
+}
+
+/// Whether each parameter of `a` that `b` has too has its value there. A name that stands there twice, which it
+/// must not, has two.
+fn shared_params_agree(a: &SipUri, b: &SipUri) -> bool {
+    params::iter(a.params_bytes()).all(|(name, value)| {
+        let mut others = params::iter(b.params_bytes())
+            .filter(|(n, _)| params::same_name(n, name))
+            .peekable();
+        others.peek().is_none() || others.any(|(_, v)| same_text(v.as_bytes(), value.as_bytes(), true))
+    })
 }
 
 fn same_headers(a: &SipUri, b: &SipUri) -> bool {

@@ -19,15 +19,12 @@ pub fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     let mut plain = Vec::with_capacity(text.len());
     let mut pos = 0;
     while pos < text.len() {
-        match escaped_byte(&text[pos..]) {
-            Some(byte) => {
-                plain.push(byte);
-                pos += 3;
-            }
-            None => {
-                plain.push(text[pos]);
-                pos += 1;
-            }
+        if let Some(byte) = escaped_byte(&text[pos..]) {
+            plain.push(byte);
+            pos += 3;
+        } else {
+            plain.push(text[pos]);
+            pos += 1;
         }
     }
     Cow::Owned(plain)

@@ -28,10 +28,10 @@ impl Host {
             if let Ok(address) = inner.trim_end_matches(']').parse() {
                 return Self::V6(address);
             }
-        } else if ascii.as_bytes().first().is_some_and(u8::is_ascii_digit) {
-            if let Ok(address) = ascii.parse() {
-                return Self::V4(address);
-            }
+        } else if ascii.as_bytes().first().is_some_and(u8::is_ascii_digit)
+            && let Ok(address) = ascii.parse()
+        {
+            return Self::V4(address);
         }
         Self::Name(text)
     }
@@ -50,6 +50,13 @@ impl Host {
         match self {
             Self::Name(name) => Some(lex::ascii(name)),
             _ => None,
+        }
+    }
+
+    pub(super) fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Name(name) => name,
+            address => Bytes::from(address.to_string()),
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) fn iter(params: &[u8]) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Names compare without case and with escapes resolved: `%6C%72` is `lr` (RFC 4475 §3.1.1.3).
-fn same_name(a: &str, b: &str) -> bool {
+pub(super) fn same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
         || ((a.contains('%') || b.contains('%'))
             && unescape(a.as_bytes()).eq_ignore_ascii_case(&unescape(b.as_bytes())))

@@ -39,7 +39,7 @@ pub struct SipUri {
 impl SipUri {
     /// `sip:host`.
     pub fn new(host: Host) -> Self {
-        Self::build(false, b"", &host.to_bytes(), None, b"", b"")
+        Self::build(false, b"", &host.into_bytes(), None, b"", b"")
     }
 
     /// Reads a URI, keeping `raw` as its storage.
