@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 fn accounts_and_settings_are_read_back_by_a_new_storage() {
     let folder = Folder::new("read-back");
     let mut storage = FileStorage::new(folder.path()).unwrap();
-    let mut settings = Settings::default();
-    settings.default_account = Some("bob@example.com".parse().unwrap());
+    let settings = Settings {
+        default_account: Some("bob@example.com".parse().unwrap()),
+        ..Settings::default()
+    };
     settings.store(&mut storage).unwrap();
     for name in ["bob@example.com", "alice@example.com"] {
         account(name).store(&mut storage).unwrap();
@@ -112,7 +114,7 @@ fn no_account_id_names_a_file_elsewhere() {
     ] {
         let id: AccountId = name.parse().unwrap_or_else(|error| panic!("{error}"));
         Account::new(id.clone()).store(&mut storage).unwrap();
-        assert_eq!(storage.accounts().unwrap(), [id.clone()], "{name}");
+        assert_eq!(storage.accounts().unwrap(), std::slice::from_ref(&id), "{name}");
         let place = PathBuf::from(storage.place(&Document::Account(id.clone())));
         assert_eq!(place.parent().unwrap(), folder.path().join("accounts"));
         Account::delete(&mut storage, &id).unwrap();
