@@ -9,6 +9,8 @@ pub mod header;
 pub mod invitation;
 pub mod message;
 pub mod parse;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod transaction;
 pub mod uri;
 

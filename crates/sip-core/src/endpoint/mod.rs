@@ -129,6 +129,22 @@ impl Endpoint {
         Some(InvitationMut::new(invitation, &mut self.core, &mut self.schedule))
     }
 
+    /// Ends all calls, each as its state wants it.
+    pub fn end_all(&mut self, now: Instant) {
+        let ids: Vec<InvitationId> = self.invitations.keys().copied().collect();
+        for id in ids {
+            if let Some(mut invitation) = self.invitation(id) {
+                // One that ends already is content.
+                let _ = invitation.end(now);
+            }
+        }
+    }
+
+    /// True when all calls are over for their owner.
+    pub fn is_idle(&self) -> bool {
+        self.invitations.values().all(Invitation::is_disconnected)
+    }
+
     /// Answers a request that came out as [`EndpointEvent::Request`]. Make the response with
     /// [`Response::for_request`]; a To tag is added where none is.
     pub fn respond(
@@ -228,7 +244,7 @@ impl Endpoint {
                 TransactionEvent::Response { id, response, path } => {
                     self.with_owner(id, |invitation, core| {
                         invitation.handle_response(core, now, id, &response, path);
-                    })
+                    });
                 }
                 TransactionEvent::Failed { id, failure } => {
                     self.with_owner(id, |invitation, core| {

@@ -174,6 +174,11 @@ impl Invitation {
         self.state == InvitationState::Disconnected && self.transactions.is_empty()
     }
 
+    /// True when it is over for its owner.
+    pub(crate) fn is_disconnected(&self) -> bool {
+        self.state == InvitationState::Disconnected
+    }
+
     pub(crate) fn update_schedule(&mut self, schedule: &mut Schedule<InvitationId>) {
         let wanted = self.timers.soonest();
         schedule.update(self.id, &mut self.told, wanted);

@@ -1,0 +1,97 @@
+//! How the rest of the program talks to a core.
+
+use super::Core;
+use std::time::Instant;
+use tokio::sync::{mpsc, oneshot};
+
+type Run<C> = Box<dyn FnOnce(&mut C, Instant) + Send>;
+
+/// What the task does for a [`Handle`].
+pub(super) enum Command<C> {
+    Run(Run<C>),
+    Stop(oneshot::Sender<()>),
+}
+
+/// The task of the driver has ended, and with it its core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the driver has stopped")]
+pub struct DriverGone;
+
+/// A command could not be posted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostError {
+    /// The queue of commands is full.
+    #[error("too many commands wait")]
+    Full,
+    /// The driver has stopped.
+    #[error("the driver has stopped")]
+    Gone,
+}
+
+/// Runs commands on a core that a driver owns. Cheap to clone; when the last one is dropped, the driver stops.
+pub struct Handle<C> {
+    commands: mpsc::Sender<Command<C>>,
+}
+
+impl<C: Core> Handle<C> {
+    pub(super) fn new(commands: mpsc::Sender<Command<C>>) -> Self {
+        Self { commands }
+    }
+
+    /// Runs a closure on the core, with the time, and gives its result. The driver drains the core afterwards.
+    ///
+    /// A closure must not block: it holds up all calls of the core.
+    pub async fn call<R, F>(&self, command: F) -> Result<R, DriverGone>
+    where
+        R: Send + 'static,
+        F: FnOnce(&mut C, Instant) -> R + Send + 'static,
+    {
+        let (reply, result) = oneshot::channel();
+        let run = Command::Run(Box::new(move |core: &mut C, now| {
+            // Nobody waits any more when the caller was dropped; the command is done all the same.
+            let _ = reply.send(command(core, now));
+        }));
+        self.commands.send(run).await.map_err(|_| DriverGone)?;
+        result.await.map_err(|_| DriverGone)
+    }
+
+    /// Runs a closure on the core soon, without waiting: from code that is not async.
+    pub fn post<F>(&self, command: F) -> Result<(), PostError>
+    where
+        F: FnOnce(&mut C, Instant) + Send + 'static,
+    {
+        self.commands
+            .try_send(Command::Run(Box::new(command)))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => PostError::Full,
+                mpsc::error::TrySendError::Closed(_) => PostError::Gone,
+            })
+    }
+
+    /// Lets the core end what it has begun ([`Core::begin_stop`]), for at most
+    /// [`DriverConfig::stop_timeout`](super::DriverConfig::stop_timeout), and then ends the task and closes the
+    /// sockets. Keep receiving events meanwhile, or drop their receiver.
+    pub async fn stop(&self) -> Result<(), DriverGone> {
+        let (reply, done) = oneshot::channel();
+        self.commands
+            .send(Command::Stop(reply))
+            .await
+            .map_err(|_| DriverGone)?;
+        done.await.map_err(|_| DriverGone)
+    }
+}
+
+impl<C> Clone for Handle<C> {
+    fn clone(&self) -> Self {
+        Self {
+            commands: self.commands.clone(),
+        }
+    }
+}
+
+impl<C> std::fmt::Debug for Handle<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}

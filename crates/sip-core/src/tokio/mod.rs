@@ -1,0 +1,79 @@
+//! The driver: sockets, timers and a task around a core, on Tokio (feature `tokio`).
+//!
+//! One task owns one core. A [`Handle`] runs closures on it, and its events come out of a bounded channel. The
+//! driver knows of the core only the [`Core`] verbs, so that layers above, whose own cores contain an
+//! [`Endpoint`], are driven by the same code.
+//!
+//! ```no_run
+//! use offhook_sip_core::tokio::{Driver, Transports, system_entropy};
+//! use offhook_sip_core::{Endpoint, EndpointConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut transports = Transports::new();
+//! transports.bind_udp("127.0.0.1:5060".parse()?)?;
+//! let mut endpoint = Endpoint::new(EndpointConfig::default(), system_entropy()?);
+//! for (transport, address) in transports.locals() {
+//!     endpoint.add_local(transport, address);
+//! }
+//! let (handle, mut events) = Driver::spawn(endpoint, transports);
+//! while let Some(event) = events.recv().await {
+//!     println!("{event:?}");
+//! }
+//! handle.stop().await?;
+//! # Ok(()) }
+//! ```
+
+mod driver;
+mod handle;
+mod transports;
+
+pub use driver::{Core, Driver, DriverConfig};
+pub use handle::{DriverGone, Handle, PostError};
+pub use transports::{BindError, Transports};
+
+use crate::{Endpoint, EndpointEvent};
+use offhook_sansio::{Entropy, Path, Received, Transmit};
+use std::time::Instant;
+
+/// Randomness of the operating system, for a core.
+pub fn system_entropy() -> Result<Entropy, getrandom::Error> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(Entropy::from_seed(seed))
+}
+
+impl Core for Endpoint {
+    type Event = EndpointEvent;
+
+    fn handle_received(&mut self, now: Instant, received: Received) {
+        Endpoint::handle_received(self, now, received);
+    }
+
+    fn handle_transport_error(&mut self, now: Instant, path: Path) {
+        Endpoint::handle_transport_error(self, now, path);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        Endpoint::handle_timeout(self, now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        Endpoint::poll_transmit(self)
+    }
+
+    fn poll_event(&mut self) -> Option<EndpointEvent> {
+        Endpoint::poll_event(self)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Endpoint::poll_timeout(self)
+    }
+
+    fn begin_stop(&mut self, now: Instant) {
+        self.end_all(now);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_idle()
+    }
+}

@@ -1,0 +1,238 @@
+//! The sockets of a driver.
+
+use bytes::Bytes;
+use offhook_sansio::{Path, Received, Transmit, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::task::Poll;
+use tokio::net::UdpSocket;
+
+/// How large the kernel's buffers of a UDP socket shall be, in bytes: 4 MiB hold some 4,000 requests, a second's
+/// burst that the task may take to come round. The kernel may give less.
+const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// The largest datagram there is.
+const MAX_DATAGRAM_BYTES: usize = 65_536;
+
+/// An address cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Another program, or another socket of this one, uses the port.
+    #[error("{0} is in use")]
+    InUse(SocketAddr),
+    /// The address is not one of this machine.
+    #[error("{0} is not an address of this machine")]
+    NotLocal(SocketAddr),
+    /// The port needs rights that this program has not.
+    #[error("no permission to use {0}")]
+    Denied(SocketAddr),
+    /// Anything else that the system said.
+    #[error("cannot use {address}: {cause}")]
+    System {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl BindError {
+    fn new(address: SocketAddr, cause: io::Error) -> Self {
+        match cause.kind() {
+            io::ErrorKind::AddrInUse => Self::InUse(address),
+            io::ErrorKind::AddrNotAvailable => Self::NotLocal(address),
+            io::ErrorKind::PermissionDenied => Self::Denied(address),
+            _ => Self::System { address, cause },
+        }
+    }
+}
+
+/// The sockets by which a [`Driver`](super::Driver) sends and receives.
+#[derive(Debug, Default)]
+pub struct Transports {
+    udp: Vec<UdpTransport>,
+    buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct UdpTransport {
+    socket: UdpSocket,
+    /// What stands in Via and Contact, and as the local end of paths.
+    address: SocketAddr,
+}
+
+impl Transports {
+    /// How many datagrams are taken from a socket before anything else gets its turn.
+    pub(super) const BATCH: usize = 64;
+
+    /// No sockets.
+    pub fn new() -> Self {
+        Self {
+            udp: Vec::new(),
+            buffer: vec![0; MAX_DATAGRAM_BYTES],
+        }
+    }
+
+    /// Opens a UDP socket and gives the address that peers shall use. Port 0 lets the system choose. For `0.0.0.0`
+    /// or `::` it is the address from which the default route leaves this machine: behind a NAT, and with several
+    /// networks, name the right one with [`bind_udp_as`](Self::bind_udp_as).
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn bind_udp(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
+        let ip = if address.ip().is_unspecified() {
+            default_address(address.is_ipv4()).map_err(|cause| BindError::new(address, cause))?
+        } else {
+            address.ip()
+        };
+        self.bind_udp_as(address, ip)
+    }
+
+    /// Opens a UDP socket that peers reach at another IP address.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn bind_udp_as(&mut self, address: SocketAddr, advertised: IpAddr) -> Result<SocketAddr, BindError> {
+        let socket = open_udp(address).map_err(|cause| BindError::new(address, cause))?;
+        let port = socket
+            .local_addr()
+            .map_err(|cause| BindError::new(address, cause))?
+            .port();
+        let address = SocketAddr::new(advertised, port);
+        self.udp.push(UdpTransport { socket, address });
+        Ok(address)
+    }
+
+    /// What there is, for [`Endpoint::add_local`](crate::Endpoint::add_local).
+    pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
+        self.udp.iter().map(|udp| (Transport::Udp, udp.address)).collect()
+    }
+
+    /// Waits until one of the sockets has something.
+    pub(super) async fn readable(&self) -> usize {
+        poll_fn(|context| {
+            for (index, udp) in self.udp.iter().enumerate() {
+                if udp.socket.poll_recv_ready(context).is_ready() {
+                    return Poll::Ready(index);
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Takes one message from a socket that is readable.
+    pub(super) fn try_receive(&mut self, index: usize) -> Option<Received> {
+        let udp = self.udp.get(index)?;
+        match udp.socket.try_recv_from(&mut self.buffer) {
+            Ok((len, remote)) => Some(Received {
+                path: Path::new(Transport::Udp, udp.address, remote),
+                bytes: Bytes::copy_from_slice(&self.buffer[..len]),
+            }),
+            Err(error) => {
+                if error.kind() != io::ErrorKind::WouldBlock {
+                    tracing::debug!(%error, "cannot receive");
+                }
+                None
+            }
+        }
+    }
+
+    /// Sends one message.
+    pub(super) async fn send(&self, transmit: &Transmit) -> io::Result<()> {
+        let Transmit { path, bytes } = transmit;
+        let udp = match path.transport {
+            Transport::Udp => self.udp_from(path),
+            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => None,
+        };
+        let Some(udp) = udp else {
+            return Err(io::Error::new(
+                io::ErrorKind::AddrNotAvailable,
+                "no such local address",
+            ));
+        };
+        match udp.socket.try_send_to(bytes, path.remote) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                udp.socket.send_to(bytes, path.remote).await?;
+            }
+            result => _ = result?,
+        }
+        Ok(())
+    }
+
+    fn udp_from(&self, path: &Path) -> Option<&UdpTransport> {
+        self.udp.iter().find(|udp| udp.address == path.local)
+    }
+}
+
+fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    // The kernel takes what it can of these.
+    let _ = socket.set_recv_buffer_size(UDP_BUFFER_BYTES);
+    let _ = socket.set_send_buffer_size(UDP_BUFFER_BYTES);
+    socket.bind(&address.into())?;
+    UdpSocket::from_std(socket.into())
+}
+
+/// The address of this machine on its default route. Connecting a UDP socket sends nothing.
+fn default_address(v4: bool) -> io::Result<IpAddr> {
+    let (any, somewhere): (IpAddr, IpAddr) = if v4 {
+        // RFC 5737 and RFC 3849: addresses for documentation, which a default route leads to.
+        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into())
+    } else {
+        let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
+        (Ipv6Addr::UNSPECIFIED.into(), documentation.into())
+    };
+    let socket = StdUdpSocket::bind((any, 0))?;
+    socket.connect((somewhere, 5060))?;
+    Ok(socket.local_addr()?.ip())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_said_to_be() {
+        let mut transports = Transports::new();
+        let first = transports
+            .bind_udp("127.0.0.1:0".parse().expect("valid"))
+            .expect("free");
+        assert!(matches!(transports.bind_udp(first), Err(BindError::InUse(address)) if address == first));
+        let elsewhere = "192.0.2.1:0".parse().expect("valid");
+        assert!(matches!(
+            transports.bind_udp(elsewhere),
+            Err(BindError::NotLocal(_))
+        ));
+    }
+
+    #[tokio::test]
+    async fn datagrams_go_there_and_back_with_their_paths() {
+        let mut transports = Transports::new();
+        let loopback = "127.0.0.1:0".parse().expect("valid");
+        let a = transports.bind_udp(loopback).expect("free");
+        let b = transports.bind_udp(loopback).expect("free");
+        let transmit = Transmit {
+            path: Path::new(Transport::Udp, a, b),
+            bytes: Bytes::from_static(b"hello"),
+        };
+        transports.send(&transmit).await.expect("loopback");
+        let index = transports.readable().await;
+        let received = transports.try_receive(index).expect("readable");
+        assert_eq!(received.path, Path::new(Transport::Udp, b, a));
+        assert_eq!(received.bytes, "hello");
+        assert_eq!(transports.try_receive(index), None);
+        let unknown = Transmit {
+            path: Path::new(Transport::Tcp, a, b),
+            ..transmit
+        };
+        assert!(transports.send(&unknown).await.is_err());
+    }
+}
