@@ -36,6 +36,11 @@
 //! | ITU-T G.711, in wave files | yes: read; not written |
 //! | ITU-T Q.23 and Q.24, DTMF as sound | yes: [`Tone::dtmf`] |
 //! | ITU-T E.180, call progress tones | partly: those of Europe and North America |
+//!
+//! # Features
+//!
+//! `device` adds sound cards, `AudioDevice` (on Linux it needs ALSA's headers to build). Without it there is
+//! [`NullDevice`].
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -55,6 +60,11 @@ mod tone;
 
 pub use bridge::{AudioBridge, BridgeError, BridgeId};
 pub use device::NullDevice;
+#[cfg(feature = "device")]
+pub use device::{
+    AudioDevice, DeviceChoice, DeviceError, DeviceEvent, DeviceHandle, DeviceInfo, DeviceOptions,
+    DeviceStats, Direction, devices,
+};
 pub use file::{
     EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, Recording, Summary,
     WaveError, WaveFile, WavePlayer, WaveRecorder,

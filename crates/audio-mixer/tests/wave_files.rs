@@ -5,6 +5,7 @@ use offhook_audio_mixer::{
     AudioMixer, AudioPort, EndReason, MixerConfig, PlayerEvent, PlayerOptions, Produced, RecordError, Tick,
     WaveError, WaveFile, WavePlayer, WaveRecorder,
 };
+use proptest::prelude::*;
 use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -390,4 +391,29 @@ fn a_path_that_cannot_be_written_is_refused_and_leaves_nothing() {
         assert!(!link.exists() && full.exists(), "only what was made is removed");
     }
     assert_eq!(fs::read_dir(&folder.0).expect("readable").count(), 1);
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_file_is_refused_or_played_but_never_panics(
+        bits in prop::sample::select(vec![8_u16, 16, 24, 32]),
+        channels in 1..4_u16,
+        damage in prop::collection::vec((0..120_usize, any::<u8>()), 0..6),
+        cut in 0..200_usize,
+    ) {
+        let mut bytes = bytes_of(spec(channels, 8_000, bits, SampleFormat::Int), |w| {
+            for i in 0..24 {
+                w.write_sample(i % 100).expect("in range");
+            }
+        });
+        for (at, byte) in damage {
+            if let Some(old) = bytes.get_mut(at) {
+                *old = byte;
+            }
+        }
+        bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(100)));
+        if let Ok(file) = read(&bytes, 16_000) {
+            prop_assert!(file.samples().len() <= 24 * 16 * 4);
+        }
+    }
 }

@@ -1,0 +1,495 @@
+//! A sound card as a port.
+
+use super::ring::{self, Counters, DeviceStats, Inlet, Outlet};
+use crate::port::{AudioPort, Produced, Role, Tick};
+use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+use cpal::{
+    BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedStreamConfigRange,
+};
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use thiserror::Error;
+
+/// Which way sound flows through a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the microphone.
+    Input,
+    /// To the loudspeaker.
+    Output,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Input => "input",
+            Self::Output => "output",
+        })
+    }
+}
+
+/// A device that the system has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeviceInfo {
+    /// What [`DeviceChoice::Named`] takes.
+    pub name: String,
+    /// Whether it has a microphone.
+    pub input: bool,
+    /// Whether it has a loudspeaker.
+    pub output: bool,
+}
+
+/// Which device to open for one direction.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum DeviceChoice {
+    /// What the system calls its default.
+    #[default]
+    Default,
+    /// The device of this name, as in [`DeviceInfo::name`].
+    Named(String),
+    /// None.
+    Off,
+}
+
+/// What to open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// The rate to ask for, in hertz: the mixer's, so that nothing is resampled. A device that does not know it is opened at
+    /// another usual rate. Default 48000.
+    pub sample_rate: u32,
+    /// The microphone.
+    pub input: DeviceChoice,
+    /// The loudspeaker.
+    pub output: DeviceChoice,
+}
+
+impl Default for DeviceOptions {
+    fn default() -> Self {
+        Self {
+            sample_rate: 48_000,
+            input: DeviceChoice::Default,
+            output: DeviceChoice::Default,
+        }
+    }
+}
+
+impl DeviceOptions {
+    fn absent(&self, direction: Direction) -> DeviceError {
+        match direction {
+            Direction::Input => absent(&self.input, direction),
+            Direction::Output => absent(&self.output, direction),
+        }
+    }
+}
+
+/// Why a device was not opened, or was lost.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DeviceError {
+    /// The system has no default device for this direction.
+    #[error("there is no default {direction} device: connect one, or use the null device")]
+    NoDefault {
+        /// The direction.
+        direction: Direction,
+    },
+    /// There is no device of that name.
+    #[error("there is no {direction} device named {name:?}: list the devices to see their names")]
+    NotFound {
+        /// The direction.
+        direction: Direction,
+        /// The name.
+        name: String,
+    },
+    /// The device is there, but another program has it.
+    #[error("the {direction} device is busy: close the program that uses it")]
+    Busy {
+        /// The direction.
+        direction: Direction,
+    },
+    /// The system does not let this program use the device.
+    #[error("the system does not permit to use the {direction} device")]
+    NotPermitted {
+        /// The direction.
+        direction: Direction,
+    },
+    /// Input and output have no rate and sample format in common with this crate.
+    #[error("the devices offer no usual sample rate in 16 or 32 bits")]
+    NoCommonRate,
+    /// The device was taken away.
+    #[error("the {direction} device is gone")]
+    Lost {
+        /// The direction.
+        direction: Direction,
+    },
+    /// Anything else that the system says.
+    #[error("the {direction} device failed: {message}")]
+    System {
+        /// The direction.
+        direction: Direction,
+        /// What the system said.
+        message: String,
+    },
+}
+
+/// What happened to an open device.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// The device works no more: drop it and open another one.
+    Failed(DeviceError),
+    /// The system moved the stream to another device; it goes on.
+    Rerouted(Direction),
+}
+
+/// A sound card as a port: gives what the microphone hears, and plays what it hears itself.
+pub struct AudioDevice {
+    rate: u32,
+    microphone: Option<Outlet>,
+    loudspeaker: Option<Inlet>,
+    input_muted: bool,
+    output_muted: bool,
+}
+
+/// The application's end of an open device. The device is closed when this is dropped.
+pub struct DeviceHandle {
+    /// Held: a stream that is dropped stops.
+    streams: Vec<cpal::Stream>,
+    events: Vec<Consumer<DeviceEvent>>,
+    counters: Arc<Counters>,
+}
+
+/// Lists the devices of the system.
+pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
+    let host = cpal::default_host();
+    let devices = host.devices().map_err(|error| told(Direction::Output, &error))?;
+    let info = |device: cpal::Device| DeviceInfo {
+        name: name_of(&device),
+        input: device.supports_input(),
+        output: device.supports_output(),
+    };
+    Ok(devices.map(info).collect())
+}
+
+impl AudioDevice {
+    /// Opens and starts a device. The port goes to the mixer; the handle stays with the application.
+    ///
+    /// This may block for as long as the system takes: call it before the port goes to the mixer's thread.
+    pub fn open(options: &DeviceOptions) -> Result<(Self, DeviceHandle), DeviceError> {
+        Self::open_chosen(options).map_err(|error| match error {
+            // Some systems name a default device that they cannot open: nothing was lost, it never was there.
+            DeviceError::Lost { direction } => options.absent(direction),
+            error => error,
+        })
+    }
+
+    fn open_chosen(options: &DeviceOptions) -> Result<(Self, DeviceHandle), DeviceError> {
+        let host = cpal::default_host();
+        let input = choose(&host, &options.input, Direction::Input)?;
+        let output = choose(&host, &options.output, Direction::Output)?;
+        let (rate, input, output) = agree(options.sample_rate, input, output)?;
+        let counters = Arc::new(Counters::default());
+        let mut port = Self {
+            rate,
+            microphone: None,
+            loudspeaker: None,
+            input_muted: false,
+            output_muted: false,
+        };
+        let mut handle = DeviceHandle {
+            streams: Vec::new(),
+            events: Vec::new(),
+            counters: Arc::clone(&counters),
+        };
+        if let Some(end) = input {
+            let (inlet, outlet) = ring::ring(rate, &counters, |c| &c.input);
+            handle.start(&end, Ring::Microphone(inlet))?;
+            port.microphone = Some(outlet);
+        }
+        if let Some(end) = output {
+            let (inlet, outlet) = ring::ring(rate, &counters, |c| &c.output);
+            handle.start(&end, Ring::Loudspeaker(outlet))?;
+            port.loudspeaker = Some(inlet);
+        }
+        Ok((port, handle))
+    }
+
+    /// Mutes the microphone: the port is no producer any more. Announce it with
+    /// [`AudioMixer::port_did_change`](crate::AudioMixer::port_did_change).
+    pub fn set_input_muted(&mut self, muted: bool) {
+        self.input_muted = muted;
+    }
+
+    /// Mutes the loudspeaker: the port is no consumer any more. Announce it as well.
+    pub fn set_output_muted(&mut self, muted: bool) {
+        self.output_muted = muted;
+    }
+}
+
+impl AudioPort for AudioDevice {
+    fn sample_rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn role(&self) -> Role {
+        Role {
+            producer: self.microphone.is_some() && !self.input_muted,
+            consumer: self.loudspeaker.is_some() && !self.output_muted,
+        }
+    }
+
+    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+        let heard = self
+            .microphone
+            .as_mut()
+            .is_some_and(|microphone| microphone.pull(frame));
+        if heard { Produced::Audio } else { Produced::Silence }
+    }
+
+    fn consume(&mut self, _: &Tick, frame: &[i16]) {
+        if let Some(loudspeaker) = &mut self.loudspeaker {
+            loudspeaker.push(frame);
+        }
+    }
+}
+
+impl fmt::Debug for AudioDevice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AudioDevice")
+            .field("rate", &self.rate)
+            .field("role", &self.role())
+            .finish_non_exhaustive()
+    }
+}
+
+impl DeviceHandle {
+    /// What happened, oldest first for each direction. At most [`MAX_EVENTS`](Self::MAX_EVENTS) of each wait; later ones are
+    /// dropped.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<DeviceEvent> {
+        self.events.iter_mut().find_map(|events| events.pop().ok())
+    }
+
+    /// Most events of a direction that wait to be polled.
+    pub const MAX_EVENTS: usize = 16;
+
+    /// What was lost so far.
+    pub fn stats(&self) -> DeviceStats {
+        self.counters.stats()
+    }
+
+    fn start(&mut self, end: &End, ring: Ring) -> Result<(), DeviceError> {
+        let (events, polled) = RingBuffer::new(Self::MAX_EVENTS);
+        let watch = Watch {
+            direction: end.direction,
+            events,
+            counters: Arc::clone(&self.counters),
+        };
+        let stream = match end.format {
+            SampleFormat::I16 => end.stream::<i16>(ring, watch),
+            SampleFormat::I32 => end.stream::<i32>(ring, watch),
+            _ => end.stream::<f32>(ring, watch),
+        };
+        let stream = stream.and_then(|stream| stream.play().map(|()| stream));
+        self.streams
+            .push(stream.map_err(|error| told(end.direction, &error))?);
+        self.events.push(polled);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for DeviceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceHandle")
+            .field("stats", &self.stats())
+            .finish_non_exhaustive()
+    }
+}
+
+/// One direction of a device, and how to open it.
+struct End {
+    device: cpal::Device,
+    direction: Direction,
+    config: StreamConfig,
+    format: SampleFormat,
+}
+
+/// The card's end of a ring.
+enum Ring {
+    Microphone(Inlet),
+    Loudspeaker(Outlet),
+}
+
+impl End {
+    fn stream<T>(&self, ring: Ring, mut watch: Watch) -> Result<cpal::Stream, cpal::Error>
+    where
+        T: SizedSample + FromSample<i16>,
+        i16: FromSample<T>,
+    {
+        let channels = usize::from(self.config.channels);
+        let on_error = move |error: cpal::Error| watch.report(&error);
+        match ring {
+            Ring::Microphone(mut inlet) => {
+                let heard = move |data: &[T], _: &cpal::InputCallbackInfo| {
+                    for frame in data.chunks_exact(channels) {
+                        let sum: i32 = frame.iter().map(|&s| i32::from(i16::from_sample_(s))).sum();
+                        inlet.push_one((sum / channels as i32) as i16);
+                    }
+                };
+                self.device.build_input_stream(self.config, heard, on_error, None)
+            }
+            Ring::Loudspeaker(mut outlet) => {
+                let play = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
+                    outlet.begin();
+                    for frame in data.chunks_exact_mut(channels) {
+                        frame.fill(T::from_sample_(outlet.pull_one()));
+                    }
+                };
+                self.device.build_output_stream(self.config, play, on_error, None)
+            }
+        }
+    }
+}
+
+/// Tells the application what the card reports.
+struct Watch {
+    direction: Direction,
+    events: Producer<DeviceEvent>,
+    counters: Arc<Counters>,
+}
+
+impl Watch {
+    fn report(&mut self, error: &cpal::Error) {
+        let event = match error.kind() {
+            ErrorKind::Xrun => {
+                self.counters.glitches.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            // Sound goes on, perhaps with glitches, which are counted.
+            ErrorKind::RealtimeDenied => return,
+            ErrorKind::DeviceChanged => DeviceEvent::Rerouted(self.direction),
+            _ => DeviceEvent::Failed(told(self.direction, error)),
+        };
+        // A full ring means that nobody polls.
+        let _ = self.events.push(event);
+    }
+}
+
+fn choose(
+    host: &cpal::Host,
+    choice: &DeviceChoice,
+    direction: Direction,
+) -> Result<Option<(cpal::Device, Direction)>, DeviceError> {
+    let found = match (choice, direction) {
+        (DeviceChoice::Off, _) => return Ok(None),
+        (DeviceChoice::Default, Direction::Input) => host.default_input_device(),
+        (DeviceChoice::Default, Direction::Output) => host.default_output_device(),
+        (DeviceChoice::Named(name), _) => {
+            let mut devices = host.devices().map_err(|error| told(direction, &error))?;
+            devices.find(|device| name_of(device) == *name)
+        }
+    };
+    let device = found.ok_or_else(|| absent(choice, direction))?;
+    Ok(Some((device, direction)))
+}
+
+fn absent(choice: &DeviceChoice, direction: Direction) -> DeviceError {
+    match choice {
+        DeviceChoice::Named(name) => DeviceError::NotFound {
+            direction,
+            name: name.clone(),
+        },
+        _ => DeviceError::NoDefault { direction },
+    }
+}
+
+/// The first usual rate that both directions know, beginning with the one asked for.
+fn agree(
+    asked: u32,
+    input: Option<(cpal::Device, Direction)>,
+    output: Option<(cpal::Device, Direction)>,
+) -> Result<(u32, Option<End>, Option<End>), DeviceError> {
+    let input = input
+        .map(|(device, direction)| offers(device, direction))
+        .transpose()?;
+    let output = output
+        .map(|(device, direction)| offers(device, direction))
+        .transpose()?;
+    let at = |end: &Option<Offers>, rate| end.as_ref().map(|offers| offers.at(rate));
+    for rate in std::iter::once(asked).chain(USUAL_RATES) {
+        match (at(&input, rate), at(&output, rate)) {
+            (Some(None), _) | (_, Some(None)) => {}
+            (input, output) => return Ok((rate, input.flatten(), output.flatten())),
+        }
+    }
+    Err(DeviceError::NoCommonRate)
+}
+
+/// What a device can do in one direction.
+struct Offers {
+    device: cpal::Device,
+    direction: Direction,
+    ranges: Vec<SupportedStreamConfigRange>,
+}
+
+fn offers(device: cpal::Device, direction: Direction) -> Result<Offers, DeviceError> {
+    let ranges = match direction {
+        Direction::Input => device.supported_input_configs().map(Iterator::collect),
+        Direction::Output => device.supported_output_configs().map(Iterator::collect),
+    };
+    let ranges = ranges.map_err(|error| told(direction, &error))?;
+    Ok(Offers {
+        device,
+        direction,
+        ranges,
+    })
+}
+
+impl Offers {
+    /// How to open the device at a rate: with the fewest channels, rather in 16 bits than in 32.
+    fn at(&self, rate: u32) -> Option<End> {
+        let formats = [SampleFormat::I16, SampleFormat::F32, SampleFormat::I32];
+        let preference = |range: &&SupportedStreamConfigRange| {
+            let format = formats.iter().position(|format| *format == range.sample_format());
+            (range.channels(), format)
+        };
+        let mut ranges: Vec<_> = self.ranges.iter().collect();
+        ranges.retain(|range| range.channels() > 0 && formats.contains(&range.sample_format()));
+        ranges.retain(|range| (range.min_sample_rate()..=range.max_sample_rate()).contains(&rate));
+        let range = ranges.into_iter().min_by_key(preference)?;
+        Some(End {
+            device: self.device.clone(),
+            direction: self.direction,
+            config: StreamConfig {
+                channels: range.channels(),
+                sample_rate: rate,
+                buffer_size: BufferSize::Default,
+            },
+            format: range.sample_format(),
+        })
+    }
+}
+
+fn name_of(device: &cpal::Device) -> String {
+    device
+        .id()
+        .map_or_else(|_| device.to_string(), |id| id.id().to_owned())
+}
+
+/// The library's error in our words.
+fn told(direction: Direction, error: &cpal::Error) -> DeviceError {
+    match error.kind() {
+        ErrorKind::DeviceBusy => DeviceError::Busy { direction },
+        ErrorKind::PermissionDenied => DeviceError::NotPermitted { direction },
+        ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => DeviceError::Lost { direction },
+        _ => DeviceError::System {
+            direction,
+            message: error.to_string(),
+        },
+    }
+}
+
+/// Rates that cards know, the best first.
+const USUAL_RATES: [u32; 6] = [48_000, 44_100, 32_000, 16_000, 96_000, 8_000];
