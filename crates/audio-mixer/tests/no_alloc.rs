@@ -1,7 +1,10 @@
 //! A tick allocates nothing, whatever is connected.
 
-use offhook_audio_mixer::{AudioMixer, Gain, MixerConfig, SamplesPlayer, SamplesRecorder, Slot};
-use std::time::Instant;
+use offhook_audio_mixer::{
+    AudioMixer, AudioPort, Cadence, Gain, MixerConfig, NullDevice, PlayerOptions, SamplesPlayer,
+    SamplesRecorder, Slot, TonePlayer, WaveFile, WavePlayer, WaveRecorder,
+};
+use std::time::{Duration, Instant};
 
 const SECOND: usize = 50;
 
@@ -18,6 +21,7 @@ fn recorder(mixer: &mut AudioMixer, rate: u32) -> Slot {
         .expect("a usual rate")
 }
 
+/// How often a second of ticks asked the allocator for memory; giving some back would show as well.
 fn allocations_of_a_second(mixer: &mut AudioMixer) -> u64 {
     let now = Instant::now();
     let count = allocation_counter::measure(|| {
@@ -25,6 +29,7 @@ fn allocations_of_a_second(mixer: &mut AudioMixer) -> u64 {
             mixer.tick(now);
         }
     });
+    assert_eq!(count.bytes_current, 0, "nothing is freed either");
     count.count_total
 }
 
@@ -58,6 +63,39 @@ fn ticks_allocate_nothing_while_ports_glide_resample_end_and_leave() {
         0,
         "and none when the players have ended"
     );
+}
+
+#[test]
+fn ticks_of_files_and_tones_allocate_nothing() {
+    let path = std::env::temp_dir().join(format!("offhook-no-alloc-{}.wav", std::process::id()));
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(16_000)).expect("a usual rate");
+    let options = PlayerOptions {
+        volume: 70,
+        loop_count: 3,
+        pause_time: Duration::from_millis(55),
+        initial_play: false,
+    };
+    let mut player = WavePlayer::new(WaveFile::from_samples(16_000, vec![500; 3_333]), options);
+    player.start();
+    let mut bell = TonePlayer::new(16_000);
+    bell.play(Cadence::busy());
+    let (recorder, recording) = WaveRecorder::start(&path, 16_000).expect("the temporary folder is writable");
+    let hall = mixer.add_bridge().expect("a bridge");
+    let ports: [Box<dyn AudioPort>; 4] = [
+        Box::new(player),
+        Box::new(bell),
+        Box::new(recorder),
+        Box::new(NullDevice::new(16_000)),
+    ];
+    for port in ports {
+        let slot = mixer.add_port(port).expect("a usual rate");
+        mixer.join(hall, slot).expect("both exist");
+    }
+    assert_eq!(allocations_of_a_second(&mut mixer), 0);
+    drop(mixer);
+    let summary = recording.finish().expect("the disk is fine");
+    std::fs::remove_file(&path).expect("it was written");
+    assert_eq!((summary.samples, summary.overruns), (16_000, 0));
 }
 
 #[test]

@@ -188,6 +188,8 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
 /// A place for a port; the generation grows each time it is vacated.
 struct Slotted<P> {
     generation: u32,
+    /// On the free list; the entry is what an earlier port left.
+    vacant: bool,
     entry: Option<Entry<P>>,
 }
 
@@ -240,10 +242,16 @@ impl<P: AudioPort> AudioMixer<P> {
         let edge = self.edge_of(&port)?;
         let entry = Some(Entry::new(port, edge));
         let index = if let Some(index) = self.free.pop() {
-            self.places[index as usize].entry = entry;
+            let place = &mut self.places[index as usize];
+            place.entry = entry;
+            place.vacant = false;
             index
         } else {
-            self.places.push(Slotted { generation: 0, entry });
+            self.places.push(Slotted {
+                generation: 0,
+                vacant: false,
+                entry,
+            });
             self.voices.resize(self.places.len());
             // A tick puts vacated places on the list, and must not allocate for it.
             self.free.reserve(self.places.len());

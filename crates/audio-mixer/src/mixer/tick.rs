@@ -84,8 +84,11 @@ impl<P: AudioPort> AudioMixer<P> {
         for (index, place) in self.places.iter_mut().enumerate() {
             let Some(entry) = &mut place.entry else { continue };
             entry.settle();
-            if entry.port.is_none() {
-                place.entry = None;
+            // The entry itself stays until its place is used again: a tick frees no memory.
+            if entry.port.is_none() && !place.vacant {
+                entry.memberships.clear();
+                entry.sources.clear();
+                place.vacant = true;
                 self.voices.set_level(index, None);
                 self.free.push(index as u32);
             }
