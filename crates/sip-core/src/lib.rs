@@ -1,7 +1,51 @@
 //! SIP (RFC 3261): messages, URIs, transactions, dialogs, usages and an endpoint, free of I/O, with a Tokio driver.
 //!
-//! The lowest layer is the message: [`Message::parse`] keeps the bytes it was given and marks what is where;
-//! [`Headers::typed`] reads a header field when it is asked for; printing repeats what was not touched.
+//! Layers, each using only those before it: [`uri`] and [`header`] (values) -> [`message`] and [`parse`] (bytes to
+//! messages and back) -> [`transaction`] -> [`dialog`] -> usages ([`invitation`]) -> [`endpoint`].
+//!
+//! The message layer keeps the bytes it was given: [`Message::parse`] marks what is where in one pass,
+//! [`Headers::typed`] reads a header field when it is asked for, and printing repeats what was not touched.
+//! [`Request::check`] says before dispatch whether a request must be refused, and with which status.
+//!
+//! ```
+//! use offhook_sip_core::header::{MaxForwards, To};
+//! use offhook_sip_core::{Message, ParseOptions, Response, StatusCode};
+//!
+//! let wire = "OPTIONS sip:bob@b.test SIP/2.0\r\nVia: SIP/2.0/UDP a.test;branch=z9hG4bK1\r\n\
+//!     Max-Forwards: 70\r\nFrom: <sip:alice@a.test>;tag=1\r\nTo: <sip:bob@b.test>\r\n\
+//!     Call-ID: 1@a.test\r\nCSeq: 7 OPTIONS\r\n\r\n";
+//! let options = ParseOptions::default();
+//! let Message::Request(request) = Message::parse(wire.into(), &options)? else { unreachable!() };
+//! request.check(&options)?;
+//! assert_eq!(request.headers().typed::<MaxForwards>(), Some(Ok(MaxForwards(70))));
+//!
+//! let response = Response::for_request(&request, StatusCode::OK).with_to_tag("2");
+//! assert_eq!(response.headers().typed::<To>().unwrap()?.tag(), Some("2"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What the message layer implements
+//!
+//! | RFC | what | |
+//! |---|---|---|
+//! | 3261 §7, §18.3, §25 | syntax of messages, framing on datagrams and streams | yes |
+//! | 3261 §19.1 | SIP and SIPS URIs, escapes, equivalence | yes |
+//! | 3261 §20 | header fields: a type for each that a user agent acts on; others are read as text | partly: no types for Accept-Encoding, Accept-Language, Alert-Info, Authentication-Info, Call-Info, Content-Language, Error-Info, In-Reply-To, MIME-Version, Priority, Timestamp |
+//! | 3261 §7.4.1 | multipart bodies | no: the body is bytes |
+//! | 4475 | torture messages: all 49 get the verdict of the RFC | yes |
+//! | 5118 | torture messages for IPv6 | no test yet; IPv6 references are read |
+//! | 5626 §3.5.1 | CRLF keep-alive on streams | yes (framing; who sends them is the driver's affair) |
+//! | 3581 | `rport` | yes |
+//! | 3966 | `tel:` URIs | partly: number, parameters, comparison; the grammar of numbers is not checked |
+//! | 3262 | RSeq, RAck | yes |
+//! | 3323, 3325, 7315 | Privacy; P-Asserted-, P-Preferred-Identity; P-Associated-URI | yes |
+//! | 3326 | Reason | yes |
+//! | 3327, 3608 | Path, Service-Route | yes |
+//! | 3515, 3892 | Refer-To, Referred-By | yes |
+//! | 3891, 3911, 4538 | Replaces, Join, Target-Dialog | yes |
+//! | 3903 | SIP-ETag, SIP-If-Match | yes |
+//! | 4028 | Session-Expires, Min-SE | yes |
+//! | 6665 | Event, Subscription-State, Allow-Events | yes |
 
 pub mod dialog;
 pub mod endpoint;
