@@ -106,14 +106,14 @@ impl DelayEstimator {
 
     /// The upper edge of the step below which all but [`LATE_PART`] of the packets lie.
     fn wanted(&self) -> i64 {
-        let mut above = 0.0;
-        for (place, part) in self.histogram.iter().enumerate().rev() {
-            above += part;
-            if above > LATE_PART {
+        let mut below = 0.0;
+        for (place, part) in self.histogram.iter().enumerate() {
+            below += part;
+            if below > 1.0 - LATE_PART {
                 return (place as i64 + 1) * self.step;
             }
         }
-        self.floor
+        self.ceiling
     }
 }
 
