@@ -1,4 +1,78 @@
-//! RTP and RTCP (RFC 3550), jitter buffer and audio codecs as plain values.
+//! RTP and RTCP, an adaptive jitter buffer, and audio codecs: an [`AudioTransport`] eats packets and makes them.
+//!
+//! This crate lies above `offhook-sansio` only and knows nothing of SIP or SDP: whoever negotiated fills an
+//! [`AudioConfig`], whoever owns sockets and a clock drives it. No socket, clock, thread or global random generator is
+//! in here, so a call can be fuzzed, and two of them run against each other in virtual time.
+//!
+//! # Three clocks
+//!
+//! - *Now*, an [`Instant`](std::time::Instant) given with each call, says when packets came and when to report.
+//! - *Media time* counts ticks of a payload's RTP clock: packets are put in order and played by it. The jitter buffer
+//!   knows no other; it is told how many ticks have passed.
+//! - *Wall clock*, a [`WallClock`](offhook_sansio::WallClock) given once, dates sender reports.
+//!
+//! # From socket to ear, and back
+//!
+//! A datagram goes through [`AudioTransport::handle_rtp`], which checks its address, payload type and source, into the
+//! [`jitter::JitterBuffer`]. [`AudioTransport::read`] pulls what is due, decodes it or [conceals](codec::Decoder::conceal)
+//! what is missing, and makes speech a period longer or shorter where the delay or the sender's clock asks for it.
+//! [`AudioTransport::write`] gathers captured audio, encodes and frames it in the buffer that
+//! [`AudioTransport::poll_transmit`] lends out. Once warm, none of this allocates, locks, or logs above trace.
+//!
+//! ```
+//! use offhook_rtp_media::codec::AudioCodec;
+//! use offhook_rtp_media::{AudioConfig, AudioTransport, Playout};
+//! use offhook_sansio::{Entropy, WallClock};
+//! use std::time::{Duration, Instant};
+//!
+//! let (alice, bob) = ("192.0.2.1:4000".parse()?, "192.0.2.2:4000".parse()?);
+//! let mut now = Instant::now();
+//! let clock = WallClock::new(now, Duration::from_hours(500_000));
+//! let codec = AudioCodec::Pcmu;
+//! let mut from = AudioTransport::new(AudioConfig::new(codec, bob), now, clock, Entropy::from_number(1))?;
+//! let mut to = AudioTransport::new(AudioConfig::new(codec, alice), now, clock, Entropy::from_number(2))?;
+//!
+//! let mut playout = Playout::Silence;
+//! for _ in 0..5 {
+//!     from.write(now, &[1000; 160]);
+//!     while let Some(transmit) = from.poll_transmit() {
+//!         to.handle_rtp(now, alice, &mut transmit.bytes.to_vec());
+//!     }
+//!     let mut heard = [0; 160];
+//!     playout = to.read(now, &mut heard);
+//!     now += Duration::from_millis(20);
+//! }
+//! assert_eq!(playout, Playout::Voice);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Standards
+//!
+//! | document | covered |
+//! |---|---|
+//! | RFC 3550, RTP and RTCP | partly: all but mixers, translators and sessions of more than two; APP is passed over |
+//! | RFC 3551, audio profile | partly: PCMU, PCMA, G722 |
+//! | RFC 4585, feedback | partly: headers are read, no feedback is sent |
+//! | RFC 4733, telephone-event | partly: digits, sent and heard; no tones and no other events |
+//! | RFC 4961, symmetric RTP | yes: guarded, see [`PROOF`] and [`SILENCE`] |
+//! | RFC 5506, reduced-size RTCP | partly: accepted, not sent |
+//! | RFC 5761, RTP and RTCP on one port | yes |
+//! | RFC 7587, RTP payload for Opus | partly: mono is sent; stereo is received as mono |
+//! | RFC 8285, header extensions | partly: passed over |
+//! | ITU-T G.711, A-law and µ-law | yes |
+//! | ITU-T G.722 | partly: 64 kbit/s |
+//! | RFC 3389, 3611, 3711, 5764, 8445 | no |
+//!
+//! # RTP bleed
+//!
+//! Whoever follows the address that packets come from can be made to send its audio to a stranger. Here an unexpected
+//! address is neither heard nor sent to before it has sent [`PROOF`] packets in sequence while the expected one was
+//! silent for [`SILENCE`] (or was never heard); an address once heard gives way only to its own SSRC. A stranger who is
+//! first, or sees the packets, can still win: only SRTP shuts him out.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 pub mod codec;
 pub mod dtmf;

@@ -179,3 +179,108 @@ impl Decoder for Decoding {
             .is_ok_and(|samples| samples == pcm.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn voice(samples: usize) -> Vec<i16> {
+        (0..samples)
+            .map(|n| {
+                let t = n as f32 / 48_000.0;
+                let wave: f32 = (1..20)
+                    .map(|harmonic| {
+                        (t * 130.0 * harmonic as f32 * std::f32::consts::TAU).sin() / harmonic as f32
+                    })
+                    .sum();
+                (wave * (t * 9.0).sin() * 6000.0) as i16
+            })
+            .collect()
+    }
+
+    fn payloads(fmtp: &str, pcm: &[i16]) -> Vec<Vec<u8>> {
+        let mut encoder = encoder(OpusParameters::parse(fmtp)).unwrap();
+        let mut payload = [0; 1275];
+        pcm.chunks(960)
+            .map(|frame| {
+                let len = encoder.encode(frame, &mut payload).unwrap();
+                payload[..len].to_vec()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn parameters_are_read_and_broken_ones_passed_over() {
+        let all = "stereo=1;sprop-stereo=1; cbr=1;useinbandfec=1;usedtx=1;maxaveragebitrate=20000;maxplaybackrate=8000";
+        let wanted = OpusParameters {
+            max_playback_rate: 8000,
+            max_average_bitrate: Some(20_000),
+            stereo: true,
+            sprop_stereo: true,
+            cbr: true,
+            use_inband_fec: true,
+            use_dtx: true,
+        };
+        assert_eq!(OpusParameters::parse(all), wanted);
+        let broken = "maxaveragebitrate=5;maxplaybackrate=x;cbr=2;useinbandfec;;=;minptime=10";
+        assert_eq!(OpusParameters::parse(broken), OpusParameters::default());
+    }
+
+    #[test]
+    fn the_peers_wishes_shape_the_packets() {
+        let pcm = voice(48_000 * 2);
+        let octets = |fmtp: &str| payloads(fmtp, &pcm).iter().map(Vec::len).sum::<usize>();
+        assert!((4000..9000).contains(&octets("")), "{}", octets(""));
+        assert!(octets("maxaveragebitrate=12000") < 3500);
+        let constant = payloads("cbr=1", &pcm);
+        assert!(constant.iter().all(|payload| payload.len() == 80));
+        let narrow = payloads("maxplaybackrate=8000", &pcm);
+        for payload in &narrow[5..] {
+            assert_eq!(
+                opus_pure::packet::bandwidth(payload).unwrap(),
+                Bandwidth::Narrowband
+            );
+        }
+        let silent = payloads("usedtx=1", &vec![0; 48_000 * 2]);
+        assert!(silent.iter().filter(|payload| payload.is_empty()).count() > 50);
+    }
+
+    #[test]
+    fn redundancy_brings_a_lost_frame_back_better_than_concealment() {
+        let payloads = payloads("useinbandfec=1", &voice(48_000 * 2));
+        let mut errors = [0.0; 2];
+        for lost in (20..90).step_by(5) {
+            let play = |mode: usize| {
+                let mut decoder = decoder().unwrap();
+                let mut pcm = [0; 960];
+                for payload in &payloads[..lost] {
+                    decoder.decode(payload, &mut pcm).unwrap();
+                }
+                match mode {
+                    0 => assert!(decoder.recover(&payloads[lost + 1], &mut pcm)),
+                    1 => decoder.conceal(&mut pcm),
+                    _ => assert_eq!(decoder.decode(&payloads[lost], &mut pcm), Ok(960)),
+                }
+                pcm
+            };
+            let wanted = play(2);
+            for (mode, error) in errors.iter_mut().enumerate() {
+                let difference = |(a, b): (&i16, &i16)| (f64::from(*a) - f64::from(*b)).powi(2);
+                *error += play(mode).iter().zip(&wanted).map(difference).sum::<f64>();
+            }
+        }
+        assert!(errors[0] < errors[1] / 2.0, "{errors:?}");
+    }
+
+    #[test]
+    fn broken_payloads_are_refused() {
+        let mut decoder = decoder().unwrap();
+        let mut pcm = [0; 5760];
+        for payload in [&[][..], &[0xff, 0xff], &[3, 0]] {
+            assert_eq!(
+                decoder.decode(payload, &mut pcm),
+                Err(CodecError::Payload { len: payload.len() })
+            );
+        }
+    }
+}
