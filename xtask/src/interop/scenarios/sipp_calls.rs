@@ -26,13 +26,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "sipp_asks_for_credentials",
-        shows: "a 407 to our INVITE: we answer it by digest, SIPp verifies, the call comes up",
+        shows: "401 to our INVITE: we answer it by digest, SIPp verifies, the call comes up",
         traffic: Traffic::Media,
         play: sipp_asks_for_credentials,
     },
     Scenario {
         name: "sipp_refuses_credentials",
-        shows: "a 407 again after our digest: exit code 23, and no third attempt",
+        shows: "401 again after our digest: exit code 23, and no third attempt",
         traffic: Traffic::Offer,
         play: sipp_refuses_credentials,
     },
@@ -91,7 +91,7 @@ fn sipp_refuses_credentials(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let call = CommandLine::call(stage, Seat::Second, sipp.uri());
     let mut us = with_account(stage, call, "wrong")?.start(stage, "offhook")?;
     let failure = us.event(stage, "did_fail")?;
-    same("code of the failure", &failure["code"], &407.into())?;
+    same("code of the failure", &failure["code"], &401.into())?;
     us.leaves_with(stage, 23)?;
     sipp.succeeds(stage)
 }
