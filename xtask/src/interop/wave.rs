@@ -2,7 +2,8 @@
 
 use super::disagreement::{Disagreement, holds};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
-use std::f64::consts::TAU;
+use offhook_testkit::audio::{dbfs, tone_level};
+use std::f64::consts::{SQRT_2, TAU};
 use std::path::Path;
 
 /// A sine, by its frequency. Whole periods fit in [`WINDOW_SECONDS`], so two tones do not leak into each other.
@@ -19,9 +20,9 @@ pub(super) const THEIRS: Tone = Tone { hertz: 660.0 };
 /// Peak of the tones that are played, of full scale: loud, and far from clipping.
 const PEAK: f64 = 0.25;
 const WINDOW_SECONDS: f64 = 0.05;
-/// A window holds the tone when this much of its power is the tone's.
-const PURE: f64 = 0.9;
-/// Below this a window counts as silent, in dB of a full-scale sine.
+/// A window holds the tone when it is hardly louder than the tone alone, in dB: 0.5 is a tenth of the power.
+const PURE_DB: f64 = 0.5;
+/// Below this a window counts as silent, in dBFS.
 const SILENT_DB: f64 = -50.0;
 /// How far a codec and a resampler may move the level, in dB.
 const LEVEL_TOLERANCE_DB: f64 = 3.0;
@@ -37,9 +38,9 @@ pub(super) struct Heard {
     pub(super) seconds: f64,
     /// Share of windows without it, between the first and the last that hold it.
     pub(super) gaps: f64,
-    /// Median level in those windows, in dB of a full-scale sine.
+    /// Median level in those windows, in dBFS.
     pub(super) level_db: f64,
-    /// The strongest window of the other tone, in dB of a full-scale sine.
+    /// The strongest window of the other tone, in dBFS.
     pub(super) other_db: f64,
 }
 
@@ -80,7 +81,7 @@ fn judge(heard: &Heard, least_seconds: f64) -> Result<(), Disagreement> {
         level_db,
         other_db,
     } = heard;
-    let sent_db = decibel(PEAK * PEAK);
+    let sent_db = sent_db();
     holds(
         "tone",
         *seconds >= least_seconds,
@@ -108,19 +109,19 @@ fn judge(heard: &Heard, least_seconds: f64) -> Result<(), Disagreement> {
 }
 
 /// Measures a recording window by window.
-fn measure(samples: &[f64], rate: u32, tone: Tone, other: Tone) -> Heard {
+fn measure(samples: &[i16], rate: u32, tone: Tone, other: Tone) -> Heard {
     let window = (f64::from(rate) * WINDOW_SECONDS) as usize;
     let mut holding = Vec::new();
     let mut levels = Vec::new();
-    let mut other_power = 0.0_f64;
+    let mut other_db = f64::NEG_INFINITY;
     for samples in samples.chunks_exact(window) {
-        let power = samples.iter().map(|sample| sample * sample).sum::<f64>() * 2.0 / window as f64;
-        let in_tone = tone_power(samples, rate, tone);
-        other_power = other_power.max(tone_power(samples, rate, other));
-        let holds_tone = decibel(power) > SILENT_DB && in_tone >= PURE * power;
+        let whole = dbfs(samples);
+        let in_tone = tone_level(samples, rate, tone.hertz);
+        other_db = other_db.max(tone_level(samples, rate, other.hertz));
+        let holds_tone = whole > SILENT_DB && in_tone >= whole - PURE_DB;
         holding.push(holds_tone);
         if holds_tone {
-            levels.push(decibel(in_tone));
+            levels.push(in_tone);
         }
     }
     levels.sort_by(f64::total_cmp);
@@ -134,47 +135,28 @@ fn measure(samples: &[f64], rate: u32, tone: Tone, other: Tone) -> Heard {
         seconds: levels.len() as f64 * WINDOW_SECONDS,
         gaps: 1.0 - levels.len() as f64 / between as f64,
         level_db: levels.get(levels.len() / 2).copied().unwrap_or(f64::NEG_INFINITY),
-        other_db: decibel(other_power),
+        other_db,
     }
 }
 
-/// Power of one frequency by Goertzel's recurrence, 1 for a sine of full scale.
-fn tone_power(samples: &[f64], rate: u32, tone: Tone) -> f64 {
-    let coefficient = 2.0 * (TAU * tone.hertz / f64::from(rate)).cos();
-    let (last, before) = samples.iter().fold((0.0, 0.0), |(last, before), sample| {
-        (sample + coefficient * last - before, last)
-    });
-    let magnitude = last * last + before * before - coefficient * last * before;
-    4.0 * magnitude / (samples.len() as f64).powi(2)
+/// The level that a tone is played at.
+fn sent_db() -> f64 {
+    20.0 * (PEAK / SQRT_2).log10()
 }
 
-fn decibel(power: f64) -> f64 {
-    10.0 * power.log10()
-}
-
-/// All samples, full scale being 1; several channels become their mean.
-fn read_mono(path: &Path) -> Result<(Vec<f64>, u32), Disagreement> {
+/// All samples of 16 bits; several channels become their mean.
+fn read_mono(path: &Path) -> Result<(Vec<i16>, u32), Disagreement> {
     let complain = |error: hound::Error| Disagreement::wave(path, &error);
-    let mut reader = WavReader::open(path).map_err(complain)?;
+    let reader = WavReader::open(path).map_err(complain)?;
     let spec = reader.spec();
-    let samples: Vec<f64> = match spec.sample_format {
-        SampleFormat::Int => {
-            let full_scale = f64::from(1_u32 << (spec.bits_per_sample - 1));
-            reader
-                .samples::<i32>()
-                .map(|sample| sample.map(|sample| f64::from(sample) / full_scale))
-                .collect::<Result<_, _>>()
-        }
-        SampleFormat::Float => reader
-            .samples::<f32>()
-            .map(|sample| sample.map(f64::from))
-            .collect(),
-    }
-    .map_err(complain)?;
+    let samples: Vec<i16> = reader
+        .into_samples()
+        .collect::<Result<_, _>>()
+        .map_err(complain)?;
     let channels = usize::from(spec.channels);
     let mono = samples
         .chunks_exact(channels)
-        .map(|frame| frame.iter().sum::<f64>() / channels as f64)
+        .map(|frame| (frame.iter().copied().map(i32::from).sum::<i32>() / channels as i32) as i16)
         .collect();
     Ok((mono, spec.sample_rate))
 }
@@ -185,18 +167,19 @@ mod tests {
 
     const RATE: u32 = 8_000;
 
-    fn sine(tone: Tone, peak: f64, seconds: f64) -> Vec<f64> {
+    fn sine(tone: Tone, peak: f64, seconds: f64) -> Vec<i16> {
         (0..(seconds * f64::from(RATE)) as u32)
-            .map(|index| peak * (TAU * tone.hertz * f64::from(index) / f64::from(RATE)).sin())
+            .map(|index| (TAU * tone.hertz * f64::from(index) / f64::from(RATE)).sin())
+            .map(|sample| (sample * peak * f64::from(i16::MAX)) as i16)
             .collect()
     }
 
-    fn complaint(samples: &[f64]) -> Option<String> {
+    fn complaint(samples: &[i16]) -> Option<String> {
         let heard = measure(samples, RATE, THEIRS, OURS);
         judge(&heard, 1.0).err().map(|error| error.to_string())
     }
 
-    fn check(samples: &[f64], begins_with: &str) {
+    fn check(samples: &[i16], begins_with: &str) {
         let complaint = complaint(samples).expect("a complaint");
         assert!(complaint.starts_with(begins_with), "{complaint}");
     }
@@ -204,20 +187,20 @@ mod tests {
     #[test]
     fn the_right_tone_passes_also_after_silence() {
         assert_eq!(complaint(&sine(THEIRS, PEAK, 1.5)), None);
-        let late = [vec![0.0; 4_000], sine(THEIRS, PEAK, 1.5), vec![0.0; 4_000]].concat();
+        let late = [vec![0; 4_000], sine(THEIRS, PEAK, 1.5), vec![0; 4_000]].concat();
         assert_eq!(complaint(&late), None);
     }
 
     #[test]
     fn silence_the_wrong_tone_and_noise_are_not_the_tone() {
-        check(&vec![0.0; 16_000], "tone:");
+        check(&vec![0; 16_000], "tone:");
         check(&[], "tone:");
         check(&sine(OURS, PEAK, 2.0), "tone:");
         let mut state = 1_u32;
-        let noise: Vec<f64> = (0..16_000)
+        let noise: Vec<i16> = (0..16_000)
             .map(|_| {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                f64::from(state) / f64::from(u32::MAX) - 0.5
+                (state >> 17) as i16 - 0x2000
             })
             .collect();
         check(&noise, "tone:");
@@ -232,7 +215,7 @@ mod tests {
 
     #[test]
     fn an_echo_of_the_other_tone_is_found() {
-        let mixed: Vec<f64> = sine(THEIRS, PEAK, 2.0)
+        let mixed: Vec<i16> = sine(THEIRS, PEAK, 2.0)
             .iter()
             .zip(sine(OURS, PEAK / 20.0, 2.0))
             .map(|(theirs, ours)| theirs + ours)
@@ -244,7 +227,7 @@ mod tests {
     fn missing_packets_are_found_as_gaps() {
         let mut holey = sine(THEIRS, PEAK, 4.0);
         for hole in holey.chunks_mut(4_000) {
-            hole[..800].fill(0.0);
+            hole[..800].fill(0);
         }
         check(&holey, "gaps in the tone:");
     }
