@@ -9,6 +9,7 @@ mod child;
 mod codec;
 mod control;
 mod disagreement;
+mod packets;
 mod ports;
 mod program;
 mod scenarios;
@@ -17,9 +18,10 @@ mod stage;
 mod wave;
 
 use crate::process::{ChoreError, cargo, is_installed, run};
-use capture::{Capture, Traffic};
+use capture::Capture;
 use clap::Args;
 use disagreement::Disagreement;
+use packets::Traffic;
 use ports::PortBlock;
 use scenarios::Scenario;
 use stage::Stage;
@@ -38,6 +40,9 @@ pub(crate) struct Options {
     /// Keep waves, captures and logs of scenarios that passed, too.
     #[arg(long)]
     keep: bool,
+    /// Play with this `offhook` instead of building one, for example a release build.
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
 }
 
 /// What the scenarios are played with, and the Debian package of each.
@@ -76,7 +81,10 @@ pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> 
     demand_peers()?;
     let theatre = Theatre {
         folder: root.join("target/interop"),
-        offhook: build_offhook(root)?,
+        offhook: match &options.program {
+            Some(path) => std::path::absolute(path).map_err(|cause| ChoreError::file(path, cause))?,
+            None => build_offhook(root)?,
+        },
         assets: root.join("xtask/interop"),
     };
     theatre.play(&chosen, options.keep)

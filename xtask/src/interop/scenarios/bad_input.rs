@@ -1,8 +1,8 @@
 //! What users and scripts get wrong, and machines refuse: the documented exit code, one sentence, nothing left behind.
 
 use super::Scenario;
-use crate::interop::capture::Traffic;
 use crate::interop::disagreement::{Disagreement, holds, same};
+use crate::interop::packets::Traffic;
 use crate::interop::ports::{LOOPBACK, Seat};
 use crate::interop::program::CommandLine;
 use crate::interop::stage::Stage;

@@ -3,9 +3,9 @@
 use super::Scenario;
 use super::calls::{check_start, our_uri, speaking};
 use crate::interop::baresip::{Answers, Baresip, Manners};
-use crate::interop::capture::Traffic;
 use crate::interop::codec::Codec;
 use crate::interop::disagreement::{Disagreement, same};
+use crate::interop::packets::Traffic;
 use crate::interop::ports::Seat;
 use crate::interop::program::CommandLine;
 use crate::interop::stage::Stage;

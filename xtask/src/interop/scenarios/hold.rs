@@ -3,9 +3,9 @@
 use super::Scenario;
 use super::calls::{check_start, speaking};
 use crate::interop::baresip::{Baresip, Manners};
-use crate::interop::capture::Traffic;
 use crate::interop::codec::Codec;
 use crate::interop::disagreement::{Disagreement, same};
+use crate::interop::packets::Traffic;
 use crate::interop::ports::Seat;
 use crate::interop::program::{CommandLine, Offhook};
 use crate::interop::stage::Stage;

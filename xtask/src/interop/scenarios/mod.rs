@@ -10,8 +10,8 @@ mod ringing;
 mod sipp_calls;
 mod tones;
 
-use super::capture::Traffic;
 use super::disagreement::Disagreement;
+use super::packets::Traffic;
 use super::stage::Stage;
 
 /// One story, told with real programs.

@@ -2,8 +2,8 @@
 
 use super::Scenario;
 use super::sipp_calls::with_account;
-use crate::interop::capture::Traffic;
 use crate::interop::disagreement::{Disagreement, holds, same};
+use crate::interop::packets::Traffic;
 use crate::interop::ports::{LOOPBACK, Seat};
 use crate::interop::program::CommandLine;
 use crate::interop::sipp::{Play, Sipp};

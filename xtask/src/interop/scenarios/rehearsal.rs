@@ -2,9 +2,9 @@
 
 use super::Scenario;
 use crate::interop::baresip::{Answers, Baresip, Manners};
-use crate::interop::capture::Traffic;
 use crate::interop::codec::Codec;
 use crate::interop::disagreement::Disagreement;
+use crate::interop::packets::Traffic;
 use crate::interop::ports::Seat;
 use crate::interop::sipp::{Play, Sipp};
 use crate::interop::stage::Stage;
