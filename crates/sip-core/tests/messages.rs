@@ -172,6 +172,24 @@ fn faults_that_neither_policy_accepts() {
 }
 
 #[test]
+fn an_answer_carries_no_bare_cr_back() {
+    let wire = HEAD.replace("Call-ID: c", "Call-ID: c\rEvil: 1") + "\r\n";
+    let response = parse(&wire, Policy::Lenient).unwrap_err().response().unwrap();
+    assert!(!response.headers().contains(HeaderName::CallId));
+    assert!(parse(std::str::from_utf8(&response.to_bytes()).unwrap(), Policy::Strict).is_ok());
+}
+
+#[test]
+fn a_folded_line_with_a_bare_lf_is_printed_on_one_line() {
+    let wire = format!("{HEAD}Subject: a\n b\r\n c\r\n\r\n");
+    let printed = parse(&wire, Policy::Lenient).unwrap().to_bytes();
+    assert!(
+        printed.ends_with(b"Subject: a b c\r\nContent-Length: 0\r\n\r\n"),
+        "{printed:?}"
+    );
+}
+
+#[test]
 fn an_ack_or_a_request_without_via_is_not_answered() {
     let ack = HEAD.replace("OPTIONS", "ACK") + "no colon\r\n\r\n";
     assert!(parse(&ack, Policy::Lenient).unwrap_err().response().is_none());

@@ -179,3 +179,12 @@ fn equivalent([a, b]: [&str; 2]) -> bool {
     assert!(a.is_equivalent(&a), "reflexive");
     a.is_equivalent(&b)
 }
+
+#[test]
+fn a_parameter_that_stands_there_twice_does_not_make_a_uri_differ_from_itself() {
+    assert!(equivalent(["sip:a.test;maddr=1.1.1.1;maddr=2.2.2.2"; 2]));
+    assert!(!equivalent([
+        "sip:a.test;maddr=1.1.1.1;maddr=2.2.2.2",
+        "sip:a.test;maddr=1.1.1.1"
+    ]));
+}
