@@ -22,7 +22,8 @@ const SAMPLE_RATE: i32 = 48_000;
     reason = "they are the RFC's parameters, each on or off"
 )]
 pub struct OpusParameters {
-    /// Highest sample rate that the receiver plays, in Hz. Default 48000.
+    /// Highest sample rate that the receiver plays, in Hz. Default 48000. Below 16000 the encoder codes wideband all
+    /// the same, which each receiver decodes.
     pub max_playback_rate: u32,
     /// Highest bit rate that the receiver wishes, in bit/s. Default none.
     pub max_average_bitrate: Option<u32>,
@@ -234,13 +235,15 @@ mod tests {
         assert!(octets("maxaveragebitrate=12000") < 3500);
         let constant = payloads("cbr=1", &pcm);
         assert!(constant.iter().all(|payload| payload.len() == 80));
-        let narrow = payloads("maxplaybackrate=8000", &pcm);
-        for payload in &narrow[5..] {
-            assert_eq!(
-                opus_pure::packet::bandwidth(payload).unwrap(),
-                Bandwidth::Narrowband
-            );
-        }
+        let widest = |fmtp: &str| {
+            let payloads = payloads(fmtp, &pcm);
+            let bandwidths = payloads
+                .iter()
+                .map(|payload| opus_pure::packet::bandwidth(payload).unwrap());
+            bandwidths.map(|bandwidth| bandwidth as i32).max()
+        };
+        assert!(widest("") > Some(Bandwidth::Wideband as i32));
+        assert_eq!(widest("maxplaybackrate=16000"), Some(Bandwidth::Wideband as i32));
         let silent = payloads("usedtx=1", &vec![0; 48_000 * 2]);
         assert!(silent.iter().filter(|payload| payload.is_empty()).count() > 50);
     }
