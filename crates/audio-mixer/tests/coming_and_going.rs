@@ -1,11 +1,11 @@
 //! Ports that come, go and change while the mixer runs: nothing clicks, nobody hears a stranger.
 
 use offhook_audio_mixer::{
-    AudioBridge, AudioMixer, AudioPort, BridgeError, Gain, MixerConfig, MixerError, Produced, Role,
-    SamplesRecorder, Slot, Tick, TickLength,
+    AudioBridge, AudioMixer, AudioPort, BridgeError, Gain, Level, MixerConfig, MixerError, PlayerOptions,
+    Produced, Role, SamplesRecorder, Slot, Tick, TickLength, WaveFile, WavePlayer, WaveRecorder,
 };
 use std::f64::consts::TAU;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const RATE: u32 = 16_000;
 
@@ -103,8 +103,8 @@ fn steepest(samples: &[i16]) -> i32 {
     steps.max().unwrap_or(0)
 }
 
-/// The largest step that a 300 Hz sine takes by itself, and a little more for the glide.
-const SMOOTH: i32 = (AMPLITUDE * TAU * 300.0 / RATE as f64 * 1.1) as i32 + 60;
+/// The largest step that a 307 Hz sine takes by itself, and a little more for the glide.
+const SMOOTH: i32 = (AMPLITUDE * TAU * 307.0 / RATE as f64 * 1.1) as i32 + 60;
 
 fn peak(samples: &[i16]) -> u16 {
     samples.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0)
@@ -112,11 +112,11 @@ fn peak(samples: &[i16]) -> u16 {
 
 #[test]
 fn joining_leaving_muting_and_hanging_up_never_click() {
+    // 307 Hz does not fit a tick: each change falls in the middle of a wave.
     let mut room = Room::new();
-    let (ear, voice) = (room.ear(), room.sine(300.0));
+    let (ear, voice) = (room.ear(), room.sine(307.0));
     let hall = room.mixer.add_bridge().expect("a bridge");
     room.mixer.join(hall, ear).expect("ear joins");
-    // The sine runs from the start, so that each change falls in the middle of a wave.
     room.ticks(3);
     room.mixer.join(hall, voice).expect("voice joins");
     room.ticks(3);
@@ -156,6 +156,55 @@ fn joining_leaving_muting_and_hanging_up_never_click() {
         0,
         "silence after the voice hung up"
     );
+}
+
+#[test]
+fn what_a_joiner_hears_glides_in_and_what_a_leaver_hears_glides_out() {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(307.0));
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    room.mixer.join(hall, voice).expect("voice joins");
+    room.ticks(3);
+    room.mixer.join(hall, ear).expect("ear joins");
+    room.ticks(3);
+    room.mixer.leave(hall, ear).expect("ear leaves");
+    room.ticks(3);
+    let heard = [&[0], room.heard(ear), &[0]].concat();
+    assert_eq!(heard.len(), 4 * 320 + 2, "three ticks as a member, one to fade");
+    assert!(steepest(&heard) <= SMOOTH, "a step of {}", steepest(&heard));
+}
+
+#[test]
+fn the_end_of_a_resampled_sound_is_heard_to_its_last_sample() {
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate");
+    let options = PlayerOptions {
+        pause_time: Duration::from_millis(20),
+        initial_play: false,
+        ..PlayerOptions::default()
+    };
+    let mut player = WavePlayer::new(WaveFile::from_samples(8_000, vec![10_000; 480]), options);
+    player.start();
+    let path = std::env::temp_dir().join(format!("offhook-tail-{}.wav", std::process::id()));
+    let (recorder, recording) = WaveRecorder::start(&path, RATE).expect("the temporary folder is writable");
+    let hall = mixer.add_bridge().expect("a bridge");
+    let ports: [Box<dyn AudioPort>; 2] = [Box::new(player), Box::new(recorder)];
+    for port in ports {
+        let slot = mixer.add_port(port).expect("a usual rate");
+        mixer.join(hall, slot).expect("both exist");
+    }
+    let now = Instant::now();
+    for _ in 0..10 {
+        mixer.tick(now);
+    }
+    recording.finish().expect("the disk is fine");
+    let mut reader = hound::WavReader::open(&path).expect("a wave file");
+    let heard: f64 = reader
+        .samples::<i16>()
+        .map(|s| f64::from(s.expect("whole")))
+        .sum();
+    std::fs::remove_file(&path).expect("it is there");
+    let share = heard / (960.0 * 10_000.0);
+    assert!((share - 1.0).abs() < 0.005, "{share} of the sound was heard");
 }
 
 #[test]
@@ -216,6 +265,73 @@ fn a_port_that_changes_rate_and_role_goes_on_in_the_same_bridge() {
     let before = room.heard(ear).len();
     room.ticks(1);
     assert_eq!(peak(&room.heard(ear)[before..]), 0);
+}
+
+#[test]
+fn a_member_of_two_nested_bridges_is_heard_once_and_until_it_has_left_both() {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(300.0));
+    let (outer, inner) = (
+        room.mixer.add_bridge().expect("one"),
+        room.mixer.add_bridge().expect("two"),
+    );
+    room.mixer.nest(inner, outer).expect("no cycle");
+    for (bridge, slot) in [(outer, ear), (outer, voice), (inner, voice)] {
+        assert_eq!(room.mixer.join(bridge, slot), Ok(true));
+    }
+    let loudness = |room: &mut Room| {
+        room.ticks(2);
+        let heard = room.heard(ear);
+        f64::from(peak(&heard[heard.len() - 320..])) / AMPLITUDE
+    };
+    assert!((loudness(&mut room) - 1.0).abs() < 0.01, "once, not twice");
+    room.mixer.leave(outer, voice).expect("a member");
+    assert!(
+        (loudness(&mut room) - 1.0).abs() < 0.01,
+        "the inner bridge still holds it"
+    );
+    room.mixer.leave(inner, voice).expect("a member");
+    assert!(loudness(&mut room) < 0.01);
+}
+
+#[test]
+fn gains_and_mutes_work_on_either_side_of_a_port() {
+    let mut room = Room::new();
+    let (ear, other_ear, voice) = (room.ear(), room.ear(), room.sine(300.0));
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    for slot in [ear, other_ear, voice] {
+        room.mixer.join(hall, slot).expect("both exist");
+    }
+    let loudness = |room: &mut Room| {
+        room.ticks(2);
+        [ear, other_ear].map(|ear| {
+            let heard = room.heard(ear);
+            (f64::from(peak(&heard[heard.len() - 320..])) / AMPLITUDE * 100.0).round() as i32
+        })
+    };
+    assert_eq!(loudness(&mut room), [100, 100]);
+    room.mixer
+        .set_input_gain(voice, Gain::from_percent(50))
+        .expect("exists");
+    assert_eq!(loudness(&mut room), [50, 50], "softer for all");
+    room.mixer
+        .set_output_gain(ear, Gain::from_percent(50))
+        .expect("exists");
+    assert_eq!(loudness(&mut room), [25, 50], "softer for one");
+    room.mixer.set_output_muted(ear, true).expect("exists");
+    assert_eq!(
+        (loudness(&mut room), room.mixer.output_muted(ear)),
+        ([0, 50], Some(true))
+    );
+    room.mixer.set_output_muted(ear, false).expect("exists");
+    room.mixer.set_input_muted(voice, true).expect("exists");
+    assert_eq!(
+        (loudness(&mut room), room.mixer.input_muted(voice)),
+        ([0, 0], Some(true))
+    );
+    assert_eq!(room.mixer.level(voice), Some(Level::SILENCE));
+    room.mixer.set_input_muted(voice, false).expect("exists");
+    assert_eq!(loudness(&mut room), [25, 50], "gains outlast mutes");
 }
 
 #[test]
