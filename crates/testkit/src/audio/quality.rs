@@ -16,7 +16,7 @@ pub struct Quality {
     pub rate: u32,
     /// How much later the source is heard in the recording, in samples; negative if the recording began later.
     pub delay_samples: f64,
-    /// Normalised correlation of what overlaps, up to 1.
+    /// Normalised correlation of what overlaps, fractions of a sample taken out; up to 1.
     pub correlation: f64,
     /// Segmental signal-to-noise ratio of what overlaps, in decibels, within [`SNR_LIMITS`].
     pub segmental_snr: f64,
@@ -150,7 +150,7 @@ pub fn compare(source: &[i16], recording: &[i16], rate: u32) -> Quality {
     Quality {
         rate,
         delay_samples: alignment.delay_samples as f64 + alignment.fraction,
-        correlation: alignment.correlation,
+        correlation: correlation(&reference, heard),
         segmental_snr: segmental_snr(&reference, heard, rate),
         gain_db: dbfs(heard) - dbfs(&reference),
         source_dbfs: dbfs(source),
@@ -159,6 +159,14 @@ pub fn compare(source: &[i16], recording: &[i16], rate: u32) -> Quality {
         recording_tone: dominant_tone(heard, rate),
         compared: Duration::from_secs_f64(heard.len() as f64 / f64::from(rate)),
     }
+}
+
+/// Normalised correlation of two sounds that lie on each other; 0 if one is silent.
+fn correlation(a: &[i16], b: &[i16]) -> f64 {
+    let product =
+        |x: &[i16], y: &[i16]| -> f64 { x.iter().zip(y).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum() };
+    let energy = (product(a, a) * product(b, b)).sqrt();
+    if energy > 0.0 { product(a, b) / energy } else { 0.0 }
 }
 
 /// The mean over segments of [`SEGMENT`] of the ratio of the reference's energy to that of the difference, each segment
