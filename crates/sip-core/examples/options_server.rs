@@ -2,6 +2,8 @@
 //!
 //! Try it with `sipsak -s sip:127.0.0.1:5060`, or any phone.
 
+#![expect(clippy::print_stderr, reason = "it is a program for a terminal")]
+
 use offhook_sip_core::tokio::{Driver, Transports, system_entropy};
 use offhook_sip_core::{
     Endpoint, EndpointConfig, EndpointEvent, InvitationEvent, InvitationState, StatusCode,

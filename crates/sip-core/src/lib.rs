@@ -47,12 +47,14 @@
 //! | 4028 | Session-Expires, Min-SE | yes |
 //! | 6665 | Event, Subscription-State, Allow-Events | yes |
 
+mod auth;
 pub mod dialog;
 pub mod endpoint;
 pub mod header;
 pub mod invitation;
 pub mod message;
 pub mod parse;
+pub mod registration;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod transaction;
@@ -63,5 +65,6 @@ pub use header::{HeaderError, HeaderName, Headers, NameAddr, TypedHeader};
 pub use invitation::{CommandError, InvitationEvent, InvitationId, InvitationMut, InvitationState, Invite};
 pub use message::{Message, Method, Request, Response, StatusClass, StatusCode};
 pub use parse::{Limits, ParseError, ParseErrorKind, ParseOptions, Policy};
+pub use registration::{Register, RegistrationEvent, RegistrationId, RegistrationState};
 pub use transaction::{Timing, TransactionId, TransactionLimits};
 pub use uri::{Host, SipUri, Uri, UriError};

@@ -5,6 +5,7 @@ use super::event::{EndpointEvent, Statistics};
 use crate::dialog::DialogId;
 use crate::header::{CallId, Via};
 use crate::invitation::InvitationId;
+use crate::registration::RegistrationId;
 use crate::transaction::{RequestError, TransactionId, Transactions};
 use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode, Uri};
 use offhook_sansio::{Entropy, Outbox, Path, Transport};
@@ -16,6 +17,7 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Invitation(InvitationId),
+    Registration(RegistrationId),
     /// The endpoint itself answered: nobody wants to know.
     Nobody,
 }

@@ -2,6 +2,7 @@
 
 use crate::Request;
 use crate::invitation::{InvitationEvent, InvitationId};
+use crate::registration::{RegistrationEvent, RegistrationId};
 use crate::transaction::TransactionId;
 use bytes::Bytes;
 use offhook_sansio::Path;
@@ -17,6 +18,13 @@ pub enum EndpointEvent {
         id: InvitationId,
         /// What.
         event: InvitationEvent,
+    },
+    /// About a registration.
+    Registration {
+        /// Which.
+        id: RegistrationId,
+        /// What.
+        event: RegistrationEvent,
     },
     /// A request whose method the endpoint allows but does not serve by itself. Answer it with
     /// [`Endpoint::respond`](crate::Endpoint::respond).

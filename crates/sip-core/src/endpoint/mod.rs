@@ -14,12 +14,13 @@ pub use event::{EndpointEvent, Statistics, Trace};
 pub(crate) use core::{Core, Owner, body_of};
 
 use crate::invitation::{CommandError, Invitation, InvitationId, InvitationMut, Invite};
+use crate::registration::{Register, RegisterError, Registration, RegistrationId, RegistrationState};
 use crate::transaction::{Essentials, RespondError, Schedule, TransactionEvent, TransactionId, Transactions};
 use crate::{HeaderName, Message, Response};
 use offhook_sansio::{Entropy, Path, Received, Transmit, Transport};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A SIP user agent without I/O (RFC 3261), client and server.
 ///
@@ -30,7 +31,7 @@ use std::time::Instant;
 /// ```
 /// use offhook_sansio::{Entropy, Received, Path, Transport};
 /// use offhook_sip_core::{Body, Endpoint, EndpointConfig, EndpointEvent, Invite, InvitationState, Route};
-/// use std::time::Instant;
+/// use std::time::{Duration, Instant};
 ///
 /// let (alice, bob) = ("192.0.2.1:5060".parse()?, "192.0.2.2:5060".parse()?);
 /// let now = Instant::now();
@@ -57,6 +58,8 @@ pub struct Endpoint {
     core: Core,
     invitations: BTreeMap<InvitationId, Invitation>,
     schedule: Schedule<InvitationId>,
+    registrations: BTreeMap<RegistrationId, Registration>,
+    refreshes: Schedule<RegistrationId>,
     next_id: u64,
 }
 
@@ -67,6 +70,8 @@ impl Endpoint {
             core: Core::new(config, entropy),
             invitations: BTreeMap::new(),
             schedule: Schedule::new(),
+            registrations: BTreeMap::new(),
+            refreshes: Schedule::new(),
             next_id: 0,
         }
     }
@@ -129,8 +134,57 @@ impl Endpoint {
         Some(InvitationMut::new(invitation, &mut self.core, &mut self.schedule))
     }
 
-    /// Ends all calls, each as its state wants it.
+    /// Registers an address of record, and keeps it registered until [`unregister`](Self::unregister).
+    pub fn register(&mut self, now: Instant, register: Register) -> Result<RegistrationId, RegisterError> {
+        let limit = self.core.config.limits.registrations;
+        if self.registrations.len() >= limit {
+            return Err(RegisterError::Limit { limit });
+        }
+        if register.routes.is_empty() {
+            return Err(RegisterError::NoRoute);
+        }
+        self.next_id += 1;
+        let id = RegistrationId(self.next_id);
+        let mut registration = Registration::start(&mut self.core, now, id, register)?;
+        registration.update_schedule(&mut self.refreshes);
+        self.registrations.insert(id, registration);
+        Ok(id)
+    }
+
+    /// Where a registration stands; `None` once it is over.
+    pub fn registration_state(&self, id: RegistrationId) -> Option<RegistrationState> {
+        self.registrations.get(&id).map(Registration::state)
+    }
+
+    /// How long the newest success of a registration is good still.
+    pub fn registration_expires_in(&self, now: Instant, id: RegistrationId) -> Option<Duration> {
+        self.registrations.get(&id)?.expires_in(now)
+    }
+
+    /// Changes how long a registration shall last, in seconds, from its next refresh on.
+    pub fn set_registration_expires(&mut self, id: RegistrationId, seconds: u32) {
+        if let Some(registration) = self.registrations.get_mut(&id) {
+            registration.set_expires(seconds);
+        }
+    }
+
+    /// Registers again at once: after a change of network, or when the user is impatient. Does nothing while a
+    /// REGISTER is on its way.
+    pub fn refresh_registration(&mut self, now: Instant, id: RegistrationId) {
+        self.with_registration(id, |registration, core| registration.refresh(core, now));
+    }
+
+    /// Takes a registration back: REGISTER with Expires 0, behind one that is on its way. It is given 2 s.
+    pub fn unregister(&mut self, now: Instant, id: RegistrationId) {
+        self.with_registration(id, |registration, core| registration.unregister(core, now));
+    }
+
+    /// Ends all calls, each as its state wants it, and all registrations.
     pub fn end_all(&mut self, now: Instant) {
+        let registrations: Vec<RegistrationId> = self.registrations.keys().copied().collect();
+        for id in registrations {
+            self.unregister(now, id);
+        }
         let ids: Vec<InvitationId> = self.invitations.keys().copied().collect();
         for id in ids {
             if let Some(mut invitation) = self.invitation(id) {
@@ -140,9 +194,9 @@ impl Endpoint {
         }
     }
 
-    /// True when all calls are over for their owner.
+    /// True when all calls and registrations are over for their owner.
     pub fn is_idle(&self) -> bool {
-        self.invitations.values().all(Invitation::is_disconnected)
+        self.registrations.is_empty() && self.invitations.values().all(Invitation::is_disconnected)
     }
 
     /// Answers a request that came out as [`EndpointEvent::Request`]. Make the response with
@@ -189,6 +243,9 @@ impl Endpoint {
         while let Some(id) = self.schedule.due(now) {
             self.with_invitation(id, |invitation, core| invitation.handle_timeout(core, now));
         }
+        while let Some(id) = self.refreshes.due(now) {
+            self.with_registration(id, |registration, core| registration.handle_timeout(core, now));
+        }
         self.handle_transactions(now);
     }
 
@@ -211,7 +268,8 @@ impl Endpoint {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.schedule.soonest_or(self.core.transactions.poll_timeout())
+        let transactions = self.core.transactions.poll_timeout();
+        self.refreshes.soonest_or(self.schedule.soonest_or(transactions))
     }
 
     fn fresh_id(&mut self) -> InvitationId {
@@ -240,35 +298,52 @@ impl Endpoint {
     /// Gives what the transactions have to say to whom it concerns.
     fn handle_transactions(&mut self, now: Instant) {
         while let Some(event) = self.core.transactions.poll_event() {
-            match event {
-                TransactionEvent::Response { id, response, path } => {
-                    self.with_owner(id, |invitation, core| {
-                        invitation.handle_response(core, now, id, &response, path);
-                    });
-                }
-                TransactionEvent::Failed { id, failure } => {
-                    self.with_owner(id, |invitation, core| {
-                        invitation.handle_failure(core, now, id, failure);
-                    });
-                }
-                TransactionEvent::Ack { id, request } => {
-                    if let Ok(essentials) = Essentials::of_request(&request) {
-                        self.with_owner(id, |invitation, core| {
-                            invitation.handle_ack(core, now, &essentials, &request);
-                        });
-                    }
-                }
-                TransactionEvent::Ended { id } => {
-                    self.with_owner(id, |invitation, _| invitation.handle_ended(id));
-                    self.core.owners.remove(&id);
-                }
+            let id = event.id();
+            match self.core.owners.get(&id).copied() {
+                Some(Owner::Invitation(owner)) => self.tell_invitation(now, owner, &event),
+                Some(Owner::Registration(owner)) => self.tell_registration(now, owner, &event),
+                Some(Owner::Nobody) | None => {}
+            }
+            if let TransactionEvent::Ended { id } = event {
+                self.core.owners.remove(&id);
             }
         }
     }
 
-    fn with_owner(&mut self, id: TransactionId, act: impl FnOnce(&mut Invitation, &mut Core)) {
-        if let Some(Owner::Invitation(id)) = self.core.owners.get(&id) {
-            self.with_invitation(*id, act);
+    fn tell_invitation(&mut self, now: Instant, owner: InvitationId, event: &TransactionEvent) {
+        self.with_invitation(owner, |invitation, core| match event {
+            TransactionEvent::Response { id, response, path } => {
+                invitation.handle_response(core, now, *id, response, *path);
+            }
+            TransactionEvent::Failed { id, failure } => invitation.handle_failure(core, now, *id, *failure),
+            TransactionEvent::Ack { request, .. } => {
+                if let Ok(essentials) = Essentials::of_request(request) {
+                    invitation.handle_ack(core, now, &essentials, request);
+                }
+            }
+            TransactionEvent::Ended { id } => invitation.handle_ended(*id),
+        });
+    }
+
+    fn tell_registration(&mut self, now: Instant, owner: RegistrationId, event: &TransactionEvent) {
+        self.with_registration(owner, |registration, core| match event {
+            TransactionEvent::Response { id, response, .. } => {
+                registration.handle_response(core, now, *id, response);
+            }
+            TransactionEvent::Failed { id, failure } => registration.handle_failure(core, now, *id, *failure),
+            TransactionEvent::Ack { .. } | TransactionEvent::Ended { .. } => {}
+        });
+    }
+
+    /// Lets a registration act, and keeps its deadline and its life up to date.
+    fn with_registration(&mut self, id: RegistrationId, act: impl FnOnce(&mut Registration, &mut Core)) {
+        let Some(registration) = self.registrations.get_mut(&id) else {
+            return;
+        };
+        act(registration, &mut self.core);
+        registration.update_schedule(&mut self.refreshes);
+        if registration.is_over() {
+            self.registrations.remove(&id);
         }
     }
 

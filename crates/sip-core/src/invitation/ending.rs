@@ -130,7 +130,7 @@ impl Invitation {
             return;
         }
         let bye = self.byes.swap_remove(index);
-        let answerable = self.is_answerable(response);
+        let answerable = self.auth.can_answer(response);
         if bye.of_fork {
             return;
         }

@@ -174,8 +174,7 @@ impl<'a> InvitationMut<'a> {
 
     /// The user name of the credentials; `None` without any.
     pub fn auth_username(&self) -> Option<&str> {
-        let authenticator = self.invitation.authenticator.as_ref()?;
-        Some(authenticator.credentials().username())
+        self.invitation.auth.username()
     }
 
     /// The way by which the newest INVITE went or came.

@@ -4,6 +4,7 @@ use super::{
     Cause, DescriptionKind, Invitation, InvitationEvent, InvitationId, InvitationState, Originator,
     ReceivedInvite, Timer, Unacked, internal, push_extra,
 };
+use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
 use crate::endpoint::{Body, Core, body_of};
 use crate::header::Contact;
@@ -50,7 +51,7 @@ impl Invitation {
             routes: Vec::new(),
             route: 0,
             path,
-            authenticator: None,
+            auth: Auth::new(None, &mut core.entropy),
             number: essentials.cseq.number,
             offer: None,
             sent: Vec::new(),

@@ -18,13 +18,13 @@ pub use state::InvitationState;
 
 pub(crate) use in_dialog::InDialog;
 
+use crate::auth::Auth;
 use crate::dialog::Dialog;
 use crate::endpoint::{Body, Core, EndpointEvent, Owner, Route, SendError};
 use crate::header::{CallId, Contact};
 use crate::transaction::{Failure, Schedule, TransactionId};
 use crate::{HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
-use offhook_digest::{Authenticator, Protects, Signed};
 use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ pub(crate) struct Invitation {
     route: usize,
     /// The way by which the newest INVITE went or came.
     path: Path,
-    authenticator: Option<Authenticator>,
+    auth: Auth,
     /// CSeq of the newest initial INVITE.
     number: u32,
     /// What our newest INVITE or re-INVITE offers.
@@ -309,59 +309,8 @@ impl Invitation {
             }
             _ => {}
         }
-        self.authorize(request);
+        self.auth.authorize(request);
     }
-
-    /// Adds what the credentials say to the challenges that are known.
-    fn authorize(&mut self, request: &mut Request) {
-        let Some(authenticator) = &mut self.authenticator else {
-            return;
-        };
-        let uri = request.uri_bytes().clone();
-        let answers = authenticator.answers(&Signed {
-            method: request.method().as_str(),
-            uri: &String::from_utf8_lossy(&uri),
-            body: request.body(),
-        });
-        for answer in answers {
-            let name = match answer.protects {
-                Protects::Server => HeaderName::Authorization,
-                Protects::Proxy => HeaderName::ProxyAuthorization,
-            };
-            request.headers_mut().push(name, answer.value);
-        }
-    }
-
-    /// Looks at the final response to a request of ours; true when it was a challenge that can be answered.
-    fn is_answerable(&mut self, response: &Response) -> bool {
-        let Some(authenticator) = &mut self.authenticator else {
-            return false;
-        };
-        let Some((protects, values)) = challenges(response) else {
-            authenticator.handle_success();
-            return false;
-        };
-        authenticator
-            .handle_challenges(protects, values)
-            .inspect_err(|error| tracing::debug!(%error, "a challenge is not answered"))
-            .is_ok()
-    }
-}
-
-/// The challenges of a 401 or 407.
-pub(crate) fn challenges(response: &Response) -> Option<(Protects, Vec<&str>)> {
-    let (protects, name) = match response.status() {
-        StatusCode::UNAUTHORIZED => (Protects::Server, HeaderName::WwwAuthenticate),
-        StatusCode::PROXY_AUTHENTICATION_REQUIRED => (Protects::Proxy, HeaderName::ProxyAuthenticate),
-        _ => return None,
-    };
-    let values = response.headers().get_all(name);
-    Some((
-        protects,
-        values
-            .filter_map(|value| std::str::from_utf8(value).ok())
-            .collect(),
-    ))
 }
 
 /// Refuses a status that does not end an INVITE without a call.

@@ -4,12 +4,12 @@ use super::{
     Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationId, InvitationState, Invite,
     Originator, SentAck, SentBye, SentInvite, Unanswered, failure_cause, internal, push_extra,
 };
+use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
 use crate::endpoint::{Body, Core, SendError, body_of};
 use crate::header::{CSeq, From, MaxForwards, Route as RouteHeader, To};
 use crate::transaction::{Failure, TransactionId};
 use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
-use offhook_digest::Authenticator;
 use offhook_sansio::{Deadlines, Path};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -23,9 +23,7 @@ impl Invitation {
         invite: Invite,
     ) -> Result<Self, SendError> {
         let first = core.path_of(&invite.routes[0]);
-        let authenticator = invite
-            .credentials
-            .map(|credentials| Authenticator::new(credentials, core.entropy.fork()));
+        let auth = Auth::new(invite.credentials, &mut core.entropy);
         let mut invitation = Self {
             id,
             state: InvitationState::Null,
@@ -43,7 +41,7 @@ impl Invitation {
             })?,
             routes: invite.routes,
             route: 0,
-            authenticator,
+            auth,
             number: 0,
             offer: invite.offer,
             sent: Vec::new(),
@@ -212,7 +210,7 @@ impl Invitation {
 
     /// The first 2xx wins; the early dialogs of other forks are let go when their own 2xx comes, or never does.
     fn establish(&mut self, core: &mut Core, index: usize, dialog: Dialog, response: &Response) {
-        let _ = self.is_answerable(response);
+        let _ = self.auth.can_answer(response);
         for fork in self.forks.drain(..) {
             core.dialogs.remove(fork.id());
         }
@@ -332,7 +330,7 @@ impl Invitation {
     fn handle_rejected(&mut self, core: &mut Core, now: Instant, response: &Response) {
         let status = response.status();
         let is_ending = self.state == InvitationState::Disconnecting;
-        let answerable = self.is_answerable(response);
+        let answerable = self.auth.can_answer(response);
         if is_ending {
             self.finish(core, Originator::Local, Cause::Response(response.clone()));
         } else if self.state == InvitationState::Disconnected || self.dialog.is_some() {

@@ -48,7 +48,7 @@ impl Invitation {
         index: usize,
         response: &Response,
     ) {
-        let _ = self.is_answerable(response);
+        let _ = self.auth.can_answer(response);
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(response.headers());
         }
@@ -94,7 +94,7 @@ impl Invitation {
         response: &Response,
         was_cancelled: bool,
     ) {
-        let answerable = self.is_answerable(response);
+        let answerable = self.auth.can_answer(response);
         if self.state != InvitationState::Reinviting {
             return;
         }

@@ -6,6 +6,7 @@
 
 mod client_invite;
 mod client_other;
+mod event;
 mod key;
 mod machine;
 mod schedule;
@@ -14,11 +15,10 @@ mod server_other;
 mod table;
 mod timing;
 
+pub use event::{Incoming, RequestError, RespondError, TransactionEvent, TransactionId, TransactionLimits};
 pub use key::{EssentialError, Essentials};
 pub use machine::Failure;
-pub use table::{
-    Incoming, RequestError, RespondError, TransactionEvent, TransactionId, TransactionLimits, Transactions,
-};
+pub use table::Transactions;
 pub use timing::Timing;
 
 pub(crate) use schedule::Schedule;

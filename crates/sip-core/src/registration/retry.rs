@@ -1,0 +1,111 @@
+//! When to refresh, and when to try again.
+
+use crate::{HeaderName, Response, StatusCode};
+use offhook_sansio::Entropy;
+use std::time::Duration;
+
+/// When to refresh what is good for this long: half a minute before its end, or at half time if that is later.
+pub(super) fn refresh_after(expires: Duration) -> Duration {
+    let early = expires.saturating_sub(Duration::from_secs(30));
+    early.max(expires / 2).max(Duration::from_secs(1))
+}
+
+/// What went wrong with the last of all routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The registrar answered.
+    Refused(StatusCode),
+    /// It did not.
+    Silent,
+    /// Nothing could be sent.
+    Unreachable,
+}
+
+/// RFC 5626 §4.5: the base where all flows failed, and the upper limit.
+const BACKOFF_BASE: Duration = Duration::from_secs(30);
+const BACKOFF_LIMIT: Duration = Duration::from_mins(30);
+
+/// How long to wait after the `failures`-th failure in a row, counted from 1.
+///
+/// What the user must mend (password, interval) is tried each one or two minutes; what the server should mend, each
+/// 15 to 40 s as long as it answers; and one that cannot be reached after 50-100 % of a span that doubles from 30 s to
+/// half an hour (RFC 5626 §4.5). The spread keeps the phones of a building apart when their server comes back.
+pub(super) fn retry_after(trouble: Trouble, failures: u32, entropy: &mut Entropy) -> Duration {
+    let between = |low, high, entropy: &mut Entropy| {
+        entropy.duration(Duration::from_secs(low), Duration::from_secs(high))
+    };
+    match trouble {
+        Trouble::Refused(
+            StatusCode::UNAUTHORIZED
+            | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+            | StatusCode::FORBIDDEN
+            | StatusCode::NOT_FOUND
+            | StatusCode::INTERVAL_TOO_BRIEF,
+        ) => between(60, 120, entropy),
+        Trouble::Refused(_) => between(15, 40, entropy),
+        Trouble::Silent | Trouble::Unreachable => {
+            let doublings = failures.saturating_sub(1).min(6);
+            let span = (BACKOFF_BASE * (1 << doublings)).min(BACKOFF_LIMIT);
+            entropy.duration(span / 2, span)
+        }
+    }
+}
+
+/// The seconds of Retry-After (RFC 3261 §20.33), at most an hour: longer is for the user to decide.
+pub(super) fn asked_for(response: &Response) -> Option<Duration> {
+    let value = response.headers().get_str(HeaderName::RetryAfter)?;
+    let digits = value.bytes().take_while(u8::is_ascii_digit).count();
+    let seconds: u64 = value[..digits].parse().ok()?;
+    Some(Duration::from_secs(seconds.min(3600)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refresh_is_half_a_minute_early_or_at_half_time() {
+        let seconds = |expires| refresh_after(Duration::from_secs(expires)).as_secs();
+        assert_eq!(
+            (seconds(600), seconds(60), seconds(40), seconds(1)),
+            (570, 30, 20, 1)
+        );
+    }
+
+    #[test]
+    fn waits_are_spread_and_double_up_to_half_an_hour_for_a_dead_server() {
+        let mut entropy = Entropy::from_number(1);
+        for (failures, low, high) in [
+            (1, 15, 30),
+            (2, 30, 60),
+            (3, 60, 120),
+            (7, 900, 1800),
+            (99, 900, 1800),
+        ] {
+            for _ in 0..50 {
+                let wait = retry_after(Trouble::Silent, failures, &mut entropy);
+                assert!((low..=high).contains(&wait.as_secs()), "{failures}: {wait:?}");
+            }
+        }
+        let refused = retry_after(Trouble::Refused(StatusCode::UNAUTHORIZED), 1, &mut entropy);
+        assert!((60..=120).contains(&refused.as_secs()));
+        let other = retry_after(
+            Trouble::Refused(StatusCode::SERVER_INTERNAL_ERROR),
+            9,
+            &mut entropy,
+        );
+        assert!((15..=40).contains(&other.as_secs()));
+    }
+
+    #[test]
+    fn retry_after_is_read_with_its_comment_and_within_reason() {
+        let read = |value: &str| {
+            let mut response = Response::new(StatusCode::SERVICE_UNAVAILABLE);
+            response.headers_mut().push(HeaderName::RetryAfter, value);
+            asked_for(&response).map(|wait| wait.as_secs())
+        };
+        assert_eq!(read("120 (I'm in a meeting)"), Some(120));
+        assert_eq!(read("999999"), Some(3600));
+        assert_eq!(read("soon"), None);
+    }
+}

@@ -1,0 +1,332 @@
+//! Registering with a registrar that the test plays (RFC 3261 §10), in virtual time.
+
+mod support;
+
+use offhook_digest::{Credentials, Signed, Verifier, VerifierConfig, VerifyError};
+use offhook_sansio::{Entropy, Transport};
+use offhook_sip_core::RegistrationState::{Registered, Registering, Unregistered, Unregistering};
+use offhook_sip_core::{
+    EndpointConfig, EndpointEvent, HeaderName, Method, Register, RegistrationEvent, RegistrationId,
+    RegistrationState, Request, Response, Route, StatusCode,
+};
+use std::time::{Duration, Instant};
+use support::{ALICE, BOB, Net, Peer};
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// How the registrar answers the `n`-th REGISTER.
+type Script = Box<dyn FnMut(usize, &Request, Instant) -> Response>;
+
+struct World {
+    net: Net,
+    script: Script,
+    requests: Vec<(Duration, Request)>,
+    id: RegistrationId,
+}
+
+impl World {
+    fn new(script: Script, change: impl FnOnce(&mut Register)) -> Self {
+        let mut config = EndpointConfig::default();
+        config.allow.push(Method::Register);
+        let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
+        let route = Route::new(Transport::Udp, BOB.parse().expect("valid"));
+        let mut register = Register::new("sip:alice@example.com".parse().expect("valid"), route);
+        register.credentials = Some(Credentials::new("alice", "wonderland"));
+        change(&mut register);
+        let now = net.now;
+        let id = net
+            .alice()
+            .endpoint
+            .register(now, register)
+            .expect("it can be sent");
+        let mut world = Self {
+            net,
+            script,
+            requests: Vec::new(),
+            id,
+        };
+        world.run(SHORT);
+        world
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.net.now + span;
+        while self.net.now < end {
+            self.net.run(Duration::from_millis(50).min(end - self.net.now));
+            let events = std::mem::take(&mut self.net.bob().events);
+            for event in events {
+                let EndpointEvent::Request { id, request, .. } = event else {
+                    continue;
+                };
+                let now = self.net.now;
+                let response = (self.script)(self.requests.len(), &request, now);
+                self.requests.push((now - self.net.start, request));
+                self.net
+                    .bob()
+                    .endpoint
+                    .respond(now, id, response)
+                    .expect("it waits");
+            }
+        }
+    }
+
+    fn events(&self) -> impl Iterator<Item = &RegistrationEvent> {
+        self.net.peers[0].events.iter().filter_map(|event| match event {
+            EndpointEvent::Registration { event, .. } => Some(event),
+            _ => None,
+        })
+    }
+
+    fn states(&self) -> Vec<RegistrationState> {
+        self.events()
+            .filter_map(|event| match event {
+                RegistrationEvent::StateChanged { state, .. } => Some(*state),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn header(&self, index: usize, name: HeaderName<'_>) -> Option<&str> {
+        self.requests[index].1.headers().get_str(name)
+    }
+
+    fn unregister(&mut self) {
+        let (now, id) = (self.net.now, self.id);
+        self.net.alice().endpoint.unregister(now, id);
+        self.run(SHORT);
+    }
+}
+
+fn accept(request: &Request, seconds: u32) -> Response {
+    let mut response = Response::for_request(request, StatusCode::OK);
+    let contact = request.headers().get_str(HeaderName::Contact).expect("a Contact");
+    if seconds > 0 {
+        response.headers_mut().push(
+            HeaderName::Contact,
+            format!("<sip:other@192.0.2.77>;expires=9, {contact};expires={seconds}"),
+        );
+    }
+    response
+}
+
+fn grant(seconds: u32) -> Script {
+    Box::new(move |_, request, _| accept(request, seconds))
+}
+
+fn refuse(status: StatusCode) -> Script {
+    Box::new(move |_, request, _| Response::for_request(request, status))
+}
+
+#[test]
+fn a_registration_is_refreshed_before_it_expires() {
+    let mut world = World::new(grant(600), |_| {});
+    assert_eq!(world.states(), [Registering, Registered]);
+    let succeeded = world.events().find_map(|event| match event {
+        RegistrationEvent::Succeeded {
+            contacts,
+            expires,
+            contact,
+            ..
+        } => Some((contact.to_string(), contacts.len(), expires.as_secs())),
+        _ => None,
+    });
+    assert_eq!(succeeded, Some(("<sip:alice@192.0.2.1:5060>".to_owned(), 2, 600)));
+    assert_eq!(
+        world.requests[0].1.uri().expect("valid").to_string(),
+        "sip:example.com"
+    );
+    world.run(Duration::from_secs(565));
+    assert_eq!(world.requests.len(), 1);
+    world.run(Duration::from_secs(10));
+    assert_eq!(world.requests.len(), 2);
+    assert_eq!(
+        world.header(0, HeaderName::CallId),
+        world.header(1, HeaderName::CallId)
+    );
+    assert_eq!(world.header(1, HeaderName::CSeq), Some("2 REGISTER"));
+}
+
+#[test]
+fn what_the_registrar_grants_counts_not_what_was_asked() {
+    let mut world = World::new(grant(60), |_| {});
+    world.run(Duration::from_secs(29));
+    assert_eq!(world.requests.len(), 1);
+    world.run(Duration::from_secs(2));
+    assert_eq!(world.requests.len(), 2);
+}
+
+#[test]
+fn the_password_is_proven_and_the_nonce_used_again() {
+    let mut verifier = Verifier::new(VerifierConfig::new("example.com"), Entropy::from_number(9));
+    let script: Script = Box::new(move |_, request, now| {
+        let signed = Signed {
+            method: "REGISTER",
+            uri: "sip:example.com",
+            body: b"",
+        };
+        let value = request.headers().get_str(HeaderName::Authorization);
+        let verdict = value.map(|value| verifier.verify(now, value, &signed, |_| Some("wonderland".into())));
+        if let Some(Ok(_)) = verdict {
+            return accept(request, 120);
+        }
+        let mut response = Response::for_request(request, StatusCode::UNAUTHORIZED);
+        for challenge in verifier.challenges(now, verdict == Some(Err(VerifyError::Stale))) {
+            response
+                .headers_mut()
+                .push(HeaderName::WwwAuthenticate, challenge);
+        }
+        response
+    });
+    let mut world = World::new(script, |_| {});
+    assert_eq!(world.states(), [Registering, Registered]);
+    assert_eq!(world.requests.len(), 2);
+    assert!(
+        world
+            .header(1, HeaderName::Authorization)
+            .is_some_and(|value| value.contains("nc=00000001"))
+    );
+    world.run(Duration::from_secs(95));
+    assert_eq!(world.requests.len(), 3, "the refresh needs no new challenge");
+    assert!(
+        world
+            .header(2, HeaderName::Authorization)
+            .is_some_and(|value| value.contains("nc=00000002"))
+    );
+}
+
+#[test]
+fn a_wrong_password_is_tried_once_and_then_only_each_minute_or_two() {
+    let mut nonce = 0;
+    let script: Script = Box::new(move |_, request, _| {
+        nonce += 1;
+        let mut response = Response::for_request(request, StatusCode::UNAUTHORIZED);
+        let challenge = format!("Digest realm=\"r\", nonce=\"{nonce}\"");
+        response
+            .headers_mut()
+            .push(HeaderName::WwwAuthenticate, challenge);
+        response
+    });
+    let mut world = World::new(script, |_| {});
+    world.run(Duration::from_secs(50));
+    assert_eq!(world.requests.len(), 2);
+    let failed = world.events().find_map(|event| match event {
+        RegistrationEvent::Failed { cause, retry_after } => Some((cause.status(), retry_after.as_secs())),
+        _ => None,
+    });
+    let (status, wait) = failed.expect("it failed");
+    assert_eq!(status, Some(StatusCode::UNAUTHORIZED));
+    assert!((60..=120).contains(&wait));
+    world.run(Duration::from_secs(80));
+    assert!(world.requests.len() > 2, "it is tried again");
+}
+
+#[test]
+fn a_423_raises_the_interval_once() {
+    let script: Script = Box::new(|_, request, _| {
+        if request.headers().get_str(HeaderName::Expires) == Some("1800") {
+            return accept(request, 1800);
+        }
+        let mut response = Response::for_request(request, StatusCode::INTERVAL_TOO_BRIEF);
+        response.headers_mut().push(HeaderName::MinExpires, "1800");
+        response
+    });
+    let world = World::new(script, |_| {});
+    assert_eq!(world.requests.len(), 2);
+    assert_eq!(world.states(), [Registering, Registered]);
+
+    let stubborn: Script = Box::new(|_, request, _| {
+        let mut response = Response::for_request(request, StatusCode::INTERVAL_TOO_BRIEF);
+        response.headers_mut().push(HeaderName::MinExpires, "700");
+        response
+    });
+    let mut world = World::new(stubborn, |_| {});
+    world.run(Duration::from_secs(50));
+    assert_eq!(world.requests.len(), 2);
+    assert_eq!(world.states(), [Registering, Unregistered]);
+}
+
+#[test]
+fn a_refusal_goes_to_the_next_route_and_then_waits() {
+    let mut world = World::new(refuse(StatusCode::SERVER_INTERNAL_ERROR), |register| {
+        register.routes.push(register.routes[0].clone());
+    });
+    world.run(Duration::from_secs(14));
+    assert_eq!(world.requests.len(), 2);
+    world.run(Duration::from_secs(27));
+    assert!(world.requests.len() >= 4);
+}
+
+#[test]
+fn retry_after_of_the_server_is_heeded() {
+    let script: Script = Box::new(|_, request, _| {
+        let mut response = Response::for_request(request, StatusCode::SERVICE_UNAVAILABLE);
+        response.headers_mut().push(HeaderName::RetryAfter, "300");
+        response
+    });
+    let mut world = World::new(script, |_| {});
+    world.run(Duration::from_secs(298));
+    assert_eq!(world.requests.len(), 1);
+    world.run(Duration::from_secs(5));
+    assert_eq!(world.requests.len(), 2);
+}
+
+#[test]
+fn unregister_sends_expires_0_and_is_the_end() {
+    let mut world = World::new(grant(0), |_| {});
+    assert_eq!(world.states(), [Registering, Registered]);
+    world.unregister();
+    assert_eq!(world.header(1, HeaderName::Expires), Some("0"));
+    assert_eq!(world.states()[2..], [Unregistering, Unregistered]);
+    assert!(matches!(world.events().last(), Some(RegistrationEvent::Ended)));
+    assert_eq!(world.net.alice().endpoint.registration_state(world.id), None);
+    world.run(Duration::from_secs(1000));
+    assert_eq!(world.requests.len(), 2);
+}
+
+#[test]
+fn unregister_waits_for_the_register_on_its_way() {
+    let mut world = World::new(grant(600), |_| {});
+    let (now, id) = (world.net.now, world.id);
+    world.net.alice().endpoint.refresh_registration(now, id);
+    world.unregister();
+    world.run(SHORT);
+    assert_eq!(world.requests.len(), 3);
+    assert_eq!(world.header(1, HeaderName::Expires), Some("600"));
+    assert_eq!(world.header(2, HeaderName::Expires), Some("0"));
+    assert!(matches!(world.events().last(), Some(RegistrationEvent::Ended)));
+}
+
+#[test]
+fn a_registrar_that_is_gone_holds_nobody_up() {
+    let mut world = World::new(grant(600), |_| {});
+    world.net.fate = Box::new(|_| false);
+    world.unregister();
+    world.run(Duration::from_secs(2));
+    assert!(matches!(
+        world.events().last(),
+        Some(RegistrationEvent::NotEnded { .. })
+    ));
+    assert!(world.net.alice().endpoint.is_idle());
+}
+
+#[test]
+fn a_dead_registrar_is_tried_at_growing_intervals() {
+    let mut world = World::new(grant(600), |_| {});
+    world.net.fate = Box::new(|_| false);
+    world.net.log.clear();
+    world.run(Duration::from_secs(570 + 32 + 35));
+    let waits: Vec<u64> = world
+        .events()
+        .filter_map(|event| match event {
+            RegistrationEvent::Failed { retry_after, .. } => Some(retry_after.as_secs()),
+            _ => None,
+        })
+        .collect();
+    assert!(!waits.is_empty() && (15..=30).contains(&waits[0]), "{waits:?}");
+    world.run(Duration::from_secs(4 * 3600));
+    let last = world.events().filter_map(|event| match event {
+        RegistrationEvent::Failed { retry_after, .. } => Some(retry_after.as_secs()),
+        _ => None,
+    });
+    assert!(last.last().is_some_and(|wait| (900..=1800).contains(&wait)));
+}
