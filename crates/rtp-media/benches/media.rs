@@ -142,7 +142,7 @@ fn transport(c: &mut Criterion) {
     let now = Instant::now();
     let clock = WallClock::new(now, Duration::from_hours(500_000));
     let remote = "192.0.2.1:4000".parse().unwrap();
-    for codec in [AudioCodec::Pcmu, AudioCodec::Opus] {
+    for &codec in AudioCodec::ALL {
         let make = || {
             AudioTransport::new(
                 AudioConfig::new(codec, remote),

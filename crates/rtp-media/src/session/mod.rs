@@ -214,7 +214,8 @@ impl RtpSession {
     /// A packet came with our own SSRC (RFC 3550 §8.2): take another one, but only once per address, as it may be
     /// our own packet that comes back.
     fn collide(&mut self, from: SocketAddr) {
-        if self.conflict == Some(from) {
+        // Not for a stranger, who could make us change over and over.
+        if self.conflict == Some(from) || from != self.remote_rtp() {
             return;
         }
         self.conflict = Some(from);

@@ -141,15 +141,15 @@ impl AudioTransport {
         if let Some(sender) = sender {
             self.sender = sender;
         }
-        self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
-        self.receiver.reset();
+        if other_codec {
+            self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
+        }
         self.session.update(session_config(&config));
         self.dtmf_out.set_clock_rate(config.dtmf_clock_rate);
         self.numbers = numbers;
-        let direction = config.direction;
-        self.config = config;
-        self.config.direction = direction;
-        self.watch(now);
+        // What plays goes on playing: most re-negotiations refresh a call and change nothing.
+        let before = std::mem::replace(&mut self.config, config).direction;
+        self.turn(before, now);
         Ok(())
     }
 
@@ -287,13 +287,8 @@ impl AudioTransport {
 
     /// Changes whether media flows.
     pub fn set_direction(&mut self, direction: Direction, now: Instant) {
-        if direction == self.config.direction {
-            return;
-        }
-        self.config.direction = direction;
-        self.sender.marker = true;
-        self.receiver.reset();
-        self.watch(now);
+        let before = std::mem::replace(&mut self.config.direction, direction);
+        self.turn(before, now);
     }
 
     /// Queues a digit to be sent as telephone-event: 160 ms long, with 80 ms of audio before the next.
@@ -423,6 +418,21 @@ impl AudioTransport {
                 }
             }
         });
+    }
+
+    /// Does what another direction than before asks for.
+    fn turn(&mut self, before: Direction, now: Instant) {
+        let direction = self.config.direction;
+        if direction == before || self.stopped {
+            return;
+        }
+        if direction.receives() != before.receives() {
+            self.receiver.reset();
+        }
+        if !before.sends() {
+            self.sender.marker = true;
+        }
+        self.watch(now);
     }
 
     /// Watches for the peer's silence while media flows both ways.

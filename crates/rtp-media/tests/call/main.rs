@@ -4,5 +4,6 @@ mod clean;
 mod digits;
 mod link;
 mod loss;
+mod renegotiation;
 mod reports;
 mod timing;
