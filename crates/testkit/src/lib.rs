@@ -6,3 +6,7 @@ pub mod net;
 mod clock;
 
 pub use clock::VirtualClock;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -170,6 +170,9 @@ impl SlotsChange {
 ///
 /// Samples are 16-bit, mono; sums are 32-bit, brought back by a soft limiter. Joins, leaves, mutes and changes of gain
 /// glide over one tick, so that nothing clicks.
+///
+/// `P` is the type of the ports: `Box<dyn AudioPort>`, or an enum of those that a program uses, which keeps their own
+/// methods in reach of [`port_mut`](Self::port_mut) (`examples/mix_files.rs` does so).
 pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     config: MixerConfig,
     frame_len: usize,
