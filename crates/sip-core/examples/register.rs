@@ -71,7 +71,7 @@ fn tell(event: &RegistrationEvent) {
             );
         }
         RegistrationEvent::Failed { cause, retry_after } => {
-            let status = cause.status().map_or(0, StatusCode::as_u16);
+            let status = cause.status().map_or(0, offhook_sip_core::StatusCode::as_u16);
             println!(
                 "failed: {status} {}; again in {} s",
                 cause.reason(),

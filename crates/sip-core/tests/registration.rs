@@ -323,7 +323,7 @@ fn a_dead_registrar_is_tried_at_growing_intervals() {
         })
         .collect();
     assert!(!waits.is_empty() && (15..=30).contains(&waits[0]), "{waits:?}");
-    world.run(Duration::from_secs(4 * 3600));
+    world.run(Duration::from_hours(4));
     let last = world.events().filter_map(|event| match event {
         RegistrationEvent::Failed { retry_after, .. } => Some(retry_after.as_secs()),
         _ => None,
