@@ -38,7 +38,7 @@ impl Invitation {
 
     fn decline(&mut self, core: &mut Core, now: Instant) {
         self.refuse_received(core, now, StatusCode::DECLINE);
-        self.finish(core, Originator::Local, Cause::Local);
+        self.finish(core, now, Originator::Local, Cause::Local);
     }
 
     fn begin_end(&mut self, core: &mut Core, now: Instant) {
@@ -68,12 +68,14 @@ impl Invitation {
         self.timers.set(Timer::Cancelled, now + give_up);
     }
 
-    /// RFC 3261 §9.1: without a final response 64*T1 after the CANCEL, the INVITE counts as cancelled.
-    pub(super) fn forget_cancelled(&mut self, core: &mut Core) {
+    /// RFC 3261 §9.1: without a final response 64*T1 after the CANCEL, or after the end of the call, the INVITE counts
+    /// as cancelled.
+    pub(super) fn forget_cancelled(&mut self, core: &mut Core, now: Instant) {
+        let is_over = self.is_disconnected();
         let forgotten: Vec<TransactionId> = self
             .sent
             .iter()
-            .filter(|sent| sent.cancel == Cancel::Sent && !sent.is_answered)
+            .filter(|sent| !sent.is_answered && (is_over || sent.cancel == Cancel::Sent))
             .map(|sent| sent.id)
             .collect();
         for id in &forgotten {
@@ -85,7 +87,7 @@ impl Invitation {
         let cause = super::internal(StatusCode::REQUEST_TERMINATED, "no answer to CANCEL");
         match self.state {
             InvitationState::Reinviting => self.fail_reinvite(core, cause),
-            _ => self.finish(core, Originator::Local, cause),
+            _ => self.finish(core, now, Originator::Local, cause),
         }
     }
 
@@ -138,6 +140,6 @@ impl Invitation {
             self.send_bye(core, now, None);
             return;
         }
-        self.finish(core, Originator::Local, Cause::Response(response.clone()));
+        self.finish(core, now, Originator::Local, Cause::Response(response.clone()));
     }
 }

@@ -261,7 +261,8 @@ impl<'a> InvitationMut<'a> {
         self.expect_incoming(COMMAND)?;
         ending_status(status, COMMAND)?;
         self.respond(now, status, reason, None, extra_headers)?;
-        self.invitation.finish(self.core, Originator::Local, Cause::Local);
+        self.invitation
+            .finish(self.core, now, Originator::Local, Cause::Local);
         self.settle();
         Ok(())
     }

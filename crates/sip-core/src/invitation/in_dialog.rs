@@ -56,11 +56,19 @@ impl Invitation {
         let response = core.response_to(request, StatusCode::OK);
         core.answer(now, id, response);
         self.refuse_received(core, now, StatusCode::REQUEST_TERMINATED);
+        if let Some(index) = self
+            .sent
+            .iter()
+            .position(|sent| !sent.is_reinvite && !sent.is_answered)
+        {
+            // A BYE inside an early dialog: the other forks shall not ring on.
+            self.cancel(core, now, index);
+        }
         let by = if self.state == InvitationState::Disconnecting {
             Originator::Local
         } else {
             Originator::Remote
         };
-        self.finish(core, by, Cause::Request(request.clone()));
+        self.finish(core, now, by, Cause::Request(request.clone()));
     }
 }

@@ -160,6 +160,7 @@ impl Invitation {
         self.send_bye(core, now, Some(&reason));
         self.finish(
             core,
+            now,
             Originator::Local,
             internal(StatusCode::REQUEST_TIMEOUT, "missing ACK"),
         );
@@ -221,7 +222,7 @@ impl Invitation {
             self.set_state(core, InvitationState::Confirmed, Cause::Request(cancel.clone()));
             self.emit(core, InvitationEvent::ReinviteCancelled);
         } else {
-            self.finish(core, Originator::Remote, Cause::Request(cancel.clone()));
+            self.finish(core, now, Originator::Remote, Cause::Request(cancel.clone()));
         }
     }
 

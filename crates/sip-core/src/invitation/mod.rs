@@ -211,7 +211,7 @@ impl Invitation {
         } else if let Some(index) = self.byes.iter().position(|bye| bye.id == id) {
             let bye = self.byes.swap_remove(index);
             if !bye.of_fork {
-                self.finish(core, Originator::Local, failure_cause(failure));
+                self.finish(core, now, Originator::Local, failure_cause(failure));
             }
         } else if self.received.as_ref().is_some_and(|received| received.id == id)
             && failure == Failure::Transport
@@ -236,10 +236,11 @@ impl Invitation {
                 Timer::Remind => self.remind(core, now),
                 Timer::End => self.finish(
                     core,
+                    now,
                     Originator::Local,
                     internal(StatusCode::REQUEST_TIMEOUT, "timeout"),
                 ),
-                Timer::Cancelled => self.forget_cancelled(core),
+                Timer::Cancelled => self.forget_cancelled(core, now),
                 Timer::Glare => self.retry_reinvite(core, now),
             }
         }
@@ -265,15 +266,16 @@ impl Invitation {
     }
 
     /// The end of it for its owner. Transactions that live still are looked after until they are over.
-    fn finish(&mut self, core: &mut Core, by: Originator, cause: Cause) {
+    fn finish(&mut self, core: &mut Core, now: Instant, by: Originator, cause: Cause) {
         if self.state == InvitationState::Disconnected {
             return;
         }
         self.set_state(core, InvitationState::Disconnected, cause.clone());
         self.emit(core, InvitationEvent::Ended { by, cause });
-        let keep = self.timers.get(Timer::Cancelled);
+        let forget_at = self.timers.get(Timer::Cancelled);
         self.timers.stop_all();
-        if let Some(at) = keep {
+        if self.sent.iter().any(|sent| !sent.is_answered) {
+            let at = forget_at.unwrap_or(now + core.transactions.timing().give_up());
             self.timers.set(Timer::Cancelled, at);
         }
         self.unacked = None;

@@ -193,6 +193,7 @@ impl Invitation {
                 if self.dialog.is_none() {
                     self.finish(
                         core,
+                        now,
                         Originator::Local,
                         internal(StatusCode::BAD_REQUEST, "the 2xx begins no dialog"),
                     );
@@ -332,13 +333,13 @@ impl Invitation {
         let is_ending = self.state == InvitationState::Disconnecting;
         let answerable = self.auth.can_answer(response);
         if is_ending {
-            self.finish(core, Originator::Local, Cause::Response(response.clone()));
+            self.finish(core, now, Originator::Local, Cause::Response(response.clone()));
         } else if self.state == InvitationState::Disconnected || self.dialog.is_some() {
             // A fork that lost.
         } else if answerable || (status == StatusCode::SERVICE_UNAVAILABLE && self.take_next_route()) {
             self.try_again(core, now);
         } else {
-            self.finish(core, Originator::Remote, Cause::Response(response.clone()));
+            self.finish(core, now, Originator::Remote, Cause::Response(response.clone()));
         }
     }
 
@@ -358,7 +359,7 @@ impl Invitation {
         } else if self.state == InvitationState::Calling && self.take_next_route() {
             self.try_again(core, now);
         } else {
-            self.finish(core, Originator::Local, failure_cause(failure));
+            self.finish(core, now, Originator::Local, failure_cause(failure));
         }
     }
 
@@ -375,6 +376,7 @@ impl Invitation {
         if let Err(error) = self.send_initial(core, now) {
             self.finish(
                 core,
+                now,
                 Originator::Local,
                 internal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
             );

@@ -112,7 +112,7 @@ impl Invitation {
             // RFC 3261 §12.2.1.2: the peer knows no such dialog.
             StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.send_bye(core, now, None);
-                self.finish(core, Originator::Remote, cause);
+                self.finish(core, now, Originator::Remote, cause);
             }
             _ if answerable => {
                 if let Err(error) = self.send_reinvite(core, now) {
@@ -128,7 +128,7 @@ impl Invitation {
         if self.state == InvitationState::Reinviting {
             // RFC 3261 §12.2.1.2: no answer at all means that the dialog is gone.
             self.send_bye(core, now, None);
-            self.finish(core, Originator::Local, failure_cause(failure));
+            self.finish(core, now, Originator::Local, failure_cause(failure));
         }
     }
 

@@ -224,6 +224,18 @@ impl Net {
         self.drain();
     }
 
+    /// The same, and the whole of what is sent in answer at once.
+    pub(crate) fn inject_raw(&mut self, to: usize, from: &str, bytes: &str) -> Option<String> {
+        let answer = std::rc::Rc::new(std::cell::RefCell::new(None));
+        let seen = answer.clone();
+        self.fate = Box::new(move |transmit| {
+            *seen.borrow_mut() = Some(String::from_utf8_lossy(&transmit.bytes).into_owned());
+            false
+        });
+        self.inject(to, from, bytes);
+        answer.take()
+    }
+
     fn deliver(&mut self, transmit: Transmit) {
         let now = self.now;
         let Some(peer) = self

@@ -1,0 +1,456 @@
+//! What happens inside a call that stands, and what forks and passwords do to one that is set up
+//! (RFC 3261 §12 to §14, §22).
+
+mod support;
+
+use offhook_digest::{Credentials, Signed, Verifier, VerifierConfig};
+use offhook_sansio::Entropy;
+use offhook_sip_core::InvitationState::{
+    Calling, Confirmed, Connecting, Disconnected, Early, Reinvited, Reinviting,
+};
+use offhook_sip_core::{
+    Body, CommandError, EndpointEvent, HeaderName, InvitationEvent, InvitationState, StatusCode,
+};
+use std::time::Duration;
+use support::{ALICE, BOB, Net, Peer, invite_to};
+
+const SHORT: Duration = Duration::from_millis(100);
+
+fn last_invite(peer: &Peer) -> offhook_sip_core::Request {
+    peer.invitation_events()
+        .filter_map(|event| match event {
+            InvitationEvent::StateChanged {
+                cause: offhook_sip_core::invitation::Cause::Request(request),
+                ..
+            } if *request.method() == offhook_sip_core::Method::Invite => Some(request.clone()),
+            _ => None,
+        })
+        .last()
+        .expect("an INVITE came")
+}
+
+#[test]
+fn either_side_changes_the_session() {
+    for (from, to) in [(0, 1), (1, 0)] {
+        let mut net = Net::established();
+        let now = net.now;
+        net.peers[from]
+            .call()
+            .reinvite(now, Some(Body::sdp("new offer")))
+            .expect("confirmed");
+        net.run(SHORT);
+        assert_eq!(net.peers[from].call().state(), Reinviting);
+        assert_eq!(net.peers[to].call().state(), Reinvited);
+        assert_eq!(last_invite(&net.peers[to]).body(), "new offer");
+        let now = net.now;
+        net.peers[to]
+            .call()
+            .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("new answer")))
+            .expect("reinvited");
+        net.run(SHORT);
+        assert_eq!(net.peers[from].call().state(), Confirmed);
+        assert_eq!(net.peers[to].call().state(), Confirmed);
+        assert_eq!(
+            net.peers[from].descriptions().last().map(String::as_str),
+            Some("Answer new answer")
+        );
+        assert_eq!(net.count("ACK"), 1);
+        let now = net.now;
+        net.peers[to].call().end(now).expect("confirmed");
+        net.run(SHORT);
+        assert_eq!(net.peers[from].states().last(), Some(&Disconnected));
+    }
+}
+
+#[test]
+fn a_refused_change_leaves_the_session_as_it_was() {
+    let mut net = Net::established();
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("x")))
+        .expect("confirmed");
+    net.run(SHORT);
+    let now = net.now;
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, StatusCode::NOT_ACCEPTABLE_HERE, None)
+        .expect("reinvited");
+    net.run(SHORT);
+    assert_eq!(net.alice().call().state(), Confirmed);
+    assert_eq!(net.bob().call().state(), Confirmed);
+    let failed = net.alice().invitation_events().last().cloned();
+    assert!(
+        matches!(&failed, Some(InvitationEvent::ReinviteFailed { cause }) if cause.status() == Some(StatusCode::NOT_ACCEPTABLE_HERE)),
+        "{failed:?}"
+    );
+}
+
+#[test]
+fn a_change_without_offer_is_offered_by_the_peer_and_answered_in_the_ack() {
+    let mut net = Net::established();
+    let now = net.now;
+    net.alice().call().reinvite(now, None).expect("confirmed");
+    net.run(SHORT);
+    let now = net.now;
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("bob's offer")))
+        .expect("reinvited");
+    net.run(SHORT);
+    let now = net.now;
+    net.alice()
+        .call()
+        .accept(now, Some(&Body::sdp("alice's answer")))
+        .expect("it is wanted");
+    net.run(SHORT);
+    assert_eq!(net.alice().call().state(), Confirmed);
+    assert_eq!(
+        net.bob().descriptions().last().map(String::as_str),
+        Some("Answer alice's answer")
+    );
+    net.run(Duration::from_secs(40));
+    assert_eq!(net.bob().call().state(), Confirmed, "the ACK arrived");
+}
+
+#[test]
+fn a_change_can_be_taken_back() {
+    let mut net = Net::established();
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("x")))
+        .expect("confirmed");
+    net.run(Duration::from_millis(300));
+    let now = net.now;
+    net.alice().call().cancel_reinvite(now).expect("reinviting");
+    net.run(SHORT);
+    assert_eq!(net.alice().call().state(), Confirmed);
+    assert_eq!(net.bob().call().state(), Confirmed);
+    assert_eq!(net.count("487"), 1);
+    assert!(matches!(
+        net.bob().invitation_events().last(),
+        Some(InvitationEvent::ReinviteCancelled)
+    ));
+}
+
+#[test]
+fn two_changes_at_once_refuse_each_other_and_are_repeated_apart() {
+    let mut net = Net::established();
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("from alice")))
+        .expect("confirmed");
+    net.bob()
+        .call()
+        .reinvite(now, Some(Body::sdp("from bob")))
+        .expect("confirmed");
+    net.run(SHORT);
+    assert_eq!(net.count("491"), 2);
+    net.run(Duration::from_secs(2));
+    assert_eq!(net.alice().call().state(), Reinvited, "the callee waits less");
+    assert!(matches!(
+        net.alice().invitation_events().find(|event| matches!(event, InvitationEvent::ReinviteFailed { .. })),
+        Some(InvitationEvent::ReinviteFailed { cause }) if cause.status() == Some(StatusCode::REQUEST_PENDING)
+    ));
+    let now = net.now;
+    net.alice()
+        .call()
+        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("answer")))
+        .expect("reinvited");
+    net.run(Duration::from_secs(10));
+    assert_eq!(net.alice().call().state(), Confirmed);
+    assert_eq!(net.bob().call().state(), Confirmed);
+}
+
+#[test]
+fn hanging_up_during_a_change_ends_both() {
+    for who in [0, 1] {
+        let mut net = Net::established();
+        let now = net.now;
+        net.alice()
+            .call()
+            .reinvite(now, Some(Body::sdp("x")))
+            .expect("confirmed");
+        net.run(SHORT);
+        let now = net.now;
+        net.peers[who].call().end(now).expect("alive");
+        net.run(SHORT);
+        for peer in &net.peers {
+            assert_eq!(peer.states().last(), Some(&Disconnected));
+        }
+        net.run(Duration::from_secs(40));
+        assert_eq!(
+            net.peers[0].endpoint.invitation_count() + net.peers[1].endpoint.invitation_count(),
+            0
+        );
+    }
+}
+
+#[test]
+fn a_second_change_waits_for_the_first() {
+    let mut net = Net::established();
+    net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("x")))
+        .expect("confirmed");
+    net.run(SHORT);
+    let now = net.now;
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("y")))
+        .expect("reinvited");
+    assert_eq!(
+        net.bob().call().reinvite(now, None),
+        Err(CommandError::InviteInProgress)
+    );
+}
+
+#[test]
+fn a_call_is_made_with_a_password() {
+    let mut net = Net::pair();
+    let bob = net.bob().address;
+    let mut invite = invite_to(&[bob]);
+    invite.credentials = Some(Credentials::new("alice", "wonderland"));
+    let now = net.now;
+    net.alice().endpoint.invite(now, invite).expect("sent");
+    net.run(SHORT);
+
+    let mut verifier = Verifier::new(VerifierConfig::new("b.test"), Entropy::from_number(7));
+    let now = net.now;
+    let challenges: Vec<_> = verifier
+        .challenges(now, false)
+        .into_iter()
+        .map(|challenge| ("Proxy-Authenticate".to_owned(), challenge))
+        .collect();
+    net.bob()
+        .call()
+        .reject(now, StatusCode::PROXY_AUTHENTICATION_REQUIRED, None, &challenges)
+        .expect("incoming");
+    net.run(SHORT);
+    let request = last_invite(net.bob());
+    let value = request
+        .headers()
+        .get_str(HeaderName::ProxyAuthorization)
+        .expect("an answer");
+    let signed = Signed {
+        method: "INVITE",
+        uri: "sip:bob@b.test",
+        body: request.body(),
+    };
+    assert_eq!(
+        verifier.verify(now, value, &signed, |_| Some("wonderland".into())),
+        Ok("alice".to_owned())
+    );
+    assert_eq!(request.headers().get_str(HeaderName::CSeq), Some("2 INVITE"));
+    let now = net.now;
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.run(SHORT);
+    assert_eq!(net.alice().states(), [Calling, Connecting, Confirmed]);
+}
+
+#[test]
+fn a_password_that_is_refused_twice_ends_the_call() {
+    let mut net = Net::pair();
+    let bob = net.bob().address;
+    let mut invite = invite_to(&[bob]);
+    invite.credentials = Some(Credentials::new("alice", "wrong"));
+    let now = net.now;
+    net.alice().endpoint.invite(now, invite).expect("sent");
+    for nonce in ["one", "two"] {
+        net.run(SHORT);
+        let now = net.now;
+        let challenge = format!("Digest realm=\"b\", nonce=\"{nonce}\"");
+        let challenge = [("WWW-Authenticate".to_owned(), challenge)];
+        net.bob()
+            .call()
+            .reject(now, StatusCode::UNAUTHORIZED, None, &challenge)
+            .expect("incoming");
+    }
+    net.run(Duration::from_secs(5));
+    assert_eq!(net.alice().states(), [Calling, Disconnected]);
+    assert_eq!(net.count("INVITE"), 2);
+}
+
+/// Answers Alice's INVITE as a forking proxy's branches would: `tag` names the branch.
+fn branch_responds(net: &mut Net, invite: &str, status: &str, tag: &str) {
+    let header = |name: &str| {
+        let line = invite
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("it has one");
+        line.trim_end().to_owned()
+    };
+    let response = format!(
+        "SIP/2.0 {status}\n{}\n{}\n{};tag={tag}\n{}\n{}\nContact: <sip:{tag}@192.0.2.2>\n\
+         Content-Type: application/sdp\nContent-Length: {}\n\n{tag}",
+        header("Via"),
+        header("From"),
+        header("To"),
+        header("Call-ID"),
+        header("CSeq"),
+        tag.len()
+    );
+    net.inject(0, BOB, &response);
+}
+
+/// Alice's INVITE, which nobody but the test answers.
+fn forked() -> (Net, String) {
+    let mut net = Net::pair();
+    let sent = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
+    let seen = sent.clone();
+    net.fate = Box::new(move |transmit| {
+        if transmit.bytes.starts_with(b"INVITE") {
+            *seen.borrow_mut() = String::from_utf8_lossy(&transmit.bytes).into_owned();
+        }
+        false
+    });
+    net.call();
+    let invite = sent.borrow().clone();
+    net.log.clear();
+    (net, invite)
+}
+
+#[test]
+fn of_several_forks_the_first_200_wins_and_the_others_are_ended() {
+    let (mut net, invite) = forked();
+    branch_responds(&mut net, &invite, "180 Ringing", "one");
+    branch_responds(&mut net, &invite, "183 Session Progress", "two");
+    branch_responds(&mut net, &invite, "200 OK", "two");
+    branch_responds(&mut net, &invite, "200 OK", "three");
+    assert_eq!(
+        net.alice().states(),
+        [Calling, Early, Early, Connecting, Confirmed]
+    );
+    assert_eq!(net.alice().descriptions(), ["Answer two"]);
+    let lines: Vec<&str> = net.log.iter().map(|(_, _, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "ACK sip:two@192.0.2.2 SIP/2.0",
+            "ACK sip:three@192.0.2.2 SIP/2.0",
+            "BYE sip:three@192.0.2.2 SIP/2.0"
+        ]
+    );
+    branch_responds(&mut net, &invite, "200 OK", "three");
+    branch_responds(&mut net, &invite, "200 OK", "two");
+    assert_eq!(
+        (net.count("ACK"), net.count("BYE")),
+        (4, 1),
+        "repeats are only acknowledged"
+    );
+    let remote = net
+        .alice()
+        .call()
+        .dialog()
+        .map(|dialog| dialog.remote_target().to_string());
+    assert_eq!(remote.as_deref(), Some("sip:two@192.0.2.2"));
+}
+
+#[test]
+fn a_bye_inside_an_early_dialog_ends_the_call_and_cancels_the_rest() {
+    let (mut net, invite) = forked();
+    branch_responds(&mut net, &invite, "180 Ringing", "one");
+    let dialog = net.alice().call().call_id().expect("it lives").to_owned();
+    let from = invite
+        .lines()
+        .find(|line| line.starts_with("From:"))
+        .expect("it has one");
+    let bye = format!(
+        "BYE sip:alice@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.2:5060;branch=z9hG4bKbye\n\
+         From: <sip:bob@b.test>;tag=one\nTo:{}\nCall-ID: {dialog}\nCSeq: 1 BYE\n\n",
+        from.trim_end().trim_start_matches("From:")
+    );
+    net.inject(0, BOB, &bye);
+    assert_eq!(net.alice().states(), [Calling, Early, Disconnected]);
+    assert_eq!(net.count("CANCEL"), 1);
+    net.run(Duration::from_secs(40));
+    assert_eq!(
+        net.alice().endpoint.invitation_count(),
+        0,
+        "even though the INVITE is never answered"
+    );
+}
+
+#[test]
+fn the_number_of_early_dialogs_is_bounded() {
+    let (mut net, invite) = forked();
+    for branch in 0..100 {
+        branch_responds(&mut net, &invite, "180 Ringing", &format!("t{branch}"));
+    }
+    branch_responds(&mut net, &invite, "200 OK", "t99");
+    assert_eq!(
+        net.alice().call().state(),
+        Confirmed,
+        "a branch beyond the limit can win all the same"
+    );
+}
+
+#[test]
+fn requests_out_of_order_or_outside_any_dialog_are_refused() {
+    let mut net = Net::established();
+    let dialog = net.bob().call().dialog().expect("confirmed").id().clone();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let request = |method: &str, number: u32, tag: &str, branch: &str| {
+        format!(
+            "{method} sip:bob@192.0.2.2 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{branch}\n\
+             Max-Forwards: 70\nFrom: <sip:alice@a.test>;tag={}\nTo: <sip:bob@b.test>;tag={tag}\n\
+             Call-ID: {}\nCSeq: {number} {method}\nContent-Length: 0\n\n",
+            text(&dialog.remote_tag),
+            text(&dialog.call_id)
+        )
+    };
+    let local = text(&dialog.local_tag);
+    net.inject(1, ALICE, &request("BYE", 1, &local, "a"));
+    net.inject(1, ALICE, &request("BYE", 9, "unknown", "b"));
+    net.inject(1, ALICE, &request("OPTIONS", 5, &local, "c"));
+    let lines: Vec<&str> = net.log.iter().map(|(_, _, line)| line.as_str()).collect();
+    assert_eq!(
+        lines,
+        [
+            "SIP/2.0 500 Server Internal Error",
+            "SIP/2.0 481 Call/Transaction Does Not Exist",
+            "SIP/2.0 200 OK"
+        ]
+    );
+    assert_eq!(net.bob().call().state(), Confirmed);
+}
+
+#[test]
+fn a_method_that_the_owner_allows_comes_out_with_its_call() {
+    let mut config = offhook_sip_core::EndpointConfig::default();
+    config.allow.push(offhook_sip_core::Method::Info);
+    let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
+    net.call();
+    let id = net.bob().call_id();
+    let dialog = net.bob().call().dialog().expect("early").id().clone();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let info = format!(
+        "INFO sip:bob@192.0.2.2 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKinfo\n\
+         From: <sip:alice@a.test>;tag={}\nTo: <sip:bob@b.test>;tag={}\nCall-ID: {}\nCSeq: 7 INFO\n\n",
+        text(&dialog.remote_tag),
+        text(&dialog.local_tag),
+        text(&dialog.call_id)
+    );
+    net.inject(1, ALICE, &info);
+    let event = net.bob().events.pop();
+    assert!(
+        matches!(&event, Some(EndpointEvent::Request { invitation, .. }) if *invitation == Some(id)),
+        "{event:?}"
+    );
+}
+
+#[test]
+fn the_incoming_states_are_seen_in_order() {
+    let mut net = Net::established();
+    assert_eq!(
+        net.bob().states(),
+        [InvitationState::Incoming, Connecting, Confirmed]
+    );
+}
