@@ -6,11 +6,15 @@ use offhook_sansio::Entropy;
 /// A challenge that is read is written so that it is read again as the same; an answer to it is one that the
 /// parser takes.
 pub fn digest_challenge(data: &[u8]) {
-    let Ok(value) = std::str::from_utf8(data) else { return };
+    let Ok(value) = std::str::from_utf8(data) else {
+        return;
+    };
     if let Ok(response) = Response::parse(value) {
         let _ = response.to_string();
     }
-    let Ok(challenges) = Challenge::parse_all(value) else { return };
+    let Ok(challenges) = Challenge::parse_all(value) else {
+        return;
+    };
     for challenge in challenges.into_iter().flatten() {
         let written = challenge.to_string();
         let again = Challenge::parse(&written).expect("our own challenge parses");

@@ -1,7 +1,8 @@
 //! SIP (RFC 3261): messages, URIs, transactions, dialogs, usages and an endpoint, free of I/O, with a Tokio driver.
 //!
 //! Layers, each using only those before it: [`uri`] and [`header`] (values) -> [`message`] and [`parse`] (bytes to
-//! messages and back) -> [`transaction`] -> [`dialog`] -> usages ([`invitation`]) -> [`endpoint`].
+//! messages and back) -> [`transaction`] -> [`dialog`] -> usages ([`invitation`], [`registration`]) -> [`endpoint`]. The
+//! driver is apart, in the module `tokio`. Below is `offhook-digest` for passwords; nothing here knows DNS, SDP or media.
 //!
 //! The message layer keeps the bytes it was given: [`Message::parse`] marks what is where in one pass,
 //! [`Headers::typed`] reads a header field when it is asked for, and printing repeats what was not touched.
@@ -46,6 +47,30 @@
 //! | 3903 | SIP-ETag, SIP-If-Match | yes |
 //! | 4028 | Session-Expires, Min-SE | yes |
 //! | 6665 | Event, Subscription-State, Allow-Events | yes |
+//!
+//! # What the layers above it implement
+//!
+//! | RFC | what | |
+//! |---|---|---|
+//! | 3261 §8 | user agent client and server | partly: redirections (3xx) are told to the owner, not followed |
+//! | 3261 §9 | CANCEL | yes |
+//! | 3261 §10 | registration, the client's side | yes |
+//! | 3261 §11 | OPTIONS | partly: answered, not sent |
+//! | 3261 §12 | dialogs: route sets, targets, sequence numbers, forks | yes; inside a dialog a next hop that is a name is reached by the way that the dialog began |
+//! | 3261 §13, §14, §15 | INVITE, re-INVITE, BYE | yes |
+//! | 3261 §16 | proxies | no |
+//! | 3261 §17 | the four transactions | yes |
+//! | 3261 §18 | transports | partly: the driver has UDP; `maddr` is not obeyed, and large requests do not go over to TCP |
+//! | 3261 §22, 7616, 8760 | digest, as a client | yes |
+//! | 3261 §22 | digest, as a server | no: the owner does it with `offhook-digest` |
+//! | 3262, 3311, 4028 | reliable provisional responses, UPDATE, session timers | no, and not announced |
+//! | 3263 | lookup | no: `offhook-lookup`; its failover (§4.3) yes |
+//! | 3326 | Reason | partly: told to the owner; sent where an ACK is missing |
+//! | 3581 | symmetric responses | yes |
+//! | 4320 | non-INVITE transactions | yes |
+//! | 5626 | outbound | no, but the retry times of §4.5 |
+//! | 6026 | INVITE transactions with 2xx | yes |
+//! | 6141 | re-INVITE | partly: the target is refreshed; no roll-back by UPDATE |
 
 mod auth;
 pub mod dialog;
