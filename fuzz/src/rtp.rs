@@ -12,14 +12,20 @@ use std::time::{Duration, Instant};
 
 /// A packet that is read is written byte for byte the same, but for padding octets that mean nothing.
 pub fn rtp_packet(data: &[u8]) {
-    let Ok(packet) = RtpPacket::parse(data) else { return };
+    let Ok(packet) = RtpPacket::parse(data) else {
+        return;
+    };
     let csrcs: Vec<Ssrc> = packet.csrcs().collect();
-    let mut writer = RtpWriter::new(*packet.header()).csrcs(&csrcs).padding(packet.padding());
+    let mut writer = RtpWriter::new(*packet.header())
+        .csrcs(&csrcs)
+        .padding(packet.padding());
     if let Some((profile, extension)) = packet.extension() {
         writer = writer.extension(profile, extension);
     }
     let mut buffer = vec![0; data.len()];
-    let len = writer.write(packet.payload(), &mut buffer).expect("it was that long");
+    let len = writer
+        .write(packet.payload(), &mut buffer)
+        .expect("it was that long");
     assert_eq!(len, data.len());
     let unpadded = len - usize::from(packet.padding());
     assert_eq!(buffer[..unpadded], data[..unpadded]);
@@ -27,7 +33,9 @@ pub fn rtp_packet(data: &[u8]) {
 
 /// A compound is walked through without panic, and its reports are written and read back the same.
 pub fn rtcp_compound(data: &[u8]) {
-    let Ok(compound) = Compound::parse(data) else { return };
+    let Ok(compound) = Compound::parse(data) else {
+        return;
+    };
     let mut packets = 0;
     for packet in compound.packets() {
         packets += 1;
@@ -63,10 +71,20 @@ pub fn jitter_ops(data: &[u8]) {
         match op[0] % 8 {
             0..=2 => {
                 let sequence = u64::from(argument);
-                buffer.insert(now, sequence, i64::from(argument) * 160, &op[..usize::from(op[0] >> 6)]);
+                buffer.insert(
+                    now,
+                    sequence,
+                    i64::from(argument) * 160,
+                    &op[..usize::from(op[0] >> 6)],
+                );
             }
             3 => {
-                buffer.insert(now, u64::from(op[2]), i64::from(argument) * 1000 - 30_000_000, &[0; 1473][..usize::from(op[3]) * 5]);
+                buffer.insert(
+                    now,
+                    u64::from(op[2]),
+                    i64::from(argument) * 1000 - 30_000_000,
+                    &[0; 1473][..usize::from(op[3]) * 5],
+                );
             }
             4..=6 => match buffer.pull(now) {
                 Pull::Payload(payload) => {
@@ -89,16 +107,19 @@ pub fn jitter_ops(data: &[u8]) {
 /// An audio transport takes any datagrams between its ticks; what it sends is RTP or RTCP that parses. The first
 /// octet chooses the codec; then each operation is an octet and what it needs.
 pub fn audio_transport_ops(data: &[u8]) {
-    let Some((choice, mut rest)) = data.split_first() else { return };
+    let Some((choice, mut rest)) = data.split_first() else {
+        return;
+    };
     let codec = AudioCodec::ALL[usize::from(*choice) % AudioCodec::ALL.len()];
-    let remotes: [SocketAddr; 2] = ["192.0.2.1:4000", "192.0.2.2:4002"].map(|text| text.parse().expect("an address"));
+    let remotes: [SocketAddr; 2] =
+        ["192.0.2.1:4000", "192.0.2.2:4002"].map(|text| text.parse().expect("an address"));
     let mut now = Instant::now();
     let clock = WallClock::new(now, Duration::from_secs(1 << 30));
     let mut config = AudioConfig::new(codec, remotes[0]);
     config.dtmf_payload_type = Some(101);
     config.rtcp_mux = choice & 0x80 != 0;
-    let mut audio =
-        AudioTransport::new(config.clone(), now, clock, Entropy::from_number(1)).expect("the numbers are in range");
+    let mut audio = AudioTransport::new(config.clone(), now, clock, Entropy::from_number(1))
+        .expect("the numbers are in range");
     let mut frame = vec![0; audio.sample_rate() as usize / 50];
     while let Some((op, after)) = rest.split_first() {
         rest = after;
@@ -126,12 +147,18 @@ pub fn audio_transport_ops(data: &[u8]) {
                 let _ = audio.send_dtmf(Digit::from_event(op >> 4).expect("four bits are a digit"));
             }
             _ => {
-                let directions =
-                    [Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive];
+                let directions = [
+                    Direction::SendRecv,
+                    Direction::SendOnly,
+                    Direction::RecvOnly,
+                    Direction::Inactive,
+                ];
                 audio.set_direction(directions[usize::from(op >> 3) % 4], now);
                 if op >> 7 == 1 {
                     config.remote_rtp = remotes[1];
-                    audio.update(config.clone(), now).expect("the numbers are in range");
+                    audio
+                        .update(config.clone(), now)
+                        .expect("the numbers are in range");
                 }
             }
         }

@@ -273,5 +273,4 @@ impl Nonce {
 }
 
 #[cfg(test)]
-#[path = "verifier_tests.rs"]
 mod tests;

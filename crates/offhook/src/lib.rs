@@ -1,1 +1,70 @@
 //! Real-time communication end-points in a few lines: the facade over the Offhook crates.
+//!
+//! Hello world: a wideband audio call to a test number that plays a tune.
+//!
+//! ```no_run
+//! use offhook::prelude::*;
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), offhook::Error> {
+//!     let app = Application::start(FileStorage::new("config")?).await?;
+//!     let mut session = app.call("sip:3333@sip2sip.info".parse()?, [AudioStream::offer()]).await?;
+//!     while let Some(event) = session.next_event().await {
+//!         match event {
+//!             SessionEvent::GotRingIndication => println!("Ringing!"),
+//!             SessionEvent::DidStart { streams } => println!("Audio session: {}", streams.audio()?.describe()),
+//!             SessionEvent::DidFail { reason, .. } => println!("Failed to connect: {reason}"),
+//!             SessionEvent::DidEnd { .. } => println!("Session ended"),
+//!             _ => {}
+//!         }
+//!     }
+//!     app.stop().await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`Application`] finds the way to the other side by DNS, speaks SIP, negotiates the codec, runs the media thread and
+//! the sound card (feature `device`). What it stands on can be used alone: each layer is a crate of its own, see
+//! ARCHITECTURE.md in the repository.
+//!
+//! # Standards
+//!
+//! The tables on the pages of the crates below say which RFCs are kept, and how far; this crate adds none of its own.
+
+mod application;
+mod error;
+
+pub use application::{Application, ApplicationBuilder, ApplicationEvent};
+pub use error::Error;
+
+pub use offhook_account::{
+    Account, AccountId, FileStorage, InvalidAccountId, MemoryStorage, Settings, Storage,
+};
+pub use offhook_audio_mixer::{
+    AudioPort, PlayerOptions, RecordError, Recording, WaveError, WaveFile, WavePlayer, WaveRecorder,
+};
+pub use offhook_lookup::LookupError;
+pub use offhook_rtp_media::Statistics;
+pub use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
+pub use offhook_rtp_media::dtmf::Digit;
+pub use offhook_sansio::Transport;
+pub use offhook_session::media::Attachment;
+pub use offhook_session::tokio::{CommandError, Registration, Session, StartError};
+pub use offhook_session::{
+    AudioDescription, AudioStream, Originator, SessionError, SessionEvent, StreamDescription, Streams,
+};
+pub use offhook_sip_core::endpoint::Trace;
+pub use offhook_sip_core::{NameAddr, RegistrationEvent, SipUri, StatusCode, Uri, UriError};
+
+/// What most programs need, in one import.
+pub mod prelude {
+    pub use crate::{
+        Account, Application, ApplicationEvent, Attachment, AudioCodec, AudioStream, FileStorage,
+        MemoryStorage, Originator, Session, SessionEvent, SipUri, StatusCode, WaveFile, WavePlayer,
+        WaveRecorder,
+    };
+}
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,1 +1,39 @@
 //! Sessions and their media streams: where signalling and media meet.
+//!
+//! This is the first layer at which SIP and RTP know of each other. [`SessionManager`] stands on the SIP endpoint of
+//! `offhook-sip-core` and turns what happens to an invitation into a [`Session`] with [`SessionEvent`]s; its
+//! [`AudioStream`]s negotiate with `offhook-sdp` and run in a [`media::MediaEngine`], where the transports of
+//! `offhook-rtp-media` meet the mixer of `offhook-audio-mixer`.
+//!
+//! Both halves are plain values without I/O; the module `tokio` (feature `tokio`) drives them: signalling in a task,
+//! media on a thread of its own.
+//!
+//! # Standards
+//!
+//! | RFC | what | state |
+//! |---|---|---|
+//! | 3261 §13-15 | calls, their refusal and their end | yes |
+//! | 3264, 6337 | offer and answer in INVITE, re-INVITE and ACK | partly: one audio stream runs; further media sections are refused |
+//! | 3264 §8.4 | hold, by direction and by the unspecified address | yes |
+//! | 3665 | basic call flows | partly: success, busy, no answer, cancel |
+//! | 4961 | symmetric RTP | yes, by `offhook-rtp-media` |
+
+pub mod media;
+
+mod error;
+mod event;
+mod manager;
+mod session;
+mod state;
+mod stream;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use error::SessionError;
+pub use event::{NoSuchStream, SessionEvent, Stamped, Streams};
+pub use manager::{ManagerEvent, SessionConfig, SessionManager};
+pub use session::{Connect, Session, SessionId};
+pub use state::{Originator, SessionDirection, SessionState};
+pub use stream::{
+    Agreed, AudioDescription, AudioStream, MediaStream, StreamDescription, StreamError, StreamSettings,
+};

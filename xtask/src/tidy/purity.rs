@@ -5,7 +5,7 @@ use super::tokens::{Tests, find, tokens};
 use super::tree::Tree;
 
 /// The crates that are drivers through and through: nothing in them is a core.
-const NOT_CORES: &[&str] = &["cli", "offhook"];
+const NOT_CORES: &[&str] = &["cli", "offhook", "testkit"];
 
 /// Where a crate keeps its driver, below its folder. `src/tokio` counts in every crate.
 const DRIVERS: &[(&str, &str)] = &[

@@ -84,7 +84,7 @@ impl Transports {
     /// Outside of a Tokio runtime.
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
         let ip = if address.ip().is_unspecified() {
-            default_address(address.is_ipv4()).map_err(|cause| BindError::new(address, cause))?
+            default_address(address.is_ipv4())
         } else {
             address.ip()
         };
@@ -181,8 +181,20 @@ fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     UdpSocket::from_std(socket.into())
 }
 
-/// The address of this machine on its default route. Connecting a UDP socket sends nothing.
-fn default_address(v4: bool) -> io::Result<IpAddr> {
+/// The address of this machine on its default route; without one only this machine itself can be reached, by loopback.
+fn default_address(v4: bool) -> IpAddr {
+    let loopback = || {
+        if v4 {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        }
+    };
+    routed_address(v4).unwrap_or_else(|_| loopback())
+}
+
+/// Connecting a UDP socket sends nothing, and tells from which address it would be sent.
+fn routed_address(v4: bool) -> io::Result<IpAddr> {
     let (any, somewhere): (IpAddr, IpAddr) = if v4 {
         // RFC 5737 and RFC 3849: addresses for documentation, which a default route leads to.
         (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into())

@@ -1,0 +1,135 @@
+//! `offhook answer`
+
+use crate::args::AnswerArgs;
+use crate::call::{Answer, Limits, follow, refuse_others, settle};
+use crate::exit::{Code, Failure};
+use crate::media::Media;
+use crate::report::Reporter;
+use crate::setup::{interrupted, next_incoming, start};
+use offhook::{Application, AudioStream, Session, StatusCode};
+use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+/// The port that the world expects SIP at (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// Answers calls, one after the other.
+pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
+    let reporter = Reporter::new(args.common.json);
+    let media = Media::prepare(&args.media)?;
+    let app = start(&args.common, SIP_PORT, reporter).await?;
+    let outcome = serve(&app, &args, &media, reporter).await;
+    app.stop().await;
+    outcome
+}
+
+async fn serve(
+    app: &Application,
+    args: &AnswerArgs,
+    media: &Media,
+    reporter: Reporter,
+) -> Result<(), Failure> {
+    let mut keys = Keys::listen(args);
+    let mut first_failure = Ok(());
+    let mut call = 0;
+    while args.calls.is_none_or(|most| call < most) {
+        let session = tokio::select! {
+            session = next_incoming(app) => session,
+            () = interrupted() => break,
+        };
+        let Some(mut session) = session else { break };
+        call += 1;
+        let outcome = tokio::select! {
+            outcome = serve_one(&mut session, args, media, call, &mut keys, reporter) => outcome,
+            () = refuse_others(app) => Err(Failure::new(Code::Internal, "the application has stopped")),
+        };
+        if first_failure.is_ok() {
+            first_failure = outcome;
+        }
+    }
+    first_failure
+}
+
+/// Deals with one call as the options say.
+async fn serve_one(
+    session: &mut Session,
+    args: &AnswerArgs,
+    media: &Media,
+    call: u64,
+    keys: &mut Keys,
+    reporter: Reporter,
+) -> Result<(), Failure> {
+    let limits = Limits {
+        ring: None,
+        talk: args.media.duration.map(Duration::from_secs_f64),
+    };
+    if let Some(code) = args.reject {
+        let code =
+            StatusCode::new(code).ok_or_else(|| Failure::new(Code::Usage, "no such SIP status code"))?;
+        let refuse = async { Ok(Answer::Reject(code)) };
+        // Refusing is what was asked for: that the call fails is our success.
+        return match follow(session, limits, reporter, refuse).await {
+            Err(failure) if failure.code == Code::Internal => Err(failure),
+            _ => Ok(()),
+        };
+    }
+    session
+        .send_ring_indication()
+        .await
+        .map_err(|error| Failure::new(Code::Internal, error))?;
+    let (stream, recorded) = media.stream(call)?;
+    let outcome = follow(session, limits, reporter, decide(args, stream, keys)).await;
+    settle(recorded, outcome).await
+}
+
+/// Accepts after the time that was asked for, or as the person at the keyboard says.
+async fn decide(args: &AnswerArgs, stream: AudioStream, keys: &mut Keys) -> Result<Answer, Failure> {
+    if let Some(seconds) = args.auto_answer {
+        sleep(Duration::from_secs_f64(seconds)).await;
+        return Ok(Answer::Accept(stream));
+    }
+    Ok(match keys.next().await.as_str() {
+        "" | "y" | "a" => Answer::Accept(stream),
+        _ => Answer::Reject(StatusCode::DECLINE),
+    })
+}
+
+/// Lines typed at a terminal. Where there is none, nothing ever comes and the phone rings on.
+struct Keys {
+    lines: Option<mpsc::Receiver<String>>,
+}
+
+impl Keys {
+    fn listen(args: &AnswerArgs) -> Self {
+        let asks = args.auto_answer.is_none() && args.reject.is_none();
+        if !asks || args.common.json || !std::io::stdin().is_terminal() {
+            return Self { lines: None };
+        }
+        let (sender, lines) = mpsc::channel(8);
+        // Reading a terminal cannot be cancelled; the thread ends with the process.
+        std::thread::spawn(move || {
+            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+                if sender.blocking_send(line.trim().to_lowercase()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { lines: Some(lines) }
+    }
+
+    async fn next(&mut self) -> String {
+        let Some(lines) = &mut self.lines else {
+            return std::future::pending().await;
+        };
+        let _ = writeln!(
+            std::io::stderr(),
+            "Press Enter to answer, or r and Enter to decline."
+        );
+        match lines.recv().await {
+            Some(line) => line,
+            None => std::future::pending().await,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  the call was established and has ended; registered and unregistered
+   1  internal error
+   2  wrong command line
+  10  wrong URI or account
+  11  unknown codec
+  12  the file to play cannot be read, or is no wave file
+  13  the recording cannot be written
+  14  cannot listen: the port is busy, or the address is not ours
+  15  nobody can be reached: the name does not resolve, or no answer from the host
+  20  declined by the other side
+  21  busy (486, 600)
+  22  not answered in time, or given up while ringing
+  23  credentials missing or refused (401, 403, 407)
+  30  registration failed
+
+Several at once on `answer`: the code of the first call that was not as asked for.";
+
+/// Real-time communication from a terminal or a script: SIP calls with wideband audio.
+#[derive(Debug, Parser)]
+#[command(name = "offhook", version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Call somebody: `offhook call sip:alice@example.org --play hello.wav`
+    #[command(after_help = EXIT_CODES)]
+    Call(CallArgs),
+    /// Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
+    #[command(after_help = EXIT_CODES)]
+    Answer(AnswerArgs),
+    /// Register an account with its provider and stay until interrupted
+    #[command(after_help = EXIT_CODES)]
+    Register(RegisterArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    /// Whom to call: sip:user@host[:port], or user@host
+    pub(crate) uri: String,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+    /// Give up when nobody answers for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
+    pub(crate) ring_timeout: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnswerArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+    /// Answer without asking, after ringing for this long [default when given without a value: 0]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = seconds)]
+    pub(crate) auto_answer: Option<f64>,
+    /// Reject every call with this SIP status code, such as 486 (busy) or 603 (decline)
+    #[arg(long, value_name = "CODE", conflicts_with = "auto_answer", value_parser = clap::value_parser!(u16).range(400..=699))]
+    pub(crate) reject: Option<u16>,
+    /// Leave after this many calls [default: stay until interrupted]
+    #[arg(long, value_name = "N")]
+    pub(crate) calls: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RegisterArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// For how long a registration is asked for, in seconds; it is refreshed before
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) expires: u32,
+    /// Unregister and leave after this long [default: stay until interrupted]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CommonArgs {
+    /// Where to listen for SIP [default: a free port for call and register, port 5060 for answer]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// The transport for SIP
+    #[arg(long, value_enum, default_value_t = TransportArg::Udp)]
+    pub(crate) transport: TransportArg,
+    /// Who we are: sip:user@domain [default: a local account that needs no provider]
+    #[arg(long, value_name = "URI")]
+    pub(crate) account: Option<String>,
+    /// A file that holds the account's password and nothing else [or the variable OFFHOOK_PASSWORD]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Send everything by this proxy: sip:host[:port]
+    #[arg(long, value_name = "URI")]
+    pub(crate) proxy: Option<String>,
+    /// Print every SIP message to standard error
+    #[arg(long)]
+    pub(crate) trace: bool,
+    /// Print one event a line as JSON to standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MediaArgs {
+    /// Codecs in order of preference, such as opus,G722,PCMU,PCMA [default: all of these]
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) codec: Vec<String>,
+    /// Play this wave file to the other side, once
+    #[arg(long, value_name = "FILE.wav")]
+    pub(crate) play: Option<PathBuf>,
+    /// Record what the other side says; further calls go to FILE-2.wav, FILE-3.wav, ...
+    #[arg(long, value_name = "FILE.wav")]
+    pub(crate) record: Option<PathBuf>,
+    /// Hang up this long after the call is established
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<f64>,
+    /// Open no sound card (none is opened with --play or --record either)
+    #[arg(long)]
+    pub(crate) no_device: bool,
+}
+
+impl MediaArgs {
+    /// Whether the call is to be spoken and heard on a sound card.
+    pub(crate) fn wants_device(&self) -> bool {
+        !self.no_device && self.play.is_none() && self.record.is_none()
+    }
+}
+
+/// The transports that this version speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TransportArg {
+    Udp,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && (0.0..=31_536_000.0).contains(&value) => Ok(value),
+        _ => Err("expected a number of seconds, such as 5 or 0.5".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn auto_answer_works_with_and_without_a_value() {
+        let parse = |args: &[&str]| {
+            let Command::Answer(args) = Cli::parse_from(args).command else {
+                panic!("not an answer")
+            };
+            args.auto_answer
+        };
+        assert_eq!(parse(&["offhook", "answer"]), None);
+        assert_eq!(parse(&["offhook", "answer", "--auto-answer"]), Some(0.0));
+        assert_eq!(parse(&["offhook", "answer", "--auto-answer", "2.5"]), Some(2.5));
+        assert_eq!(
+            parse(&["offhook", "answer", "--auto-answer", "--calls", "1"]),
+            Some(0.0)
+        );
+    }
+
+    #[test]
+    fn durations_that_are_no_durations_are_refused() {
+        for text in ["-1", "nan", "inf", "soon", "1e300"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+}

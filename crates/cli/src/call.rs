@@ -1,0 +1,160 @@
+//! `offhook call URI`
+
+use crate::args::CallArgs;
+use crate::exit::{Code, Failure};
+use crate::media::{Media, Recorded};
+use crate::report::Reporter;
+use crate::setup::{failure, interrupted, next_incoming, start, uri};
+use offhook::{Application, AudioStream, Session, SessionEvent, StatusCode};
+use std::io::Write;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// Ends of a call that the other side never answers: later than any timer of SIP.
+const LAST_RESORT: Duration = Duration::from_secs(40);
+
+/// Places one call and stays with it to its end.
+pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
+    let reporter = Reporter::new(args.common.json);
+    let target = uri(&args.uri)?;
+    let media = Media::prepare(&args.media)?;
+    let app = start(&args.common, 0, reporter).await?;
+    let (stream, recorded) = media.stream(1)?;
+    let outcome = tokio::select! {
+        placed = app.call(target, [stream]) => match placed {
+            Ok(mut session) => {
+                let limits = Limits {
+                    ring: Some(Duration::from_secs_f64(args.ring_timeout)),
+                    talk: args.media.duration.map(Duration::from_secs_f64),
+                };
+                tokio::select! {
+                    outcome = follow(&mut session, limits, reporter, nothing_to_answer()) => outcome,
+                    () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
+                }
+            }
+            Err(error) => Err(failure(error)),
+        },
+        () = interrupted() => Err(Failure::new(Code::NotAnswered, "interrupted before the call was placed")),
+    };
+    app.stop().await;
+    settle(recorded, outcome).await
+}
+
+/// How long a call may ring and last.
+#[derive(Clone, Copy)]
+pub(crate) struct Limits {
+    pub(crate) ring: Option<Duration>,
+    pub(crate) talk: Option<Duration>,
+}
+
+/// What to do with a call that comes in.
+pub(crate) enum Answer {
+    Accept(AudioStream),
+    Reject(StatusCode),
+}
+
+/// Reports a session's events until its end; answers it when `answer` says how; hangs up at its limits and when
+/// interrupted.
+pub(crate) async fn follow(
+    session: &mut Session,
+    limits: Limits,
+    reporter: Reporter,
+    answer: impl Future<Output = Result<Answer, Failure>>,
+) -> Result<(), Failure> {
+    let mut deadline = limits.ring.map(|ring| Instant::now() + ring);
+    let mut hung_up = false;
+    let mut answered = false;
+    let mut answer = pin!(answer);
+    loop {
+        let due = sleep_until(deadline.unwrap_or_else(far_away));
+        tokio::select! {
+            event = session.next_event() => {
+                let Some(event) = event else {
+                    return Err(Failure::new(Code::Internal, "the application has stopped"));
+                };
+                reporter.session(&event);
+                match event {
+                    SessionEvent::DidStart { .. } if !hung_up => {
+                        deadline = limits.talk.map(|talk| Instant::now() + talk);
+                    }
+                    SessionEvent::DidEnd { .. } => return Ok(()),
+                    SessionEvent::DidFail { code, reason, .. } => return Err(not_established(code, &reason)),
+                    _ => {}
+                }
+            }
+            how = &mut answer, if !answered && !hung_up => {
+                answered = true;
+                let done = match how? {
+                    Answer::Accept(stream) => session.accept([stream]).await,
+                    Answer::Reject(code) => session.reject(code).await,
+                };
+                // The caller may have given up this very moment, or wants what we do not have: the events tell.
+                if let Err(error) = done {
+                    let _ = writeln!(std::io::stderr(), "offhook: {error}");
+                }
+            }
+            () = due => {
+                if hung_up {
+                    return Err(Failure::new(Code::Internal, "the other side does not answer the end of the call"));
+                }
+                (hung_up, deadline) = hang_up(session).await;
+            }
+            () = interrupted(), if !hung_up => (hung_up, deadline) = hang_up(session).await,
+        }
+    }
+}
+
+/// Keeps the recording of a call that was established, and nothing else.
+pub(crate) async fn settle(recorded: Option<Recorded>, outcome: Result<(), Failure>) -> Result<(), Failure> {
+    match (recorded, outcome) {
+        (Some(recorded), Ok(())) => recorded.keep().await,
+        (Some(recorded), Err(failure)) => {
+            recorded.discard().await;
+            Err(failure)
+        }
+        (None, outcome) => outcome,
+    }
+}
+
+async fn hang_up(session: &Session) -> (bool, Option<Instant>) {
+    // A session that is over already says so with its last event.
+    let _ = session.end().await;
+    (true, Some(Instant::now() + LAST_RESORT))
+}
+
+fn not_established(code: u16, reason: &str) -> Failure {
+    let kind = Code::of_status(code);
+    let status = if code == 0 {
+        String::new()
+    } else {
+        format!("{code} ")
+    };
+    let message = match kind {
+        Code::Busy => format!("the other side is busy ({status}{reason})"),
+        Code::NotAnswered => format!("the call was not answered ({status}{reason})"),
+        Code::Unreachable => format!("the other side cannot be reached ({status}{reason})"),
+        Code::Credentials => format!(
+            "the credentials are missing or were refused ({status}{reason}); check --account and --password-file"
+        ),
+        _ => format!("the call was declined ({status}{reason})"),
+    };
+    Failure::new(kind, message)
+}
+
+/// One call at a time: whoever calls meanwhile hears that we are busy.
+pub(crate) async fn refuse_others(app: &Application) {
+    while let Some(session) = next_incoming(app).await {
+        let _ = session.reject(StatusCode::BUSY_HERE).await;
+    }
+}
+
+/// A call that we make needs no answer of ours.
+async fn nothing_to_answer() -> Result<Answer, Failure> {
+    std::future::pending().await
+}
+
+/// A time that does not come.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_hours(365 * 24)
+}

@@ -1,0 +1,148 @@
+//! What a call plays and records.
+
+use crate::args::MediaArgs;
+use crate::exit::{Code, Failure};
+use offhook::{
+    Attachment, AudioCodec, AudioStream, PlayerOptions, Recording, WaveFile, WavePlayer, WaveRecorder,
+};
+use std::path::{Path, PathBuf};
+
+/// Samples a second of what is recorded: the widest codec's, so that nothing is lost.
+const RECORD_RATE: u32 = 48_000;
+
+/// What was checked before any call: codecs that exist, and a file that can be played.
+pub(crate) struct Media {
+    codecs: Vec<AudioCodec>,
+    tune: Option<WaveFile>,
+    record: Option<PathBuf>,
+    use_device: bool,
+}
+
+impl Media {
+    /// Checks the options, so that a call does not begin that could not be carried out.
+    pub(crate) fn prepare(args: &MediaArgs) -> Result<Self, Failure> {
+        let codecs: Result<Vec<AudioCodec>, _> = args.codec.iter().map(|name| name.trim().parse()).collect();
+        let codecs = codecs.map_err(|error| {
+            let known: Vec<_> = AudioCodec::ALL.iter().map(|codec| codec.spec().name).collect();
+            Failure::new(
+                Code::Codec,
+                format_args!("{error}; choose from {}", known.join(", ")),
+            )
+        })?;
+        let tune = match &args.play {
+            Some(path) => {
+                Some(WaveFile::load(path, RECORD_RATE).map_err(|error| Failure::new(Code::Play, error))?)
+            }
+            None => None,
+        };
+        if let Some(path) = &args.record {
+            check_writable(path)?;
+        }
+        Ok(Self {
+            codecs,
+            tune,
+            record: args.record.clone(),
+            use_device: args.wants_device(),
+        })
+    }
+
+    /// The audio stream of call number `call`, counted from 1, and its recording.
+    pub(crate) fn stream(&self, call: u64) -> Result<(AudioStream, Option<Recorded>), Failure> {
+        let mut stream = AudioStream::offer().with_codecs(&self.codecs);
+        if !self.use_device {
+            stream = stream.without_device();
+        }
+        if let Some(tune) = &self.tune {
+            let mut player = WavePlayer::new(tune.clone(), PlayerOptions::default());
+            player.start();
+            stream = stream.with_port(Attachment::Talks, player);
+        }
+        let Some(path) = &self.record else {
+            return Ok((stream, None));
+        };
+        let path = numbered(path, call);
+        let (recorder, recording) =
+            WaveRecorder::start(&path, RECORD_RATE).map_err(|error| Failure::new(Code::Record, error))?;
+        Ok((
+            stream.with_port(Attachment::Listens, recorder),
+            Some(Recorded { recording, path }),
+        ))
+    }
+}
+
+/// A recording that is kept only when its call was established.
+pub(crate) struct Recorded {
+    recording: Recording,
+    path: PathBuf,
+}
+
+impl Recorded {
+    /// Closes the file. Call it when the session is over.
+    pub(crate) async fn keep(self) -> Result<(), Failure> {
+        let finished = tokio::task::spawn_blocking(move || self.recording.finish()).await;
+        match finished {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Failure::new(Code::Record, error)),
+            Err(error) => Err(Failure::new(Code::Internal, error)),
+        }
+    }
+
+    /// Closes and removes the file: there was no call.
+    pub(crate) async fn discard(self) {
+        let path = self.path;
+        let finished = tokio::task::spawn_blocking(move || {
+            drop(self.recording.finish());
+            std::fs::remove_file(path)
+        });
+        // What cannot be removed was never written.
+        let _ = finished.await;
+    }
+}
+
+/// `heard.wav`, `heard-2.wav`, `heard-3.wav`, ...
+fn numbered(path: &Path, call: u64) -> PathBuf {
+    if call <= 1 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let ending = path
+        .extension()
+        .map_or(String::new(), |ending| format!(".{}", ending.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{call}{ending}"))
+}
+
+/// Finds out before the call whether the folder can be written to, and leaves nothing behind.
+fn check_writable(path: &Path) -> Result<(), Failure> {
+    if path.exists() {
+        return Ok(());
+    }
+    match std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+    {
+        Ok(_) => {
+            let _ = std::fs::remove_file(path);
+            Ok(())
+        }
+        Err(error) => Err(Failure::new(
+            Code::Record,
+            format_args!("cannot write {}: {error}", path.display()),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn further_calls_get_further_names() {
+        assert_eq!(numbered(Path::new("/a/heard.wav"), 1), Path::new("/a/heard.wav"));
+        assert_eq!(
+            numbered(Path::new("/a/heard.wav"), 2),
+            Path::new("/a/heard-2.wav")
+        );
+        assert_eq!(numbered(Path::new("heard"), 3), Path::new("heard-3"));
+    }
+}

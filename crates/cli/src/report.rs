@@ -1,0 +1,174 @@
+//! What happens, told to a person or to a script.
+
+use offhook::{SessionEvent, Statistics};
+use serde_json::{Map, Value, json};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// Prints events as they come: sentences for people, or one JSON object a line.
+#[derive(Clone, Copy)]
+pub(crate) struct Reporter {
+    json: bool,
+    start: Instant,
+}
+
+impl Reporter {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            json,
+            start: Instant::now(),
+        }
+    }
+
+    /// One event of the program itself: a JSON name and fields, and the sentence for people.
+    pub(crate) fn say(&self, name: &str, fields: Value, sentence: &str) {
+        if !self.json {
+            return print_line(sentence);
+        }
+        let mut object = Map::new();
+        object.insert("event".to_owned(), name.into());
+        let time = (self.start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
+        object.insert("time".to_owned(), time.into());
+        if let Value::Object(fields) = fields {
+            object.extend(fields);
+        }
+        print_line(&Value::Object(object).to_string());
+    }
+
+    /// One event of a session.
+    pub(crate) fn session(&self, event: &SessionEvent) {
+        match event {
+            SessionEvent::NewOutgoing { remote_identity, .. } => {
+                let remote = remote_identity.uri.to_string();
+                self.say(
+                    "new_outgoing",
+                    json!({ "remote": remote }),
+                    &format!("Calling {remote}"),
+                );
+            }
+            SessionEvent::NewIncoming { remote_identity, .. } => {
+                let remote = remote_identity.uri.to_string();
+                self.say(
+                    "new_incoming",
+                    json!({ "remote": remote }),
+                    &format!("Call from {remote}"),
+                );
+            }
+            SessionEvent::GotRingIndication => self.say("got_ring_indication", json!({}), "Ringing"),
+            SessionEvent::GotProvisionalResponse { code, reason } => self.say(
+                "got_provisional_response",
+                json!({ "code": code.as_u16(), "reason": reason }),
+                &format!("{code} {reason}"),
+            ),
+            SessionEvent::WillStart => self.say("will_start", json!({}), "Answered"),
+            SessionEvent::DidStart { streams } => self.did_start(streams),
+            SessionEvent::Statistics(statistics) => self.statistics(statistics),
+            SessionEvent::GotDtmf { digit } => {
+                self.say(
+                    "got_dtmf",
+                    json!({ "digit": digit.to_string() }),
+                    &format!("The other side pressed {digit}"),
+                );
+            }
+            SessionEvent::DidChangeHoldState { originator, on_hold } => {
+                let what = if *on_hold {
+                    "put the call on hold"
+                } else {
+                    "took the call off hold"
+                };
+                let sentence = format!("The {originator} side {what}");
+                let fields = json!({ "originator": originator.to_string(), "on_hold": on_hold });
+                self.say("did_change_hold_state", fields, &sentence);
+            }
+            SessionEvent::DidTimeoutRtp => {
+                self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
+            }
+            SessionEvent::DidChangeRtpParameters { remote } => {
+                let sentence = format!("Sound now comes from {remote}");
+                self.say(
+                    "did_change_rtp_parameters",
+                    json!({ "remote": remote.to_string() }),
+                    &sentence,
+                );
+            }
+            SessionEvent::DidFail {
+                originator,
+                code,
+                reason,
+            } => {
+                let fields = json!({ "originator": originator.to_string(), "code": code, "reason": reason });
+                self.say(
+                    "did_fail",
+                    fields,
+                    &format!("Not established: {}", status(*code, reason)),
+                );
+            }
+            SessionEvent::WillEnd => self.say("will_end", json!({}), "Hanging up"),
+            SessionEvent::DidEnd {
+                originator,
+                reason,
+                duration,
+            } => {
+                let seconds = (duration.as_secs_f64() * 1000.0).round() / 1000.0;
+                let fields =
+                    json!({ "originator": originator.to_string(), "reason": reason, "duration": seconds });
+                self.say(
+                    "did_end",
+                    fields,
+                    &format!("Ended by the {originator} side after {seconds:.1} s: {reason}"),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn did_start(&self, streams: &offhook::Streams) {
+        let Ok(audio) = streams.audio() else {
+            return self.say("did_start", json!({}), "Established without audio");
+        };
+        let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
+        let fields = json!({
+            "codec": audio.codec,
+            "sample_rate": audio.sample_rate,
+            "local_rtp": text(audio.local_rtp),
+            "remote_rtp": text(audio.remote_rtp),
+        });
+        self.say("did_start", fields, &format!("Established: {}", audio.describe()));
+    }
+
+    fn statistics(&self, figures: &Statistics) {
+        let millis = |time: Duration| (time.as_secs_f64() * 10_000.0).round() / 10.0;
+        let fields = json!({
+            "packets_sent": figures.packets_sent,
+            "packets_received": figures.packets_received,
+            "packets_lost": figures.packets_lost,
+            "jitter_ms": millis(figures.jitter),
+            "round_trip_ms": figures.round_trip.map(millis),
+        });
+        let round_trip = figures
+            .round_trip
+            .map_or("-".to_owned(), |time| format!("{:.1} ms", millis(time)));
+        let sentence = format!(
+            "  sent {}, received {}, lost {}, jitter {:.1} ms, round trip {round_trip}",
+            figures.packets_sent,
+            figures.packets_received,
+            figures.packets_lost,
+            millis(figures.jitter),
+        );
+        self.say("statistics", fields, &sentence);
+    }
+}
+
+fn status(code: u16, reason: &str) -> String {
+    if code == 0 {
+        reason.to_owned()
+    } else {
+        format!("{code} {reason}")
+    }
+}
+
+/// A closed pipe is no reason to fail: whoever reads has heard enough.
+fn print_line(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

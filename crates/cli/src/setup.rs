@@ -1,0 +1,128 @@
+//! From the command line to a running application.
+
+use crate::args::CommonArgs;
+use crate::exit::{Code, Failure};
+use crate::report::Reporter;
+use offhook::{
+    Account, AccountId, Application, ApplicationEvent, Error, LookupError, MemoryStorage, Session, SipUri,
+    StartError,
+};
+use serde_json::json;
+use std::io::Write;
+use std::net::SocketAddr;
+
+/// Starts an application as the options say. `default_port` is where it listens unless told.
+pub(crate) async fn start(
+    args: &CommonArgs,
+    default_port: u16,
+    reporter: Reporter,
+) -> Result<Application, Failure> {
+    let listen = args
+        .listen
+        .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], default_port)));
+    let mut builder = Application::builder(MemoryStorage::new())
+        .listen(listen)
+        .trace(args.trace);
+    if let Some(account) = account(args)? {
+        builder = builder.account(account);
+    }
+    if let Some(proxy) = &args.proxy {
+        builder = builder.outbound_proxy(uri(proxy)?);
+    }
+    let app = builder.start().await.map_err(failure)?;
+    let address = app.local_addr();
+    let fields = json!({ "transport": "udp", "address": address.to_string() });
+    reporter.say("listening", fields, &format!("Listening on {address} (UDP)"));
+    Ok(app)
+}
+
+/// Reads a SIP URI as people write it: `sip:` may be left out.
+pub(crate) fn uri(text: &str) -> Result<SipUri, Failure> {
+    let full = if text.starts_with("sip:") || text.starts_with("sips:") {
+        text.to_owned()
+    } else {
+        format!("sip:{text}")
+    };
+    full.parse().map_err(|error| {
+        let message = format!("`{text}` is not a SIP URI ({error}); write it like sip:alice@example.org");
+        Failure::new(Code::Uri, message)
+    })
+}
+
+/// The next incoming call; SIP traces are printed on the way. `None` when the application has stopped.
+pub(crate) async fn next_incoming(app: &Application) -> Option<Session> {
+    loop {
+        match app.next_event().await? {
+            ApplicationEvent::Incoming(session) => return Some(session),
+            ApplicationEvent::Trace(trace) => {
+                let arrow = if trace.sent { "->" } else { "<-" };
+                let text = String::from_utf8_lossy(&trace.bytes);
+                let _ = writeln!(std::io::stderr(), "{arrow} {}\n{}", trace.path, text.trim_end());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Waits for Ctrl-C or a termination signal.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What an error of the application means to a script.
+pub(crate) fn failure(error: Error) -> Failure {
+    let code = match &error {
+        Error::Start(StartError::Bind(_)) => Code::Listen,
+        Error::Uri(_) | Error::Lookup(LookupError::NoUsableTransport { .. }) => Code::Uri,
+        Error::Lookup(_) => Code::Unreachable,
+        Error::Codec(_) => Code::Codec,
+        _ => Code::Internal,
+    };
+    match code {
+        Code::Listen => Failure::new(
+            code,
+            format_args!("cannot listen: {error}; choose another address with --listen"),
+        ),
+        _ => Failure::new(code, error),
+    }
+}
+
+fn account(args: &CommonArgs) -> Result<Option<Account>, Failure> {
+    let Some(text) = &args.account else {
+        return Ok(None);
+    };
+    let id: AccountId = text.parse().map_err(|error| {
+        let message = format!("`{text}` is not an account ({error}); write it like sip:alice@example.org");
+        Failure::new(Code::Uri, message)
+    })?;
+    let mut account = Account::new(id);
+    account.enabled = true;
+    if let Some(password) = password(args)? {
+        account.auth.password = password.into();
+    }
+    Ok(Some(account))
+}
+
+fn password(args: &CommonArgs) -> Result<Option<String>, Failure> {
+    if let Some(path) = &args.password_file {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::new(
+                Code::Usage,
+                format_args!("cannot read the password file {}: {error}", path.display()),
+            )
+        })?;
+        return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    Ok(std::env::var("OFFHOOK_PASSWORD").ok())
+}

@@ -1,0 +1,277 @@
+//! The application: all layers started in order, and the way to them.
+
+use crate::{Account, Error, Registration, Session, Settings, Storage};
+use offhook_account::AccountManager;
+use offhook_lookup::LookupOptions;
+use offhook_lookup::tokio::Resolver;
+use offhook_sansio::{Entropy, Transport};
+use offhook_session::media::MediaConfig;
+use offhook_session::tokio::{
+    CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents,
+};
+use offhook_session::{AudioStream, SessionConfig, SessionError, StreamSettings};
+use offhook_sip_core::endpoint::Trace;
+use offhook_sip_core::tokio::system_entropy;
+use offhook_sip_core::{EndpointConfig, NameAddr, Register, Route, SipUri};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// The transports that this version speaks.
+const TRANSPORTS: &[Transport] = &[Transport::Udp];
+
+/// The user part of the account that needs no provider.
+const LOCAL_USER: &str = "offhook";
+
+/// A running end-point (`SIPApplication` of the documents): settings, accounts, lookup, SIP and media.
+///
+/// Cheap to clone. [`stop`](Self::stop) ends all sessions and says goodbye.
+#[derive(Clone)]
+pub struct Application {
+    agent: UserAgent,
+    events: Arc<Mutex<UserAgentEvents>>,
+    resolver: Arc<Resolver>,
+    settings: Arc<Settings>,
+    account: Arc<Account>,
+}
+
+/// What an application tells besides the events of its sessions.
+#[non_exhaustive]
+pub enum ApplicationEvent {
+    /// Somebody calls. Accept or reject; dropping it declines.
+    Incoming(Session),
+    /// A SIP message went in or out; only with [`ApplicationBuilder::trace`].
+    Trace(Trace),
+}
+
+impl Application {
+    /// Starts with what is stored, and with defaults for the rest.
+    pub async fn start(storage: impl Storage + Send + 'static) -> Result<Self, Error> {
+        Self::builder(storage).start().await
+    }
+
+    /// Starts with something other than what is stored.
+    pub fn builder(storage: impl Storage + Send + 'static) -> ApplicationBuilder {
+        ApplicationBuilder {
+            storage: Box::new(storage),
+            listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+            account: None,
+            outbound_proxy: None,
+            sample_rate: None,
+            trace: false,
+        }
+    }
+
+    /// Where SIP is received.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.agent.local_addr()
+    }
+
+    /// Who calls when this application calls.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The settings in force.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Calls somebody: finds the way, sends the invitation, and gives the session whose events tell the rest.
+    pub async fn call(
+        &self,
+        to: SipUri,
+        streams: impl IntoIterator<Item = AudioStream>,
+    ) -> Result<Session, Error> {
+        let routes = self.routes(&to).await?;
+        Ok(self
+            .agent
+            .call(&self.account, NameAddr::new(to.into()), routes, streams)
+            .await?)
+    }
+
+    /// The ways to an address, the best first: by the account's proxy where it has one (RFC 3263).
+    pub async fn routes(&self, to: &SipUri) -> Result<Vec<Route>, Error> {
+        let next_hop = self.account.next_hop(to);
+        let proxy = (next_hop != to).then(|| loose(next_hop));
+        let targets = self.resolver.routes(next_hop).await?;
+        Ok(targets
+            .into_iter()
+            .map(|target| Route {
+                outbound_proxy: proxy.clone(),
+                ..Route::new(target.transport, target.address)
+            })
+            .collect())
+    }
+
+    /// Registers the account with its provider, and keeps it registered until the registration is ended.
+    pub async fn register(&self, expires: Duration) -> Result<Registration, Error> {
+        let aor = self.account.uri();
+        let routes = self.routes(&aor).await?;
+        let Some(first) = routes.first().cloned() else {
+            return Err(CommandError::from(SessionError::NoRoute).into());
+        };
+        let register = Register {
+            routes,
+            expires: expires.as_secs() as u32,
+            credentials: self.account.credentials(),
+            ..Register::new(NameAddr::new(aor.into()), first)
+        };
+        Ok(self.agent.register(register).await?)
+    }
+
+    /// The next incoming call or trace; `None` when the application has stopped.
+    pub async fn next_event(&self) -> Option<ApplicationEvent> {
+        loop {
+            // Held while waiting on purpose: of several callers each event goes to one.
+            match self.events.lock().await.next().await? {
+                UserAgentEvent::Incoming(session) => return Some(ApplicationEvent::Incoming(session)),
+                UserAgentEvent::Trace(trace) => return Some(ApplicationEvent::Trace(trace)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Ends all sessions, waits a moment for the other sides to agree, and closes the ports.
+    pub async fn stop(self) {
+        self.agent.stop().await;
+    }
+}
+
+/// What to start an [`Application`] with. What is not said comes from the storage.
+pub struct ApplicationBuilder {
+    storage: Box<dyn Storage + Send>,
+    listen: SocketAddr,
+    account: Option<Account>,
+    outbound_proxy: Option<SipUri>,
+    sample_rate: Option<u32>,
+    trace: bool,
+}
+
+impl ApplicationBuilder {
+    /// Where to listen for SIP over UDP. Default `0.0.0.0:0`: everywhere, on a free port.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Who calls. Default: the stored default account, or else a local one that needs no provider.
+    #[must_use]
+    pub fn account(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// Sends every request by this proxy. Default: what the account says.
+    #[must_use]
+    pub fn outbound_proxy(mut self, proxy: SipUri) -> Self {
+        self.outbound_proxy = Some(proxy);
+        self
+    }
+
+    /// Samples a second inside the mixer, 8000 to 48000. Default: the setting `audio.sample_rate`.
+    #[must_use]
+    pub fn sample_rate(mut self, hertz: u32) -> Self {
+        self.sample_rate = Some(hertz);
+        self
+    }
+
+    /// Whether SIP messages come as [`ApplicationEvent::Trace`]. Default: no.
+    #[must_use]
+    pub fn trace(mut self, trace: bool) -> Self {
+        self.trace = trace;
+        self
+    }
+
+    /// Reads settings and accounts, opens the ports, starts the media thread.
+    pub async fn start(self) -> Result<Application, Error> {
+        let mut entropy = system_entropy().map_err(|error| StartError::Media(io::Error::from(error)))?;
+        let (storage, given, fork) = (self.storage, self.account, entropy.fork());
+        // Settings lie on a disk that may be slow.
+        let loaded = tokio::task::spawn_blocking(move || load(&*storage, given, fork)).await;
+        let (settings, mut account) =
+            loaded.map_err(|error| StartError::Media(io::Error::other(error)))??;
+        if self.outbound_proxy.is_some() {
+            account.sip.outbound_proxy = self.outbound_proxy;
+        }
+        let options = LookupOptions {
+            transports: TRANSPORTS.to_vec(),
+            ..LookupOptions::default()
+        };
+        let resolver = Resolver::from_system(options, entropy.fork())?;
+        let mut endpoint = EndpointConfig::default();
+        settings.user_agent().clone_into(&mut endpoint.user_agent);
+        endpoint.trace = self.trace;
+        let sample_rate = self.sample_rate.unwrap_or(settings.audio.sample_rate.hz());
+        let config = UserAgentConfig {
+            listen: self.listen,
+            endpoint,
+            media: MediaConfig {
+                sample_rate,
+                ..MediaConfig::default()
+            },
+            rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
+            sessions: SessionConfig {
+                streams: stream_settings(&account, &settings),
+                ..SessionConfig::default()
+            },
+        };
+        let (agent, events) = UserAgent::start(config)?;
+        Ok(Application {
+            agent,
+            events: Arc::new(Mutex::new(events)),
+            resolver: Arc::new(resolver),
+            settings: Arc::new(settings),
+            account: Arc::new(account),
+        })
+    }
+}
+
+fn load(
+    storage: &dyn Storage,
+    given: Option<Account>,
+    entropy: Entropy,
+) -> Result<(Settings, Account), Error> {
+    let settings = Settings::load(storage)?;
+    let account = match given {
+        Some(account) => account,
+        None => stored_account(&settings, storage, entropy)?,
+    };
+    Ok((settings, account))
+}
+
+fn stored_account(settings: &Settings, storage: &dyn Storage, entropy: Entropy) -> Result<Account, Error> {
+    let mut accounts = AccountManager::new(entropy);
+    accounts.load(storage)?;
+    if let Some(id) = &settings.default_account {
+        accounts.set_default_account(id)?;
+    }
+    Ok(match accounts.default_account() {
+        Some(account) => account.clone(),
+        None => Account::local(LOCAL_USER).expect("a plain word is a user name"),
+    })
+}
+
+fn stream_settings(account: &Account, settings: &Settings) -> StreamSettings {
+    // Names in the settings that this build has no codec for are passed over.
+    let codecs = account
+        .audio_codecs(settings)
+        .iter()
+        .filter_map(|codec| codec.as_str().parse().ok());
+    StreamSettings {
+        audio_codecs: codecs.collect(),
+        rtp_timeout: settings.rtp.timeout(),
+    }
+}
+
+/// The URI of a proxy for a Route header field: with `lr`, or the proxy would rewrite the request (RFC 3261 §16.4).
+fn loose(proxy: &SipUri) -> SipUri {
+    if proxy.lr() {
+        proxy.clone()
+    } else {
+        proxy.clone().with_flag("lr")
+    }
+}

@@ -1,0 +1,42 @@
+//! Why a session does not do what was asked.
+
+use crate::{SessionState, StreamError};
+use offhook_sip_core::CommandError;
+
+/// A refused command. The state is what it was before.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The caller's fault: the session's state does not allow it (`IllegalStateError` of the documents).
+    #[error("cannot {command} a session that is {state}")]
+    IllegalState {
+        /// What was asked.
+        command: &'static str,
+        /// The state it met.
+        state: SessionState,
+    },
+    /// The caller's fault: no such session, or it is over.
+    #[error("the session is over")]
+    Unknown,
+    /// The caller's fault: a session needs at least one stream.
+    #[error("a session needs at least one stream")]
+    NoStreams,
+    /// The caller's fault: nowhere to send the INVITE.
+    #[error("no route to the other side")]
+    NoRoute,
+    /// As many sessions as the limits allow are running.
+    #[error("there are {0} sessions already, as many as the limit allows")]
+    TooMany(usize),
+    /// No media ports, or no address to reach the peer from.
+    #[error(transparent)]
+    Open(#[from] crate::media::OpenError),
+    /// A stream cannot be had.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The offer or answer does not fit what was agreed before.
+    #[error(transparent)]
+    Negotiation(#[from] offhook_sdp::offer_answer::NegotiationError),
+    /// The signalling below refused.
+    #[error(transparent)]
+    Invitation(#[from] CommandError),
+}

@@ -1,0 +1,161 @@
+//! What an application hears of a session.
+
+use crate::{AudioDescription, Originator, StreamDescription};
+use offhook_rtp_media::Statistics;
+use offhook_rtp_media::dtmf::Digit;
+use offhook_sip_core::{NameAddr, StatusCode};
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// A notification of a session, with the names and the order of the SIP SIMPLE documents (`SIPSession...`).
+///
+/// An outgoing call: `NewOutgoing`, any number of `GotRingIndication` and `GotProvisionalResponse`, `WillStart`,
+/// `DidStart`, `WillEnd`, `DidEnd`. An incoming one begins with `NewIncoming`. A call that is never established ends
+/// with `DidFail` and nothing after it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// Somebody calls. Answer with `accept` or `reject`.
+    NewIncoming {
+        /// Who calls, as the From header field says: not verified by anybody.
+        remote_identity: NameAddr,
+        /// Whom they want.
+        local_identity: NameAddr,
+        /// What they propose.
+        streams: Streams,
+    },
+    /// Our call goes out.
+    NewOutgoing {
+        /// Whom we call.
+        remote_identity: NameAddr,
+        /// What we propose.
+        streams: Streams,
+    },
+    /// The other side rings (180).
+    GotRingIndication,
+    /// Another provisional answer.
+    GotProvisionalResponse {
+        /// 101 to 199, 180 excepted.
+        code: StatusCode,
+        /// The peer's words.
+        reason: String,
+    },
+    /// Both sides have agreed; the streams are being started.
+    WillStart,
+    /// The session is established and its streams run.
+    DidStart {
+        /// The streams that both sides agreed upon.
+        streams: Streams,
+    },
+    /// The session was never established. Nothing follows.
+    DidFail {
+        /// Who refused or gave up.
+        originator: Originator,
+        /// The SIP status code; 0 when the cause has none.
+        code: u16,
+        /// The reason phrase, or what went wrong on this side.
+        reason: String,
+    },
+    /// An established session is about to end.
+    WillEnd,
+    /// An established session has ended. Nothing follows.
+    DidEnd {
+        /// Who ended it.
+        originator: Originator,
+        /// Why.
+        reason: String,
+        /// From `DidStart` to now.
+        duration: Duration,
+    },
+    /// One side has put the other on hold, or taken it off.
+    DidChangeHoldState {
+        /// Which side.
+        originator: Originator,
+        /// True for hold.
+        on_hold: bool,
+    },
+    /// The remote party pressed a key (`AudioStreamGotDTMF`).
+    GotDtmf {
+        /// Which.
+        digit: Digit,
+    },
+    /// Media comes from another address than negotiated (`AudioStreamDidChangeRTPParameters`).
+    DidChangeRtpParameters {
+        /// Where media comes from now.
+        remote: SocketAddr,
+    },
+    /// No media has arrived for the time that the settings allow (`RTPStreamDidTimeout`). The session goes on.
+    DidTimeoutRtp,
+    /// The figures of the running audio stream, once a second.
+    Statistics(Box<Statistics>),
+}
+
+/// A [`SessionEvent`] with the instant at which it came about.
+#[derive(Clone, Debug)]
+pub struct Stamped<T> {
+    /// When.
+    pub timestamp: Instant,
+    /// What.
+    pub event: T,
+}
+
+/// The streams of a session as they stand when an event is sent.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Streams(Vec<StreamDescription>);
+
+impl Streams {
+    pub(crate) fn new(streams: Vec<StreamDescription>) -> Self {
+        Self(streams)
+    }
+
+    /// The audio stream.
+    pub fn audio(&self) -> Result<&AudioDescription, NoSuchStream> {
+        self.0
+            .iter()
+            .map(|StreamDescription::Audio(audio)| audio)
+            .next()
+            .ok_or(NoSuchStream("audio"))
+    }
+
+    /// All streams, in the order of the session description.
+    pub fn iter(&self) -> std::slice::Iter<'_, StreamDescription> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True when there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Streams {
+    type Item = &'a StreamDescription;
+    type IntoIter = std::slice::Iter<'a, StreamDescription>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Streams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, stream) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(", ")?;
+            }
+            write!(f, "{stream}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The session has no stream of that kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session has no {0} stream")]
+pub struct NoSuchStream(pub &'static str);

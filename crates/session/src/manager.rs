@@ -1,0 +1,412 @@
+//! All sessions of a user agent, over one SIP endpoint and one media plane.
+
+use crate::media::{MediaEvent, MediaPlane, PortId, StreamId};
+use crate::session::{Connect, Context, Incoming, Session, SessionId, body_of};
+use crate::stream::{MediaStream, StreamSettings};
+use crate::{SessionError, SessionEvent, Stamped};
+use offhook_audio_mixer::AudioPort;
+use offhook_rtp_media::dtmf::Digit;
+use offhook_sansio::{Entropy, Outbox, Path, Received, Transmit};
+use offhook_sip_core::endpoint::Trace;
+use offhook_sip_core::invitation::Cause;
+use offhook_sip_core::registration::RegisterError;
+use offhook_sip_core::{
+    Endpoint, EndpointEvent, InvitationEvent, InvitationId, InvitationState, Request, StatusCode,
+};
+use offhook_sip_core::{Register, RegistrationEvent, RegistrationId};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Instant;
+use tracing::{debug, info};
+
+/// What holds for all sessions of a user agent.
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// Sessions at a time; a further INVITE is answered with 486. Default 1000: what one core can carry as PCMU.
+    pub most_sessions: usize,
+    /// What holds for all streams that do not say otherwise.
+    pub streams: StreamSettings,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            most_sessions: 1000,
+            streams: StreamSettings::default(),
+        }
+    }
+}
+
+/// All sessions of a user agent (`SessionManager` of the documents): a core over the core of SIP.
+///
+/// Feed it what arrives with [`handle_received`](Self::handle_received) and
+/// [`handle_media_event`](Self::handle_media_event), then drain it as [`offhook_sansio`] says.
+pub struct SessionManager {
+    endpoint: Endpoint,
+    plane: Box<dyn MediaPlane>,
+    config: SessionConfig,
+    entropy: Entropy,
+    /// In the order of their birth, so that a simulation repeats itself.
+    sessions: BTreeMap<SessionId, Session>,
+    next_id: u64,
+    events: Outbox<ManagerEvent>,
+}
+
+/// What a [`SessionManager`] tells its owner.
+#[non_exhaustive]
+pub enum ManagerEvent {
+    /// About a session. An incoming one is born with `NewIncoming`.
+    Session {
+        /// Which.
+        id: SessionId,
+        /// What, and when.
+        event: Stamped<SessionEvent>,
+    },
+    /// About a registration.
+    Registration {
+        /// Which.
+        id: RegistrationId,
+        /// What.
+        event: RegistrationEvent,
+    },
+    /// A SIP message, when the endpoint's trace is on.
+    Trace(Trace),
+    /// An audio port came back from the media side: drop it where blocking does no harm.
+    Detached {
+        /// The port's name.
+        port: PortId,
+        /// The port.
+        audio: Box<dyn AudioPort>,
+    },
+}
+
+impl fmt::Debug for ManagerEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Session { id, event } => write!(f, "{id:?}: {:?}", event.event),
+            Self::Registration { id, event } => write!(f, "{id:?}: {event:?}"),
+            Self::Trace(trace) => write!(f, "Trace({})", trace.path),
+            Self::Detached { port, .. } => write!(f, "Detached({port:?})"),
+        }
+    }
+}
+
+impl SessionManager {
+    /// A manager without sessions.
+    pub fn new(
+        endpoint: Endpoint,
+        plane: Box<dyn MediaPlane>,
+        config: SessionConfig,
+        entropy: Entropy,
+    ) -> Self {
+        let (sessions, events) = (BTreeMap::new(), Outbox::new());
+        Self {
+            endpoint,
+            plane,
+            config,
+            entropy,
+            sessions,
+            next_id: 0,
+            events,
+        }
+    }
+
+    /// The SIP endpoint below, for its addresses and statistics.
+    pub fn endpoint(&mut self) -> &mut Endpoint {
+        &mut self.endpoint
+    }
+
+    /// The sessions that are not over, oldest first.
+    pub fn sessions(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.sessions.iter().map(|(id, session)| (*id, session))
+    }
+
+    /// One session.
+    pub fn session(&self, id: SessionId) -> Option<&Session> {
+        self.sessions.get(&id)
+    }
+
+    /// Calls somebody.
+    pub fn connect(&mut self, now: Instant, connect: Connect<'_>) -> Result<SessionId, SessionError> {
+        if self.sessions.len() >= self.config.most_sessions {
+            return Err(SessionError::TooMany(self.config.most_sessions));
+        }
+        let route = connect.routes.first().ok_or(SessionError::NoRoute)?;
+        let local_ip = self.plane.local_ip(route.address.ip())?;
+        let mut cx = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            plane: &mut *self.plane,
+            settings: &self.config.streams,
+        };
+        let session = Session::connect(&mut cx, &mut self.entropy, local_ip, connect)?;
+        let id = self.adopt(session);
+        self.settle(now);
+        Ok(id)
+    }
+
+    /// Says that an incoming session rings.
+    pub fn send_ring_indication(&mut self, now: Instant, id: SessionId) -> Result<(), SessionError> {
+        self.with(now, id, Session::send_ring_indication)
+    }
+
+    /// Accepts an incoming session with these streams, each for the first proposed one of its kind.
+    pub fn accept(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<(), SessionError> {
+        let local_ip = self.local_ip_of(id)?;
+        self.with(now, id, |session, cx| session.accept(cx, local_ip, streams))
+    }
+
+    /// Refuses an incoming session, usually with 486 (busy) or 603 (decline).
+    pub fn reject(&mut self, now: Instant, id: SessionId, code: StatusCode) -> Result<(), SessionError> {
+        self.with(now, id, |session, cx| session.reject(cx, code))
+    }
+
+    /// Ends a session in whatever state it is.
+    pub fn end(&mut self, now: Instant, id: SessionId) -> Result<(), SessionError> {
+        self.with(now, id, Session::end)
+    }
+
+    /// Ends all sessions and registrations.
+    pub fn end_all(&mut self, now: Instant) {
+        let ids: Vec<_> = self.sessions.keys().copied().collect();
+        for id in ids {
+            // One that is over in the meantime is what is wanted.
+            let _ = self.end(now, id);
+        }
+        self.endpoint.end_all(now);
+        self.settle(now);
+    }
+
+    /// Holds or resumes a session as soon as its state allows it.
+    pub fn set_hold(&mut self, now: Instant, id: SessionId, on_hold: bool) -> Result<(), SessionError> {
+        self.with(now, id, |session, cx| session.set_hold(cx, on_hold))
+    }
+
+    /// Sends a DTMF digit in an established session.
+    pub fn send_dtmf(&mut self, now: Instant, id: SessionId, digit: Digit) -> Result<(), SessionError> {
+        self.with(now, id, |session, cx| session.send_dtmf(cx, digit))
+    }
+
+    /// Registers an address and keeps it registered; what follows comes as [`ManagerEvent::Registration`].
+    pub fn register(&mut self, now: Instant, register: Register) -> Result<RegistrationId, RegisterError> {
+        let id = self.endpoint.register(now, register)?;
+        self.settle(now);
+        Ok(id)
+    }
+
+    /// Takes a registration back.
+    pub fn unregister(&mut self, now: Instant, id: RegistrationId) {
+        self.endpoint.unregister(now, id);
+        self.settle(now);
+    }
+
+    /// Takes a SIP message.
+    pub fn handle_received(&mut self, now: Instant, received: Received) {
+        self.endpoint.handle_received(now, received);
+        self.settle(now);
+    }
+
+    /// Takes the news that a path does not work.
+    pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
+        self.endpoint.handle_transport_error(now, path);
+        self.settle(now);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.settle(now);
+    }
+
+    /// Takes what the media side tells.
+    pub fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
+        let stream = match event {
+            MediaEvent::Detached { port, audio } => {
+                return self.events.push(ManagerEvent::Detached { port, audio });
+            }
+            MediaEvent::Failed { stream, .. }
+            | MediaEvent::Statistics { stream, .. }
+            | MediaEvent::GotDtmf { stream, .. }
+            | MediaEvent::RtpTimeout { stream }
+            | MediaEvent::RemoteAddressChanged { stream, .. }
+            | MediaEvent::Stopped { stream, .. } => stream,
+        };
+        if let Some(id) = self.owner_of(stream) {
+            let handled = self.with(now, id, |session, cx| {
+                session.handle_media_event(cx, stream, event);
+                Ok(())
+            });
+            debug_assert!(handled.is_ok(), "the owner was found a line above");
+        }
+    }
+
+    /// The next SIP message to send.
+    #[must_use = "a message that is polled and dropped is lost"]
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit()
+    }
+
+    /// The next event for the application.
+    #[must_use = "an event that is polled and dropped is lost"]
+    pub fn poll_event(&mut self) -> Option<ManagerEvent> {
+        self.events.pop()
+    }
+
+    /// True when no session runs and nothing waits to be answered.
+    pub fn is_idle(&self) -> bool {
+        self.sessions.is_empty() && self.endpoint.is_idle()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.endpoint.poll_timeout()
+    }
+
+    /// Runs a command on one session, then brings everything to rest.
+    fn with<R>(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        command: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<R, SessionError>,
+    ) -> Result<R, SessionError> {
+        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
+        let mut cx = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            plane: &mut *self.plane,
+            settings: &self.config.streams,
+        };
+        let result = command(session, &mut cx);
+        self.collect(id);
+        self.settle(now);
+        result
+    }
+
+    /// Hands the endpoint's events to the sessions until there are none left.
+    fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                EndpointEvent::Invitation { id, event } => self.handle_invitation_event(now, id, event),
+                EndpointEvent::Registration { id, event } => {
+                    self.events.push(ManagerEvent::Registration { id, event });
+                }
+                EndpointEvent::Trace(trace) => self.events.push(ManagerEvent::Trace(trace)),
+                other => debug!(?other, "an event that no session wants"),
+            }
+        }
+    }
+
+    fn handle_invitation_event(&mut self, now: Instant, invitation: InvitationId, event: InvitationEvent) {
+        if let InvitationEvent::StateChanged {
+            state: InvitationState::Incoming,
+            cause: Cause::Request(request),
+            ..
+        } = &event
+        {
+            return self.handle_invite(now, invitation, request);
+        }
+        let owner = self
+            .sessions
+            .iter()
+            .find(|(_, session)| session.invitation() == invitation);
+        let Some(id) = owner.map(|(id, _)| *id) else {
+            return;
+        };
+        let mut cx = Context {
+            now,
+            endpoint: &mut self.endpoint,
+            plane: &mut *self.plane,
+            settings: &self.config.streams,
+        };
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.handle_invitation_event(&mut cx, event);
+        }
+        self.collect(id);
+    }
+
+    /// A new INVITE: refused when it cannot be understood or there is no room, else a session is born.
+    fn handle_invite(&mut self, now: Instant, id: InvitationId, request: &Request) {
+        let offer = body_of(request.headers(), request.body());
+        let refusal = if self.sessions.len() >= self.config.most_sessions {
+            info!(
+                limit = self.config.most_sessions,
+                "a call was refused: too many sessions"
+            );
+            Some(StatusCode::BUSY_HERE)
+        } else if offer.is_none() && !request.body().is_empty() {
+            Some(StatusCode::NOT_ACCEPTABLE_HERE)
+        } else {
+            None
+        };
+        let Some(mut invitation) = self.endpoint.invitation(id) else {
+            return;
+        };
+        if let Some(code) = refusal {
+            if let Err(error) = invitation.reject(now, code, None, &[]) {
+                debug!(%error, "an INVITE went away before it was refused");
+            }
+            return;
+        }
+        let (local_identity, remote_identity) = (invitation.local().clone(), invitation.remote().clone());
+        let peer = invitation.path().remote.ip();
+        let local_ip = match self.plane.local_ip(peer) {
+            Ok(local_ip) => local_ip,
+            Err(error) => {
+                debug!(%error, "no way to send media to the caller");
+                invitation.path().local.ip()
+            }
+        };
+        let incoming = Incoming {
+            invitation: id,
+            local_identity,
+            remote_identity,
+            offer,
+        };
+        let session = Session::incoming(now, &mut self.entropy, local_ip, incoming);
+        self.adopt(session);
+    }
+
+    fn adopt(&mut self, session: Session) -> SessionId {
+        let id = SessionId(self.next_id);
+        self.next_id += 1;
+        self.sessions.insert(id, session);
+        self.collect(id);
+        id
+    }
+
+    /// Takes a session's events, and lets go of the session when it is over.
+    fn collect(&mut self, id: SessionId) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        while let Some(event) = session.poll_event() {
+            self.events.push(ManagerEvent::Session { id, event });
+        }
+        if session.state() == crate::SessionState::Terminated {
+            self.sessions.remove(&id);
+        }
+    }
+
+    fn owner_of(&self, stream: StreamId) -> Option<SessionId> {
+        self.sessions
+            .iter()
+            .find(|(_, session)| session.has_stream(stream))
+            .map(|(id, _)| *id)
+    }
+
+    /// The address of ours that the session's peer shall send media to.
+    fn local_ip_of(&mut self, id: SessionId) -> Result<IpAddr, SessionError> {
+        let session = self.sessions.get(&id).ok_or(SessionError::Unknown)?;
+        let invitation = self
+            .endpoint
+            .invitation(session.invitation())
+            .ok_or(SessionError::Unknown)?;
+        Ok(self.plane.local_ip(invitation.path().remote.ip())?)
+    }
+}

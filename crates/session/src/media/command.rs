@@ -1,0 +1,202 @@
+//! What the signalling side and the media side say to each other.
+
+use offhook_audio_mixer::AudioPort;
+use offhook_audio_mixer::MixerError;
+use offhook_rtp_media::dtmf::Digit;
+use offhook_rtp_media::{AudioConfig, AudioError, Statistics};
+use std::fmt;
+use std::net::SocketAddr;
+
+/// Names one stream between its session and the media engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub u32);
+
+/// Names one audio port that was attached to a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PortId(pub u32);
+
+/// The two flows of an RTP stream, each with its own port (RFC 3550 §11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// The media itself.
+    Rtp,
+    /// The reports about it.
+    Rtcp,
+}
+
+/// How an attached port and its stream hear each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attachment {
+    /// The remote party hears the port: a file that is played to it.
+    Talks,
+    /// The port hears the remote party: a recorder.
+    Listens,
+    /// Both: a sound device.
+    TalksAndListens,
+}
+
+impl Attachment {
+    pub(super) fn talks(self) -> bool {
+        self != Self::Listens
+    }
+
+    pub(super) fn listens(self) -> bool {
+        self != Self::Talks
+    }
+}
+
+/// What the signalling side wants of the media side. Commands for a stream that has ended are dropped.
+pub enum MediaCommand {
+    /// Begin to send and receive on the ports that were opened for the stream.
+    StartAudio {
+        /// The stream.
+        stream: StreamId,
+        /// What was negotiated.
+        config: Box<AudioConfig>,
+    },
+    /// Negotiated anew: another direction, or the peer moved.
+    UpdateAudio {
+        /// The stream.
+        stream: StreamId,
+        /// What is agreed now.
+        config: Box<AudioConfig>,
+    },
+    /// Send a digit (RFC 4733).
+    SendDtmf {
+        /// The stream.
+        stream: StreamId,
+        /// Which.
+        digit: Digit,
+    },
+    /// Let a port talk to a stream, or listen to it, or both.
+    Attach {
+        /// The stream.
+        stream: StreamId,
+        /// The port's name, unique in this engine.
+        port: PortId,
+        /// Who hears whom.
+        attachment: Attachment,
+        /// The port itself. It comes back with [`MediaEvent::Detached`].
+        audio: Box<dyn AudioPort>,
+    },
+    /// Take a port away from its stream.
+    Detach {
+        /// The port.
+        port: PortId,
+    },
+    /// End a stream: say goodbye in RTCP, give its ports back, close its sockets.
+    Stop {
+        /// The stream.
+        stream: StreamId,
+    },
+}
+
+impl fmt::Debug for MediaCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StartAudio { stream, config } => write!(f, "StartAudio({stream:?}, {config:?})"),
+            Self::UpdateAudio { stream, config } => write!(f, "UpdateAudio({stream:?}, {config:?})"),
+            Self::SendDtmf { stream, .. } => write!(f, "SendDtmf({stream:?})"),
+            Self::Attach {
+                stream,
+                port,
+                attachment,
+                ..
+            } => {
+                write!(f, "Attach({stream:?}, {port:?}, {attachment:?})")
+            }
+            Self::Detach { port } => write!(f, "Detach({port:?})"),
+            Self::Stop { stream } => write!(f, "Stop({stream:?})"),
+        }
+    }
+}
+
+/// What the media side tells.
+pub enum MediaEvent {
+    /// The stream cannot run as it was negotiated.
+    Failed {
+        /// The stream.
+        stream: StreamId,
+        /// What is wrong.
+        error: MediaError,
+    },
+    /// The figures of a running stream, once a second.
+    Statistics {
+        /// The stream.
+        stream: StreamId,
+        /// Since the stream began.
+        statistics: Box<Statistics>,
+    },
+    /// The peer pressed a key.
+    GotDtmf {
+        /// The stream.
+        stream: StreamId,
+        /// Which.
+        digit: Digit,
+    },
+    /// No packet has arrived for the time that the settings allow.
+    RtpTimeout {
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Packets now come from, and go to, another address than the one in the SDP (symmetric RTP, RFC 4961).
+    RemoteAddressChanged {
+        /// The stream.
+        stream: StreamId,
+        /// The new address.
+        remote: SocketAddr,
+    },
+    /// A port was taken out, by command or because its stream ended. Drop it where blocking does no harm.
+    Detached {
+        /// The port's name.
+        port: PortId,
+        /// The port.
+        audio: Box<dyn AudioPort>,
+    },
+    /// The stream has ended; its sockets can be closed.
+    Stopped {
+        /// The stream.
+        stream: StreamId,
+        /// The figures of its whole life.
+        statistics: Box<Statistics>,
+    },
+}
+
+impl fmt::Debug for MediaEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { stream, error } => write!(f, "Failed({stream:?}, {error})"),
+            Self::Statistics { stream, .. } => write!(f, "Statistics({stream:?})"),
+            Self::GotDtmf { stream, .. } => write!(f, "GotDtmf({stream:?})"),
+            Self::RtpTimeout { stream } => write!(f, "RtpTimeout({stream:?})"),
+            Self::RemoteAddressChanged { stream, .. } => write!(f, "RemoteAddressChanged({stream:?})"),
+            Self::Detached { port, .. } => write!(f, "Detached({port:?})"),
+            Self::Stopped { stream, .. } => write!(f, "Stopped({stream:?})"),
+        }
+    }
+}
+
+/// A packet that the engine wants sent.
+#[derive(Debug)]
+pub struct MediaDatagram<'a> {
+    /// Whose packet it is: which sockets to use.
+    pub stream: StreamId,
+    /// Which of the two sockets.
+    pub component: Component,
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// The packet, valid until the next call of the engine.
+    pub bytes: &'a [u8],
+}
+
+/// Why a stream cannot run on the media side.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MediaError {
+    /// The transport cannot be made from what was negotiated.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// The mixer has no room, or cannot take the rate of a port.
+    #[error(transparent)]
+    Mixer(#[from] MixerError),
+}

@@ -1,0 +1,354 @@
+//! The mixer and the transports of all running streams, driven by one clock.
+
+use super::MediaError;
+use super::command::{Attachment, Component, MediaCommand, MediaDatagram, MediaEvent, PortId, StreamId};
+use super::port::MediaPort;
+use offhook_audio_mixer::{
+    AudioMixer, AudioPort, Gain, MixerConfig, MixerError, NullDevice, Slot, TickLength,
+};
+use offhook_rtp_media::{AudioConfig, AudioEvent, AudioTransport, MediaKind};
+use offhook_sansio::{Entropy, Outbox, WallClock};
+use std::time::{Duration, Instant};
+use tracing::debug;
+
+/// How the engine runs.
+#[derive(Clone, Copy, Debug)]
+pub struct MediaConfig {
+    /// Samples a second inside the mixer. Default 48000: what Opus speaks, so that the widest codec is not resampled.
+    pub sample_rate: u32,
+    /// One beat of the clock. Default 20 ms: the packet time of nearly all peers (RFC 3551 §4.2).
+    pub tick: TickLength,
+    /// How often running streams report. Default 1 s.
+    pub statistics_interval: Duration,
+    /// Ticks made up at once when the clock was late; what lies further back is dropped and heard as a gap. Default
+    /// 5 (100 ms): more would be heard late by everybody.
+    pub most_late_ticks: u32,
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self {
+            sample_rate: 48_000,
+            tick: TickLength::Ms20,
+            statistics_interval: Duration::from_secs(1),
+            most_late_ticks: 5,
+        }
+    }
+}
+
+/// The mixer and the transports of all running streams. One thread owns it; see [`offhook_sansio`] for the verbs.
+pub struct MediaEngine {
+    config: MediaConfig,
+    mixer: AudioMixer<MediaPort>,
+    /// Few at a time: a list is searched faster than a map, and is walked in order.
+    streams: Vec<Running>,
+    attached: Vec<Attached>,
+    /// Heard by every remote party, so that packets flow even when nobody talks: a peer that hears nothing at all
+    /// takes the call for dead.
+    silence: Slot,
+    wall_clock: WallClock,
+    entropy: Entropy,
+    next_tick: Instant,
+    next_statistics: Instant,
+    skipped_ticks: u64,
+    events: Outbox<MediaEvent>,
+}
+
+/// A stream with its transport's place in the mixer.
+#[derive(Clone, Copy)]
+struct Running {
+    stream: StreamId,
+    slot: Slot,
+    /// Said goodbye: gone as soon as its last packets are sent.
+    stopping: bool,
+}
+
+struct Attached {
+    port: PortId,
+    stream: StreamId,
+    slot: Slot,
+}
+
+impl MediaEngine {
+    /// An engine whose first tick is due at `now`.
+    ///
+    /// # Errors
+    /// When the mixer cannot run at that rate.
+    pub fn new(
+        config: MediaConfig,
+        now: Instant,
+        wall_clock: WallClock,
+        entropy: Entropy,
+    ) -> Result<Self, MixerError> {
+        let mut mixer = AudioMixer::new(MixerConfig::at_rate(config.sample_rate).with_tick(config.tick))?;
+        let silence = mixer.add_port(MediaPort::Attached(Box::new(NullDevice::new(config.sample_rate))))?;
+        Ok(Self {
+            config,
+            mixer,
+            streams: Vec::new(),
+            attached: Vec::new(),
+            silence,
+            wall_clock,
+            entropy,
+            next_tick: now,
+            next_statistics: now + config.statistics_interval,
+            skipped_ticks: 0,
+            events: Outbox::new(),
+        })
+    }
+
+    /// Carries out a command of the signalling side.
+    pub fn handle_command(&mut self, now: Instant, command: MediaCommand) {
+        match command {
+            MediaCommand::StartAudio { stream, config } => self.start_audio(now, stream, *config),
+            MediaCommand::UpdateAudio { stream, config } => self.update_audio(now, stream, *config),
+            MediaCommand::SendDtmf { stream, digit } => {
+                if let Some(transport) = self.transport(stream)
+                    && let Err(error) = transport.send_dtmf(digit)
+                {
+                    debug!(%error, "a digit was not sent");
+                }
+            }
+            MediaCommand::Attach {
+                stream,
+                port,
+                attachment,
+                audio,
+            } => {
+                self.attach(stream, port, attachment, audio);
+            }
+            MediaCommand::Detach { port } => self.detach(|attached| attached.port == port),
+            MediaCommand::Stop { stream } => self.stop(now, stream),
+        }
+    }
+
+    /// Takes a packet that arrived on one of a stream's sockets. The packet is decrypted and decoded in place.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        component: Component,
+        from: std::net::SocketAddr,
+        packet: &mut [u8],
+    ) {
+        let Some(transport) = self.transport(stream) else {
+            return;
+        };
+        match component {
+            Component::Rtp => transport.handle_rtp(now, from, packet),
+            Component::Rtcp => transport.handle_rtcp(now, from, packet),
+        }
+    }
+
+    /// Does what is due: ticks, reports, RTCP.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.skip_what_is_too_late(now);
+        while self.next_tick <= now {
+            self.mixer.tick(self.next_tick);
+            self.next_tick += self.config.tick.duration();
+        }
+        let report = self.next_statistics <= now;
+        for running in &self.streams {
+            let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(running.slot) else {
+                continue;
+            };
+            transport.handle_timeout(now);
+            while let Some(event) = transport.poll_event() {
+                self.events.extend(translate(running.stream, event));
+            }
+            if report {
+                let statistics = Box::new(transport.statistics());
+                self.events.push(MediaEvent::Statistics {
+                    stream: running.stream,
+                    statistics,
+                });
+            }
+        }
+        while self.next_statistics <= now {
+            self.next_statistics += self.config.statistics_interval;
+        }
+    }
+
+    /// Hands every packet that is ready to `send`, and lets go of the streams that have said goodbye.
+    pub fn drain_transmits(&mut self, mut send: impl FnMut(MediaDatagram<'_>)) {
+        for running in &self.streams {
+            let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(running.slot) else {
+                continue;
+            };
+            while let Some(packet) = transport.poll_transmit() {
+                let component = match packet.kind {
+                    MediaKind::Rtp => Component::Rtp,
+                    MediaKind::Rtcp => Component::Rtcp,
+                };
+                send(MediaDatagram {
+                    stream: running.stream,
+                    component,
+                    to: packet.to,
+                    bytes: packet.bytes,
+                });
+            }
+        }
+        while let Some(place) = self.streams.iter().position(|running| running.stopping) {
+            let Running { stream, slot, .. } = self.streams.swap_remove(place);
+            if let Some(MediaPort::Remote(transport)) = self.mixer.remove_port(slot) {
+                let statistics = Box::new(transport.statistics());
+                self.events.push(MediaEvent::Stopped { stream, statistics });
+            }
+        }
+    }
+
+    /// What the signalling side should know. Call until `None`.
+    #[must_use = "an event that is polled and dropped is lost"]
+    pub fn poll_event(&mut self) -> Option<MediaEvent> {
+        self.events.pop()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) next.
+    pub fn poll_timeout(&self) -> Instant {
+        let transports = self
+            .streams
+            .iter()
+            .filter_map(|running| match self.mixer.port(running.slot) {
+                Some(MediaPort::Remote(transport)) => transport.poll_timeout(),
+                _ => None,
+            });
+        transports.fold(self.next_tick, Instant::min)
+    }
+
+    /// Ticks that were dropped because the clock was called too late.
+    pub fn skipped_ticks(&self) -> u64 {
+        self.skipped_ticks
+    }
+
+    fn start_audio(&mut self, now: Instant, stream: StreamId, config: AudioConfig) {
+        if self.slot_of(stream).is_some() {
+            return self.update_audio(now, stream, config);
+        }
+        let started = AudioTransport::new(config, now, self.wall_clock, self.entropy.fork())
+            .map_err(MediaError::from)
+            .and_then(|transport| Ok(self.add_remote(transport)?));
+        match started {
+            Ok(slot) => self.streams.push(Running {
+                stream,
+                slot,
+                stopping: false,
+            }),
+            Err(error) => self.events.push(MediaEvent::Failed { stream, error }),
+        }
+    }
+
+    fn add_remote(&mut self, transport: AudioTransport) -> Result<Slot, MixerError> {
+        let slot = self.mixer.add_port(MediaPort::Remote(Box::new(transport)))?;
+        self.mixer.connect(self.silence, slot, Gain::UNITY)?;
+        Ok(slot)
+    }
+
+    fn update_audio(&mut self, now: Instant, stream: StreamId, config: AudioConfig) {
+        let Some(slot) = self.slot_of(stream) else { return };
+        let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(slot) else {
+            return;
+        };
+        let direction = config.direction;
+        let updated = transport.update(config, now).map_err(MediaError::from);
+        transport.set_direction(direction, now);
+        // Another codec may sample at another rate.
+        if let Err(error) = updated.and_then(|()| Ok(self.mixer.port_did_change(slot).map(drop)?)) {
+            self.events.push(MediaEvent::Failed { stream, error });
+        }
+    }
+
+    fn attach(&mut self, stream: StreamId, port: PortId, attachment: Attachment, audio: Box<dyn AudioPort>) {
+        // Without its stream, or without room, the port is dropped here: nothing runs that could stumble over it.
+        let Some(remote) = self.slot_of(stream) else {
+            return;
+        };
+        if let Err(error) = self.connect(remote, stream, port, attachment, audio) {
+            self.events.push(MediaEvent::Failed {
+                stream,
+                error: error.into(),
+            });
+        }
+    }
+
+    fn connect(
+        &mut self,
+        remote: Slot,
+        stream: StreamId,
+        port: PortId,
+        attachment: Attachment,
+        audio: Box<dyn AudioPort>,
+    ) -> Result<(), MixerError> {
+        let slot = self.mixer.add_port(MediaPort::Attached(audio))?;
+        self.attached.push(Attached { port, stream, slot });
+        if attachment.talks() {
+            self.mixer.connect(slot, remote, Gain::UNITY)?;
+        }
+        if attachment.listens() {
+            self.mixer.connect(remote, slot, Gain::UNITY)?;
+        }
+        Ok(())
+    }
+
+    fn detach(&mut self, chosen: impl Fn(&Attached) -> bool) {
+        while let Some(place) = self.attached.iter().position(&chosen) {
+            let Attached { port, slot, .. } = self.attached.swap_remove(place);
+            if let Some(MediaPort::Attached(audio)) = self.mixer.remove_port(slot) {
+                self.events.push(MediaEvent::Detached { port, audio });
+            }
+        }
+    }
+
+    fn stop(&mut self, now: Instant, stream: StreamId) {
+        self.detach(|attached| attached.stream == stream);
+        if let Some(running) = self.streams.iter_mut().find(|running| running.stream == stream) {
+            running.stopping = true;
+            if let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(running.slot) {
+                transport.stop(now);
+            }
+        } else {
+            // Opened and never started: there are only sockets to close.
+            self.events.push(MediaEvent::Stopped {
+                stream,
+                statistics: Box::default(),
+            });
+        }
+    }
+
+    /// After a long pause of the whole program, what lies far back is a gap, not a burst.
+    fn skip_what_is_too_late(&mut self, now: Instant) {
+        let horizon = self.config.tick.duration() * self.config.most_late_ticks;
+        while now.saturating_duration_since(self.next_tick) > horizon {
+            self.next_tick += self.config.tick.duration();
+            self.skipped_ticks += 1;
+        }
+    }
+
+    fn slot_of(&self, stream: StreamId) -> Option<Slot> {
+        self.streams
+            .iter()
+            .find(|running| running.stream == stream)
+            .map(|running| running.slot)
+    }
+
+    fn transport(&mut self, stream: StreamId) -> Option<&mut AudioTransport> {
+        match self.mixer.port_mut(self.slot_of(stream)?) {
+            Some(MediaPort::Remote(transport)) => Some(transport),
+            _ => None,
+        }
+    }
+}
+
+/// What of a transport's news the signalling side should know.
+fn translate(stream: StreamId, event: AudioEvent) -> Option<MediaEvent> {
+    Some(match event {
+        AudioEvent::GotDtmf { digit, .. } => MediaEvent::GotDtmf { stream, digit },
+        AudioEvent::RtpTimeout { .. } => MediaEvent::RtpTimeout { stream },
+        AudioEvent::RemoteAddressChanged { to, .. } => {
+            MediaEvent::RemoteAddressChanged { stream, remote: to }
+        }
+        other => {
+            debug!(?other, "news of a stream");
+            return None;
+        }
+    })
+}

@@ -1,0 +1,16 @@
+//! Where voices meet: the mixer and the audio transports of all running streams, on one clock.
+//!
+//! [`MediaEngine`] is a core like any other: packets and time in, packets and events out. In a program the media
+//! thread of the driver owns it, so that signalling never delays sound; in a test it runs in virtual time beside the
+//! signalling. The rest of the crate reaches it through a [`MediaPlane`]: it opens ports and takes commands.
+
+mod command;
+mod engine;
+mod plane;
+mod port;
+
+pub use command::{
+    Attachment, Component, MediaCommand, MediaDatagram, MediaError, MediaEvent, PortId, StreamId,
+};
+pub use engine::{MediaConfig, MediaEngine};
+pub use plane::{LocalMedia, MediaPlane, OpenError};

@@ -1,0 +1,63 @@
+//! What a session needs of the media side, whoever provides it.
+
+use super::{MediaCommand, StreamId};
+use std::net::{IpAddr, SocketAddr};
+
+/// The way from signalling to media: opens ports, takes commands.
+///
+/// The driver's plane binds sockets and sends the commands to the media thread; the plane of a test hands out
+/// addresses of its simulated network. What comes back are [`MediaEvent`](super::MediaEvent)s, through
+/// `SessionManager::handle_media_event`.
+pub trait MediaPlane: Send {
+    /// The address of ours from which a peer is reached.
+    fn local_ip(&mut self, peer: IpAddr) -> Result<IpAddr, OpenError>;
+
+    /// Opens an RTP and an RTCP port at the address from which the peer will be reached.
+    fn open(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError>;
+
+    /// Hands a command on. Never blocks; commands arrive in order.
+    fn send(&mut self, command: MediaCommand);
+}
+
+/// The ports that were opened for a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalMedia {
+    /// The stream's name from now on.
+    pub stream: StreamId,
+    /// Where media is received.
+    pub rtp: SocketAddr,
+    /// Where reports are received: by custom the next port (RFC 3550 §11).
+    pub rtcp: SocketAddr,
+}
+
+/// Why no media ports could be opened: the system's fault, or a range that is too small.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// All ports of the configured range are taken.
+    #[error("no free pair of media ports on {address} in {first}-{last}: end other calls or widen the range")]
+    RangeExhausted {
+        /// The address tried.
+        address: IpAddr,
+        /// The lowest port of the range.
+        first: u16,
+        /// The highest port of the range.
+        last: u16,
+    },
+    /// The system knows no way to the peer.
+    #[error("{peer} cannot be reached from this machine: {cause}")]
+    NoWay {
+        /// The peer.
+        peer: IpAddr,
+        /// What the system said.
+        cause: String,
+    },
+    /// The system refused for another reason.
+    #[error("cannot open media ports on {address}: {cause}")]
+    System {
+        /// The address tried.
+        address: IpAddr,
+        /// What the system said.
+        cause: String,
+    },
+}

@@ -1,0 +1,396 @@
+//! One call leg: signalling on one side, streams on the other.
+
+mod incoming;
+mod media;
+mod outgoing;
+pub(crate) use incoming::Incoming;
+pub use outgoing::Connect;
+mod renegotiation;
+
+use crate::media::{MediaEvent, MediaPlane, StreamId};
+use crate::stream::{MediaStream, StreamSettings};
+use crate::{Originator, SessionDirection, SessionError, SessionEvent, SessionState, Stamped, Streams};
+use offhook_rtp_media::dtmf::Digit;
+use offhook_sansio::Outbox;
+use offhook_sdp::SessionDescription;
+use offhook_sdp::offer_answer::Negotiation;
+use offhook_sip_core::invitation::{self, Cause, DescriptionKind};
+use offhook_sip_core::{
+    Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
+};
+use std::time::{Duration, Instant};
+use tracing::debug;
+
+/// Names one session of its [`SessionManager`](crate::SessionManager).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub(crate) u64);
+
+/// What a session needs while it handles something: the layers below, and the time.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Instant,
+    pub(crate) endpoint: &'a mut Endpoint,
+    pub(crate) plane: &'a mut dyn MediaPlane,
+    pub(crate) settings: &'a StreamSettings,
+}
+
+/// A session (`Session` of the documents): one call leg with any number of streams.
+///
+/// The [`SessionManager`](crate::SessionManager) owns it and hands it commands, what its invitation hears, and what
+/// its streams tell. Its states are those of [`SessionState`].
+pub struct Session {
+    state: SessionState,
+    direction: SessionDirection,
+    local_identity: NameAddr,
+    remote_identity: NameAddr,
+    invitation: InvitationId,
+    negotiation: Negotiation,
+    /// One for each media section of the descriptions, in their order; `None` where a section was refused.
+    streams: Vec<Option<Box<dyn MediaStream>>>,
+    /// An answer that came with a provisional response, in case the final one brings none.
+    early_answer: Option<SessionDescription>,
+    /// An answer that came just before the change of state that makes it count.
+    answer: Option<SessionDescription>,
+    hold: Hold,
+    /// Our re-INVITE has no final answer yet.
+    proposing: bool,
+    started_at: Option<Instant>,
+    /// The first cause of the end: what follows is only its echo.
+    ending: Option<Ending>,
+    events: Outbox<Stamped<SessionEvent>>,
+}
+
+/// What is wished, and what is agreed upon.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hold {
+    wished: bool,
+    agreed: bool,
+    by_remote: bool,
+}
+
+/// Who ended the session, and why.
+#[derive(Clone, Debug)]
+struct Ending {
+    originator: Originator,
+    code: u16,
+    reason: String,
+}
+
+impl Ending {
+    fn of(by: invitation::Originator, cause: &Cause) -> Self {
+        let originator = match by {
+            invitation::Originator::Local => Originator::Local,
+            invitation::Originator::Remote => Originator::Remote,
+        };
+        let reason = cause
+            .reason_header()
+            .map_or_else(|| cause.reason(), str::to_owned);
+        let reason = match (reason.is_empty(), originator) {
+            (false, _) => reason,
+            (true, Originator::Local) => "user request".to_owned(),
+            (true, Originator::Remote) => "hung up".to_owned(),
+        };
+        // A request that ends a call that is not established yet is a CANCEL (RFC 3261 §9).
+        let code = cause.status().map_or(487, StatusCode::as_u16);
+        Self {
+            originator,
+            code,
+            reason,
+        }
+    }
+}
+
+impl Session {
+    /// Takes what the signalling below tells of this session's invitation.
+    pub(crate) fn handle_invitation_event(&mut self, cx: &mut Context<'_>, event: InvitationEvent) {
+        match event {
+            InvitationEvent::Provisional { response } => {
+                let answer = body_of(response.headers(), response.body());
+                let reason = response.reason().into_owned();
+                self.handle_provisional(cx, response.status(), reason, answer);
+            }
+            InvitationEvent::Description {
+                kind: DescriptionKind::Answer,
+                body,
+            } => {
+                let answer = read_description(&body.bytes);
+                match self.state {
+                    SessionState::Connected if self.proposing => {
+                        self.handle_reinvite_answered(cx, StatusCode::OK, answer);
+                    }
+                    SessionState::Connected => self.handle_reinvite_confirmed(cx, answer),
+                    // It counts with the change of state that follows.
+                    _ => self.answer = answer,
+                }
+            }
+            InvitationEvent::StateChanged {
+                state: InvitationState::Confirmed,
+                ..
+            } => {
+                let answer = self.answer.take();
+                match self.state {
+                    SessionState::Connecting => self.handle_accepted(cx, answer),
+                    SessionState::Accepting => self.handle_confirmed(cx, answer),
+                    _ => self.pursue_hold(cx),
+                }
+            }
+            InvitationEvent::Reinvite { request } => {
+                let offer = (!request.body().is_empty()).then(|| body_of(request.headers(), request.body()));
+                self.handle_reinvite(cx, offer);
+            }
+            InvitationEvent::ReinviteCancelled => self.handle_reinvite_cancelled(cx),
+            InvitationEvent::ReinviteFailed { cause } => {
+                let code = cause.status().unwrap_or(StatusCode::REQUEST_TIMEOUT);
+                self.handle_reinvite_answered(cx, code, None);
+            }
+            InvitationEvent::Ended { by, cause } => self.finish(cx, Ending::of(by, &cause)),
+            _ => {}
+        }
+    }
+
+    fn new(
+        direction: SessionDirection,
+        local_identity: NameAddr,
+        remote_identity: NameAddr,
+        invitation: InvitationId,
+        negotiation: Negotiation,
+    ) -> Self {
+        let state = match direction {
+            SessionDirection::Outgoing => SessionState::Connecting,
+            SessionDirection::Incoming => SessionState::Incoming,
+        };
+        Self {
+            state,
+            direction,
+            local_identity,
+            remote_identity,
+            invitation,
+            negotiation,
+            streams: Vec::new(),
+            early_answer: None,
+            answer: None,
+            hold: Hold::default(),
+            proposing: false,
+            started_at: None,
+            ending: None,
+            events: Outbox::new(),
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> SessionState {
+        self.state
+    }
+
+    /// Who called.
+    pub fn direction(&self) -> SessionDirection {
+        self.direction
+    }
+
+    /// Who we are in this session.
+    pub fn local_identity(&self) -> &NameAddr {
+        &self.local_identity
+    }
+
+    /// Who the other side says it is.
+    pub fn remote_identity(&self) -> &NameAddr {
+        &self.remote_identity
+    }
+
+    /// The invitation that carries the session.
+    pub fn invitation(&self) -> InvitationId {
+        self.invitation
+    }
+
+    /// When the session was established.
+    pub fn started_at(&self) -> Option<Instant> {
+        self.started_at
+    }
+
+    /// True while either side holds.
+    pub fn is_on_hold(&self) -> bool {
+        self.hold.agreed || self.hold.by_remote
+    }
+
+    /// The streams as they stand.
+    pub fn streams(&self) -> Streams {
+        Streams::new(
+            self.streams
+                .iter()
+                .flatten()
+                .map(|stream| stream.describe())
+                .collect(),
+        )
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Stamped<SessionEvent>> {
+        self.events.pop()
+    }
+
+    /// Both sides agree and the streams run.
+    fn establish(&mut self, cx: &mut Context<'_>) {
+        self.state = SessionState::Connected;
+        self.started_at = Some(cx.now);
+        let streams = self.streams();
+        self.emit(cx.now, SessionEvent::DidStart { streams });
+        self.pursue_hold(cx);
+    }
+
+    /// Ends the session in whatever state it is: CANCEL, BYE or a refusal.
+    pub(crate) fn end(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
+        if !self.state.is_active() {
+            return Err(self.illegal("end"));
+        }
+        if self.state == SessionState::Terminating {
+            return Ok(());
+        }
+        let (code, reason) = match self.state {
+            SessionState::Connecting => (487, "cancelled"),
+            SessionState::Incoming => (480, "not answered"),
+            _ => (0, "user request"),
+        };
+        self.terminate(
+            cx,
+            Ending {
+                originator: Originator::Local,
+                code,
+                reason: reason.to_owned(),
+            },
+        );
+        Ok(())
+    }
+
+    /// Ends the session from this side for a reason of our own.
+    fn terminate(&mut self, cx: &mut Context<'_>, ending: Ending) {
+        self.begin_end(cx, ending);
+        if let Some(mut invitation) = cx.endpoint.invitation(self.invitation)
+            && let Err(error) = invitation.end(cx.now)
+        {
+            debug!(%error, "the call ends by itself");
+        }
+    }
+
+    /// The first step of every end: remembers the cause, says so, and stops the streams.
+    fn begin_end(&mut self, cx: &mut Context<'_>, ending: Ending) {
+        if self.ending.is_some() {
+            return;
+        }
+        if self.started_at.is_some() {
+            self.emit(cx.now, SessionEvent::WillEnd);
+        }
+        self.state = SessionState::Terminating;
+        self.ending = Some(ending);
+        self.end_streams(cx);
+    }
+
+    /// The last step: nothing more will come from the invitation.
+    fn finish(&mut self, cx: &mut Context<'_>, cause: Ending) {
+        if self.state == SessionState::Terminated {
+            return;
+        }
+        self.begin_end(cx, cause);
+        self.state = SessionState::Terminated;
+        let Some(Ending {
+            originator,
+            code,
+            reason,
+        }) = self.ending.clone()
+        else {
+            return;
+        };
+        let event = match self.started_at {
+            Some(start) => SessionEvent::DidEnd {
+                originator,
+                reason,
+                duration: since(start, cx.now),
+            },
+            None => SessionEvent::DidFail {
+                originator,
+                code,
+                reason,
+            },
+        };
+        self.emit(cx.now, event);
+    }
+
+    /// True when the stream is one of this session's.
+    pub(crate) fn has_stream(&self, id: StreamId) -> bool {
+        self.streams
+            .iter()
+            .flatten()
+            .any(|stream| stream.id() == Some(id))
+    }
+
+    /// Takes what the media side tells of one of this session's streams.
+    pub(crate) fn handle_media_event(&mut self, cx: &mut Context<'_>, id: StreamId, event: MediaEvent) {
+        if let MediaEvent::Failed { error, .. } = &event {
+            let reason = error.to_string();
+            return self.terminate(
+                cx,
+                Ending {
+                    originator: Originator::Local,
+                    code: 0,
+                    reason,
+                },
+            );
+        }
+        let stream = self
+            .streams
+            .iter_mut()
+            .flatten()
+            .find(|stream| stream.id() == Some(id));
+        if let Some(event) = stream.and_then(|stream| stream.handle_media_event(event)) {
+            self.emit(cx.now, event);
+        }
+    }
+
+    /// Sends a digit on every stream that can.
+    pub(crate) fn send_dtmf(&mut self, cx: &mut Context<'_>, digit: Digit) -> Result<(), SessionError> {
+        if self.state != SessionState::Connected {
+            return Err(self.illegal("send digits in"));
+        }
+        for stream in self.streams.iter_mut().flatten() {
+            stream.send_dtmf(cx.plane, digit)?;
+        }
+        Ok(())
+    }
+
+    fn end_streams(&mut self, cx: &mut Context<'_>) {
+        for stream in self.streams.iter_mut().flatten() {
+            stream.end(cx.plane);
+        }
+    }
+
+    fn emit(&mut self, now: Instant, event: SessionEvent) {
+        self.events.push(Stamped {
+            timestamp: now,
+            event,
+        });
+    }
+
+    fn illegal(&self, command: &'static str) -> SessionError {
+        SessionError::IllegalState {
+            command,
+            state: self.state,
+        }
+    }
+}
+
+fn since(start: Instant, now: Instant) -> Duration {
+    now.saturating_duration_since(start)
+}
+
+/// The session description in a message, if there is one that can be read.
+pub(crate) fn body_of(headers: &Headers, body: &[u8]) -> Option<SessionDescription> {
+    let content_type = headers.get_str(HeaderName::ContentType)?;
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/sdp") {
+        return None;
+    }
+    read_description(body)
+}
+
+fn read_description(body: &[u8]) -> Option<SessionDescription> {
+    SessionDescription::parse(body)
+        .inspect_err(|error| debug!(%error, "a session description cannot be read"))
+        .ok()
+}

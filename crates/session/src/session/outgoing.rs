@@ -1,0 +1,129 @@
+//! Calling somebody: offer, ringing, answer.
+
+use super::media::{initialize_all, template};
+use super::{Context, Ending, Session};
+use crate::stream::MediaStream;
+use crate::{Originator, SessionDirection, SessionError, SessionEvent, SessionState};
+use offhook_account::Account;
+use offhook_sansio::Entropy;
+use offhook_sdp::SessionDescription;
+use offhook_sdp::offer_answer::Negotiation;
+use offhook_sip_core::{Body, Invite, NameAddr, Route, StatusCode};
+use std::net::IpAddr;
+
+/// What it takes to call somebody.
+pub struct Connect<'a> {
+    /// Who calls.
+    pub account: &'a Account,
+    /// Whom: becomes the To header field and the request URI.
+    pub to: NameAddr,
+    /// Where the INVITE goes, tried in order until one answers (RFC 3263 §4.3).
+    pub routes: Vec<Route>,
+    /// What is offered; at least one.
+    pub streams: Vec<Box<dyn MediaStream>>,
+}
+
+impl Session {
+    /// Offers the streams and sends the INVITE.
+    pub(crate) fn connect(
+        cx: &mut Context<'_>,
+        entropy: &mut Entropy,
+        local_ip: IpAddr,
+        connect: Connect<'_>,
+    ) -> Result<Self, SessionError> {
+        let Connect {
+            account,
+            to,
+            routes,
+            mut streams,
+        } = connect;
+        if streams.is_empty() {
+            return Err(SessionError::NoStreams);
+        }
+        let route = routes.first().cloned().ok_or(SessionError::NoRoute)?;
+        initialize_all(&mut streams, cx.plane, local_ip, cx.settings)?;
+        let mut negotiation = Negotiation::new(template(entropy, local_ip));
+        let offer = negotiation
+            .create_offer(streams.iter().map(|stream| stream.offer()).collect())?
+            .to_string();
+        let mut from = NameAddr::new(account.uri_at(local_ip).into());
+        from.set_display_name(account.display_name.as_deref().unwrap_or_default());
+        let invite = Invite {
+            to: to.clone(),
+            routes,
+            credentials: account.credentials(),
+            offer: Some(Body::sdp(offer)),
+            ..Invite::new(from.clone(), to.uri.clone(), route)
+        };
+        let invitation = match cx.endpoint.invite(cx.now, invite) {
+            Ok(invitation) => invitation,
+            Err(error) => {
+                for stream in &mut streams {
+                    stream.end(cx.plane);
+                }
+                return Err(error.into());
+            }
+        };
+        let mut session = Self::new(SessionDirection::Outgoing, from, to, invitation, negotiation);
+        session.streams = streams.into_iter().map(Some).collect();
+        let event = SessionEvent::NewOutgoing {
+            remote_identity: session.remote_identity.clone(),
+            streams: session.streams(),
+        };
+        session.emit(cx.now, event);
+        Ok(session)
+    }
+
+    /// A provisional response to our INVITE.
+    pub(super) fn handle_provisional(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: StatusCode,
+        reason: String,
+        answer: Option<SessionDescription>,
+    ) {
+        if self.state != SessionState::Connecting {
+            return;
+        }
+        if answer.is_some() {
+            self.early_answer = answer;
+        }
+        self.emit(
+            cx.now,
+            match code {
+                StatusCode::RINGING => SessionEvent::GotRingIndication,
+                _ => SessionEvent::GotProvisionalResponse { code, reason },
+            },
+        );
+    }
+
+    /// The 2xx to our INVITE; its ACK is already on the way.
+    pub(super) fn handle_accepted(&mut self, cx: &mut Context<'_>, answer: Option<SessionDescription>) {
+        if self.state != SessionState::Connecting {
+            return;
+        }
+        if let Err(reason) = self.conclude(cx, answer) {
+            self.terminate(
+                cx,
+                Ending {
+                    originator: Originator::Local,
+                    code: 0,
+                    reason,
+                },
+            );
+        }
+    }
+
+    fn conclude(&mut self, cx: &mut Context<'_>, answer: Option<SessionDescription>) -> Result<(), String> {
+        let answer = answer
+            .or_else(|| self.early_answer.take())
+            .ok_or_else(|| "the other side accepted without a session description".to_owned())?;
+        self.negotiation
+            .handle_answer(answer)
+            .map_err(|error| error.to_string())?;
+        self.emit(cx.now, SessionEvent::WillStart);
+        self.start_streams(cx, true).map_err(|error| error.to_string())?;
+        self.establish(cx);
+        Ok(())
+    }
+}

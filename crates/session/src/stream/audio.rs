@@ -1,0 +1,410 @@
+//! One audio stream of a session: RTP negotiated by SDP.
+
+use super::{Agreed, AudioDescription, MediaStream, StreamDescription, StreamError, StreamSettings};
+use crate::SessionEvent;
+use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, MediaPlane, PortId, StreamId};
+use offhook_audio_mixer::AudioPort;
+use offhook_rtp_media::AudioConfig;
+use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
+use offhook_rtp_media::dtmf::Digit;
+use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
+use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// The first payload type that we give to a codec without a fixed one (RFC 3551 §3: 96 to 127 are free for that).
+const FIRST_DYNAMIC_PAYLOAD: u8 = 96;
+
+/// What nearly all peers use for telephone events (RFC 4733 leaves it open).
+const TELEPHONE_EVENT_PAYLOAD: u8 = 101;
+
+/// Telephone events beside a codec that runs at 48 kHz.
+const TELEPHONE_EVENT_48K_PAYLOAD: u8 = 102;
+
+/// An RTP audio stream (`AudioStream` of the documents): offered or answered, started, held and ended by its session.
+///
+/// What it plays to the remote party and what hears the remote party is attached before or while it runs.
+pub struct AudioStream {
+    /// Set by the application, else by the settings of the session's owner.
+    codecs: Option<Vec<AudioCodec>>,
+    rtp_timeout: Option<Duration>,
+    use_device: bool,
+    waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
+    ports: u32,
+    local: Option<LocalMedia>,
+    running: Option<Running>,
+    on_hold_by_local: bool,
+}
+
+/// What was agreed upon last.
+#[derive(Clone, Debug, PartialEq)]
+struct Running {
+    codec: AudioCodec,
+    direction: Direction,
+    remote_rtp: SocketAddr,
+    on_hold_by_remote: bool,
+}
+
+impl AudioStream {
+    /// A stream to offer in a call that we make, or to accept in one that comes in. Its codecs and times are those of
+    /// the [`StreamSettings`] unless it is given its own.
+    pub fn offer() -> Self {
+        Self {
+            codecs: None,
+            rtp_timeout: None,
+            use_device: true,
+            waiting: Vec::new(),
+            ports: 0,
+            local: None,
+            running: None,
+            on_hold_by_local: false,
+        }
+    }
+
+    /// The same stream with other codecs, in order of preference. An empty list changes nothing.
+    #[must_use]
+    pub fn with_codecs(mut self, codecs: &[AudioCodec]) -> Self {
+        if !codecs.is_empty() {
+            self.codecs = Some(codecs.to_vec());
+        }
+        self
+    }
+
+    /// The same stream with codecs by name, as in settings.
+    ///
+    /// # Errors
+    /// The first name that no built-in codec has.
+    pub fn with_codec_names<S: AsRef<str>>(self, names: &[S]) -> Result<Self, UnknownCodec> {
+        let codecs: Result<Vec<AudioCodec>, _> = names.iter().map(|name| name.as_ref().parse()).collect();
+        Ok(self.with_codecs(&codecs?))
+    }
+
+    /// The same stream with a port that is connected as soon as the stream runs: a wave player that talks, a recorder
+    /// that listens, a sound device that does both.
+    #[must_use]
+    pub fn with_port(mut self, attachment: Attachment, port: impl AudioPort + 'static) -> Self {
+        let id = self.next_port();
+        self.waiting.push((id, attachment, Box::new(port)));
+        self
+    }
+
+    /// The same stream with another time without packets after which it says so.
+    #[must_use]
+    pub fn with_rtp_timeout(mut self, timeout: Duration) -> Self {
+        self.rtp_timeout = Some(timeout);
+        self
+    }
+
+    /// The same stream without a sound card: what comes is dropped, what goes is silence, unless a port is attached.
+    #[must_use]
+    pub fn without_device(mut self) -> Self {
+        self.use_device = false;
+        self
+    }
+
+    /// True when the stream is to be spoken and heard on a sound card: nothing else is attached, and nobody said no.
+    pub fn wants_device(&self) -> bool {
+        self.use_device && self.waiting.is_empty()
+    }
+
+    fn codecs(&self) -> &[AudioCodec] {
+        self.codecs.as_deref().unwrap_or(AudioCodec::ALL)
+    }
+
+    /// Ports are named by stream and number; before the stream has a name the number alone will do.
+    fn next_port(&mut self) -> PortId {
+        self.ports += 1;
+        PortId(self.ports)
+    }
+
+    fn supported(&self) -> Vec<RtpFormat> {
+        let mut next_dynamic = FIRST_DYNAMIC_PAYLOAD;
+        let mut formats: Vec<RtpFormat> = Vec::with_capacity(self.codecs().len() + 2);
+        for codec in self.codecs() {
+            let spec = codec.spec();
+            let payload_type = spec.static_payload.unwrap_or_else(|| {
+                next_dynamic += 1;
+                next_dynamic - 1
+            });
+            let format = RtpFormat::new(payload_type, spec.name, spec.clock_rate, spec.channels);
+            formats.push(match spec.fmtp {
+                Some(parameters) => format.with_fmtp(parameters),
+                None => format,
+            });
+        }
+        // Events share the clock of the codec that they interrupt (RFC 4733 §2.1).
+        for (payload_type, clock_rate) in [
+            (TELEPHONE_EVENT_PAYLOAD, 8000),
+            (TELEPHONE_EVENT_48K_PAYLOAD, 48_000),
+        ] {
+            if formats.iter().any(|format| format.clock_rate == clock_rate) {
+                formats.push(RtpFormat::telephone_event(payload_type, clock_rate));
+            }
+        }
+        formats
+    }
+
+    fn section(&self, formats: impl IntoIterator<Item = RtpFormat>, direction: Direction) -> Media {
+        let port = self.local.map_or(0, |local| local.rtp.port());
+        let mut media = Media::audio(port, formats);
+        media
+            .attributes
+            .push(offhook_sdp::Attribute::with_value("ptime", "20"));
+        media.with_direction(direction)
+    }
+
+    fn wished_direction(&self) -> Direction {
+        if self.on_hold_by_local {
+            Direction::default().held()
+        } else {
+            Direction::SendRecv
+        }
+    }
+
+    /// Pairs of formats that both descriptions share, the one to use first.
+    fn shared_formats(agreed: Agreed<'_>) -> Option<Vec<FormatMatch>> {
+        let local = agreed.local.media.get(agreed.index)?.rtp_formats();
+        let remote = agreed.remote.media.get(agreed.index)?.rtp_formats();
+        if agreed.is_offerer {
+            return Some(match_answer(&local, &remote));
+        }
+        let turned = |pair: FormatMatch| FormatMatch {
+            local: pair.remote,
+            remote: pair.local,
+        };
+        Some(match_answer(&remote, &local).into_iter().map(turned).collect())
+    }
+
+    fn agree(&self, agreed: Agreed<'_>) -> Result<(Running, AudioConfig), StreamError> {
+        let remote = agreed
+            .remote
+            .media
+            .get(agreed.index)
+            .ok_or(StreamError::Refused("audio"))?;
+        let local = agreed
+            .local
+            .media
+            .get(agreed.index)
+            .ok_or(StreamError::Refused("audio"))?;
+        if remote.is_rejected() || local.is_rejected() {
+            return Err(StreamError::Refused("audio"));
+        }
+        let pairs = Self::shared_formats(agreed).unwrap_or_default();
+        let (codec, format) = pairs
+            .iter()
+            .find_map(|pair| Some((codec_of(&pair.remote)?, pair)))
+            .ok_or_else(|| self.nothing_in_common(&remote.rtp_formats()))?;
+        let remote_rtp = remote
+            .media_address(agreed.remote)
+            .ok_or(StreamError::NoAddress)?;
+        let both_mux = remote.attributes.rtcp_mux() && local.attributes.rtcp_mux();
+        let remote_rtcp = remote.rtcp_address(agreed.remote).ok_or(StreamError::NoAddress)?;
+        let remote_direction = remote.direction(agreed.remote);
+        let direction = local
+            .direction(agreed.local)
+            .intersect(remote_direction.reversed());
+        let events = pairs.iter().find(|pair| {
+            pair.remote.is("telephone-event") && pair.remote.clock_rate == codec.spec().clock_rate
+        });
+        let mut config = AudioConfig::new(codec, remote_rtp);
+        config.remote_rtcp = remote_rtcp;
+        config.payload_type = format.remote.payload_type;
+        config.receive_payload_type = Some(format.local.payload_type);
+        config.remote_fmtp = format
+            .remote
+            .fmtp
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        config.dtmf_payload_type = events.map(|pair| pair.remote.payload_type);
+        config.direction = flow(direction);
+        config.rtcp_mux = both_mux;
+        if let Some(timeout) = self.rtp_timeout {
+            config.rtp_timeout = timeout;
+        }
+        let running = Running {
+            codec,
+            direction,
+            remote_rtp,
+            on_hold_by_remote: !remote_direction.receives(),
+        };
+        Ok((running, config))
+    }
+
+    fn nothing_in_common(&self, theirs: &[RtpFormat]) -> StreamError {
+        let ours: Vec<_> = self.codecs().iter().map(|codec| codec.spec().name).collect();
+        let theirs: Vec<_> = theirs
+            .iter()
+            .filter(|format| !format.is_auxiliary())
+            .map(|format| &*format.encoding)
+            .collect();
+        StreamError::NoCommonCodec {
+            ours: ours.join(", "),
+            theirs: theirs.join(", "),
+        }
+    }
+
+    fn stream(&self) -> Result<LocalMedia, StreamError> {
+        self.local.ok_or(StreamError::NotRunning("audio"))
+    }
+}
+
+impl MediaStream for AudioStream {
+    fn kind(&self) -> MediaKind {
+        MediaKind::Audio
+    }
+
+    fn initialize(
+        &mut self,
+        plane: &mut dyn MediaPlane,
+        local: IpAddr,
+        settings: &StreamSettings,
+    ) -> Result<(), StreamError> {
+        self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
+        self.rtp_timeout.get_or_insert(settings.rtp_timeout);
+        self.local = Some(plane.open(local)?);
+        Ok(())
+    }
+
+    fn offer(&self) -> Media {
+        self.section(self.supported(), self.wished_direction())
+    }
+
+    /// One codec only: the first of the offer's that we have, so that both sides know what is sent (RFC 3264 §6.1).
+    fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
+        let offered = offer.media.get(index).ok_or(StreamError::Refused("audio"))?;
+        if offered.kind != MediaKind::Audio || !offered.protocol.eq_ignore_ascii_case("RTP/AVP") {
+            return Err(StreamError::Unsupported {
+                kind: offered.kind.to_string(),
+                protocol: offered.protocol.to_string(),
+            });
+        }
+        let theirs = offered.rtp_formats();
+        let pairs = answer_formats(&theirs, &self.supported(), Preference::Offerer);
+        let codec = pairs
+            .iter()
+            .find(|pair| !pair.local.is_auxiliary())
+            .ok_or_else(|| self.nothing_in_common(&theirs))?
+            .local
+            .clone();
+        let events = pairs
+            .iter()
+            .map(|pair| &pair.local)
+            .find(|format| format.is("telephone-event") && format.clock_rate == codec.clock_rate)
+            .cloned();
+        let direction = offered.direction(offer).answered_with(self.wished_direction());
+        let mut answer = self.section(std::iter::once(codec).chain(events), direction);
+        if offered.attributes.rtcp_mux() {
+            answer.attributes.push(offhook_sdp::Attribute::new("rtcp-mux"));
+        }
+        Ok(answer)
+    }
+
+    fn start(&mut self, plane: &mut dyn MediaPlane, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        let stream = self.stream()?.stream;
+        let (running, config) = self.agree(agreed)?;
+        plane.send(MediaCommand::StartAudio {
+            stream,
+            config: Box::new(config),
+        });
+        for (port, attachment, audio) in self.waiting.drain(..) {
+            plane.send(MediaCommand::Attach {
+                stream,
+                port,
+                attachment,
+                audio,
+            });
+        }
+        self.running = Some(running);
+        Ok(())
+    }
+
+    fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
+        remote.media.get(index).is_some_and(|media| {
+            !media.is_rejected()
+                && media.media_address(remote).is_some()
+                && media
+                    .rtp_formats()
+                    .iter()
+                    .any(|format| codec_of(format).is_some_and(|codec| self.codecs().contains(&codec)))
+        })
+    }
+
+    fn update(&mut self, plane: &mut dyn MediaPlane, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        let stream = self.stream()?.stream;
+        let (running, config) = self.agree(agreed)?;
+        plane.send(MediaCommand::UpdateAudio {
+            stream,
+            config: Box::new(config),
+        });
+        self.running = Some(running);
+        Ok(())
+    }
+
+    fn set_hold(&mut self, on_hold: bool) {
+        self.on_hold_by_local = on_hold;
+    }
+
+    fn is_on_hold_by_local(&self) -> bool {
+        self.on_hold_by_local
+    }
+
+    fn is_on_hold_by_remote(&self) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.on_hold_by_remote)
+    }
+
+    fn handle_media_event(&mut self, event: MediaEvent) -> Option<SessionEvent> {
+        match event {
+            MediaEvent::Statistics { statistics, .. } => Some(SessionEvent::Statistics(statistics)),
+            MediaEvent::GotDtmf { digit, .. } => Some(SessionEvent::GotDtmf { digit }),
+            MediaEvent::RtpTimeout { .. } => Some(SessionEvent::DidTimeoutRtp),
+            MediaEvent::RemoteAddressChanged { remote, .. } => {
+                Some(SessionEvent::DidChangeRtpParameters { remote })
+            }
+            _ => None,
+        }
+    }
+
+    fn send_dtmf(&mut self, plane: &mut dyn MediaPlane, digit: Digit) -> Result<(), StreamError> {
+        let stream = self.stream()?.stream;
+        plane.send(MediaCommand::SendDtmf { stream, digit });
+        Ok(())
+    }
+
+    fn end(&mut self, plane: &mut dyn MediaPlane) {
+        self.running = None;
+        if let Some(local) = self.local.take() {
+            plane.send(MediaCommand::Stop { stream: local.stream });
+        }
+    }
+
+    fn id(&self) -> Option<StreamId> {
+        self.local.map(|local| local.stream)
+    }
+
+    fn describe(&self) -> StreamDescription {
+        let running = self.running.as_ref();
+        StreamDescription::Audio(AudioDescription {
+            codec: running.map(|running| running.codec.spec().name.to_owned()),
+            sample_rate: running.map(|running| running.codec.spec().sample_rate),
+            local_rtp: self.local.map(|local| local.rtp),
+            remote_rtp: running.map(|running| running.remote_rtp),
+            direction: running.map_or(self.wished_direction(), |running| running.direction),
+        })
+    }
+}
+
+fn codec_of(format: &RtpFormat) -> Option<AudioCodec> {
+    AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, format.channels)
+}
+
+/// The same word in the language of RTP.
+fn flow(direction: Direction) -> offhook_rtp_media::Direction {
+    match direction {
+        Direction::SendRecv => offhook_rtp_media::Direction::SendRecv,
+        Direction::SendOnly => offhook_rtp_media::Direction::SendOnly,
+        Direction::RecvOnly => offhook_rtp_media::Direction::RecvOnly,
+        Direction::Inactive => offhook_rtp_media::Direction::Inactive,
+    }
+}

@@ -1,0 +1,138 @@
+//! A session as an application holds it.
+
+use super::device::equip;
+use super::event_queue::EventQueue;
+use super::user_agent::CommandError;
+use crate::stream::MediaStream;
+use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
+use offhook_rtp_media::dtmf::Digit;
+use offhook_sip_core::tokio::Handle;
+use offhook_sip_core::{NameAddr, StatusCode};
+
+/// A running session: commands go down, events come up.
+///
+/// Dropping it hangs up, so that no call goes on that nobody can end.
+pub struct Session {
+    id: SessionId,
+    remote_identity: NameAddr,
+    handle: Handle<SessionManager>,
+    events: EventQueue,
+}
+
+impl Session {
+    pub(super) fn new(
+        id: SessionId,
+        remote_identity: NameAddr,
+        handle: Handle<SessionManager>,
+        events: EventQueue,
+    ) -> Self {
+        Self {
+            id,
+            remote_identity,
+            handle,
+            events,
+        }
+    }
+
+    /// The session's name.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Who the other side is, or says it is.
+    pub fn remote_identity(&self) -> &NameAddr {
+        &self.remote_identity
+    }
+
+    /// The next event; `None` after the last one (`DidEnd` or `DidFail`).
+    pub async fn next_event(&mut self) -> Option<SessionEvent> {
+        self.next_stamped().await.map(|stamped| stamped.event)
+    }
+
+    /// The next event with the instant at which it came about.
+    pub async fn next_stamped(&mut self) -> Option<Stamped<SessionEvent>> {
+        self.events.next().await
+    }
+
+    /// Says that an incoming session rings here (180).
+    pub async fn send_ring_indication(&self) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.send_ring_indication(now, id))
+            .await??)
+    }
+
+    /// Accepts an incoming session with these streams; what else was proposed is refused.
+    pub async fn accept(&self, streams: impl IntoIterator<Item = AudioStream>) -> Result<(), CommandError> {
+        let mut boxed = Vec::new();
+        for stream in streams {
+            boxed.push(Box::new(equip(stream).await?) as Box<dyn MediaStream>);
+        }
+        self.accept_with(boxed).await
+    }
+
+    /// Accepts an incoming session with streams of any kind.
+    pub async fn accept_with(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.accept(now, id, streams))
+            .await??)
+    }
+
+    /// Refuses an incoming session, usually with 486 (busy) or 603 (decline).
+    pub async fn reject(&self, code: StatusCode) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.reject(now, id, code))
+            .await??)
+    }
+
+    /// Ends the session: CANCEL, BYE or a refusal, as its state demands. Events go on until the last one.
+    pub async fn end(&self) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.end(now, id))
+            .await??)
+    }
+
+    /// Puts the other side on hold.
+    pub async fn hold(&self) -> Result<(), CommandError> {
+        self.set_hold(true).await
+    }
+
+    /// Takes the other side off hold.
+    pub async fn unhold(&self) -> Result<(), CommandError> {
+        self.set_hold(false).await
+    }
+
+    /// Sends a DTMF digit.
+    pub async fn send_dtmf(&self, digit: Digit) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.send_dtmf(now, id, digit))
+            .await??)
+    }
+
+    async fn set_hold(&self, on_hold: bool) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.set_hold(now, id, on_hold))
+            .await??)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let id = self.id;
+        // Over already, or the user agent has stopped: both are what is wanted.
+        let _ = self.handle.post(move |manager, now| {
+            let _ = manager.end(now, id);
+        });
+    }
+}

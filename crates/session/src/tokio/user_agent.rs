@@ -1,0 +1,389 @@
+//! The user agent: one SIP endpoint, one media thread, any number of sessions.
+
+use super::device::equip;
+use super::event_queue::EventQueue;
+use super::media_ports::UdpPlane;
+use super::media_thread::MediaThread;
+use super::registration::Registration;
+use super::session::Session;
+use crate::AudioStream;
+use crate::media::{MediaConfig, MediaEvent};
+use crate::stream::MediaStream;
+use crate::{
+    Connect, ManagerEvent, SessionConfig, SessionError, SessionEvent, SessionId, SessionManager, Stamped,
+};
+use offhook_account::Account;
+use offhook_audio_mixer::MixerError;
+use offhook_sansio::{Path, Received, Transmit, Transport, WallClock};
+use offhook_sip_core::endpoint::Trace;
+use offhook_sip_core::registration::RegisterError;
+use offhook_sip_core::tokio::{BindError, Core, Driver, DriverGone, Handle, Transports, system_entropy};
+use offhook_sip_core::{
+    Endpoint, EndpointConfig, NameAddr, Register, RegistrationEvent, RegistrationId, Route,
+};
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+/// Incoming calls and traces that may wait for the application.
+const EVENT_QUEUE: usize = 256;
+
+/// What a user agent is made of.
+#[derive(Clone, Debug)]
+pub struct UserAgentConfig {
+    /// Where to listen for SIP over UDP. An unspecified address listens everywhere. Default `0.0.0.0:0`.
+    pub listen: SocketAddr,
+    /// The SIP endpoint.
+    pub endpoint: EndpointConfig,
+    /// The mixer and its clock.
+    pub media: MediaConfig,
+    /// Ports for RTP and RTCP, in pairs. Default 50000 to 50500, as `rtp.port_range` of the documents.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// What holds for all sessions.
+    pub sessions: SessionConfig,
+}
+
+impl Default for UserAgentConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+            endpoint: EndpointConfig::default(),
+            media: MediaConfig::default(),
+            rtp_ports: 50_000..=50_500,
+            sessions: SessionConfig::default(),
+        }
+    }
+}
+
+/// Why a user agent does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The SIP port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The mixer cannot run as configured.
+    #[error(transparent)]
+    Mixer(#[from] MixerError),
+    /// The system gives no thread, no poll or no randomness.
+    #[error("cannot start the media thread: {0}")]
+    Media(#[from] io::Error),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// The session refused.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The registration was refused before anything was sent.
+    #[error(transparent)]
+    Registration(#[from] RegisterError),
+    /// The sound card cannot be opened.
+    #[cfg(feature = "device")]
+    #[error(transparent)]
+    Device(#[from] offhook_audio_mixer::DeviceError),
+    /// The user agent has stopped.
+    #[error(transparent)]
+    Gone(#[from] DriverGone),
+}
+
+/// What a user agent tells besides the events of its sessions.
+#[non_exhaustive]
+pub enum UserAgentEvent {
+    /// Somebody calls. Accept, reject, or drop it (which declines).
+    Incoming(Session),
+    /// A SIP message went in or out; only when [`EndpointConfig::trace`] is on.
+    Trace(Trace),
+}
+
+/// The stream of a user agent's own events.
+pub struct UserAgentEvents {
+    receiver: mpsc::Receiver<UserAgentEvent>,
+}
+
+impl UserAgentEvents {
+    /// The next event; `None` when the user agent has stopped.
+    pub async fn next(&mut self) -> Option<UserAgentEvent> {
+        self.receiver.recv().await
+    }
+}
+
+/// A running user agent. Cheap to clone; it stops with [`stop`](Self::stop), or when the last clone and the last
+/// session are gone.
+#[derive(Clone)]
+pub struct UserAgent {
+    handle: Handle<SessionManager>,
+    listeners: Listeners,
+    local: SocketAddr,
+}
+
+impl UserAgent {
+    /// Opens the SIP port, starts the media thread, and serves.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn start(config: UserAgentConfig) -> Result<(Self, UserAgentEvents), StartError> {
+        let mut entropy = system_entropy().map_err(io::Error::from)?;
+        let mut transports = Transports::new();
+        let local = transports.bind_udp(config.listen)?;
+        let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
+        let sink = Box::new(move |event| match media_out.try_send(event) {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
+            Err(mpsc::error::TrySendError::Full(event)) => Some(event),
+        });
+        let since_unix_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall_clock = WallClock::new(Instant::now(), since_unix_epoch);
+        let thread = MediaThread::spawn(config.media, wall_clock, entropy.fork(), sink)?;
+        let plane = Box::new(UdpPlane::new(thread, config.rtp_ports, entropy.u32() as u16));
+        let mut endpoint = Endpoint::new(config.endpoint, entropy.fork());
+        endpoint.add_local(Transport::Udp, local);
+        let manager = SessionManager::new(endpoint, plane, config.sessions, entropy);
+        let (handle, core_events) = Driver::spawn(manager, transports);
+        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        let listeners = Listeners::default();
+        let dispatcher = Dispatcher {
+            handle: handle.clone(),
+            listeners: listeners.clone(),
+            sender,
+        };
+        tokio::spawn(forward_media(media_in, handle.clone()));
+        tokio::spawn(dispatcher.run(core_events));
+        Ok((
+            Self {
+                handle,
+                listeners,
+                local,
+            },
+            UserAgentEvents { receiver },
+        ))
+    }
+
+    /// Where SIP is received.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Calls somebody over the first of these routes that answers.
+    pub async fn call(
+        &self,
+        account: &Account,
+        to: NameAddr,
+        routes: Vec<Route>,
+        streams: impl IntoIterator<Item = AudioStream>,
+    ) -> Result<Session, CommandError> {
+        let mut boxed = Vec::new();
+        for stream in streams {
+            boxed.push(Box::new(equip(stream).await?) as Box<dyn MediaStream>);
+        }
+        self.call_with(account, to, routes, boxed).await
+    }
+
+    /// Calls somebody with streams of any kind.
+    pub async fn call_with(
+        &self,
+        account: &Account,
+        to: NameAddr,
+        routes: Vec<Route>,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<Session, CommandError> {
+        let (account, listeners, handle) = (account.clone(), self.listeners.clone(), self.handle.clone());
+        let placed = self.handle.call(move |manager, now| {
+            let remote_identity = to.clone();
+            let id = manager.connect(
+                now,
+                Connect {
+                    account: &account,
+                    to,
+                    routes,
+                    streams,
+                },
+            )?;
+            // Before the driver looks for events: none is missed.
+            let events = listeners.listen_to(id);
+            Ok::<_, SessionError>(Session::new(id, remote_identity, handle, events))
+        });
+        Ok(placed.await??)
+    }
+
+    /// Registers an address and keeps it registered until the registration is ended.
+    pub async fn register(&self, register: Register) -> Result<Registration, CommandError> {
+        let (listeners, handle) = (self.listeners.clone(), self.handle.clone());
+        let registered = self.handle.call(move |manager, now| {
+            let id = manager.register(now, register)?;
+            let events = listeners.listen_to_registration(id);
+            Ok::<_, RegisterError>(Registration::new(id, handle, events))
+        });
+        Ok(registered.await??)
+    }
+
+    /// Ends all sessions, waits a moment for the other sides to agree, and closes the sockets.
+    pub async fn stop(self) {
+        if let Err(error) = self.handle.stop().await {
+            debug!(%error, "stopping what has stopped");
+        }
+    }
+}
+
+/// Where the events of each session and registration go.
+#[derive(Clone, Default)]
+struct Listeners {
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Default)]
+struct Table {
+    sessions: HashMap<SessionId, EventQueue>,
+    registrations: HashMap<RegistrationId, mpsc::Sender<RegistrationEvent>>,
+}
+
+impl Listeners {
+    fn listen_to(&self, id: SessionId) -> EventQueue {
+        let events = EventQueue::default();
+        self.lock().sessions.insert(id, events.clone());
+        events
+    }
+
+    fn listen_to_registration(&self, id: RegistrationId) -> mpsc::Receiver<RegistrationEvent> {
+        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
+        self.lock().registrations.insert(id, sender);
+        receiver
+    }
+
+    fn tell_session(&self, id: SessionId, event: Stamped<SessionEvent>) {
+        let is_last = matches!(
+            event.event,
+            SessionEvent::DidEnd { .. } | SessionEvent::DidFail { .. }
+        );
+        let mut table = self.lock();
+        if let Some(queue) = table.sessions.get(&id) {
+            queue.push(event);
+        }
+        if is_last {
+            table.sessions.remove(&id);
+        }
+    }
+
+    fn tell_registration(&self, id: RegistrationId, event: RegistrationEvent) {
+        let is_last = matches!(
+            event,
+            RegistrationEvent::Ended | RegistrationEvent::NotEnded { .. }
+        );
+        let mut table = self.lock();
+        if let Some(sender) = table.registrations.get(&id)
+            && let Err(mpsc::error::TrySendError::Full(_)) = sender.try_send(event)
+        {
+            warn!("an application does not read its registration's events: one was dropped");
+        }
+        if is_last {
+            table.registrations.remove(&id);
+        }
+    }
+
+    /// The user agent is gone: nobody waits for more.
+    fn close(&self) {
+        let mut table = self.lock();
+        table.sessions.drain().for_each(|(_, queue)| queue.close());
+        table.registrations.clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // Nothing that runs under this lock can panic half-way through a change.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Hands each event of the core to whom it concerns.
+struct Dispatcher {
+    handle: Handle<SessionManager>,
+    listeners: Listeners,
+    sender: mpsc::Sender<UserAgentEvent>,
+}
+
+impl Dispatcher {
+    async fn run(self, mut events: mpsc::Receiver<ManagerEvent>) {
+        while let Some(event) = events.recv().await {
+            match event {
+                ManagerEvent::Session { id, event } => self.session_event(id, event),
+                ManagerEvent::Registration { id, event } => self.listeners.tell_registration(id, event),
+                ManagerEvent::Trace(trace) => self.tell(UserAgentEvent::Trace(trace)),
+                // A recorder closes its file when it is dropped: not here, where all sessions would wait for the disk.
+                ManagerEvent::Detached { audio, .. } => {
+                    drop(tokio::task::spawn_blocking(move || drop(audio)));
+                }
+            }
+        }
+        self.listeners.close();
+    }
+
+    fn session_event(&self, id: SessionId, event: Stamped<SessionEvent>) {
+        if let SessionEvent::NewIncoming { remote_identity, .. } = &event.event {
+            let events = self.listeners.listen_to(id);
+            let session = Session::new(id, remote_identity.clone(), self.handle.clone(), events);
+            self.listeners.tell_session(id, event);
+            return self.tell(UserAgentEvent::Incoming(session));
+        }
+        self.listeners.tell_session(id, event);
+    }
+
+    /// An application that does not listen gets no more calls: a session dropped here is declined.
+    fn tell(&self, event: UserAgentEvent) {
+        if let Err(error) = self.sender.try_send(event) {
+            debug!(%error, "nobody takes the user agent's events");
+        }
+    }
+}
+
+async fn forward_media(mut events: mpsc::Receiver<MediaEvent>, handle: Handle<SessionManager>) {
+    while let Some(event) = events.recv().await {
+        if handle
+            .call(move |manager, now| manager.handle_media_event(now, event))
+            .await
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+impl Core for SessionManager {
+    type Event = ManagerEvent;
+
+    fn handle_received(&mut self, now: Instant, received: Received) {
+        Self::handle_received(self, now, received);
+    }
+
+    fn handle_transport_error(&mut self, now: Instant, path: Path) {
+        Self::handle_transport_error(self, now, path);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        Self::handle_timeout(self, now);
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit> {
+        Self::poll_transmit(self)
+    }
+
+    fn poll_event(&mut self) -> Option<ManagerEvent> {
+        Self::poll_event(self)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Self::poll_timeout(self)
+    }
+
+    fn begin_stop(&mut self, now: Instant) {
+        self.end_all(now);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_idle()
+    }
+}
