@@ -5,6 +5,7 @@ pub mod lookup;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod transactions;
 pub mod wav;
 
 /// A target's name, which is also the name of its corpus folder, and its function.
@@ -13,6 +14,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, for the replay of the committed corpora.
 pub const TARGETS: &[Target] = &[
     ("audio_transport_ops", rtp::audio_transport_ops),
+    ("dialog_ops", transactions::dialog_ops),
     ("digest_challenge", digest::digest_challenge),
     ("jitter_ops", rtp::jitter_ops),
     ("lookup_answers", lookup::lookup_answers),
@@ -24,5 +26,6 @@ pub const TARGETS: &[Target] = &[
     ("sip_message", sip::sip_message),
     ("sip_stream", sip::sip_stream),
     ("sip_uri", sip::sip_uri),
+    ("transactions_ops", transactions::transactions_ops),
     ("wave_file", wav::wave_file),
 ];
