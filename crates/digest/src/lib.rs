@@ -58,3 +58,7 @@ pub use credentials::{Credentials, Secret};
 pub use params::{MAX_HEADER_BYTES, MAX_PARAMS, ParseError};
 pub use response::{Response, Username};
 pub use verifier::{Verifier, VerifierConfig, VerifyError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

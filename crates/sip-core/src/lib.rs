@@ -93,3 +93,7 @@ pub use parse::{Limits, ParseError, ParseErrorKind, ParseOptions, Policy};
 pub use registration::{Register, RegistrationEvent, RegistrationId, RegistrationState};
 pub use transaction::{Timing, TransactionId, TransactionLimits};
 pub use uri::{Host, SipUri, Uri, UriError};
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

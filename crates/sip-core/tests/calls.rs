@@ -452,6 +452,68 @@ fn half_of_all_messages_may_get_lost() {
 }
 
 #[test]
+fn over_tcp_nothing_is_repeated_but_the_200_and_nothing_lingers_but_the_invite() {
+    let mut net = Net::pair();
+    net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
+    let bob = net.bob().address;
+    let now = net.now;
+    let mut invite = invite_to(&[bob]);
+    invite.routes[0].transport = offhook_sansio::Transport::Tcp;
+    net.alice().endpoint.invite(now, invite).expect("sent");
+    net.run(Duration::from_secs(10));
+    assert_eq!(net.count("INVITE"), 1);
+    let now = net.now;
+    assert_eq!(net.bob().call().transport(), offhook_sansio::Transport::Tcp);
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.run(Duration::from_secs(2));
+    assert_eq!(
+        net.count("200 OK"),
+        3,
+        "RFC 3261 13.3.1.4 wants it over any transport"
+    );
+    let contact = net.alice().call().local_contact().to_string();
+    assert_eq!(contact, "<sip:alice@192.0.2.1:5060;transport=tcp>");
+    net.fate = Box::new(|_| true);
+    net.run(Duration::from_secs(4));
+    let now = net.now;
+    net.alice().call().end(now).expect("confirmed");
+    net.run(SHORT);
+    assert_eq!(net.count("BYE"), 1);
+    assert_eq!(
+        net.alice().endpoint.transactions().client_count(),
+        1,
+        "the INVITE, in Accepted"
+    );
+    assert_forgotten(&mut net);
+}
+
+#[test]
+fn the_same_seeds_give_the_same_bytes() {
+    let bytes = |seed: u64| {
+        let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        let seen = sent.clone();
+        let mut net = Net::new(vec![Peer::new(ALICE, seed), Peer::new(BOB, 2)]);
+        net.fate = Box::new(move |transmit| {
+            seen.borrow_mut().push(transmit.clone());
+            true
+        });
+        net.call();
+        let now = net.now;
+        net.bob()
+            .call()
+            .accept(now, Some(&Body::sdp("answer")))
+            .expect("incoming");
+        net.run(SHORT);
+        sent.take()
+    };
+    assert_eq!(bytes(1), bytes(1));
+    assert_ne!(bytes(1), bytes(3));
+}
+
+#[test]
 fn the_cause_of_a_timeout_is_internal() {
     let mut net = Net::pair();
     net.fate = Box::new(|_| false);

@@ -8,6 +8,7 @@ use offhook_sansio::Entropy;
 use offhook_sip_core::InvitationState::{
     Calling, Confirmed, Connecting, Disconnected, Early, Reinvited, Reinviting,
 };
+use offhook_sip_core::Method;
 use offhook_sip_core::{
     Body, CommandError, EndpointEvent, HeaderName, InvitationEvent, InvitationState, StatusCode,
 };
@@ -22,7 +23,7 @@ fn last_invite(peer: &Peer) -> offhook_sip_core::Request {
             InvitationEvent::StateChanged {
                 cause: offhook_sip_core::invitation::Cause::Request(request),
                 ..
-            } if *request.method() == offhook_sip_core::Method::Invite => Some(request.clone()),
+            } if *request.method() == Method::Invite => Some(request.clone()),
             _ => None,
         })
         .last()
@@ -278,6 +279,152 @@ fn a_password_that_is_refused_twice_ends_the_call() {
     assert_eq!(net.count("INVITE"), 2);
 }
 
+/// What Alice sent last that begins with this, while nobody but the test answers.
+fn last_sent(net: &mut Net, method: &'static str) -> std::rc::Rc<std::cell::RefCell<String>> {
+    let sent = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
+    let seen = sent.clone();
+    net.fate = Box::new(move |transmit| {
+        if transmit.bytes.starts_with(method.as_bytes()) {
+            *seen.borrow_mut() = String::from_utf8_lossy(&transmit.bytes).into_owned();
+        }
+        true
+    });
+    sent
+}
+
+#[test]
+fn a_bye_and_a_change_are_made_with_a_password_too_and_an_ack_has_that_of_its_invite() {
+    let mut net = Net::pair();
+    let bob = net.bob().address;
+    let mut invite = invite_to(&[bob]);
+    invite.credentials = Some(Credentials::new("alice", "wonderland"));
+    let now = net.now;
+    net.alice().endpoint.invite(now, invite).expect("sent");
+    net.run(SHORT);
+    let challenge = |nonce: &str| {
+        let challenge = format!("Digest realm=\"b\", nonce=\"{nonce}\", qop=\"auth\"");
+        [("Proxy-Authenticate".to_owned(), challenge)]
+    };
+    let now = net.now;
+    let status = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
+    net.bob()
+        .call()
+        .reject(now, status, None, &challenge("one"))
+        .expect("incoming");
+    net.run(SHORT);
+    let ack = last_sent(&mut net, "ACK");
+    let now = net.now;
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.run(SHORT);
+    assert!(
+        ack.borrow()
+            .contains("Proxy-Authorization: Digest username=\"alice\""),
+        "{}",
+        ack.borrow()
+    );
+    let reinvite = last_sent(&mut net, "INVITE");
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("more")))
+        .expect("confirmed");
+    net.run(SHORT);
+    assert!(reinvite.borrow().contains("nc=00000002"), "{}", reinvite.borrow());
+    let now = net.now;
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("answer")))
+        .expect("reinvited");
+    net.run(SHORT);
+
+    let bye = last_sent(&mut net, "BYE");
+    let now = net.now;
+    net.alice().call().end(now).expect("confirmed");
+    net.drain();
+    let text = bye.borrow().clone();
+    assert!(text.contains("nc=00000003"), "{text}");
+    let echoed: Vec<&str> = text
+        .lines()
+        .filter(|line| {
+            ["Via", "From", "To", "Call-ID", "CSeq"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
+        .map(str::trim_end)
+        .collect();
+    let response = format!(
+        "SIP/2.0 407 Again\n{}\nProxy-Authenticate: Digest realm=\"b\", nonce=\"two\", stale=true, qop=\"auth\"\n\n",
+        echoed.join("\n")
+    );
+    net.inject(0, BOB, &response);
+    assert!(
+        bye.borrow().contains("nonce=\"two\"") && bye.borrow().contains("nc=00000001"),
+        "{}",
+        bye.borrow()
+    );
+    net.run(SHORT);
+    assert_eq!(net.alice().states().last(), Some(&Disconnected));
+}
+
+#[test]
+fn requests_of_the_owner_travel_inside_the_call_and_their_answers_come_back() {
+    let mut config = offhook_sip_core::EndpointConfig::default();
+    config.allow.push(Method::Info);
+    let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
+    net.call();
+    let now = net.now;
+    let early = net.alice().call().send_request(now, Method::Info, None, &[]);
+    assert!(
+        matches!(early, Err(CommandError::IllegalState { .. })),
+        "{early:?}"
+    );
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.run(SHORT);
+    let now = net.now;
+    let bye = net.alice().call().send_request(now, Method::Bye, None, &[]);
+    assert_eq!(bye, Err(CommandError::IllegalMethod(Method::Bye)));
+    let digit = Body::new("application/dtmf-relay", "Signal=5");
+    let headers = [("X-Note".to_owned(), "five".to_owned())];
+    let sent = net
+        .alice()
+        .call()
+        .send_request(now, Method::Info, Some(&digit), &headers);
+    let sent = sent.expect("confirmed");
+    net.run(SHORT);
+    let Some(EndpointEvent::Request { id, request, .. }) = net.bob().events.pop() else {
+        panic!("no request came")
+    };
+    assert_eq!(
+        (request.body().as_ref(), request.headers().get_str("X-Note")),
+        (&b"Signal=5"[..], Some("five"))
+    );
+    let now = net.now;
+    let response = offhook_sip_core::Response::for_request(&request, StatusCode::OK);
+    net.bob().endpoint.respond(now, id, response).expect("it waits");
+    net.run(SHORT);
+    assert!(matches!(
+        net.alice().invitation_events().last(),
+        Some(InvitationEvent::RequestAnswered { id, cause }) if *id == sent && cause.status() == Some(StatusCode::OK)
+    ));
+    net.fate = Box::new(|_| false);
+    let now = net.now;
+    net.alice()
+        .call()
+        .send_request(now, Method::Info, None, &[])
+        .expect("confirmed");
+    net.run(Duration::from_secs(33));
+    assert!(matches!(
+        net.alice().invitation_events().last(),
+        Some(InvitationEvent::RequestAnswered { cause, .. }) if cause.status() == Some(StatusCode::REQUEST_TIMEOUT)
+    ));
+}
+
 /// Answers Alice's INVITE as a forking proxy's branches would: `tag` names the branch.
 fn branch_responds(net: &mut Net, invite: &str, status: &str, tag: &str) {
     let header = |name: &str| {
@@ -425,7 +572,7 @@ fn requests_out_of_order_or_outside_any_dialog_are_refused() {
 #[test]
 fn a_method_that_the_owner_allows_comes_out_with_its_call() {
     let mut config = offhook_sip_core::EndpointConfig::default();
-    config.allow.push(offhook_sip_core::Method::Info);
+    config.allow.push(Method::Info);
     let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
     net.call();
     let id = net.bob().call_id();

@@ -2,6 +2,7 @@
 
 use super::state::InvitationState;
 use crate::endpoint::Body;
+use crate::transaction::TransactionId;
 use crate::{HeaderName, Headers, Request, Response, StatusCode};
 
 /// What made something happen.
@@ -121,6 +122,14 @@ pub enum InvitationEvent {
     },
     /// The peer took its re-INVITE back, and it was answered with 487.
     ReinviteCancelled,
+    /// The final response to a request that was sent with
+    /// [`send_request`](super::InvitationMut::send_request), or what stands in for it.
+    RequestAnswered {
+        /// Which.
+        id: TransactionId,
+        /// A response, or why there is none.
+        cause: Cause,
+    },
     /// Our re-INVITE was refused; the session stands as it was.
     ReinviteFailed {
         /// Why.

@@ -4,8 +4,8 @@ use super::ending_status;
 use super::{Cause, Invitation, InvitationId, InvitationState, Originator};
 use crate::dialog::Dialog;
 use crate::endpoint::{Body, Core, Route, SendError};
-use crate::transaction::{RespondError, Schedule};
-use crate::{NameAddr, StatusCode, Uri};
+use crate::transaction::{RespondError, Schedule, TransactionId};
+use crate::{Method, NameAddr, StatusCode, Uri};
 use offhook_digest::Credentials;
 use offhook_sansio::{Path, Transport};
 use std::time::Instant;
@@ -73,6 +73,9 @@ pub enum CommandError {
         /// The command.
         command: &'static str,
     },
+    /// The method has a command of its own.
+    #[error("{0} is not sent by this command")]
+    IllegalMethod(Method),
     /// Another INVITE of this call waits for its response or ACK (RFC 3261 §14.1).
     #[error("another INVITE of this call is in progress")]
     InviteInProgress,
@@ -310,6 +313,38 @@ impl<'a> InvitationMut<'a> {
                 .set_state(self.core, InvitationState::Confirmed, Cause::Local);
         }
         Ok(())
+    }
+
+    /// Sends a request inside the dialog of an established call: INFO, MESSAGE and the like. What the peer says comes
+    /// as [`RequestAnswered`](super::InvitationEvent::RequestAnswered); a challenge is not answered by itself, but
+    /// known credentials are sent along.
+    ///
+    /// # Errors
+    /// INVITE, ACK, BYE and CANCEL have commands of their own: [`CommandError::IllegalMethod`].
+    pub fn send_request(
+        &mut self,
+        now: Instant,
+        method: Method,
+        body: Option<&Body>,
+        extra_headers: &[(String, String)],
+    ) -> Result<TransactionId, CommandError> {
+        let state = self.state();
+        if matches!(
+            method,
+            Method::Invite | Method::Ack | Method::Bye | Method::Cancel
+        ) {
+            return Err(CommandError::IllegalMethod(method));
+        }
+        let illegal = CommandError::IllegalState {
+            state,
+            command: "send_request",
+        };
+        if !state.is_established() {
+            return Err(illegal);
+        }
+        self.invitation
+            .send_in_dialog(self.core, now, method, body, extra_headers)?
+            .ok_or(illegal)
     }
 
     /// Ends the call as its state wants it: CANCEL (once a provisional response has come), BYE (once an ACK has

@@ -1,8 +1,8 @@
 //! The peer's requests inside the call's dialog (RFC 3261 §12.2.2).
 
-use super::{Cause, Invitation, InvitationState, Originator};
+use super::{Cause, Invitation, InvitationState, Originator, push_extra};
 use crate::dialog::DialogId;
-use crate::endpoint::Core;
+use crate::endpoint::{Body, Core, SendError};
 use crate::transaction::{Essentials, TransactionId};
 use crate::{Method, Request, StatusCode};
 use std::time::Instant;
@@ -49,6 +49,32 @@ impl Invitation {
             }
             _ => InDialog::NotOurs,
         }
+    }
+
+    /// A request of the owner: INFO, MESSAGE and the like.
+    pub(super) fn send_in_dialog(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        method: Method,
+        body: Option<&Body>,
+        extra: &[(String, String)],
+    ) -> Result<Option<TransactionId>, SendError> {
+        let Some(mut dialog) = self.dialog.take() else {
+            return Ok(None);
+        };
+        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let mut request = dialog.request(method);
+        self.dialog = Some(dialog);
+        push_extra(request.headers_mut(), extra);
+        if let Some(body) = body {
+            request.set_body(&body.content_type, body.bytes.clone());
+        }
+        self.complete(core, &mut request, path);
+        core.push_via(&mut request, path);
+        let id = self.send(core, now, request, path)?;
+        self.others.push(id);
+        Ok(Some(id))
     }
 
     /// RFC 3261 §15.1.2: the BYE is answered with 200, and an INVITE that waits with 487.

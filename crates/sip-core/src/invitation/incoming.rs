@@ -68,6 +68,7 @@ impl Invitation {
             acks: Vec::new(),
             unanswered: None,
             byes: Vec::new(),
+            others: Vec::new(),
             bye_after_ack: false,
             transactions: BTreeSet::from([transaction]),
             timers: Deadlines::new(),

@@ -70,6 +70,8 @@ pub(crate) struct Invitation {
     /// The peer's 2xx that wants our answer in its ACK.
     unanswered: Option<Unanswered>,
     byes: Vec<SentBye>,
+    /// Requests of the owner inside the dialog.
+    others: Vec<TransactionId>,
     /// An ACK must come before the BYE may go (RFC 3261 §15).
     bye_after_ack: bool,
     transactions: BTreeSet<TransactionId>,
@@ -196,6 +198,18 @@ impl Invitation {
             self.handle_invite_response(core, now, index, response, path);
         } else if let Some(index) = self.byes.iter().position(|bye| bye.id == id) {
             self.handle_bye_response(core, now, index, response);
+        } else if response.status().is_final() {
+            self.answer_owner(core, id, Cause::Response(response.clone()));
+        }
+    }
+
+    /// Tells the owner what became of a request of his.
+    fn answer_owner(&mut self, core: &mut Core, id: TransactionId, cause: Cause) {
+        if let Some(index) = self.others.iter().position(|other| *other == id) {
+            self.others.swap_remove(index);
+            if !self.is_disconnected() {
+                self.emit(core, InvitationEvent::RequestAnswered { id, cause });
+            }
         }
     }
 
@@ -217,6 +231,8 @@ impl Invitation {
             && failure == Failure::Transport
         {
             tracing::debug!("a response to an INVITE could not be sent");
+        } else {
+            self.answer_owner(core, id, failure_cause(failure));
         }
     }
 

@@ -52,6 +52,7 @@ impl Invitation {
             acks: Vec::new(),
             unanswered: None,
             byes: Vec::new(),
+            others: Vec::new(),
             bye_after_ack: false,
             transactions: BTreeSet::new(),
             timers: Deadlines::new(),

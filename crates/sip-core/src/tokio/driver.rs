@@ -1,7 +1,7 @@
 //! The task that owns a core.
 
 use super::handle::{Command, Handle};
-use super::transports::Transports;
+use super::transports::{Readable, Transports};
 use offhook_sansio::{Path, Received, Transmit};
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -118,7 +118,7 @@ struct Task<C: Core> {
 /// What the task woke up for.
 enum Woken<C> {
     Command(Option<Command<C>>),
-    Readable(usize),
+    Readable(Readable),
     Timer,
     Room,
 }
@@ -140,7 +140,8 @@ impl<C: Core> Task<C> {
                     self.begin_stop(now);
                 }
                 Woken::Command(None) => self.begin_stop(now),
-                Woken::Readable(index) => self.receive(index).await,
+                Woken::Readable(Readable::Udp(index)) => self.receive(index).await,
+                Woken::Readable(Readable::Memory(received)) => self.core.handle_received(now, received),
                 Woken::Timer => self.core.handle_timeout(now),
                 Woken::Room => {}
             }
@@ -164,7 +165,7 @@ impl<C: Core> Task<C> {
         let all_handles_gone = self.stopping.is_some() && commands.is_closed() && commands.is_empty();
         tokio::select! {
             command = commands.recv(), if !all_handles_gone => Woken::Command(command),
-            index = self.transports.readable(), if !self.stalled => Woken::Readable(index),
+            readable = self.transports.readable(), if !self.stalled => Woken::Readable(readable),
             () = sleep, if deadline.is_some() => Woken::Timer,
             _ = self.events.reserve(), if self.stalled => Woken::Room,
         }

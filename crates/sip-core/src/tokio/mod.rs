@@ -29,7 +29,7 @@ mod transports;
 
 pub use driver::{Core, Driver, DriverConfig};
 pub use handle::{DriverGone, Handle, PostError};
-pub use transports::{BindError, Transports};
+pub use transports::{BindError, InMemory, Transports};
 
 use crate::{Endpoint, EndpointEvent};
 use offhook_sansio::{Entropy, Path, Received, Transmit};

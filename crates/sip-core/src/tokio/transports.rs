@@ -8,6 +8,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::task::Poll;
 use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 
 /// How large the kernel's buffers of a UDP socket shall be, in bytes: 4 MiB hold some 4,000 requests, a second's
 /// burst that the task may take to come round. The kernel may give less.
@@ -15,6 +16,9 @@ const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// The largest datagram there is.
 const MAX_DATAGRAM_BYTES: usize = 65_536;
+
+/// How many messages wait in a network in memory.
+const MEMORY_QUEUE: usize = 1024;
 
 /// An address cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -50,11 +54,35 @@ impl BindError {
     }
 }
 
+/// The network's end of [`Transports::in_memory`].
+#[derive(Debug)]
+pub struct InMemory {
+    /// What is put in here arrives at the core.
+    pub deliver: mpsc::Sender<Received>,
+    /// What the core sends.
+    pub sent: mpsc::Receiver<Transmit>,
+}
+
 /// The sockets by which a [`Driver`](super::Driver) sends and receives.
 #[derive(Debug, Default)]
 pub struct Transports {
     udp: Vec<UdpTransport>,
+    memory: Option<MemoryTransport>,
     buffer: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct MemoryTransport {
+    local: (Transport, SocketAddr),
+    arriving: mpsc::Receiver<Received>,
+    sent: mpsc::Sender<Transmit>,
+}
+
+/// Where something can be taken from.
+#[derive(Clone, Debug)]
+pub(super) enum Readable {
+    Udp(usize),
+    Memory(Received),
 }
 
 #[derive(Debug)]
@@ -72,8 +100,26 @@ impl Transports {
     pub fn new() -> Self {
         Self {
             udp: Vec::new(),
+            memory: None,
             buffer: vec![0; MAX_DATAGRAM_BYTES],
         }
+    }
+
+    /// No sockets but a network in memory: for tests that pause Tokio's clock, and for transports of your own. Up to
+    /// 1,024 messages wait in each direction; what is sent beyond is lost, as in a network.
+    pub fn in_memory(transport: Transport, local: SocketAddr) -> (Self, InMemory) {
+        let (deliver, arriving) = mpsc::channel(MEMORY_QUEUE);
+        let (out, sent) = mpsc::channel(MEMORY_QUEUE);
+        let memory = MemoryTransport {
+            local: (transport, local),
+            arriving,
+            sent: out,
+        };
+        let transports = Self {
+            memory: Some(memory),
+            ..Self::default()
+        };
+        (transports, InMemory { deliver, sent })
     }
 
     /// Opens a UDP socket and gives the address that peers shall use. Port 0 lets the system choose. For `0.0.0.0`
@@ -108,16 +154,22 @@ impl Transports {
 
     /// What there is, for [`Endpoint::add_local`](crate::Endpoint::add_local).
     pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
-        self.udp.iter().map(|udp| (Transport::Udp, udp.address)).collect()
+        let udp = self.udp.iter().map(|udp| (Transport::Udp, udp.address));
+        udp.chain(self.memory.iter().map(|memory| memory.local)).collect()
     }
 
-    /// Waits until one of the sockets has something.
-    pub(super) async fn readable(&self) -> usize {
+    /// Waits until one of the transports has something.
+    pub(super) async fn readable(&mut self) -> Readable {
         poll_fn(|context| {
             for (index, udp) in self.udp.iter().enumerate() {
                 if udp.socket.poll_recv_ready(context).is_ready() {
-                    return Poll::Ready(index);
+                    return Poll::Ready(Readable::Udp(index));
                 }
+            }
+            if let Some(memory) = &mut self.memory
+                && let Poll::Ready(Some(received)) = memory.arriving.poll_recv(context)
+            {
+                return Poll::Ready(Readable::Memory(received));
             }
             Poll::Pending
         })
@@ -144,6 +196,13 @@ impl Transports {
     /// Sends one message.
     pub(super) async fn send(&self, transmit: &Transmit) -> io::Result<()> {
         let Transmit { path, bytes } = transmit;
+        if let Some(memory) = self.memory_from(path) {
+            return match memory.sent.try_send(transmit.clone()) {
+                Err(mpsc::error::TrySendError::Closed(_)) => Err(io::ErrorKind::NotConnected.into()),
+                // A network whose queue is full loses what comes.
+                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
+            };
+        }
         let udp = match path.transport {
             Transport::Udp => self.udp_from(path),
             Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => None,
@@ -161,6 +220,12 @@ impl Transports {
             result => _ = result?,
         }
         Ok(())
+    }
+
+    fn memory_from(&self, path: &Path) -> Option<&MemoryTransport> {
+        self.memory
+            .as_ref()
+            .filter(|memory| memory.local == (path.transport, path.local))
     }
 
     fn udp_from(&self, path: &Path) -> Option<&UdpTransport> {
@@ -236,7 +301,9 @@ mod tests {
             bytes: Bytes::from_static(b"hello"),
         };
         transports.send(&transmit).await.expect("loopback");
-        let index = transports.readable().await;
+        let Readable::Udp(index) = transports.readable().await else {
+            panic!("there are only sockets")
+        };
         let received = transports.try_receive(index).expect("readable");
         assert_eq!(received.path, Path::new(Transport::Udp, b, a));
         assert_eq!(received.bytes, "hello");
@@ -246,5 +313,36 @@ mod tests {
             ..transmit
         };
         assert!(transports.send(&unknown).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_network_in_memory_carries_both_ways_and_loses_what_nobody_takes() {
+        let local = "192.0.2.1:5060".parse().expect("valid");
+        let remote = "192.0.2.2:5060".parse().expect("valid");
+        let path = Path::new(Transport::Tcp, local, remote);
+        let (mut transports, mut network) = Transports::in_memory(Transport::Tcp, local);
+        assert_eq!(transports.locals(), [(Transport::Tcp, local)]);
+        let bytes = Bytes::from_static(b"hello");
+        for _ in 0..2 * MEMORY_QUEUE {
+            let bytes = bytes.clone();
+            transports
+                .send(&Transmit { path, bytes })
+                .await
+                .expect("lost, not refused");
+        }
+        assert_eq!(network.sent.len(), MEMORY_QUEUE);
+        assert_eq!(network.sent.recv().await.map(|sent| sent.path), Some(path));
+        let received = Received {
+            path,
+            bytes: bytes.clone(),
+        };
+        network
+            .deliver
+            .send(received.clone())
+            .await
+            .expect("there is room");
+        assert!(matches!(transports.readable().await, Readable::Memory(got) if got == received));
+        drop(network);
+        assert!(transports.send(&Transmit { path, bytes }).await.is_err());
     }
 }

@@ -30,6 +30,7 @@ impl Peer {
         let address = address.parse().expect("an address");
         let mut endpoint = Endpoint::new(config, Entropy::from_number(seed));
         endpoint.add_local(Transport::Udp, address);
+        endpoint.add_local(Transport::Tcp, address);
         Self {
             endpoint,
             address,
