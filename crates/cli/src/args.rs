@@ -46,7 +46,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
-    /// Whom to call: sip:user@host[:port], or user@host
+    /// Whom to call: `sip:user@host`, with a port where it is not 5060; `sip:` may be left out
     pub(crate) uri: String,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
@@ -100,7 +100,7 @@ pub(crate) struct CommonArgs {
     /// A file that holds the account's password and nothing else [or the variable OFFHOOK_PASSWORD]
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
-    /// Send everything by this proxy: sip:host[:port]
+    /// Send everything by this proxy: `sip:host`, with a port where it is not 5060
     #[arg(long, value_name = "URI")]
     pub(crate) proxy: Option<String>,
     /// Print every SIP message to standard error
