@@ -279,7 +279,8 @@ fn many_requests_over_a_long_time_leave_nothing_behind() {
     let mut net = Net::pair();
     let mut most = 0;
     for branch in 0..5_000 {
-        net.inject(1, ALICE, &request("OPTIONS", &branch.to_string(), ""));
+        let from = format!("198.51.100.{}:5060", branch % 250);
+        net.inject(1, &from, &request("OPTIONS", &branch.to_string(), ""));
         net.now += Duration::from_millis(50);
         let now = net.now;
         net.bob().endpoint.handle_timeout(now);
@@ -289,6 +290,7 @@ fn many_requests_over_a_long_time_leave_nothing_behind() {
     assert!(most <= 641, "32 s of requests, {most}");
     net.run(Duration::from_secs(33));
     assert_eq!(net.bob().endpoint.transactions().server_count(), 0);
+    assert_eq!(net.bob().endpoint.transactions().source_count(), 0);
     assert_eq!(net.bob().endpoint.poll_timeout(), None);
 }
 

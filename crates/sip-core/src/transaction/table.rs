@@ -108,6 +108,11 @@ impl Transactions {
         self.servers.len()
     }
 
+    /// How many IP addresses have server transactions.
+    pub fn source_count(&self) -> usize {
+        self.sources.len()
+    }
+
     /// Sends a request, whose topmost Via must have a fresh branch.
     pub fn send_request(
         &mut self,
