@@ -434,8 +434,13 @@ fn branch_responds(net: &mut Net, invite: &str, status: &str, tag: &str) {
             .expect("it has one");
         line.trim_end().to_owned()
     };
+    let to_tag = if header("To").contains(";tag=") {
+        String::new()
+    } else {
+        format!(";tag={tag}")
+    };
     let response = format!(
-        "SIP/2.0 {status}\n{}\n{}\n{};tag={tag}\n{}\n{}\nContact: <sip:{tag}@192.0.2.2>\n\
+        "SIP/2.0 {status}\n{}\n{}\n{}{to_tag}\n{}\n{}\nContact: <sip:{tag}@192.0.2.2>\n\
          Content-Type: application/sdp\nContent-Length: {}\n\n{tag}",
         header("Via"),
         header("From"),
@@ -523,6 +528,22 @@ fn a_bye_inside_an_early_dialog_ends_the_call_and_cancels_the_rest() {
         0,
         "even though the INVITE is never answered"
     );
+}
+
+#[test]
+fn a_200_confirms_the_early_dialog_of_its_branch_with_what_it_says_itself() {
+    let (mut net, invite) = forked();
+    for _ in 0..40 {
+        branch_responds(&mut net, &invite, "180 Ringing", "one");
+    }
+    branch_responds(&mut net, &invite, "180 Ringing", "two");
+    // The tag of the second branch, with a Contact that it did not have while it rang.
+    let moved = invite.replace("To: <sip:bob@b.test>", "To: <sip:bob@b.test>;tag=two");
+    branch_responds(&mut net, &moved, "200 OK", "moved");
+    let call = net.alice().call();
+    let dialog = call.dialog().expect("confirmed");
+    assert_eq!(dialog.remote_target().to_string(), "sip:moved@192.0.2.2");
+    assert_eq!(dialog.id().remote_tag, "two");
 }
 
 #[test]

@@ -151,6 +151,21 @@ fn a_change_of_the_session_may_move_the_peer() {
     assert_eq!(to, "192.0.2.8:6061");
 }
 
+/// The response of Bob's peer to what Bob sent last.
+fn response(played: &Played, status: &str, more: &str) -> String {
+    let (_, _, request) = played.last();
+    let echoed: Vec<&str> = request
+        .lines()
+        .filter(|line| {
+            ["Via", "From", "To", "Call-ID", "CSeq"]
+                .iter()
+                .any(|name| line.starts_with(name))
+        })
+        .map(str::trim_end)
+        .collect();
+    format!("SIP/2.0 {status}\n{}\n{more}\n", echoed.join("\n"))
+}
+
 #[test]
 fn so_may_the_answer_to_ours() {
     let mut played = Played::new();
@@ -165,24 +180,59 @@ fn so_may_the_answer_to_ours() {
         .reinvite(now, Some(Body::sdp("y")))
         .expect("confirmed");
     played.net.drain();
-    let (_, _, reinvite) = played.last();
-    let echoed: Vec<&str> = reinvite
-        .lines()
-        .filter(|line| {
-            ["Via", "From", "To", "Call-ID", "CSeq"]
-                .iter()
-                .any(|name| line.starts_with(name))
-        })
-        .map(str::trim_end)
-        .collect();
-    let response = format!(
-        "SIP/2.0 200 OK\n{}\nContact: <sip:alice@192.0.2.9>\n\nz",
-        echoed.join("\n")
-    );
+    let response = response(&played, "200 OK", "Contact: <sip:alice@192.0.2.9>\n\nz");
     played.net.inject(1, ALICE, &response);
     let (_, to, ack) = played.last();
     assert!(ack.starts_with("ACK sip:alice@192.0.2.9 "), "{ack}");
     assert_eq!(to, "192.0.2.9:5060");
+}
+
+#[test]
+fn a_peer_that_knows_no_such_call_any_more_has_none() {
+    let mut played = Played::new();
+    played.request("INVITE", 1, "Contact: <sip:alice@192.0.2.1:6060>\n");
+    played.accept();
+    played.request("ACK", 1, "");
+    let now = played.net.now;
+    played
+        .net
+        .bob()
+        .call()
+        .reinvite(now, Some(Body::sdp("y")))
+        .expect("confirmed");
+    played.net.drain();
+    let response = response(&played, "481 Gone", "");
+    played.net.inject(1, ALICE, &response);
+    assert_eq!(
+        played.net.bob().states().last(),
+        Some(&InvitationState::Disconnected)
+    );
+    assert!(played.last().2.starts_with("BYE "));
+}
+
+#[test]
+fn a_change_that_is_cancelled_and_never_answered_is_given_up_after_64_t1() {
+    let mut played = Played::new();
+    played.request("INVITE", 1, "Contact: <sip:alice@192.0.2.1:6060>\n");
+    played.accept();
+    played.request("ACK", 1, "");
+    let now = played.net.now;
+    played
+        .net
+        .bob()
+        .call()
+        .reinvite(now, Some(Body::sdp("y")))
+        .expect("confirmed");
+    played.net.drain();
+    let response = response(&played, "100 Trying", "");
+    played.net.inject(1, ALICE, &response);
+    let now = played.net.now;
+    played.net.bob().call().cancel_reinvite(now).expect("reinviting");
+    played.net.run(Duration::from_secs(31));
+    assert_eq!(played.net.bob().call().state(), InvitationState::Reinviting);
+    played.net.run(Duration::from_secs(2));
+    assert_eq!(played.net.bob().call().state(), InvitationState::Confirmed);
+    assert_eq!(played.net.bob().endpoint.transactions().client_count(), 0);
 }
 
 #[test]
