@@ -16,7 +16,8 @@ use offhook_sdp::SessionDescription;
 use offhook_sdp::offer_answer::Negotiation;
 use offhook_sip_core::invitation::{self, Cause, DescriptionKind};
 use offhook_sip_core::{
-    Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
+    Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, Method, NameAddr,
+    StatusCode,
 };
 use std::time::{Duration, Instant};
 use tracing::debug;
@@ -87,6 +88,7 @@ impl Ending {
         let reason = match (reason.is_empty(), originator) {
             (false, _) => reason,
             (true, Originator::Local) => "user request".to_owned(),
+            (true, Originator::Remote) if is_cancel(cause) => "cancelled".to_owned(),
             (true, Originator::Remote) => "hung up".to_owned(),
         };
         // A request that ends a call that is not established yet is a CANCEL (RFC 3261 §9).
@@ -377,6 +379,10 @@ impl Session {
 
 fn since(start: Instant, now: Instant) -> Duration {
     now.saturating_duration_since(start)
+}
+
+fn is_cancel(cause: &Cause) -> bool {
+    matches!(cause, Cause::Request(request) if *request.method() == Method::Cancel)
 }
 
 /// The session description in a message, if there is one that can be read.
