@@ -124,7 +124,9 @@ impl RtpSession {
             self.totals.dropped.unknown_payload += 1;
             return None;
         }
-        if header.ssrc == self.sink.ssrc {
+        // From a peer for whom we already took another SSRC it is our own media, reflected: what whoever calls an echo
+        // wants to hear. Nothing is passed on, so no loop arises.
+        if header.ssrc == self.sink.ssrc && self.conflict != Some(from) {
             self.totals.dropped.own_ssrc += 1;
             self.collide(from);
             return None;

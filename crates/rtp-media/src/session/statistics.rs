@@ -15,7 +15,7 @@ pub struct DropCounts {
     pub probation: u64,
     /// With a sequence number far from the last one.
     pub out_of_range: u64,
-    /// With our own SSRC: a loop or a collision (RFC 3550 §8.2).
+    /// With our own SSRC (RFC 3550 §8.2): the peer's first one, after which we have another SSRC, and all of a stranger's.
     pub own_ssrc: u64,
     /// Of an SSRC other than the stream's, in an RTCP datagram.
     pub foreign_rtcp: u64,
