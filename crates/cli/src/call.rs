@@ -5,7 +5,7 @@ use crate::exit::{Code, Failure};
 use crate::media::{Media, Recorded};
 use crate::report::Reporter;
 use crate::setup::{failure, interrupted, next_incoming, start, uri};
-use offhook::{Application, AudioStream, Session, SessionEvent, StatusCode};
+use offhook::{Application, AudioStream, Originator, Session, SessionEvent, StatusCode};
 use std::io::Write;
 use std::pin::pin;
 use std::time::Duration;
@@ -79,6 +79,9 @@ pub(crate) async fn follow(
                         deadline = limits.talk.map(|talk| Instant::now() + talk);
                     }
                     SessionEvent::DidEnd { .. } => return Ok(()),
+                    SessionEvent::DidFail { originator: Originator::Local, code: 408 | 503, reason } if !hung_up => {
+                        return Err(nobody_there(&reason));
+                    }
                     SessionEvent::DidFail { code, reason, .. } => return Err(not_established(code, &reason)),
                     _ => {}
                 }
@@ -118,9 +121,17 @@ pub(crate) async fn settle(recorded: Option<Recorded>, outcome: Result<(), Failu
 }
 
 async fn hang_up(session: &Session) -> (bool, Option<Instant>) {
-    // A session that is over already says so with its last event.
-    let _ = session.end().await;
+    // A call that still rings here was not declined by anybody: nobody is there (RFC 3261 §21.4.18). For all others
+    // that command is not legal. A session that is over already says so with its last event.
+    if session.reject(StatusCode::TEMPORARILY_UNAVAILABLE).await.is_err() {
+        let _ = session.end().await;
+    }
     (true, Some(Instant::now() + LAST_RESORT))
+}
+
+/// No answer at all came over any route: RFC 3261 §8.1.3.1 has us act as if a 408 or a 503 had come.
+fn nobody_there(reason: &str) -> Failure {
+    Failure::new(Code::Unreachable, format_args!("nobody answers there ({reason})"))
 }
 
 fn not_established(code: u16, reason: &str) -> Failure {

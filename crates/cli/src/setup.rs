@@ -36,17 +36,21 @@ pub(crate) async fn start(
     Ok(app)
 }
 
-/// Reads a SIP URI as people write it: `sip:` may be left out.
+/// Reads a SIP URI as people write it: `sip:` may be left out before `user@host`. A word alone is more likely a slip
+/// than the name of a host.
 pub(crate) fn uri(text: &str) -> Result<SipUri, Failure> {
-    let full = if text.starts_with("sip:") || text.starts_with("sips:") {
-        text.to_owned()
-    } else {
-        format!("sip:{text}")
-    };
-    full.parse().map_err(|error| {
+    let has_scheme = text.starts_with("sip:") || text.starts_with("sips:");
+    let wrong = |error: &dyn std::fmt::Display| {
         let message = format!("`{text}` is not a SIP URI ({error}); write it like sip:alice@example.org");
         Failure::new(Code::Uri, message)
-    })
+    };
+    if has_scheme {
+        return text.parse().map_err(|error| wrong(&error));
+    }
+    if !text.contains('@') {
+        return Err(wrong(&"neither sip: nor @"));
+    }
+    format!("sip:{text}").parse().map_err(|error| wrong(&error))
 }
 
 /// The next incoming call; SIP traces are printed on the way. `None` when the application has stopped.
