@@ -28,7 +28,7 @@ const SILENT_DB: f64 = -50.0;
 const LEVEL_TOLERANCE_DB: f64 = 3.0;
 /// How far below the right tone the wrong one must stay, in dB.
 const SEPARATION_DB: f64 = 30.0;
-/// Share of the windows between the first and the last with the tone that may lack it.
+/// For each second of the tone, how many seconds may be missing in the middle of it.
 const MOST_GAPS: f64 = 0.05;
 
 /// What was heard in a recording.
@@ -36,7 +36,7 @@ const MOST_GAPS: f64 = 0.05;
 pub(super) struct Heard {
     /// Seconds of windows that hold the tone.
     pub(super) seconds: f64,
-    /// Share of windows without it, between the first and the last that hold it.
+    /// Seconds of windows without it, between the first and the last that hold it.
     pub(super) gaps: f64,
     /// Median level in those windows, in dBFS.
     pub(super) level_db: f64,
@@ -69,12 +69,23 @@ pub(super) fn check_recording(
     other: Tone,
     least_seconds: f64,
 ) -> Result<(), Disagreement> {
-    let (samples, rate) = read_mono(path)?;
-    let heard = measure(&samples, rate, tone, other);
-    judge(&heard, least_seconds).map_err(|error| Disagreement::wave(path, &error))
+    check_held_recording(path, tone, other, least_seconds, 0.0)
 }
 
-fn judge(heard: &Heard, least_seconds: f64) -> Result<(), Disagreement> {
+/// The same for a call that was held for a while, in which the tone paused for up to so many seconds.
+pub(super) fn check_held_recording(
+    path: &Path,
+    tone: Tone,
+    other: Tone,
+    least_seconds: f64,
+    pause_seconds: f64,
+) -> Result<(), Disagreement> {
+    let (samples, rate) = read_mono(path)?;
+    let heard = measure(&samples, rate, tone, other);
+    judge(&heard, least_seconds, pause_seconds).map_err(|error| Disagreement::wave(path, &error))
+}
+
+fn judge(heard: &Heard, least_seconds: f64, pause_seconds: f64) -> Result<(), Disagreement> {
     let Heard {
         seconds,
         gaps,
@@ -100,11 +111,12 @@ fn judge(heard: &Heard, least_seconds: f64) -> Result<(), Disagreement> {
         &format_args!("{SEPARATION_DB} dB below {level_db:.1} dB"),
         &format_args!("{other_db:.1} dB"),
     )?;
+    let most_gaps = pause_seconds + MOST_GAPS * seconds;
     holds(
         "gaps in the tone",
-        *gaps <= MOST_GAPS,
-        &format_args!("{:.0} % of it", MOST_GAPS * 100.0),
-        &format_args!("{:.0} %", gaps * 100.0),
+        *gaps <= most_gaps,
+        &format_args!("{most_gaps:.2} s at most"),
+        &format_args!("{gaps:.2} s"),
     )
 }
 
@@ -130,10 +142,10 @@ fn measure(samples: &[i16], rate: u32, tone: Tone, other: Tone) -> Heard {
         .iter()
         .rposition(|holds| *holds)
         .map_or(0, |last| last + 1);
-    let between = end.saturating_sub(first).max(1);
+    let between = end.saturating_sub(first);
     Heard {
         seconds: levels.len() as f64 * WINDOW_SECONDS,
-        gaps: 1.0 - levels.len() as f64 / between as f64,
+        gaps: (between - levels.len()) as f64 * WINDOW_SECONDS,
         level_db: levels.get(levels.len() / 2).copied().unwrap_or(f64::NEG_INFINITY),
         other_db,
     }
@@ -176,7 +188,7 @@ mod tests {
 
     fn complaint(samples: &[i16]) -> Option<String> {
         let heard = measure(samples, RATE, THEIRS, OURS);
-        judge(&heard, 1.0).err().map(|error| error.to_string())
+        judge(&heard, 1.0, 0.0).err().map(|error| error.to_string())
     }
 
     fn check(samples: &[i16], begins_with: &str) {
@@ -230,6 +242,15 @@ mod tests {
             hole[..800].fill(0);
         }
         check(&holey, "gaps in the tone:");
+    }
+
+    #[test]
+    fn a_pause_is_allowed_only_where_a_call_was_held() {
+        let held = [sine(THEIRS, PEAK, 1.0), vec![0; 8_000], sine(THEIRS, PEAK, 1.0)].concat();
+        let heard = measure(&held, RATE, THEIRS, OURS);
+        assert!(judge(&heard, 1.9, 0.0).is_err());
+        assert!(judge(&heard, 1.9, 0.8).is_err());
+        judge(&heard, 1.9, 1.0).unwrap();
     }
 
     #[test]

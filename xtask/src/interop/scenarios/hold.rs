@@ -39,7 +39,7 @@ fn hold_and_resume(stage: &Stage<'_>) -> Result<(), Disagreement> {
     same("who holds", &held["originator"], &"remote".into())?;
     same("hold state", &held["on_hold"], &true.into())?;
 
-    // baresip offers `sendonly`: it goes on sending, and we must not (RFC 3264 §8.4).
+    // baresip offers `sendonly`, so we must not send (RFC 3264 §8.4); it falls silent itself.
     let begin = held["time"].as_f64();
     let sent = |statistics: &Value| statistics["packets_sent"].as_u64();
     let early = us.matching(stage, "statistics", |line| line["time"].as_f64() > begin)?;
@@ -58,7 +58,8 @@ fn hold_and_resume(stage: &Stage<'_>) -> Result<(), Disagreement> {
     us.interrupt()?;
     us.leaves_with(stage, 0)?;
     baresip.event(stage, "CALL_CLOSED")?;
-    wave::check_recording(&stage.file("heard.wav"), THEIRS, OURS, 4.0)
+    let pause = resumed["time"].as_f64().unwrap_or_default() - begin.unwrap_or_default();
+    wave::check_held_recording(&stage.file("heard.wav"), THEIRS, OURS, 3.0, pause)
 }
 
 fn digits(stage: &Stage<'_>) -> Result<(), Disagreement> {

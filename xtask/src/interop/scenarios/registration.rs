@@ -30,12 +30,8 @@ fn register(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let success = us.event(stage, "registration_did_succeed")?;
     same("lifetime granted", &success["expires"], &60.into())?;
     let contact = success["contact"].as_str().unwrap_or_default();
-    holds(
-        "contact",
-        contact.contains(&LOOPBACK.to_string()),
-        &LOOPBACK,
-        &contact,
-    )?;
+    let address = format!("@{LOOPBACK}:{}", stage.ports().sip(Seat::Second));
+    holds("contact", contact.contains(&address), &address, &contact)?;
     us.event(stage, "registration_did_end")?;
     us.leaves_with(stage, 0)?;
     sipp.succeeds(stage)
@@ -52,7 +48,9 @@ fn register_refused(stage: &Stage<'_>) -> Result<(), Disagreement> {
 
 fn command(stage: &Stage<'_>, password: &str) -> Result<CommandLine, Disagreement> {
     let port = stage.ports().sip(Seat::First);
+    let own_port = stage.ports().sip(Seat::Second);
     let command = CommandLine::new(&["register"])
+        .option("--listen", &format_args!("{LOOPBACK}:{own_port}"))
         .option("--proxy", &format_args!("sip:{LOOPBACK}:{port};lr"))
         .option("--expires", &60)
         .option("--duration", &1);

@@ -52,7 +52,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "they_cancel",
-        shows: "baresip hangs up while we ring: the call is over for us",
+        shows: "baresip hangs up while we ring: the call is over for us, exit code 22",
         traffic: Traffic::Offer,
         play: they_cancel,
     },
@@ -70,7 +70,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "we_do_not_answer",
-        shows: "SIGINT while we ring: baresip hears 480",
+        shows: "SIGINT while we ring: baresip hears 480, exit code 22",
         traffic: Traffic::Offer,
         play: we_do_not_answer,
     },
@@ -146,7 +146,7 @@ fn they_cancel(stage: &Stage<'_>) -> Result<(), Disagreement> {
     sleep(MOMENT);
     baresip.command(stage, "hangup", "")?;
     check_failure(stage, &mut us, "remote", 487)?;
-    us.leaves_with(stage, 0)
+    us.leaves_with(stage, 22)
 }
 
 fn they_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
