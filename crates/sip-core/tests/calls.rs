@@ -327,6 +327,23 @@ fn a_callee_that_hangs_up_before_the_ack_waits_for_it() {
 }
 
 #[test]
+fn and_when_the_ack_never_comes_it_says_goodbye_all_the_same() {
+    let mut net = Net::pair();
+    net.call();
+    net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
+    let now = net.now;
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.bob().call().end(now).expect("connecting");
+    net.run(Duration::from_secs(5));
+    assert_eq!(ended(net.bob()), (Originator::Local, Some(408)));
+    assert_eq!(ended(net.alice()), (Originator::Remote, None));
+    assert_forgotten(&mut net);
+}
+
+#[test]
 fn an_invite_without_offer_gets_the_offer_in_the_200_and_the_answer_in_the_ack() {
     let mut net = Net::pair();
     let bob = net.bob().address;

@@ -47,6 +47,16 @@ impl Invitation {
         self.timers.set(Timer::End, now + core.config.end_timeout);
     }
 
+    /// The peer does not answer our end in time. One whose ACK we waited for has not even been told of it: without
+    /// a BYE it would go on with a call that is none.
+    pub(super) fn give_up_on_end(&mut self, core: &mut Core, now: Instant) {
+        if std::mem::take(&mut self.bye_after_ack) {
+            self.send_bye(core, now, None);
+        }
+        let cause = super::internal(StatusCode::REQUEST_TIMEOUT, "timeout");
+        self.finish(core, now, Originator::Local, cause);
+    }
+
     /// RFC 3261 §9.1: at once where a provisional response has come, else when one comes.
     pub(super) fn cancel(&mut self, core: &mut Core, now: Instant, index: usize) {
         if self.sent[index].had_provisional {

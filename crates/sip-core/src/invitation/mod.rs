@@ -250,12 +250,7 @@ impl Invitation {
                 Timer::Success => self.resend_success(core, now),
                 Timer::MissingAck => self.give_up_on_ack(core, now),
                 Timer::Remind => self.remind(core, now),
-                Timer::End => self.finish(
-                    core,
-                    now,
-                    Originator::Local,
-                    internal(StatusCode::REQUEST_TIMEOUT, "timeout"),
-                ),
+                Timer::End => self.give_up_on_end(core, now),
                 Timer::Cancelled => self.forget_cancelled(core, now),
                 Timer::Glare => self.retry_reinvite(core, now),
             }
