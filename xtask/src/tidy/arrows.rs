@@ -10,6 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("digest", &["sansio"]),
     ("sdp", &["sansio", "digest"]),
     ("sip-core", &["sansio", "digest"]),
+    ("msrp", &["sansio", "digest"]),
     ("audio-mixer", &["sansio", "digest"]),
     ("lookup", &["sansio", "digest", "sip-core"]),
     ("rtp-media", &["sansio", "digest", "sdp"]),
