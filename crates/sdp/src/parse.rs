@@ -6,6 +6,7 @@ use crate::{
     Attribute, Attributes, Bandwidth, Connection, Limits, Media, Origin, ParseError, ParseErrorKind,
     ParseOptions, Policy, Repeat, SessionDescription, Text, Timing, ZoneAdjustment,
 };
+use std::num::NonZeroU16;
 
 impl SessionDescription {
     /// Reads a description with default limits, leniently (see [`Policy::Lenient`]).
@@ -237,7 +238,8 @@ impl<'a> Parser<'a> {
             return Err(EXPECTED);
         };
         let (port, count) = match ports.split_once('/') {
-            Some((port, count)) => (port, number(count, "number of ports")?),
+            // A count of none would be written like one of one: the text would not come back.
+            Some((port, count)) => (port, number::<NonZeroU16>(count, "number of ports")?.get()),
             None => (ports, 1),
         };
         let mut media = Media::new(kind.into(), number(port, "port")?, Text::from_clean(protocol));

@@ -30,6 +30,7 @@ fn broken_values_are_refused_by_both_policies() {
         ("m=audio 65536 RTP/AVP 0\r\n", 6, 'm', Number("port")),
         ("m=audio +9 RTP/AVP 0\r\n", 6, 'm', Number("port")),
         ("m=audio 9/x RTP/AVP 0\r\n", 6, 'm', Number("number of ports")),
+        ("m=audio 9/0 RTP/AVP 0\r\n", 6, 'm', Number("number of ports")),
         (
             "m=audio 9 RTP/AVP 0\r\nc=IN IP4\r\n",
             7,
