@@ -61,7 +61,7 @@ impl Capture {
     fn read(&self, stage: &Stage<'_>) -> Command {
         let mut command = Command::new("tshark");
         command.arg("-r").arg(&self.file).arg("-n");
-        for seat in [Seat::First, Seat::Second] {
+        for seat in Seat::ALL {
             let port = stage.ports().sip(seat);
             command.args(["-d", &format!("udp.port=={port},sip")]);
         }

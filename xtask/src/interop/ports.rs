@@ -6,11 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 /// Everybody lives here: nothing leaves the machine.
 pub(super) const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
-/// Ports in a block: two agents with a SIP, a TLS and a control port, and ten media ports for each.
-const COUNT: u16 = 40;
+/// Ports in a block: three agents with a SIP, a TLS and a control port, and ten media ports for each.
+const COUNT: u16 = 48;
+/// Where the media ports of a block begin.
+const FIRST_MEDIA: u16 = 16;
 /// Below Linux's range for outgoing connections (32768 and up).
 const FIRST: u16 = 20_000;
-const BLOCKS: u16 = 300;
+const BLOCKS: u16 = 250;
 
 /// A block of ports that was free when the scenario began.
 #[derive(Clone, Copy, Debug)]
@@ -18,11 +20,12 @@ pub(super) struct PortBlock {
     base: u16,
 }
 
-/// One of two agents of a scenario.
+/// One of the agents of a scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seat {
     First,
     Second,
+    Third,
 }
 
 impl PortBlock {
@@ -50,7 +53,7 @@ impl PortBlock {
 
     /// First and last port for RTP and RTCP.
     pub(super) fn media(self, seat: Seat) -> (u16, u16) {
-        let first = self.base + 20 + 10 * seat.index();
+        let first = self.base + FIRST_MEDIA + 10 * seat.index();
         (first, first + 9)
     }
 
@@ -60,13 +63,11 @@ impl PortBlock {
     }
 
     pub(super) fn is_sip(self, port: u16) -> bool {
-        port == self.sip(Seat::First) || port == self.sip(Seat::Second)
+        Seat::ALL.iter().any(|seat| port == self.sip(*seat))
     }
 
     pub(super) fn is_media(self, port: u16) -> bool {
-        let (first, _) = self.media(Seat::First);
-        let (_, last) = self.media(Seat::Second);
-        (first..=last).contains(&port)
+        (self.base + FIRST_MEDIA..self.base + COUNT).contains(&port)
     }
 
     fn is_free(self) -> bool {
@@ -79,10 +80,13 @@ impl PortBlock {
 }
 
 impl Seat {
+    pub(super) const ALL: [Self; 3] = [Self::First, Self::Second, Self::Third];
+
     fn index(self) -> u16 {
         match self {
             Self::First => 0,
             Self::Second => 1,
+            Self::Third => 2,
         }
     }
 }
@@ -90,18 +94,23 @@ impl Seat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn the_seats_of_a_block_share_no_port() {
         let block = PortBlock { base: 20_000 };
-        let (_, first_ends) = block.media(Seat::First);
-        let (second_begins, second_ends) = block.media(Seat::Second);
-        assert!(first_ends < second_begins);
-        assert!(second_ends <= block.range().1);
-        assert!(block.sip(Seat::First) + 1 < block.control(Seat::First));
-        assert!(block.control(Seat::First) < block.sip(Seat::Second));
-        assert!(!block.is_media(block.control(Seat::Second)));
-        assert!(block.is_sip(block.sip(Seat::Second)));
+        let mut taken = HashSet::new();
+        for seat in Seat::ALL {
+            let (first_media, last_media) = block.media(seat);
+            let signalling = [block.sip(seat), block.sip(seat) + 1, block.control(seat)];
+            assert!(signalling.iter().all(|port| !block.is_media(*port)));
+            assert!((first_media..=last_media).all(|port| block.is_media(port)));
+            assert!(block.is_sip(block.sip(seat)) && !block.is_sip(block.control(seat)));
+            for port in signalling.into_iter().chain(first_media..=last_media) {
+                assert!(taken.insert(port), "{port} is there twice");
+                assert!(port <= block.range().1);
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::interop::ports::{LOOPBACK, Seat};
 use crate::interop::program::{CommandLine, Offhook};
 use crate::interop::stage::Stage;
 use crate::interop::wave::THEIRS;
+use serde_json::Value;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -45,6 +46,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: they_are_busy,
     },
     Scenario {
+        name: "we_are_busy_talking",
+        shows: "while we talk to one baresip, another one hears that we are busy, and the first call stays",
+        traffic: Traffic::Media,
+        play: we_are_busy_talking,
+    },
+    Scenario {
         name: "we_cancel",
         shows: "SIGINT while baresip rings: CANCEL, 487, exit code 22",
         traffic: Traffic::Offer,
@@ -77,6 +84,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 ];
 
 const MOMENT: Duration = Duration::from_millis(500);
+const UNWRITTEN: &str = "unwritten.wav";
 
 fn ring_then_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let answer = CommandLine::answer(stage, Seat::Second)
@@ -103,7 +111,7 @@ fn they_decline(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let (mut us, mut baresip) = ringing_at_theirs(stage, Answers::ByHand, |call| call)?;
     baresip.command(stage, "hangup", "")?;
     check_failure(stage, &mut us, "remote", 486)?;
-    us.leaves_with(stage, 21)
+    leaves_nothing(stage, &mut us, 21)
 }
 
 fn they_are_busy(stage: &Stage<'_>) -> Result<(), Disagreement> {
@@ -123,12 +131,35 @@ fn they_are_busy(stage: &Stage<'_>) -> Result<(), Disagreement> {
     check_failure(stage, &mut second, "remote", 486)?;
     second.leaves_with(stage, 21)?;
 
-    let before = first.event(stage, "statistics")?["packets_received"].as_u64();
-    first.matching(stage, "statistics", |later| {
-        later["packets_received"].as_u64() > before
-    })?;
+    goes_on(stage, &mut first)?;
     first.interrupt()?;
     first.leaves_with(stage, 0)
+}
+
+fn we_are_busy_talking(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let answer = CommandLine::answer(stage, Seat::Second).with("--auto-answer");
+    let (mut us, mut first) = ringing_at_ours(stage, answer)?;
+    us.event(stage, "did_start")?;
+    first.event(stage, "CALL_ESTABLISHED")?;
+
+    let manners = Manners::playing(Codec::Pcmu, THEIRS).answering(Answers::ByHand);
+    let mut second = Baresip::start(stage, "second", Seat::Third, manners)?;
+    second.command(stage, "dial", &our_uri(stage))?;
+    second.call_closed(stage, "486 ")?;
+
+    goes_on(stage, &mut us)?;
+    first.command(stage, "hangup", "")?;
+    us.leaves_with(stage, 0)
+}
+
+/// Media still arrives: of the next two lines of statistics the second one counts more.
+fn goes_on(stage: &Stage<'_>, us: &mut Offhook) -> Result<(), Disagreement> {
+    let time = |line: &Value| line["time"].as_f64();
+    let received = |line: &Value| line["packets_received"].as_u64();
+    let now = us.events()?.last().and_then(time);
+    let before = us.matching(stage, "statistics", |line| time(line) > now)?;
+    us.matching(stage, "statistics", |line| received(line) > received(&before))
+        .map(drop)
 }
 
 fn we_cancel(stage: &Stage<'_>) -> Result<(), Disagreement> {
@@ -137,16 +168,17 @@ fn we_cancel(stage: &Stage<'_>) -> Result<(), Disagreement> {
     // baresip's word for a CANCEL.
     baresip.call_closed(stage, "Connection reset by peer")?;
     us.event(stage, "did_fail")?;
-    us.leaves_with(stage, 22)
+    leaves_nothing(stage, &mut us, 22)
 }
 
 fn they_cancel(stage: &Stage<'_>) -> Result<(), Disagreement> {
-    let (mut us, mut baresip) = ringing_at_ours(stage, CommandLine::answer(stage, Seat::Second))?;
+    let (mut us, mut baresip) =
+        ringing_at_ours(stage, recording(stage, CommandLine::answer(stage, Seat::Second)))?;
     baresip.event(stage, "CALL_RINGING")?;
     sleep(MOMENT);
     baresip.command(stage, "hangup", "")?;
     check_failure(stage, &mut us, "remote", 487)?;
-    us.leaves_with(stage, 22)
+    leaves_nothing(stage, &mut us, 22)
 }
 
 fn they_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
@@ -154,7 +186,7 @@ fn they_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
         ringing_at_theirs(stage, Answers::ByHand, |call| call.option("--ring-timeout", &2))?;
     baresip.call_closed(stage, "Connection reset by peer")?;
     us.event(stage, "did_fail")?;
-    us.leaves_with(stage, 22)
+    leaves_nothing(stage, &mut us, 22)
 }
 
 fn they_give_up_ringing(stage: &Stage<'_>) -> Result<(), Disagreement> {
@@ -162,17 +194,18 @@ fn they_give_up_ringing(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let (mut us, mut baresip) = ringing_at_theirs(stage, answers, |call| call)?;
     baresip.call_closed(stage, "Local timeout")?;
     check_failure(stage, &mut us, "remote", 486)?;
-    us.leaves_with(stage, 21)
+    leaves_nothing(stage, &mut us, 21)
 }
 
 fn we_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
-    let (mut us, mut baresip) = ringing_at_ours(stage, CommandLine::answer(stage, Seat::Second))?;
+    let (mut us, mut baresip) =
+        ringing_at_ours(stage, recording(stage, CommandLine::answer(stage, Seat::Second)))?;
     baresip.event(stage, "CALL_RINGING")?;
     sleep(MOMENT);
     us.interrupt()?;
     baresip.call_closed(stage, "480 ")?;
     check_failure(stage, &mut us, "local", 480)?;
-    us.leaves_with(stage, 22)
+    leaves_nothing(stage, &mut us, 22)
 }
 
 /// We call a baresip, which rings.
@@ -183,7 +216,10 @@ fn ringing_at_theirs(
 ) -> Result<(Offhook, Baresip), Disagreement> {
     let manners = Manners::playing(Codec::Pcmu, THEIRS).answering(answers);
     let mut baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
-    let call = with(CommandLine::call(stage, Seat::Second, baresip.uri()));
+    let call = with(recording(
+        stage,
+        CommandLine::call(stage, Seat::Second, baresip.uri()),
+    ));
     let mut us = call.start(stage, "offhook")?;
     baresip.event(stage, "CALL_INCOMING")?;
     us.event(stage, "got_ring_indication")?;
@@ -199,6 +235,17 @@ fn ringing_at_ours(stage: &Stage<'_>, answer: CommandLine) -> Result<(Offhook, B
     baresip.command(stage, "dial", &our_uri(stage))?;
     us.event(stage, "new_incoming")?;
     Ok((us, baresip))
+}
+
+/// A recording that no call will fill.
+fn recording(stage: &Stage<'_>, command: CommandLine) -> CommandLine {
+    command.option("--record", &stage.file(UNWRITTEN).display())
+}
+
+/// Waits for the end of a program whose call never came up: it leaves no recording behind.
+fn leaves_nothing(stage: &Stage<'_>, us: &mut Offhook, code: i32) -> Result<(), Disagreement> {
+    us.leaves_with(stage, code)?;
+    same("a recording is left", &stage.file(UNWRITTEN).exists(), &false)
 }
 
 fn check_failure(

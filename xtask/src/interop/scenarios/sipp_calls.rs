@@ -5,7 +5,7 @@ use super::calls::speaking;
 use crate::interop::disagreement::{Disagreement, same};
 use crate::interop::packets::Traffic;
 use crate::interop::ports::{LOOPBACK, Seat};
-use crate::interop::program::CommandLine;
+use crate::interop::program::{CommandLine, Offhook};
 use crate::interop::sipp::{Play, Sipp};
 use crate::interop::stage::Stage;
 use crate::interop::wave::{self, OURS, THEIRS};
@@ -16,7 +16,19 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "sipp_calls_us",
         shows: "SIPp's built-in uac calls us three times, one call after another, nothing repeated",
         traffic: Traffic::Media,
-        play: sipp_calls_us,
+        play: |stage| sipp_calls_us(stage, 3, Duration::from_millis(800)),
+    },
+    Scenario {
+        name: "sipp_calls_us_in_haste",
+        shows: "thirty calls of a tenth of a second: nothing is lost, repeated, or left over",
+        traffic: Traffic::Media,
+        play: |stage| sipp_calls_us(stage, 30, Duration::from_millis(100)),
+    },
+    Scenario {
+        name: "sipp_leaves_the_offer_to_us",
+        shows: "an INVITE without SDP: our offer comes in the 200, SIPp's answer in the ACK",
+        traffic: Traffic::Media,
+        play: sipp_leaves_the_offer_to_us,
     },
     Scenario {
         name: "we_call_sipp",
@@ -38,25 +50,48 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-const CALLS: u64 = 3;
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
-fn sipp_calls_us(stage: &Stage<'_>) -> Result<(), Disagreement> {
-    let port = stage.ports().sip(Seat::Second);
-    let mut us = CommandLine::new(&["answer", "--auto-answer", "--no-device"])
-        .option("--listen", &format_args!("{LOOPBACK}:{port}"))
-        .option("--calls", &CALLS)
-        .start(stage, "offhook")?;
-    us.event(stage, "listening")?;
-    let target = format!("{LOOPBACK}:{port}");
-    let further = ["-s", "offhook", "-d", "800", &target];
-    Sipp::start(stage, Seat::First, Play::BuiltIn("uac"), CALLS, &further)?.succeeds(stage)?;
+fn sipp_calls_us(stage: &Stage<'_>, calls: u64, talk: Duration) -> Result<(), Disagreement> {
+    let mut us = answering(stage, calls)?;
+    let (user, target) = our_target(stage);
+    let talk = talk.as_millis().to_string();
+    let further = ["-s", user, "-d", &talk, &target];
+    Sipp::start(stage, Seat::First, Play::BuiltIn("uac"), calls, &further)?.succeeds(stage)?;
     us.leaves_within(stage, ENDS_WITHIN, 0)?;
     let ends = us.events()?;
     let ended_by_peer = ends
         .iter()
         .filter(|event| event["event"] == "did_end" && event["originator"] == "remote");
-    same("calls that SIPp ended", &ended_by_peer.count(), &(CALLS as usize))
+    same("calls that SIPp ended", &ended_by_peer.count(), &(calls as usize))
+}
+
+fn sipp_leaves_the_offer_to_us(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut us = answering(stage, 1)?;
+    let (user, target) = our_target(stage);
+    let further = ["-s", user, "-d", "1000", &target];
+    let mut sipp = Sipp::start(stage, Seat::First, Play::File("uac_late_offer.xml"), 1, &further)?;
+    let start = us.event(stage, "did_start")?;
+    same("codec of the call", &start["codec"], &"PCMA".into())?;
+    sipp.succeeds(stage)?;
+    us.leaves_with(stage, 0)
+}
+
+/// Has us answer so many calls.
+fn answering(stage: &Stage<'_>, calls: u64) -> Result<Offhook, Disagreement> {
+    let port = stage.ports().sip(Seat::Second);
+    let mut us = CommandLine::new(&["answer", "--auto-answer", "--no-device"])
+        .option("--listen", &format_args!("{LOOPBACK}:{port}"))
+        .option("--calls", &calls)
+        .start(stage, "offhook")?;
+    us.event(stage, "listening")?;
+    Ok(us)
+}
+
+/// Our user and address, as SIPp takes them.
+fn our_target(stage: &Stage<'_>) -> (&'static str, String) {
+    let port = stage.ports().sip(Seat::Second);
+    ("offhook", format!("{LOOPBACK}:{port}"))
 }
 
 fn we_call_sipp(stage: &Stage<'_>) -> Result<(), Disagreement> {
