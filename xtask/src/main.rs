@@ -1,8 +1,9 @@
-//! Repository chores: `cargo xtask tidy | test | fuzz | interop`.
+//! Repository chores: `cargo xtask demo | test | tidy | fuzz | interop`.
 
 // A chore talks to a terminal: printing is what it is for.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod demo;
 mod fuzz;
 mod gate;
 mod interop;
@@ -27,6 +28,8 @@ enum Chore {
     Test,
     /// The rules of ARCHITECTURE.md that the compiler does not check.
     Tidy,
+    /// A call to a test number on this machine, measured: the place to begin.
+    Demo(demo::Options),
     /// Search for crashes with cargo-fuzz, every target in turn.
     Fuzz(fuzz::Options),
     /// Calls with programs that we did not write: baresip, sipp, and tshark reading along.
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test => gate::run_all(&root),
         Chore::Tidy => tidy::run(&root),
+        Chore::Demo(options) => demo::run_demo(&root, &options),
         Chore::Fuzz(options) => fuzz::run_campaign(&root, &options),
         Chore::Interop(options) => interop::run_all(&root, &options),
     };

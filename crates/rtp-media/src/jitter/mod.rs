@@ -306,10 +306,10 @@ impl JitterBuffer {
         }
     }
 
-    /// True when a packet has waited for as long as the network asks, to within half a packet: a player comes by
-    /// only once per tick.
+    /// True when a packet has waited for as long as the network asks. A player comes by only once per tick, so that it
+    /// begins up to a tick later than that: between the bounds at which [`advice`](Self::advice) would bend its speed.
     fn is_ripe(&self, now: i64, first: Place) -> bool {
-        self.delay.delay_at(now, first.timestamp) + self.packet_ticks / 2 >= self.delay.target()
+        self.delay.delay_at(now, first.timestamp) >= self.delay.target()
     }
 
     fn play(&mut self, now: i64, first: Place) -> Pull<'_> {

@@ -47,6 +47,20 @@ fn the_first_packet_waits_for_the_initial_delay() {
 }
 
 #[test]
+fn a_steady_stream_is_played_at_its_own_speed_however_the_players_ticks_lie() {
+    for phase in 0..160 {
+        let mut buffer = buffer();
+        for tick in 0..400 {
+            // The first packet was a millisecond faster than those after it: the fastest is forgotten in time.
+            let arrival = tick * 160 + phase + if tick == 0 { 0 } else { 8 };
+            insert(&mut buffer, arrival, tick as u64);
+            pull(&mut buffer, (tick + 1) * 160);
+            assert_eq!(buffer.advice(), Advice::Keep, "phase {phase}, tick {tick}");
+        }
+    }
+}
+
+#[test]
 fn packets_are_put_in_order_and_losses_known_by_their_place() {
     let packets = [(0, 0), (2, 2), (2, 1), (3, 3), (5, 5), (6, 6), (7, 7)];
     assert_eq!(

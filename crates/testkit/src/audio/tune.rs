@@ -43,22 +43,32 @@ impl Note {
     /// Adds the note to what sounds already.
     fn sing(&self, sound: &mut [f64], rate: f64) {
         let top = f64::min(7000.0, 0.42 * rate);
+        let len = sound.len().min((self.length * rate) as usize);
         let mut phase = 0.0;
-        for (i, sample) in sound.iter_mut().enumerate().take((self.length * rate) as usize) {
-            let t = i as f64 / rate;
-            let part = t / self.length;
-            // A little vibrato that sets in late, as singers do it.
-            let hz = self.hz * (1.0 + 0.006 * part * (TAU * 5.3 * t).sin());
-            phase += TAU * hz / rate;
-            let attack = (t / 0.015).min(1.0);
-            let release = ((self.length - t) / 0.06).clamp(0.0, 1.0);
-            let loudness = self.stress * attack * release * (1.0 - 0.45 * part);
-            let harmonics = (1..).take_while(|&n| f64::from(n) * hz < top);
-            let voice: f64 = harmonics
-                .map(|n| self.strength(f64::from(n) * hz, part) * (f64::from(n) * phase).sin())
-                .sum();
-            *sample += loudness * voice;
+        for (index, stretch) in sound[..len].chunks_mut(STRETCH).enumerate() {
+            let start = (index * STRETCH) as f64 / rate;
+            let strengths = self.strengths(start, top);
+            for (i, sample) in stretch.iter_mut().enumerate() {
+                let t = start + i as f64 / rate;
+                phase += TAU * self.pitch(t) / rate;
+                let attack = (t / 0.015).min(1.0);
+                let release = ((self.length - t) / 0.06).clamp(0.0, 1.0);
+                let loudness = self.stress * attack * release * (1.0 - 0.45 * t / self.length);
+                *sample += loudness * voice(phase, &strengths);
+            }
         }
+    }
+
+    /// The fundamental at a time of the note, in hertz, with a little vibrato that sets in late, as singers do it.
+    fn pitch(&self, t: f64) -> f64 {
+        self.hz * (1.0 + 0.006 * t / self.length * (TAU * 5.3 * t).sin())
+    }
+
+    /// How strong each overtone is at a time of the note.
+    fn strengths(&self, t: f64, top: f64) -> Vec<f64> {
+        let hz = self.pitch(t);
+        let overtones = (1..).map(|n| f64::from(n) * hz).take_while(|&hz| hz < top);
+        overtones.map(|hz| self.strength(hz, t / self.length)).collect()
     }
 
     /// How strong an overtone of `hz` is: it falls with height, and rises where the vowel of the moment resonates.
@@ -73,6 +83,21 @@ impl Note {
         let [from, to] = self.vowels.map(resonance);
         (0.04 + from * (1.0 - part) + to * part) / (1.0 + hz / 2500.0)
     }
+}
+
+/// Samples for which the vowel stands still: 2 ms at 8 kHz, a third of one at 48 kHz.
+const STRETCH: usize = 16;
+
+/// The sum of overtones at a phase of the fundamental: sin(n x) = 2 cos(x) sin((n - 1) x) - sin((n - 2) x).
+fn voice(phase: f64, strengths: &[f64]) -> f64 {
+    let (sine, cosine) = phase.sin_cos();
+    let (mut now, mut before) = (sine, 0.0);
+    let mut sum = 0.0;
+    for strength in strengths {
+        sum += strength * now;
+        (now, before) = (2.0 * cosine * now - before, now);
+    }
+    sum
 }
 
 /// Scales to -20 dBFS.
