@@ -1,6 +1,6 @@
 //! All sessions of a user agent, over one SIP endpoint and one media plane.
 
-use crate::media::{MediaEvent, MediaPlane, PortId, StreamId};
+use crate::media::{MediaEvent, MediaPlane, StreamId};
 use crate::session::{Connect, Context, Incoming, Session, SessionId, body_of};
 use crate::stream::{MediaStream, StreamSettings};
 use crate::{SessionError, SessionEvent, Stamped};
@@ -74,8 +74,6 @@ pub enum ManagerEvent {
     Trace(Trace),
     /// An audio port came back from the media side: drop it where blocking does no harm.
     Detached {
-        /// The port's name.
-        port: PortId,
         /// The port.
         audio: Box<dyn AudioPort>,
     },
@@ -87,7 +85,7 @@ impl fmt::Debug for ManagerEvent {
             Self::Session { id, event } => write!(f, "{id:?}: {:?}", event.event),
             Self::Registration { id, event } => write!(f, "{id:?}: {event:?}"),
             Self::Trace(trace) => write!(f, "Trace({})", trace.path),
-            Self::Detached { port, .. } => write!(f, "Detached({port:?})"),
+            Self::Detached { .. } => f.write_str("Detached"),
         }
     }
 }
@@ -227,8 +225,8 @@ impl SessionManager {
     /// Takes what the media side tells.
     pub fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
         let stream = match event {
-            MediaEvent::Detached { port, audio } => {
-                return self.events.push(ManagerEvent::Detached { port, audio });
+            MediaEvent::Detached { audio, .. } => {
+                return self.events.push(ManagerEvent::Detached { audio });
             }
             MediaEvent::Failed { stream, .. }
             | MediaEvent::Statistics { stream, .. }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamId(pub u32);
 
-/// Names one audio port that was attached to a stream.
+/// Names one audio port among those that are attached to the same stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct PortId(pub u32);
 
@@ -72,7 +72,7 @@ pub enum MediaCommand {
     Attach {
         /// The stream.
         stream: StreamId,
-        /// The port's name, unique in this engine.
+        /// The port's name, unique in its stream.
         port: PortId,
         /// Who hears whom.
         attachment: Attachment,
@@ -81,6 +81,8 @@ pub enum MediaCommand {
     },
     /// Take a port away from its stream.
     Detach {
+        /// The stream.
+        stream: StreamId,
         /// The port.
         port: PortId,
     },
@@ -105,7 +107,7 @@ impl fmt::Debug for MediaCommand {
             } => {
                 write!(f, "Attach({stream:?}, {port:?}, {attachment:?})")
             }
-            Self::Detach { port } => write!(f, "Detach({port:?})"),
+            Self::Detach { stream, port } => write!(f, "Detach({stream:?}, {port:?})"),
             Self::Stop { stream } => write!(f, "Stop({stream:?})"),
         }
     }
@@ -146,8 +148,11 @@ pub enum MediaEvent {
         /// The new address.
         remote: SocketAddr,
     },
-    /// A port was taken out, by command or because its stream ended. Drop it where blocking does no harm.
+    /// A port was taken out, by command or because its stream ended, or was never taken in for want of its stream.
+    /// Drop it where blocking does no harm.
     Detached {
+        /// The stream.
+        stream: StreamId,
         /// The port's name.
         port: PortId,
         /// The port.
@@ -170,7 +175,7 @@ impl fmt::Debug for MediaEvent {
             Self::GotDtmf { stream, .. } => write!(f, "GotDtmf({stream:?})"),
             Self::RtpTimeout { stream } => write!(f, "RtpTimeout({stream:?})"),
             Self::RemoteAddressChanged { stream, .. } => write!(f, "RemoteAddressChanged({stream:?})"),
-            Self::Detached { port, .. } => write!(f, "Detached({port:?})"),
+            Self::Detached { stream, port, .. } => write!(f, "Detached({stream:?}, {port:?})"),
             Self::Stopped { stream, .. } => write!(f, "Stopped({stream:?})"),
         }
     }

@@ -117,7 +117,9 @@ impl MediaEngine {
             } => {
                 self.attach(stream, port, attachment, audio);
             }
-            MediaCommand::Detach { port } => self.detach(|attached| attached.port == port),
+            MediaCommand::Detach { stream, port } => {
+                self.detach(|attached| attached.stream == stream && attached.port == port);
+            }
             MediaCommand::Stop { stream } => self.stop(now, stream),
         }
     }
@@ -239,7 +241,10 @@ impl MediaEngine {
 
     fn add_remote(&mut self, transport: AudioTransport) -> Result<Slot, MixerError> {
         let slot = self.mixer.add_port(MediaPort::Remote(Box::new(transport)))?;
-        self.mixer.connect(self.silence, slot, Gain::UNITY)?;
+        if let Err(error) = self.mixer.connect(self.silence, slot, Gain::UNITY) {
+            self.mixer.remove_port(slot);
+            return Err(error);
+        }
         Ok(slot)
     }
 
@@ -258,9 +263,9 @@ impl MediaEngine {
     }
 
     fn attach(&mut self, stream: StreamId, port: PortId, attachment: Attachment, audio: Box<dyn AudioPort>) {
-        // Without its stream, or without room, the port is dropped here: nothing runs that could stumble over it.
         let Some(remote) = self.slot_of(stream) else {
-            return;
+            // Not dropped here: a recorder that goes may wait for the disk.
+            return self.events.push(MediaEvent::Detached { stream, port, audio });
         };
         if let Err(error) = self.connect(remote, stream, port, attachment, audio) {
             self.events.push(MediaEvent::Failed {
@@ -291,9 +296,9 @@ impl MediaEngine {
 
     fn detach(&mut self, chosen: impl Fn(&Attached) -> bool) {
         while let Some(place) = self.attached.iter().position(&chosen) {
-            let Attached { port, slot, .. } = self.attached.swap_remove(place);
+            let Attached { port, stream, slot } = self.attached.swap_remove(place);
             if let Some(MediaPort::Attached(audio)) = self.mixer.remove_port(slot) {
-                self.events.push(MediaEvent::Detached { port, audio });
+                self.events.push(MediaEvent::Detached { stream, port, audio });
             }
         }
     }

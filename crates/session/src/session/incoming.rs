@@ -3,12 +3,12 @@
 use super::media::{initialize_all, template};
 use super::{Context, Ending, Session};
 use crate::media::MediaPlane;
-use crate::stream::MediaStream;
+use crate::stream::{MediaStream, StreamError};
 use crate::{AudioDescription, Originator, SessionDirection, SessionError, SessionEvent, SessionState};
 use crate::{StreamDescription, Streams};
 use offhook_sansio::Entropy;
 use offhook_sdp::offer_answer::Negotiation;
-use offhook_sdp::{MediaKind, SessionDescription};
+use offhook_sdp::{Media, MediaKind, SessionDescription};
 use offhook_sip_core::{Body, InvitationId, NameAddr, StatusCode};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -89,7 +89,21 @@ impl Session {
         match self.answer(cx, streams) {
             Ok(()) => Ok(()),
             Err(error) => {
-                self.refuse(cx, StatusCode::NOT_ACCEPTABLE_HERE, &error.to_string());
+                let (code, reason) = (StatusCode::NOT_ACCEPTABLE_HERE, error.to_string());
+                if self.state == SessionState::Accepting {
+                    // The 200 is out: it takes a BYE to undo it.
+                    let originator = Originator::Local;
+                    self.terminate(
+                        cx,
+                        Ending {
+                            originator,
+                            code: 0,
+                            reason,
+                        },
+                    );
+                } else {
+                    self.refuse(cx, code, &reason);
+                }
                 Err(error)
             }
         }
@@ -142,6 +156,9 @@ impl Session {
         self.place(cx.plane, streams);
         let body = if is_offered {
             let sections = self.answer_sections()?;
+            if sections.iter().all(Media::is_rejected) {
+                return Err(StreamError::NoneProposed.into());
+            }
             self.negotiation.create_answer(sections)?.to_string()
         } else {
             let sections = self.offer_sections();
@@ -202,7 +219,7 @@ impl Session {
 
 /// What an offer proposes, as far as we know such streams.
 fn proposed(offer: &SessionDescription) -> Streams {
-    let audio = |media: &offhook_sdp::Media| {
+    let audio = |media: &Media| {
         (media.kind == MediaKind::Audio && !media.is_rejected()).then(|| {
             StreamDescription::Audio(AudioDescription {
                 codec: None,

@@ -126,12 +126,17 @@ impl Session {
             }
             InvitationEvent::StateChanged {
                 state: InvitationState::Confirmed,
+                cause,
                 ..
             } => {
                 let answer = self.answer.take();
                 match self.state {
                     SessionState::Connecting => self.handle_accepted(cx, answer),
                     SessionState::Accepting => self.handle_confirmed(cx, answer),
+                    // With a body it came as a description, just before.
+                    SessionState::Connected if self.proposing && cause.body().is_none() => {
+                        self.handle_reinvite_answered(cx, StatusCode::OK, None);
+                    }
                     _ => self.pursue_hold(cx),
                 }
             }

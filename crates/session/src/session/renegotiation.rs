@@ -107,6 +107,7 @@ impl Session {
         let Some(mut invitation) = cx.endpoint.invitation(self.invitation) else {
             return;
         };
+        let is_followed = answer.is_some();
         let answered = match answer {
             Some(answer) => invitation.respond_to_reinvite(cx.now, StatusCode::OK, Some(&Body::sdp(answer))),
             None => invitation.respond_to_reinvite(cx.now, StatusCode::NOT_ACCEPTABLE_HERE, None),
@@ -114,11 +115,11 @@ impl Session {
         if let Err(error) = answered {
             return debug!(%error, "a re-INVITE is no longer there to be answered");
         }
-        if self.negotiation.offer().is_none() {
+        if is_followed && self.negotiation.offer().is_none() {
             self.update_streams(cx, false);
             self.notice_remote_hold(cx);
-            self.pursue_hold(cx);
         }
+        self.pursue_hold(cx);
     }
 
     /// The ACK to our 2xx of a re-INVITE; it brings the answer when the offer was ours.

@@ -111,7 +111,7 @@ impl AudioStream {
         self.codecs.as_deref().unwrap_or(AudioCodec::ALL)
     }
 
-    /// Ports are named by stream and number; before the stream has a name the number alone will do.
+    /// Ports are numbered within their stream: it has no name yet.
     fn next_port(&mut self) -> PortId {
         self.ports += 1;
         PortId(self.ports)

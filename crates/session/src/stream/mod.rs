@@ -117,6 +117,9 @@ pub enum StreamError {
     /// The other side refused the stream (port 0).
     #[error("the other side refused the {0} stream")]
     Refused(&'static str),
+    /// The offer has no media section for any of the streams that were to take it.
+    #[error("the other side proposes no stream of the kinds that are accepted")]
+    NoneProposed,
     /// The section is of another kind or protocol than the stream.
     #[error("cannot take `{kind}` over `{protocol}`")]
     Unsupported {

@@ -11,7 +11,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use offhook_sansio::{Entropy, WallClock};
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tracing::{debug, trace, warn};
@@ -34,12 +34,12 @@ pub(super) type EventSink = Box<dyn FnMut(MediaEvent) -> Option<MediaEvent> + Se
 pub(super) enum Order {
     Engine(MediaCommand),
     Open(StreamId, Sockets),
-    Quit,
 }
 
-/// The way to the thread. Ends it when dropped.
+/// The way to the thread. Ends it when dropped, after what was ordered before.
 pub(super) struct MediaThread {
-    orders: SyncSender<Order>,
+    /// `None` only while it is dropped: that the way is closed is what ends the thread, even when the queue is full.
+    orders: Option<SyncSender<Order>>,
     waker: Arc<Waker>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,7 +68,7 @@ impl MediaThread {
             .name("offhook-media".to_owned())
             .spawn(move || worker.run())?;
         Ok(Self {
-            orders,
+            orders: Some(orders),
             waker,
             thread: Some(thread),
         })
@@ -76,11 +76,17 @@ impl MediaThread {
 
     /// Hands an order over. A full queue means that the thread hangs: the order is dropped and told.
     pub(super) fn send(&self, order: Order) {
-        match self.orders.try_send(order) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => warn!("the media thread does not keep up: an order was dropped"),
-            Err(TrySendError::Disconnected(_)) => debug!("the media thread has ended"),
+        match self.orders.as_ref().map(|orders| orders.try_send(order)) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_))) => {
+                warn!("the media thread does not keep up: an order was dropped");
+            }
+            Some(Err(TrySendError::Disconnected(_))) | None => debug!("the media thread has ended"),
         }
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Err(error) = self.waker.wake() {
             warn!(%error, "cannot wake the media thread");
         }
@@ -89,7 +95,8 @@ impl MediaThread {
 
 impl Drop for MediaThread {
     fn drop(&mut self) {
-        self.send(Order::Quit);
+        self.orders = None;
+        self.wake();
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
@@ -144,16 +151,25 @@ impl Worker {
                     self.receive(stream, component, &mut buffer);
                 }
             }
-            while let Ok(order) = self.inbox.try_recv() {
-                match order {
-                    Order::Engine(command) => self.engine.handle_command(Instant::now(), command),
-                    Order::Open(stream, sockets) => self.open(stream, sockets),
-                    Order::Quit => return,
-                }
-            }
+            let is_over = self.obey();
             self.engine.handle_timeout(Instant::now());
             self.transmit();
             self.deliver_events();
+            if is_over {
+                return;
+            }
+        }
+    }
+
+    /// Carries out what was ordered. True when nobody will order anything any more.
+    fn obey(&mut self) -> bool {
+        loop {
+            match self.inbox.try_recv() {
+                Ok(Order::Engine(command)) => self.engine.handle_command(Instant::now(), command),
+                Ok(Order::Open(stream, sockets)) => self.open(stream, sockets),
+                Err(TryRecvError::Empty) => return false,
+                Err(TryRecvError::Disconnected) => return true,
+            }
         }
     }
 

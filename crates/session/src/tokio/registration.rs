@@ -1,5 +1,6 @@
 //! A registration as an application holds it.
 
+use super::session::post_surely;
 use super::user_agent::CommandError;
 use crate::SessionManager;
 use offhook_sip_core::tokio::Handle;
@@ -40,7 +41,6 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         let id = self.id;
-        // Over already, or the user agent has stopped: both are what is wanted.
-        let _ = self.handle.post(move |manager, now| manager.unregister(now, id));
+        post_surely(&self.handle, move |manager, now| manager.unregister(now, id));
     }
 }

@@ -6,8 +6,10 @@ use super::user_agent::CommandError;
 use crate::stream::MediaStream;
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
 use offhook_rtp_media::dtmf::Digit;
-use offhook_sip_core::tokio::Handle;
+use offhook_sip_core::tokio::{Handle, PostError};
 use offhook_sip_core::{NameAddr, StatusCode};
+use std::time::Instant;
+use tokio::runtime::Handle as Runtime;
 
 /// A running session: commands go down, events come up.
 ///
@@ -130,9 +132,23 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         let id = self.id;
-        // Over already, or the user agent has stopped: both are what is wanted.
-        let _ = self.handle.post(move |manager, now| {
+        post_surely(&self.handle, move |manager, now| {
+            // Over already is what is wanted.
             let _ = manager.end(now, id);
         });
+    }
+}
+
+/// Runs a command that must not get lost, though nobody can wait for it: from `drop`. That the user agent has stopped
+/// is as good as done.
+pub(super) fn post_surely<F>(handle: &Handle<SessionManager>, command: F)
+where
+    F: FnOnce(&mut SessionManager, Instant) + Clone + Send + 'static,
+{
+    if handle.post(command.clone()) == Err(PostError::Full)
+        && let Ok(runtime) = Runtime::try_current()
+    {
+        let handle = handle.clone();
+        runtime.spawn(async move { handle.call(command).await });
     }
 }

@@ -17,7 +17,9 @@ use offhook_audio_mixer::MixerError;
 use offhook_sansio::{Path, Received, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::Trace;
 use offhook_sip_core::registration::RegisterError;
-use offhook_sip_core::tokio::{BindError, Core, Driver, DriverGone, Handle, Transports, system_entropy};
+use offhook_sip_core::tokio::{
+    BindError, Core, Driver, DriverGone, Handle, Transports, WeakHandle, system_entropy,
+};
 use offhook_sip_core::{
     Endpoint, EndpointConfig, NameAddr, Register, RegistrationEvent, RegistrationId, Route,
 };
@@ -148,12 +150,13 @@ impl UserAgent {
         let (handle, core_events) = Driver::spawn(manager, transports);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
         let listeners = Listeners::default();
+        // Weak: these two serve the driver, and must not keep it alive when the application has dropped everything.
         let dispatcher = Dispatcher {
-            handle: handle.clone(),
+            handle: handle.downgrade(),
             listeners: listeners.clone(),
             sender,
         };
-        tokio::spawn(forward_media(media_in, handle.clone()));
+        tokio::spawn(forward_media(media_in, handle.downgrade()));
         tokio::spawn(dispatcher.run(core_events));
         Ok((
             Self {
@@ -301,7 +304,7 @@ impl Listeners {
 
 /// Hands each event of the core to whom it concerns.
 struct Dispatcher {
-    handle: Handle<SessionManager>,
+    handle: WeakHandle<SessionManager>,
     listeners: Listeners,
     sender: mpsc::Sender<UserAgentEvent>,
 }
@@ -314,7 +317,7 @@ impl Dispatcher {
                 ManagerEvent::Registration { id, event } => self.listeners.tell_registration(id, event),
                 ManagerEvent::Trace(trace) => self.tell(UserAgentEvent::Trace(trace)),
                 // A recorder closes its file when it is dropped: not here, where all sessions would wait for the disk.
-                ManagerEvent::Detached { audio, .. } => {
+                ManagerEvent::Detached { audio } => {
                     drop(tokio::task::spawn_blocking(move || drop(audio)));
                 }
             }
@@ -324,8 +327,12 @@ impl Dispatcher {
 
     fn session_event(&self, id: SessionId, event: Stamped<SessionEvent>) {
         if let SessionEvent::NewIncoming { remote_identity, .. } = &event.event {
+            // Without a handle left the driver is stopping, and declines what comes by itself.
+            let Some(handle) = self.handle.upgrade() else {
+                return;
+            };
             let events = self.listeners.listen_to(id);
-            let session = Session::new(id, remote_identity.clone(), self.handle.clone(), events);
+            let session = Session::new(id, remote_identity.clone(), handle, events);
             self.listeners.tell_session(id, event);
             return self.tell(UserAgentEvent::Incoming(session));
         }
@@ -340,8 +347,11 @@ impl Dispatcher {
     }
 }
 
-async fn forward_media(mut events: mpsc::Receiver<MediaEvent>, handle: Handle<SessionManager>) {
+async fn forward_media(mut events: mpsc::Receiver<MediaEvent>, handle: WeakHandle<SessionManager>) {
     while let Some(event) = events.recv().await {
+        let Some(handle) = handle.upgrade() else {
+            return;
+        };
         if handle
             .call(move |manager, now| manager.handle_media_event(now, event))
             .await

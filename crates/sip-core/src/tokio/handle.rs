@@ -82,6 +82,33 @@ impl<C: Core> Handle<C> {
     }
 }
 
+impl<C> Handle<C> {
+    /// A way to the driver that does not keep it running.
+    pub fn downgrade(&self) -> WeakHandle<C> {
+        WeakHandle {
+            commands: self.commands.downgrade(),
+        }
+    }
+}
+
+/// A [`Handle`] that does not keep the driver running: for whoever serves a core rather than using it.
+pub struct WeakHandle<C> {
+    commands: mpsc::WeakSender<Command<C>>,
+}
+
+impl<C> WeakHandle<C> {
+    /// The handle itself, unless all others are gone.
+    pub fn upgrade(&self) -> Option<Handle<C>> {
+        self.commands.upgrade().map(|commands| Handle { commands })
+    }
+}
+
+impl<C> std::fmt::Debug for WeakHandle<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WeakHandle").finish_non_exhaustive()
+    }
+}
+
 impl<C> Clone for Handle<C> {
     fn clone(&self) -> Self {
         Self {

@@ -28,7 +28,7 @@ mod handle;
 mod transports;
 
 pub use driver::{Core, Driver, DriverConfig};
-pub use handle::{DriverGone, Handle, PostError};
+pub use handle::{DriverGone, Handle, PostError, WeakHandle};
 pub use transports::{BindError, InMemory, Transports};
 
 use crate::{Endpoint, EndpointEvent};
