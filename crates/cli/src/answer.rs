@@ -5,7 +5,7 @@ use crate::call::{Answer, Limits, follow, refuse_others, settle};
 use crate::exit::{Code, Failure};
 use crate::media::Media;
 use crate::report::Reporter;
-use crate::setup::{interrupted, next_incoming, start};
+use crate::setup::{Interrupt, finish, next_incoming, start};
 use offhook::{Application, AudioStream, Session, StatusCode};
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
@@ -17,11 +17,11 @@ const SIP_PORT: u16 = 5060;
 
 /// Answers calls, one after the other.
 pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
-    let reporter = Reporter::new(args.common.json);
+    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let media = Media::prepare(&args.media)?;
     let app = start(&args.common, SIP_PORT, reporter).await?;
-    let outcome = serve(&app, &args, &media, reporter).await;
-    app.stop().await;
+    let outcome = serve(&app, &args, &media, reporter, &interrupt).await;
+    finish(app).await;
     outcome
 }
 
@@ -30,19 +30,28 @@ async fn serve(
     args: &AnswerArgs,
     media: &Media,
     reporter: Reporter,
+    interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let mut keys = Keys::listen(args);
     let mut first_failure = Ok(());
     let mut call = 0;
     while args.calls.is_none_or(|most| call < most) {
         let session = tokio::select! {
+            biased;
+            () = interrupt.wait() => break,
             session = next_incoming(app) => session,
-            () = interrupted() => break,
         };
         let Some(mut session) = session else { break };
         call += 1;
+        let desk = Desk {
+            args,
+            media,
+            reporter: reporter.for_call(call),
+            interrupt,
+            call,
+        };
         let outcome = tokio::select! {
-            outcome = serve_one(&mut session, args, media, call, &mut keys, reporter) => outcome,
+            outcome = desk.serve(&mut session, &mut keys) => outcome,
             () = refuse_others(app) => Err(Failure::new(Code::Internal, "the application has stopped")),
         };
         if first_failure.is_ok() {
@@ -52,36 +61,49 @@ async fn serve(
     first_failure
 }
 
-/// Deals with one call as the options say.
-async fn serve_one(
-    session: &mut Session,
-    args: &AnswerArgs,
-    media: &Media,
-    call: u64,
-    keys: &mut Keys,
+/// What it takes to deal with one call as the options say.
+struct Desk<'a> {
+    args: &'a AnswerArgs,
+    media: &'a Media,
     reporter: Reporter,
-) -> Result<(), Failure> {
-    let limits = Limits {
-        ring: None,
-        talk: args.media.duration.map(Duration::from_secs_f64),
-    };
-    if let Some(code) = args.reject {
+    interrupt: &'a Interrupt,
+    /// Counted from 1.
+    call: u64,
+}
+
+impl Desk<'_> {
+    async fn serve(&self, session: &mut Session, keys: &mut Keys) -> Result<(), Failure> {
+        if let Some(code) = self.args.reject {
+            return self.refuse(session, code).await;
+        }
+        // A caller that has gone already says so with the session's events.
+        let _ = session.send_ring_indication().await;
+        let (stream, recorded) = self.media.stream(self.call)?;
+        let outcome = self.follow(session, decide(self.args, stream, keys)).await;
+        settle(recorded, outcome).await
+    }
+
+    /// Refusing is what was asked for: that the call fails is our success.
+    async fn refuse(&self, session: &mut Session, code: u16) -> Result<(), Failure> {
         let code =
             StatusCode::new(code).ok_or_else(|| Failure::new(Code::Usage, "no such SIP status code"))?;
-        let refuse = async { Ok(Answer::Reject(code)) };
-        // Refusing is what was asked for: that the call fails is our success.
-        return match follow(session, limits, reporter, refuse).await {
+        match self.follow(session, async { Ok(Answer::Reject(code)) }).await {
             Err(failure) if failure.code == Code::Internal => Err(failure),
             _ => Ok(()),
-        };
+        }
     }
-    session
-        .send_ring_indication()
-        .await
-        .map_err(|error| Failure::new(Code::Internal, error))?;
-    let (stream, recorded) = media.stream(call)?;
-    let outcome = follow(session, limits, reporter, decide(args, stream, keys)).await;
-    settle(recorded, outcome).await
+
+    async fn follow(
+        &self,
+        session: &mut Session,
+        answer: impl Future<Output = Result<Answer, Failure>>,
+    ) -> Result<(), Failure> {
+        let limits = Limits {
+            ring: None,
+            talk: self.args.media.duration.map(Duration::from_secs_f64),
+        };
+        follow(session, limits, self.reporter, self.interrupt, answer).await
+    }
 }
 
 /// Accepts after the time that was asked for, or as the person at the keyboard says.

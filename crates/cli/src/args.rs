@@ -98,7 +98,7 @@ pub(crate) struct CommonArgs {
     #[arg(long, value_name = "URI")]
     pub(crate) account: Option<String>,
     /// A file that holds the account's password and nothing else [or the variable OFFHOOK_PASSWORD]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "account")]
     pub(crate) password_file: Option<PathBuf>,
     /// Send everything by this proxy: `sip:host`, with a port where it is not 5060
     #[arg(long, value_name = "URI")]

@@ -4,9 +4,12 @@ use crate::args::CallArgs;
 use crate::exit::{Code, Failure};
 use crate::media::{Media, Recorded};
 use crate::report::Reporter;
-use crate::setup::{failure, interrupted, next_incoming, start, uri};
-use offhook::{Application, AudioStream, Originator, Session, SessionEvent, StatusCode};
-use std::io::Write;
+use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
+use offhook::{
+    Application, AudioStream, CommandError, Originator, Session, SessionError, SessionEvent, SipUri,
+    StatusCode,
+};
+use serde_json::json;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
@@ -16,29 +19,60 @@ const LAST_RESORT: Duration = Duration::from_secs(40);
 
 /// Places one call and stays with it to its end.
 pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
-    let reporter = Reporter::new(args.common.json);
+    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = uri(&args.uri)?;
     let media = Media::prepare(&args.media)?;
     let app = start(&args.common, 0, reporter).await?;
-    let (stream, recorded) = media.stream(1)?;
-    let outcome = tokio::select! {
-        placed = app.call(target, [stream]) => match placed {
-            Ok(mut session) => {
-                let limits = Limits {
-                    ring: Some(Duration::from_secs_f64(args.ring_timeout)),
-                    talk: args.media.duration.map(Duration::from_secs_f64),
-                };
-                tokio::select! {
-                    outcome = follow(&mut session, limits, reporter, nothing_to_answer()) => outcome,
-                    () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
-                }
-            }
-            Err(error) => Err(failure(error)),
-        },
-        () = interrupted() => Err(Failure::new(Code::NotAnswered, "interrupted before the call was placed")),
+    let outcome = match media.stream(1) {
+        Ok((stream, recorded)) => {
+            let outcome = talk(&app, target, stream, &args, reporter, &interrupt).await;
+            settle(recorded, outcome).await
+        }
+        Err(failure) => Err(failure),
     };
-    app.stop().await;
-    settle(recorded, outcome).await
+    finish(app).await;
+    outcome
+}
+
+async fn talk(
+    app: &Application,
+    target: SipUri,
+    stream: AudioStream,
+    args: &CallArgs,
+    reporter: Reporter,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let mut session = tokio::select! {
+        placed = place(app, target, stream, reporter) => placed?,
+        () = interrupt.wait() => {
+            return Err(Failure::new(Code::NotAnswered, "interrupted before the call was placed"));
+        }
+    };
+    let limits = Limits {
+        ring: Some(Duration::from_secs_f64(args.ring_timeout)),
+        talk: args.media.duration.map(Duration::from_secs_f64),
+    };
+    tokio::select! {
+        outcome = follow(&mut session, limits, reporter, interrupt, nothing_to_answer()) => outcome,
+        () = refuse_others(app) => Err(Failure::new(Code::Internal, "the application has stopped")),
+    }
+}
+
+/// Finds the way and sends the invitation.
+async fn place(
+    app: &Application,
+    target: SipUri,
+    stream: AudioStream,
+    reporter: Reporter,
+) -> Result<Session, Failure> {
+    let routes = app.routes(&target).await.map_err(failure)?;
+    let found: Vec<_> = routes
+        .iter()
+        .map(|route| format!("{}:{}", route.transport, route.address))
+        .collect();
+    let sentence = format!("Found {}", found.join(", "));
+    reporter.say("lookup_did_succeed", json!({ "routes": found }), &sentence);
+    app.call_by(target, routes, [stream]).await.map_err(failure)
 }
 
 /// How long a call may ring and last.
@@ -60,11 +94,13 @@ pub(crate) async fn follow(
     session: &mut Session,
     limits: Limits,
     reporter: Reporter,
+    interrupt: &Interrupt,
     answer: impl Future<Output = Result<Answer, Failure>>,
 ) -> Result<(), Failure> {
     let mut deadline = limits.ring.map(|ring| Instant::now() + ring);
     let mut hung_up = false;
     let mut answered = false;
+    let mut refusal = None;
     let mut answer = pin!(answer);
     loop {
         let due = sleep_until(deadline.unwrap_or_else(far_away));
@@ -82,7 +118,9 @@ pub(crate) async fn follow(
                     SessionEvent::DidFail { originator: Originator::Local, code: 408 | 503, reason } if !hung_up => {
                         return Err(nobody_there(&reason));
                     }
-                    SessionEvent::DidFail { code, reason, .. } => return Err(not_established(code, &reason)),
+                    SessionEvent::DidFail { code, reason, .. } => {
+                        return Err(refusal.unwrap_or_else(|| not_established(code, &reason)));
+                    }
                     _ => {}
                 }
             }
@@ -92,9 +130,13 @@ pub(crate) async fn follow(
                     Answer::Accept(stream) => session.accept([stream]).await,
                     Answer::Reject(code) => session.reject(code).await,
                 };
-                // The caller may have given up this very moment, or wants what we do not have: the events tell.
-                if let Err(error) = done {
-                    let _ = writeln!(std::io::stderr(), "offhook: {error}");
+                match done {
+                    // The caller gave up this very moment: the events tell.
+                    Ok(()) | Err(CommandError::Session(SessionError::Unknown | SessionError::IllegalState { .. })) => {}
+                    Err(error) => {
+                        refusal = Some(failure(error.into()));
+                        (hung_up, deadline) = hang_up(session).await;
+                    }
                 }
             }
             () = due => {
@@ -103,7 +145,7 @@ pub(crate) async fn follow(
                 }
                 (hung_up, deadline) = hang_up(session).await;
             }
-            () = interrupted(), if !hung_up => (hung_up, deadline) = hang_up(session).await,
+            () = interrupt.wait(), if !hung_up => (hung_up, deadline) = hang_up(session).await,
         }
     }
 }

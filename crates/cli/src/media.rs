@@ -61,42 +61,56 @@ impl Media {
             return Ok((stream, None));
         };
         let path = numbered(path, call);
+        let part = part_of(&path);
         let (recorder, recording) =
-            WaveRecorder::start(&path, RECORD_RATE).map_err(|error| Failure::new(Code::Record, error))?;
-        Ok((
-            stream.with_port(Attachment::Listens, recorder),
-            Some(Recorded { recording, path }),
-        ))
+            WaveRecorder::start(&part, RECORD_RATE).map_err(|error| Failure::new(Code::Record, error))?;
+        let recorded = Recorded {
+            recording,
+            part,
+            path,
+        };
+        Ok((stream.with_port(Attachment::Listens, recorder), Some(recorded)))
     }
 }
 
-/// A recording that is kept only when its call was established.
+/// A recording that gets its name only when its call was established: until then an older file of that name stands.
 pub(crate) struct Recorded {
     recording: Recording,
+    part: PathBuf,
     path: PathBuf,
 }
 
 impl Recorded {
-    /// Closes the file. Call it when the session is over.
+    /// Closes the file and gives it its name. Call it when the session is over.
     pub(crate) async fn keep(self) -> Result<(), Failure> {
-        let finished = tokio::task::spawn_blocking(move || self.recording.finish()).await;
-        match finished {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Failure::new(Code::Record, error)),
-            Err(error) => Err(Failure::new(Code::Internal, error)),
-        }
+        let finished = tokio::task::spawn_blocking(move || {
+            let outcome = self.recording.finish();
+            // What was heard before the disk was full is kept as well.
+            let renamed = std::fs::rename(&self.part, &self.path);
+            outcome.map_err(|error| Failure::new(Code::Record, error))?;
+            renamed.map_err(|error| unwritable(&self.path, &error))
+        });
+        finished
+            .await
+            .unwrap_or_else(|error| Err(Failure::new(Code::Internal, error)))
     }
 
     /// Closes and removes the file: there was no call.
     pub(crate) async fn discard(self) {
-        let path = self.path;
         let finished = tokio::task::spawn_blocking(move || {
             drop(self.recording.finish());
-            std::fs::remove_file(path)
+            std::fs::remove_file(self.part)
         });
         // What cannot be removed was never written.
         let _ = finished.await;
     }
+}
+
+/// Where a recording grows until its call is over: beside its final place, so that it only needs another name.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
 }
 
 /// `heard.wav`, `heard-2.wav`, `heard-3.wav`, ...
@@ -111,25 +125,25 @@ fn numbered(path: &Path, call: u64) -> PathBuf {
     path.with_file_name(format!("{stem}-{call}{ending}"))
 }
 
-/// Finds out before the call whether the folder can be written to, and leaves nothing behind.
+/// Finds out before the call whether the recording can be written, and leaves everything as it is.
 fn check_writable(path: &Path) -> Result<(), Failure> {
-    if path.exists() {
-        return Ok(());
-    }
-    match std::fs::OpenOptions::new()
+    let is_new = !path.exists();
+    let opened = std::fs::OpenOptions::new()
         .write(true)
-        .create_new(true)
-        .open(path)
-    {
-        Ok(_) => {
-            let _ = std::fs::remove_file(path);
-            Ok(())
-        }
-        Err(error) => Err(Failure::new(
-            Code::Record,
-            format_args!("cannot write {}: {error}", path.display()),
-        )),
+        .create_new(is_new)
+        .open(path);
+    if is_new && opened.is_ok() {
+        // That it stays behind, empty, would be no reason not to call.
+        let _ = std::fs::remove_file(path);
     }
+    opened.map(drop).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Code::Record,
+        format_args!("cannot write {}: {error}", path.display()),
+    )
 }
 
 #[cfg(test)]

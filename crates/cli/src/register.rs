@@ -3,7 +3,7 @@
 use crate::args::RegisterArgs;
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
-use crate::setup::{failure, interrupted, next_incoming, start};
+use crate::setup::{Interrupt, failure, finish, next_incoming, start};
 use offhook::{Application, Registration, RegistrationEvent, StatusCode};
 use serde_json::json;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const UNREGISTER_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Registers, stays, unregisters.
 pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
-    let reporter = Reporter::new(args.common.json);
+    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     if args.common.account.is_none() {
         return Err(Failure::new(
             Code::Usage,
@@ -23,10 +23,10 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
     }
     let app = start(&args.common, 0, reporter).await?;
     let outcome = match app.register(Duration::from_secs(u64::from(args.expires))).await {
-        Ok(registration) => stay(&app, registration, &args, reporter).await,
+        Ok(registration) => stay(&app, registration, &args, reporter, &interrupt).await,
         Err(error) => Err(failure(error)),
     };
-    app.stop().await;
+    finish(app).await;
     outcome
 }
 
@@ -35,6 +35,7 @@ async fn stay(
     mut registration: Registration,
     args: &RegisterArgs,
     reporter: Reporter,
+    interrupt: &Interrupt,
 ) -> Result<(), Failure> {
     let time_is_up = async {
         match args.duration {
@@ -45,7 +46,7 @@ async fn stay(
     let leaving = async {
         tokio::select! {
             () = time_is_up => {}
-            () = interrupted() => {}
+            () = interrupt.wait() => {}
         }
     };
     tokio::select! {
@@ -122,7 +123,11 @@ fn refused(code: u16, reason: &str) -> Failure {
         Code::Credentials => Code::Credentials,
         _ => Code::Registration,
     };
-    Failure::new(kind, format_args!("the registrar refused ({code} {reason})"))
+    let what = match code {
+        408 | 503 => "the registrar does not answer",
+        _ => "the registrar refused",
+    };
+    Failure::new(kind, format_args!("{what} ({code} {reason})"))
 }
 
 /// There is nobody here to talk.

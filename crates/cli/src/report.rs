@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Reporter {
     json: bool,
     start: Instant,
+    /// Which call it is, counted from 1, where there may be several.
+    call: Option<u64>,
 }
 
 impl Reporter {
@@ -17,6 +19,15 @@ impl Reporter {
         Self {
             json,
             start: Instant::now(),
+            call: None,
+        }
+    }
+
+    /// The same, for one of several calls.
+    pub(crate) fn for_call(self, number: u64) -> Self {
+        Self {
+            call: Some(number),
+            ..self
         }
     }
 
@@ -50,7 +61,7 @@ impl Reporter {
                 let remote = remote_identity.uri.to_string();
                 self.say(
                     "new_incoming",
-                    json!({ "remote": remote }),
+                    json!({ "remote": remote, "call": self.call }),
                     &format!("Call from {remote}"),
                 );
             }

@@ -4,12 +4,13 @@ use crate::args::CommonArgs;
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
-    Account, AccountId, Application, ApplicationEvent, Error, LookupError, MemoryStorage, Session, SipUri,
-    StartError,
+    Account, AccountId, Application, ApplicationEvent, CommandError, Error, LookupError, MemoryStorage,
+    OpenError, Session, SessionError, SipUri, StartError,
 };
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
+use tokio::sync::watch;
 
 /// Starts an application as the options say. `default_port` is where it listens unless told.
 pub(crate) async fn start(
@@ -68,37 +69,88 @@ pub(crate) async fn next_incoming(app: &Application) -> Option<Session> {
     }
 }
 
-/// Waits for Ctrl-C or a termination signal.
-pub(crate) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+/// Stops, and prints the SIP messages of the goodbye.
+pub(crate) async fn finish(app: Application) {
+    let last_words = async {
+        while let Some(late) = next_incoming(&app).await {
+            drop(late);
+        }
+    };
+    tokio::join!(app.clone().stop(), last_words);
+}
+
+/// Ctrl-C or a termination signal, at whatever moment it comes: it is remembered, so none falls between two waits.
+#[derive(Clone)]
+pub(crate) struct Interrupt(watch::Receiver<bool>);
+
+impl Interrupt {
+    /// Listens from now on.
+    pub(crate) fn listen() -> Self {
+        let (sender, receiver) = watch::channel(false);
+        let signal = signalled();
+        tokio::spawn(async move {
+            signal.await;
+            // Held until everybody who could wait has gone.
+            let _ = sender.send(true);
+            sender.closed().await;
+        });
+        Self(receiver)
+    }
+
+    /// Waits until the program shall leave.
+    pub(crate) async fn wait(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|interrupted| *interrupted).await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
-    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The next signal that asks the program to leave, of those that come after this call.
+#[cfg(unix)]
+fn signalled() -> impl Future<Output = ()> + Send {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        // Where the system lets nobody listen, signals do what they always do.
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+/// See above.
+#[cfg(not(unix))]
+async fn signalled() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
 }
 
 /// What an error of the application means to a script.
 pub(crate) fn failure(error: Error) -> Failure {
     let code = match &error {
-        Error::Start(StartError::Bind(_)) => Code::Listen,
         Error::Uri(_) | Error::Lookup(LookupError::NoUsableTransport { .. }) => Code::Uri,
-        Error::Lookup(_) => Code::Unreachable,
+        Error::Lookup(_)
+        | Error::Command(CommandError::Session(
+            SessionError::NoRoute | SessionError::Open(OpenError::NoWay { .. }),
+        )) => Code::Unreachable,
+        Error::Start(StartError::Bind(_)) | Error::Command(CommandError::Session(SessionError::Open(_))) => {
+            Code::Listen
+        }
         Error::Codec(_) => Code::Codec,
         _ => Code::Internal,
     };
-    match code {
-        Code::Listen => Failure::new(
+    match error {
+        Error::Start(StartError::Bind(error)) => Failure::new(
             code,
-            format_args!("cannot listen: {error}; choose another address with --listen"),
+            format_args!("{error}; choose another address with --listen"),
         ),
-        _ => Failure::new(code, error),
+        error => Failure::new(code, error),
     }
 }
 

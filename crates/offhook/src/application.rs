@@ -86,6 +86,16 @@ impl Application {
         streams: impl IntoIterator<Item = AudioStream>,
     ) -> Result<Session, Error> {
         let routes = self.routes(&to).await?;
+        self.call_by(to, routes, streams).await
+    }
+
+    /// Calls somebody by ways that are known already, such as those of [`routes`](Self::routes).
+    pub async fn call_by(
+        &self,
+        to: SipUri,
+        routes: Vec<Route>,
+        streams: impl IntoIterator<Item = AudioStream>,
+    ) -> Result<Session, Error> {
         Ok(self
             .agent
             .call(&self.account, NameAddr::new(to.into()), routes, streams)

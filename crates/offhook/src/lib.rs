@@ -48,13 +48,13 @@ pub use offhook_rtp_media::Statistics;
 pub use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 pub use offhook_rtp_media::dtmf::Digit;
 pub use offhook_sansio::Transport;
-pub use offhook_session::media::Attachment;
+pub use offhook_session::media::{Attachment, OpenError};
 pub use offhook_session::tokio::{CommandError, Registration, Session, StartError};
 pub use offhook_session::{
     AudioDescription, AudioStream, Originator, SessionError, SessionEvent, StreamDescription, Streams,
 };
 pub use offhook_sip_core::endpoint::Trace;
-pub use offhook_sip_core::{NameAddr, RegistrationEvent, SipUri, StatusCode, Uri, UriError};
+pub use offhook_sip_core::{NameAddr, RegistrationEvent, Route, SipUri, StatusCode, Uri, UriError};
 
 /// What most programs need, in one import.
 pub mod prelude {
