@@ -68,7 +68,7 @@ async fn place(
     let routes = app.routes(&target).await.map_err(failure)?;
     let found: Vec<_> = routes
         .iter()
-        .map(|route| format!("{}:{}", route.transport, route.address))
+        .map(|route| format!("{}:{}", route.transport, route.address).to_lowercase())
         .collect();
     let sentence = format!("Found {}", found.join(", "));
     reporter.say("lookup_did_succeed", json!({ "routes": found }), &sentence);
@@ -101,6 +101,7 @@ pub(crate) async fn follow(
     let mut hung_up = false;
     let mut answered = false;
     let mut refusal = None;
+    let mut is_there = false;
     let mut answer = pin!(answer);
     loop {
         let due = sleep_until(deadline.unwrap_or_else(far_away));
@@ -114,6 +115,7 @@ pub(crate) async fn follow(
                     SessionEvent::DidStart { .. } if !hung_up => {
                         deadline = limits.talk.map(|talk| Instant::now() + talk);
                     }
+                    SessionEvent::GotRingIndication | SessionEvent::GotProvisionalResponse { .. } => is_there = true,
                     SessionEvent::DidEnd { .. } => return Ok(()),
                     SessionEvent::DidFail { originator: Originator::Local, code: 408 | 503, reason } if !hung_up => {
                         return Err(nobody_there(&reason));
@@ -142,6 +144,9 @@ pub(crate) async fn follow(
             () = due => {
                 if hung_up {
                     return Err(Failure::new(Code::Internal, "the other side does not answer the end of the call"));
+                }
+                if limits.ring.is_some() && !is_there {
+                    refusal = Some(nobody_there("not in the time to ring"));
                 }
                 (hung_up, deadline) = hang_up(session).await;
             }

@@ -43,6 +43,7 @@ async fn stay(
             None => std::future::pending().await,
         }
     };
+    let mut registered = false;
     let leaving = async {
         tokio::select! {
             () = time_is_up => {}
@@ -50,7 +51,7 @@ async fn stay(
         }
     };
     tokio::select! {
-        outcome = report_all(&mut registration, reporter, true) => return outcome,
+        outcome = report_all(&mut registration, reporter, &mut registered, true) => return outcome,
         () = leaving => {}
         () = decline_calls(app) => {}
     }
@@ -60,7 +61,7 @@ async fn stay(
         .map_err(|error| Failure::new(Code::Registration, error))?;
     match timeout(
         UNREGISTER_PATIENCE,
-        report_all(&mut registration, reporter, false),
+        report_all(&mut registration, reporter, &mut registered, false),
     )
     .await
     {
@@ -76,11 +77,13 @@ async fn stay(
 async fn report_all(
     registration: &mut Registration,
     reporter: Reporter,
+    registered: &mut bool,
     failure_is_final: bool,
 ) -> Result<(), Failure> {
     while let Some(event) = registration.next_event().await {
         match event {
             RegistrationEvent::Succeeded { expires, contact, .. } => {
+                *registered = true;
                 let seconds = expires.as_secs();
                 let fields = json!({ "expires": seconds, "contact": contact.to_string() });
                 reporter.say(
@@ -100,6 +103,9 @@ async fn report_all(
                 if failure_is_final {
                     return Err(refused(code, &reason));
                 }
+            }
+            RegistrationEvent::NotEnded { .. } if !*registered => {
+                return Err(Failure::new(Code::Registration, "the registrar does not answer"));
             }
             RegistrationEvent::NotEnded { cause } => {
                 let message = format!(

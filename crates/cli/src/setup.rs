@@ -40,7 +40,8 @@ pub(crate) async fn start(
 /// Reads a SIP URI as people write it: `sip:` may be left out before `user@host`. A word alone is more likely a slip
 /// than the name of a host.
 pub(crate) fn uri(text: &str) -> Result<SipUri, Failure> {
-    let has_scheme = text.starts_with("sip:") || text.starts_with("sips:");
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    let has_scheme = scheme.eq_ignore_ascii_case("sip") || scheme.eq_ignore_ascii_case("sips");
     let wrong = |error: &dyn std::fmt::Display| {
         let message = format!("`{text}` is not a SIP URI ({error}); write it like sip:alice@example.org");
         Failure::new(Code::Uri, message)
@@ -48,8 +49,10 @@ pub(crate) fn uri(text: &str) -> Result<SipUri, Failure> {
     if has_scheme {
         return text.parse().map_err(|error| wrong(&error));
     }
-    if !text.contains('@') {
-        return Err(wrong(&"neither sip: nor @"));
+    match text.split_once('@') {
+        None => return Err(wrong(&"neither sip: nor @")),
+        Some((user, _)) if user.contains(':') => return Err(wrong(&"neither sip: nor sips:")),
+        Some(_) => {}
     }
     format!("sip:{text}").parse().map_err(|error| wrong(&error))
 }

@@ -1,0 +1,154 @@
+//! Everything that can be wrong before a call: one sentence, the documented exit code, nothing left behind.
+
+mod support;
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+use support::{Folder, Program};
+
+/// The words for a call that is wrong in one way.
+#[track_caller]
+fn check(words: &[&str], code: i32, sentence_has: &str) {
+    let begin = Instant::now();
+    let ended = Program::start(words).end();
+    let text = format!("{words:?}: {}", ended.stderr);
+    assert_eq!(ended.code, Some(code), "{text}");
+    ended.failed_with(code);
+    assert!(ended.stderr.contains(sentence_has), "{text}");
+    assert!(begin.elapsed() < Duration::from_secs(10), "{text}");
+}
+
+#[test]
+fn wrong_addresses() {
+    for uri in [
+        "",
+        "sip:",
+        "alice",
+        "sip:@",
+        "sip:a b@c",
+        "mailto:a@b",
+        "sip:bob@[::1",
+        "sip:bob@host:99999",
+    ] {
+        check(&["call", uri], 10, "is not a SIP URI");
+    }
+    check(
+        &["call", "sip:bob@127.0.0.1", "--account", "alice"],
+        10,
+        "is not an account",
+    );
+    check(
+        &["call", "sip:bob@127.0.0.1", "--proxy", "nonsense"],
+        10,
+        "is not a SIP URI",
+    );
+}
+
+#[test]
+fn unknown_codecs() {
+    for (list, named) in [("G729", "G729"), ("opus,,PCMU", ""), ("PCMU,mp3", "mp3")] {
+        check(&["call", "sip:bob@127.0.0.1", "--codec", list], 11, named);
+        check(
+            &["answer", "--listen", "127.0.0.1:0", "--codec", list],
+            11,
+            "choose from opus, G722, PCMU, PCMA",
+        );
+    }
+}
+
+#[test]
+fn files_that_cannot_be_played() {
+    let folder = Folder::new("unplayable");
+    let text = folder.file("text.wav", "this is no sound");
+    let empty = folder.file("empty.wav", "");
+    for path in [&folder.path("missing.wav"), &text, &empty, &folder.path("")] {
+        check(&["call", "sip:bob@127.0.0.1", "--play", path], 12, path);
+    }
+}
+
+#[test]
+fn recordings_that_cannot_be_written() {
+    let folder = Folder::new("unwritable");
+    let file = folder.file("file", "");
+    for path in [
+        folder.path(""),
+        folder.path("no/such/folder.wav"),
+        format!("{file}/below.wav"),
+    ] {
+        check(&["call", "sip:bob@127.0.0.1", "--record", &path], 13, &path);
+    }
+    assert_eq!(folder.files(), ["file"]);
+}
+
+#[test]
+fn addresses_that_cannot_be_listened_at() {
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    check(&["answer", "--listen", &address], 14, &address);
+    // RFC 5737: nobody's.
+    check(
+        &["call", "sip:bob@127.0.0.1", "--listen", "192.0.2.1:0"],
+        14,
+        "192.0.2.1",
+    );
+}
+
+#[test]
+fn names_that_nobody_has() {
+    // RFC 6761: never resolves.
+    check(
+        &["call", "sip:bob@nobody.invalid", "--listen", "127.0.0.1:0"],
+        15,
+        "nobody.invalid",
+    );
+}
+
+#[test]
+fn ports_at_which_nobody_listens() {
+    let folder = Folder::new("nobody");
+    let gone = UdpSocket::bind("127.0.0.1:0")
+        .expect("a free port")
+        .local_addr()
+        .expect("bound");
+    let begin = Instant::now();
+    let record = folder.path("heard.wav");
+    let mut program = Program::call(gone, &["--ring-timeout", "0.5", "--record", &record]);
+    program.wait_for("new_outgoing");
+    let ended = program.end();
+    ended.failed_with(15);
+    assert_eq!(ended.event("did_fail")["originator"], "local");
+    // Without a response there is nothing that could be cancelled; the end does not wait for Timer B (32 s).
+    assert!(begin.elapsed() < Duration::from_secs(6), "{:?}", begin.elapsed());
+    assert_eq!(folder.files(), [""; 0]);
+}
+
+#[test]
+fn password_files() {
+    let folder = Folder::new("password");
+    let missing = folder.path("missing");
+    let account = ["--account", "sip:alice@127.0.0.1"];
+    for path in [&missing, &folder.path("")] {
+        let words = [&["register"], &account[..], &["--password-file", path]].concat();
+        check(&words, 2, path);
+    }
+    check(&["register"], 2, "--account");
+}
+
+#[test]
+fn what_is_no_command_line_gets_the_usage() {
+    for words in [
+        &["call"][..],
+        &["sing"],
+        &["call", "sip:a@b", "--duration", "soon"],
+        &["answer", "--reject", "200"],
+        &["answer", "--reject", "486", "--auto-answer"],
+        &["call", "sip:a@b", "--password-file", "x"],
+        &["call", "sip:a@b", "--transport", "tcp"],
+        &["call", "sip:a@b", "--listen", "here"],
+    ] {
+        let ended = Program::start(words).end();
+        assert_eq!(ended.code, Some(2), "{words:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("error: "), "{words:?}: {}", ended.stderr);
+        assert!(ended.events.is_empty());
+    }
+}
