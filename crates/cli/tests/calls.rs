@@ -4,7 +4,7 @@ mod support;
 
 use offhook_testkit::audio::{dominant_tone, rms};
 use std::time::Duration;
-use support::{Folder, Program, recorded};
+use support::{Ended, Folder, Program, recorded};
 
 /// The middle of a recording: without the time before the other side speaks.
 #[track_caller]
@@ -84,6 +84,11 @@ fn both_sides_hear_each_other_and_tell_the_documented_story() {
             "did_end"
         ]
     );
+    check_fields(&alice, &bob, &address.to_string());
+}
+
+/// The fields of the events of a call of two seconds over G.722.
+fn check_fields(alice: &Ended, bob: &Ended, address: &str) {
     let times: Vec<_> = alice
         .events
         .iter()
@@ -274,7 +279,7 @@ fn a_trace_shows_every_message_of_a_call_to_the_last() {
     assert_eq!(alice.code, Some(0), "{}", alice.stderr);
     let starts: Vec<_> = alice
         .stderr
-        .split("\n")
+        .split('\n')
         .filter(|line| line.starts_with("SIP/2.0 ") || line.trim_end().ends_with(" SIP/2.0"))
         .filter_map(|line| line.split(' ').next().zip(line.split(' ').nth(1)))
         .map(|(first, second)| if first == "SIP/2.0" { second } else { first })
