@@ -65,13 +65,14 @@ fn check_manifest(layer: &str, path: &str, text: &str) -> Vec<Finding> {
         Err(error) => return vec![Finding::new(path, 0, error.to_string())],
     };
     let mut findings = Vec::new();
-    for (section, may_use_testkit) in [
+    for (section, is_for_tests) in [
         ("dependencies", false),
         ("build-dependencies", false),
         ("dev-dependencies", true),
     ] {
         for target in reached(&manifest, section) {
-            let fine = allowed.contains(&target.as_str()) || (may_use_testkit && target == "testkit");
+            let fine = allowed.contains(&target.as_str())
+                || (is_for_tests && (target == "testkit" || stands_on(layer, &target)));
             if !fine {
                 findings.push(Finding::new(
                     path,
@@ -82,6 +83,16 @@ fn check_manifest(layer: &str, path: &str, text: &str) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether a crate reaches another over any number of arrows: its tests may then play the peer with it.
+fn stands_on(layer: &str, target: &str) -> bool {
+    let arrows = ARROWS.iter().find(|(from, _)| *from == layer);
+    arrows.is_some_and(|(_, below)| {
+        below
+            .iter()
+            .any(|next| *next == target || stands_on(next, target))
+    })
 }
 
 /// The folders of our own crates that a section names, under `[target.*]` as well.
@@ -132,6 +143,22 @@ mod tests {
         assert_eq!(
             (found[0].line, found[0].file.as_str()),
             (3, "crates/sip-core/Cargo.toml")
+        );
+    }
+
+    #[test]
+    fn tests_may_use_whatever_their_crate_stands_on_and_nothing_above() {
+        assert_eq!(
+            findings("cli", "[dev-dependencies]\noffhook-sip-core.workspace = true"),
+            []
+        );
+        assert_eq!(
+            findings("cli", "[dependencies]\noffhook-sip-core.workspace = true").len(),
+            1
+        );
+        assert_eq!(
+            findings("sip-core", "[dev-dependencies]\noffhook.workspace = true").len(),
+            1
         );
     }
 
