@@ -1,0 +1,188 @@
+//! Whole calls on the loopback, by the facade alone: what is heard, and what is said when there is nothing to hear.
+
+use offhook::{
+    Application, ApplicationEvent, Attachment, AudioCodec, AudioStream, MemoryStorage, Originator,
+    PlayerOptions, Recording, Session, SessionEvent, StatusCode, WaveFile, WavePlayer, WaveRecorder,
+};
+use offhook_testkit::audio::{Thresholds, compare, tune};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::time::{sleep, timeout};
+
+const RATE: u32 = 8000;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+#[tokio::test]
+async fn both_sides_hear_what_the_other_plays() {
+    let folder = scratch("both_sides");
+    let melody = tune(RATE, 5.0);
+    let (by_caller, by_agent) = melody.split_at(melody.len() / 2);
+    let (agent, caller) = two_applications().await;
+    let (offer, caller_heard) = stream(by_caller, &folder.join("caller.wav"));
+    let (answer, agent_heard) = stream(by_agent, &folder.join("agent.wav"));
+
+    let mut outgoing = call(&caller, &agent, offer).await;
+    let mut incoming = next_call(&agent).await;
+    incoming.accept([answer]).await.unwrap();
+    until_started(&mut outgoing).await;
+    sleep(Duration::from_secs(3)).await;
+    outgoing.end().await.unwrap();
+    assert_eq!(until_ended(&mut outgoing).await, Originator::Local);
+    assert_eq!(until_ended(&mut incoming).await, Originator::Remote);
+    agent.stop().await;
+    caller.stop().await;
+
+    for (what, played, recording) in [
+        ("agent", by_caller, agent_heard),
+        ("caller", by_agent, caller_heard),
+    ] {
+        let path = recording.path().to_owned();
+        recording.finish().unwrap();
+        let heard = WaveFile::load(path, RATE).unwrap();
+        let quality = compare(played, heard.samples(), RATE);
+        // The source is not companded here, and the machine may be busy: the demo asks for more.
+        let thresholds = Thresholds {
+            segmental_snr: 10.0,
+            ..Thresholds::default()
+        };
+        assert_eq!(quality.check(&thresholds), Ok(()), "the {what} heard {quality}");
+        assert!(
+            quality.compared > Duration::from_millis(2400),
+            "the {what} heard {quality}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_call_to_a_port_where_nobody_listens_can_be_given_up_at_once() {
+    // Bound and closed again: nobody listens there now.
+    let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let caller = application().await;
+    let uri = format!("sip:nobody@{free}").parse().unwrap();
+    let mut session = caller
+        .call(uri, [AudioStream::offer().without_device()])
+        .await
+        .unwrap();
+    let begin = Instant::now();
+    session.end().await.unwrap();
+    let (code, reason) = until_failed(&mut session).await;
+    println!("given up after {:?}: {code} {reason}", begin.elapsed());
+    assert_eq!(code, 487, "{reason}");
+    caller.stop().await;
+}
+
+#[tokio::test]
+async fn a_refused_call_fails_with_the_code_of_the_other_side() {
+    let (agent, caller) = two_applications().await;
+    let mut outgoing = call(&caller, &agent, AudioStream::offer().without_device()).await;
+    let mut incoming = next_call(&agent).await;
+    incoming.reject(StatusCode::BUSY_HERE).await.unwrap();
+    assert_eq!(until_failed(&mut outgoing).await.0, 486);
+    assert_eq!(until_failed(&mut incoming).await.0, 486);
+    agent.stop().await;
+    caller.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_while_it_rings_stops_ringing() {
+    let (agent, caller) = two_applications().await;
+    let mut outgoing = call(&caller, &agent, AudioStream::offer().without_device()).await;
+    let mut incoming = next_call(&agent).await;
+    incoming.send_ring_indication().await.unwrap();
+    until(&mut outgoing, |event| {
+        matches!(event, SessionEvent::GotRingIndication).then_some(())
+    })
+    .await;
+    outgoing.end().await.unwrap();
+    assert_eq!(until_failed(&mut outgoing).await.0, 487);
+    assert_eq!(until_failed(&mut incoming).await.0, 487);
+    agent.stop().await;
+    caller.stop().await;
+}
+
+async fn application() -> Application {
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let builder = Application::builder(MemoryStorage::new()).listen(loopback);
+    builder.sample_rate(RATE).start().await.unwrap()
+}
+
+async fn two_applications() -> (Application, Application) {
+    (application().await, application().await)
+}
+
+async fn call(caller: &Application, agent: &Application, stream: AudioStream) -> Session {
+    let uri = format!("sip:agent@{}", agent.local_addr()).parse().unwrap();
+    caller.call(uri, [stream]).await.unwrap()
+}
+
+async fn next_call(agent: &Application) -> Session {
+    match timeout(PATIENCE, agent.next_event()).await.unwrap() {
+        Some(ApplicationEvent::Incoming(session)) => session,
+        _ => panic!("no call came in"),
+    }
+}
+
+/// A PCMU stream that plays samples, after a moment for the other side's jitter buffer, and records.
+fn stream(played: &[i16], heard: &Path) -> (AudioStream, Recording) {
+    let options = PlayerOptions {
+        initial_play: false,
+        pause_time: Duration::from_millis(200),
+        ..PlayerOptions::default()
+    };
+    let mut player = WavePlayer::new(WaveFile::from_samples(RATE, played), options);
+    player.start();
+    let (recorder, recording) = WaveRecorder::start(heard, RATE).unwrap();
+    let stream = AudioStream::offer()
+        .with_codecs(&[AudioCodec::Pcmu])
+        .with_port(Attachment::Talks, player)
+        .with_port(Attachment::Listens, recorder);
+    (stream, recording)
+}
+
+async fn until_started(session: &mut Session) {
+    until(session, |event| {
+        matches!(event, SessionEvent::DidStart { .. }).then_some(())
+    })
+    .await;
+}
+
+async fn until_ended(session: &mut Session) -> Originator {
+    until(session, |event| match event {
+        SessionEvent::DidEnd { originator, .. } => Some(originator),
+        _ => None,
+    })
+    .await
+}
+
+async fn until_failed(session: &mut Session) -> (u16, String) {
+    until(session, |event| match event {
+        SessionEvent::DidFail { code, reason, .. } => Some((code, reason)),
+        _ => None,
+    })
+    .await
+}
+
+/// Passes events over until one of them is what is waited for.
+async fn until<T>(session: &mut Session, wanted: impl Fn(SessionEvent) -> Option<T>) -> T {
+    let search = async {
+        loop {
+            let event = session.next_event().await.expect("the session is over");
+            if let Some(found) = wanted(event) {
+                return found;
+            }
+        }
+    };
+    timeout(PATIENCE, search)
+        .await
+        .expect("the event did not come in time")
+}
+
+fn scratch(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
