@@ -57,7 +57,7 @@ async fn both_sides_hear_what_the_other_plays() {
 }
 
 #[tokio::test]
-async fn a_call_to_a_port_where_nobody_listens_can_be_given_up_at_once() {
+async fn a_call_to_a_port_where_nobody_listens_can_be_given_up_within_seconds() {
     // Bound and closed again: nobody listens there now.
     let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
@@ -72,7 +72,11 @@ async fn a_call_to_a_port_where_nobody_listens_can_be_given_up_at_once() {
     let begin = Instant::now();
     session.end().await.unwrap();
     let (code, reason) = until_failed(&mut session).await;
-    println!("given up after {:?}: {code} {reason}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(6),
+        "given up after {:?}",
+        begin.elapsed()
+    );
     assert_eq!(code, 487, "{reason}");
     caller.stop().await;
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Silence before the sound. A receiver drops the first packet of a source that has not proved itself (RFC 3550 A.1) and
 /// fills its jitter buffer; whoever speaks at once is not heard at once.
-pub(crate) const LEAD: Duration = Duration::from_millis(200);
+pub(crate) const LEAD: Duration = Duration::from_millis(400);
 
 /// Below this a file is silent, and nothing can be measured with it.
 const AUDIBLE_DBFS: f64 = -55.0;

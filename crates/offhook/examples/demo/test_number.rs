@@ -4,8 +4,8 @@ use crate::judge::Fault;
 use crate::sound::{self, Folder};
 use crate::{Outcome, call};
 use offhook::{
-    Application, ApplicationEvent, Attachment, AudioCodec, AudioStream, Recording, SessionEvent, SipUri,
-    WaveRecorder,
+    Application, ApplicationEvent, Attachment, AudioCodec, AudioStream, JitterConfig, Recording,
+    SessionEvent, SipUri, WaveRecorder,
 };
 use std::path::PathBuf;
 use std::time::Duration;
@@ -70,9 +70,21 @@ pub(crate) fn stream(
     let (recorder, recording) = WaveRecorder::start(heard, rate)?;
     let stream = AudioStream::offer()
         .with_codecs(&[codec])
+        .with_jitter(patient())
         .with_port(Attachment::Talks, sound::player(played, rate)?)
         .with_port(Attachment::Listens, recorder);
     Ok((stream, recording))
+}
+
+/// Nobody waits for an answer here, and the machine may be compiling: a media thread that comes late, up to the 100 ms
+/// that it makes up for, shall not be heard.
+fn patient() -> JitterConfig {
+    let delay = Duration::from_millis(120);
+    JitterConfig {
+        min_delay: delay,
+        initial_delay: delay,
+        ..JitterConfig::default()
+    }
 }
 
 async fn serve(app: &Application, stream: AudioStream) -> Outcome<()> {

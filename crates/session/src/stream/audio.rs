@@ -7,6 +7,7 @@ use offhook_audio_mixer::AudioPort;
 use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 use offhook_rtp_media::dtmf::Digit;
+use offhook_rtp_media::jitter::JitterConfig;
 use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
 use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +29,7 @@ pub struct AudioStream {
     /// Set by the application, else by the settings of the session's owner.
     codecs: Option<Vec<AudioCodec>>,
     rtp_timeout: Option<Duration>,
+    jitter: JitterConfig,
     use_device: bool,
     waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
     ports: u32,
@@ -52,6 +54,7 @@ impl AudioStream {
         Self {
             codecs: None,
             rtp_timeout: None,
+            jitter: JitterConfig::default(),
             use_device: true,
             waiting: Vec::new(),
             ports: 0,
@@ -92,6 +95,14 @@ impl AudioStream {
     #[must_use]
     pub fn with_rtp_timeout(mut self, timeout: Duration) -> Self {
         self.rtp_timeout = Some(timeout);
+        self
+    }
+
+    /// The same stream with other bounds of the delay that smoothes arrivals: longer ones for a recorder that nobody waits
+    /// for, or for a machine whose threads are late. Default: what a conversation needs.
+    #[must_use]
+    pub fn with_jitter(mut self, bounds: JitterConfig) -> Self {
+        self.jitter = bounds;
         self
     }
 
@@ -218,6 +229,7 @@ impl AudioStream {
         config.dtmf_payload_type = events.map(|pair| pair.remote.payload_type);
         config.direction = flow(direction);
         config.rtcp_mux = both_mux;
+        config.jitter = self.jitter;
         if let Some(timeout) = self.rtp_timeout {
             config.rtp_timeout = timeout;
         }
