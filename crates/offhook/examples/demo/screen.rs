@@ -36,8 +36,8 @@ impl Screen {
     pub(crate) fn live(&mut self, what: &str, text: &str) {
         let line = self.timed(what, text);
         if self.is_terminal {
-            // To the first column, and erase the line.
-            print(&format!("\r\x1b[2K{line}"));
+            // To the first column, erase the line, and cut what is too long for the terminal instead of wrapping it.
+            print(&format!("\r\x1b[2K\x1b[?7l{line}\x1b[?7h"));
             self.is_open = true;
         } else {
             print(&format!("{line}\n"));
