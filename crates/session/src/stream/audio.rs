@@ -294,7 +294,7 @@ impl MediaStream for AudioStream {
         let pairs = answer_formats(&theirs, &self.supported(), Preference::Offerer);
         let codec = pairs
             .iter()
-            .find(|pair| !pair.local.is_auxiliary())
+            .find(|pair| codec_of(&pair.remote).is_some())
             .ok_or_else(|| self.nothing_in_common(&theirs))?
             .local
             .clone();
@@ -408,7 +408,9 @@ impl MediaStream for AudioStream {
 }
 
 fn codec_of(format: &RtpFormat) -> Option<AudioCodec> {
-    AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, format.channels)
+    // Opus has two channels whatever a peer writes, as `RtpFormat::same_encoding` takes it.
+    let channels = if format.is("opus") { 2 } else { format.channels };
+    AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, channels)
 }
 
 /// The same word in the language of RTP.

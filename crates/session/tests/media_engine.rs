@@ -1,0 +1,256 @@
+//! The media engine by its commands: what runs, what comes back, what a tick costs.
+
+use offhook_audio_mixer::{AudioPort, Produced, Role, Tick};
+use offhook_rtp_media::AudioConfig;
+use offhook_rtp_media::codec::AudioCodec;
+use offhook_sansio::{Entropy, WallClock};
+use offhook_session::media::{
+    Attachment, Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent, PortId, StreamId,
+};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+const TICK: Duration = Duration::from_millis(20);
+
+struct Bench {
+    engine: MediaEngine,
+    now: Instant,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let now = Instant::now();
+        let clock = WallClock::new(now, Duration::from_hours(500_000));
+        let config = MediaConfig {
+            sample_rate: 16_000,
+            ..MediaConfig::default()
+        };
+        let engine =
+            MediaEngine::new(config, now, clock, Entropy::from_number(1)).expect("a rate that mixes");
+        Self { engine, now }
+    }
+
+    fn start(&mut self, stream: u32, codec: AudioCodec) {
+        let config = Box::new(AudioConfig::new(codec, remote(stream)));
+        self.order(MediaCommand::StartAudio {
+            stream: StreamId(stream),
+            config,
+        });
+    }
+
+    fn attach(&mut self, stream: u32, port: u32, audio: impl AudioPort + 'static) {
+        self.order(MediaCommand::Attach {
+            stream: StreamId(stream),
+            port: PortId(port),
+            attachment: Attachment::TalksAndListens,
+            audio: Box::new(audio),
+        });
+    }
+
+    fn order(&mut self, command: MediaCommand) {
+        self.engine.handle_command(self.now, command);
+    }
+
+    fn stop(&mut self, stream: u32) {
+        self.order(MediaCommand::Stop {
+            stream: StreamId(stream),
+        });
+    }
+
+    /// Lets ticks pass; gives the payload types of the RTP packets and counts them.
+    fn ticks(&mut self, count: u32) -> Vec<u8> {
+        let mut types = Vec::new();
+        for _ in 0..count {
+            self.now += TICK;
+            self.engine.handle_timeout(self.now);
+            self.engine.drain_transmits(|packet| {
+                if packet.component == Component::Rtp {
+                    types.push(packet.bytes[1] & 0x7f);
+                }
+            });
+        }
+        types
+    }
+
+    fn events(&mut self) -> Vec<String> {
+        let mut events = Vec::new();
+        while let Some(event) = self.engine.poll_event() {
+            if !matches!(event, MediaEvent::Statistics { .. }) {
+                events.push(format!("{event:?}"));
+            }
+        }
+        events
+    }
+}
+
+fn remote(stream: u32) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4000 + stream as u16 * 2))
+}
+
+/// Hums, and counts the ticks at which it hears.
+#[derive(Default)]
+struct Hum {
+    heard: Arc<AtomicU64>,
+}
+
+impl AudioPort for Hum {
+    fn sample_rate(&self) -> u32 {
+        16_000
+    }
+    fn role(&self) -> Role {
+        Role::BOTH
+    }
+    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+        frame
+            .iter_mut()
+            .enumerate()
+            .for_each(|(n, sample)| *sample = (n as i16 % 40) * 100);
+        Produced::Audio
+    }
+    fn consume(&mut self, _: &Tick, _: &[i16]) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_stream_sends_from_its_start_to_its_stop_and_gives_everything_back() {
+    let mut bench = Bench::new();
+    bench.start(3, AudioCodec::Pcmu);
+    bench.attach(3, 1, Hum::default());
+    assert!(bench.ticks(10).len() >= 9);
+    bench.stop(3);
+    assert_eq!(bench.events(), ["Detached(StreamId(3), PortId(1))"]);
+    bench.ticks(1);
+    assert_eq!(bench.events(), ["Stopped(StreamId(3))"]);
+    assert_eq!(bench.ticks(10), [0; 0]);
+}
+
+#[test]
+fn a_stop_without_a_start_gives_the_sockets_back_and_later_commands_find_nothing() {
+    let mut bench = Bench::new();
+    bench.stop(5);
+    assert_eq!(bench.events(), ["Stopped(StreamId(5))"]);
+    bench.order(MediaCommand::UpdateAudio {
+        stream: StreamId(5),
+        config: Box::new(AudioConfig::new(AudioCodec::Pcmu, remote(5))),
+    });
+    bench.order(MediaCommand::SendDtmf {
+        stream: StreamId(5),
+        digit: '1'.try_into().expect("a digit"),
+    });
+    assert_eq!(bench.events(), [""; 0]);
+    assert_eq!(bench.ticks(5), [0; 0]);
+}
+
+#[test]
+fn a_port_for_a_stream_that_is_not_there_comes_back() {
+    let mut bench = Bench::new();
+    bench.attach(9, 4, Hum::default());
+    assert_eq!(bench.events(), ["Detached(StreamId(9), PortId(4))"]);
+}
+
+#[test]
+fn a_port_is_detached_from_its_own_stream_only() {
+    let mut bench = Bench::new();
+    let (first, second) = (Hum::default(), Hum::default());
+    let (heard_first, heard_second) = (first.heard.clone(), second.heard.clone());
+    for (stream, hum) in [(0, first), (1, second)] {
+        bench.start(stream, AudioCodec::Pcmu);
+        bench.attach(stream, 1, hum);
+    }
+    bench.ticks(5);
+    bench.order(MediaCommand::Detach {
+        stream: StreamId(0),
+        port: PortId(1),
+    });
+    assert_eq!(bench.events(), ["Detached(StreamId(0), PortId(1))"]);
+    let before = (
+        heard_first.load(Ordering::Relaxed),
+        heard_second.load(Ordering::Relaxed),
+    );
+    bench.ticks(5);
+    let after = (
+        heard_first.load(Ordering::Relaxed),
+        heard_second.load(Ordering::Relaxed),
+    );
+    assert_eq!((after.0 - before.0, after.1 - before.1), (0, 5));
+}
+
+#[test]
+fn an_update_changes_the_codec_under_a_running_port() {
+    let mut bench = Bench::new();
+    bench.start(0, AudioCodec::Pcmu);
+    bench.attach(0, 1, Hum::default());
+    let before = bench.ticks(10);
+    assert!(before.iter().all(|kind| *kind == 0), "{before:?}");
+    bench.order(MediaCommand::UpdateAudio {
+        stream: StreamId(0),
+        config: Box::new(AudioConfig::new(AudioCodec::G722, remote(0))),
+    });
+    let after = bench.ticks(10);
+    assert!(
+        after.len() >= 9 && after.iter().all(|kind| *kind == 9),
+        "{after:?}"
+    );
+    assert_eq!(bench.events(), [""; 0]);
+}
+
+#[test]
+fn a_clock_that_comes_late_skips_what_is_too_old_and_counts_it() {
+    let mut bench = Bench::new();
+    bench.start(0, AudioCodec::Pcmu);
+    bench.ticks(10);
+    assert_eq!(bench.engine.skipped_ticks(), 0);
+    bench.now += Duration::from_secs(10);
+    let burst = bench.ticks(1).len();
+    assert!(burst <= 7, "{burst} packets at once");
+    let skipped = bench.engine.skipped_ticks();
+    assert!((490..=500).contains(&skipped), "{skipped} of 500");
+    assert_eq!(bench.ticks(10).len(), 10, "and then the clock is even again");
+}
+
+#[test]
+fn two_running_calls_allocate_nothing_per_tick() {
+    let mut bench = Bench::new();
+    for (stream, codec) in [(0, AudioCodec::Pcmu), (1, AudioCodec::G722)] {
+        bench.start(stream, codec);
+        bench.attach(stream, 1, Hum::default());
+    }
+    let mut copies = vec![([0_u8; 1500], 0, StreamId(0), Component::Rtp); 16];
+    let mut tick = |bench: &mut Bench| {
+        bench.now += TICK;
+        bench.engine.handle_timeout(bench.now);
+        let mut count = 0;
+        bench.engine.drain_transmits(|packet| {
+            let (bytes, length, stream, component) = &mut copies[count];
+            bytes[..packet.bytes.len()].copy_from_slice(packet.bytes);
+            (*length, *stream, *component) = (packet.bytes.len(), packet.stream, packet.component);
+            count += 1;
+        });
+        // Each stream hears what the other side of it would say: itself, under another name.
+        for (bytes, length, stream, component) in &mut copies[..count] {
+            let mut from = remote(stream.0);
+            if *component == Component::Rtcp {
+                from.set_port(from.port() + 1);
+            }
+            bytes[8] ^= 0x55;
+            bench
+                .engine
+                .handle_datagram(bench.now, *stream, *component, from, &mut bytes[..*length]);
+        }
+    };
+    for _ in 0..100 {
+        tick(&mut bench);
+    }
+    while bench.engine.poll_event().is_some() {}
+    // Forty ticks hold no report to the application (one a second, and its figures are boxed).
+    bench.ticks(0);
+    let counted = allocation_counter::measure(|| {
+        for _ in 0..40 {
+            tick(&mut bench);
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+}

@@ -1,0 +1,264 @@
+//! One end-point against a script that writes SIP by hand: whatever a peer may say, it can be said here.
+
+#![allow(dead_code, reason = "each test file uses its own part of this one")]
+
+use bytes::Bytes;
+use offhook_account::Account;
+use offhook_rtp_media::AudioConfig;
+use offhook_sansio::{Entropy, Path, Received, Transport};
+use offhook_session::media::{LocalMedia, MediaCommand, MediaPlane, OpenError, StreamId};
+use offhook_session::{
+    AudioStream, Connect, ManagerEvent, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
+};
+use offhook_sip_core::{
+    Endpoint, EndpointConfig, HeaderName, Message, NameAddr, ParseOptions, Request, Response, Route, SipUri,
+    StatusCode,
+};
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// Media commands as they were sent, for the tests to look at.
+type Commands = Arc<Mutex<Vec<MediaCommand>>>;
+
+struct Plane {
+    commands: Commands,
+    opened: u32,
+}
+
+impl MediaPlane for Plane {
+    fn local_ip(&mut self, _peer: IpAddr) -> Result<IpAddr, OpenError> {
+        Ok(IpAddr::from([10, 0, 0, 1]))
+    }
+
+    fn open(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError> {
+        let stream = StreamId(self.opened);
+        let port = 40_000 + self.opened as u16 * 2;
+        self.opened += 1;
+        Ok(LocalMedia {
+            stream,
+            rtp: SocketAddr::new(local, port),
+            rtcp: SocketAddr::new(local, port + 1),
+        })
+    }
+
+    fn send(&mut self, command: MediaCommand) {
+        self.commands.lock().unwrap().push(command);
+    }
+}
+
+/// The end-point and what it did.
+pub(crate) struct Script {
+    pub(crate) manager: SessionManager,
+    pub(crate) now: Instant,
+    pub(crate) events: Vec<(SessionId, SessionEvent)>,
+    pub(crate) sent: Vec<Message>,
+    commands: Commands,
+    cseq: u32,
+    to_tag: String,
+}
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        let mut entropy = Entropy::from_number(7);
+        let mut endpoint = Endpoint::new(EndpointConfig::default(), entropy.fork());
+        endpoint.add_local(Transport::Udp, here());
+        let commands = Commands::default();
+        let plane = Box::new(Plane {
+            commands: commands.clone(),
+            opened: 0,
+        });
+        Self {
+            manager: SessionManager::new(endpoint, plane, SessionConfig::default(), entropy),
+            now: Instant::now(),
+            events: Vec::new(),
+            sent: Vec::new(),
+            commands,
+            cseq: 0,
+            to_tag: String::new(),
+        }
+    }
+
+    /// The peer calls.
+    pub(crate) fn invite(&mut self, sdp: Option<&str>) -> SessionId {
+        self.request("INVITE", sdp);
+        self.events.last().expect("a session").0
+    }
+
+    /// The peer calls, and is accepted with this stream.
+    pub(crate) fn accepted(&mut self, sdp: &str, stream: AudioStream) -> SessionId {
+        let id = self.invite(Some(sdp));
+        self.accept(id, stream).expect("acceptable");
+        self.ack(None);
+        assert_eq!(self.state(id), Some(SessionState::Connected));
+        id
+    }
+
+    pub(crate) fn accept(&mut self, id: SessionId, stream: AudioStream) -> Result<(), String> {
+        let accepted = self.manager.accept(self.now, id, vec![Box::new(stream)]);
+        self.drain();
+        accepted.map_err(|error| error.to_string())
+    }
+
+    /// We call.
+    pub(crate) fn call(&mut self, stream: AudioStream) -> SessionId {
+        let uri: SipUri = "sip:bob@10.0.0.2".parse().unwrap();
+        let connect = Connect {
+            account: &Account::local("alice").unwrap(),
+            to: NameAddr::new(uri.into()),
+            routes: vec![Route::new(Transport::Udp, there())],
+            streams: vec![Box::new(stream)],
+        };
+        let id = self.manager.connect(self.now, connect).expect("called");
+        self.drain();
+        id
+    }
+
+    /// The peer sends a request inside or outside the dialog.
+    pub(crate) fn request(&mut self, method: &str, sdp: Option<&str>) {
+        if method != "ACK" {
+            self.cseq += 1;
+        }
+        let (cseq, tag) = (self.cseq, &self.to_tag);
+        let mut text = format!(
+            "{method} sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{method}{cseq}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=peer\r\nTo: <sip:alice@10.0.0.1>{tag}\r\n\
+             Call-ID: script\r\nCSeq: {cseq} {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n"
+        );
+        if sdp.is_some() {
+            text.push_str("Content-Type: application/sdp\r\n");
+        }
+        let body = sdp.unwrap_or_default();
+        let _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
+        self.receive(text.into());
+    }
+
+    pub(crate) fn ack(&mut self, sdp: Option<&str>) {
+        self.request("ACK", sdp);
+    }
+
+    /// The peer answers our last request of that method.
+    pub(crate) fn respond(&mut self, method: &str, code: u16, sdp: Option<&str>) {
+        let request = self.last_request(method).clone();
+        let status = StatusCode::new(code).expect("a status");
+        let mut response = Response::for_request(&request, status).with_to_tag("peer");
+        response
+            .headers_mut()
+            .push(HeaderName::Contact, "<sip:bob@10.0.0.2:5060>");
+        if let Some(sdp) = sdp {
+            response.set_body("application/sdp", sdp.to_owned());
+        }
+        self.receive(response.to_bytes());
+    }
+
+    /// Bytes of the peer, whatever they are.
+    pub(crate) fn receive(&mut self, bytes: Bytes) {
+        let path = Path::new(Transport::Udp, here(), there());
+        self.manager.handle_received(self.now, Received { path, bytes });
+        self.drain();
+    }
+
+    pub(crate) fn run_for(&mut self, time: Duration) {
+        let end = self.now + time;
+        while let Some(next) = self.manager.poll_timeout().filter(|next| *next <= end) {
+            self.now = next.max(self.now);
+            self.manager.handle_timeout(self.now);
+            self.drain();
+        }
+        self.now = end;
+    }
+
+    pub(crate) fn drain(&mut self) {
+        while let Some(transmit) = self.manager.poll_transmit() {
+            let message = Message::parse(transmit.bytes, &ParseOptions::default()).expect("we send SIP");
+            if let Some(response) = message.as_response()
+                && let Some((_, tag)) = response
+                    .headers()
+                    .get_str(HeaderName::To)
+                    .unwrap()
+                    .split_once(";tag=")
+            {
+                self.to_tag = format!(";tag={tag}");
+            }
+            self.sent.push(message);
+        }
+        while let Some(event) = self.manager.poll_event() {
+            if let ManagerEvent::Session { id, event } = event {
+                self.events.push((id, event.event));
+            }
+        }
+    }
+
+    /// The session's state, while it is not over.
+    pub(crate) fn state(&self, id: SessionId) -> Option<SessionState> {
+        self.manager.session(id).map(offhook_session::Session::state)
+    }
+
+    pub(crate) fn last_request(&self, method: &str) -> &Request {
+        let mut requests = self.sent.iter().rev().filter_map(Message::as_request);
+        requests
+            .find(|request| request.method().as_str() == method)
+            .unwrap_or_else(|| panic!("no {method} was sent"))
+    }
+
+    pub(crate) fn count(&self, method: &str) -> usize {
+        let requests = self.sent.iter().filter_map(Message::as_request);
+        requests
+            .filter(|request| request.method().as_str() == method)
+            .count()
+    }
+
+    /// The status and the body of our last final response to an INVITE.
+    pub(crate) fn last_response(&self) -> (u16, String) {
+        let mut responses = self.sent.iter().rev().filter_map(Message::as_response);
+        let response = responses.next().expect("a response");
+        let body = String::from_utf8(response.body().to_vec()).expect("SDP is text");
+        (response.status().as_u16(), body)
+    }
+
+    pub(crate) fn last_event(&self) -> &SessionEvent {
+        &self.events.last().expect("something has happened").1
+    }
+
+    /// What the stream was started with, or updated to, last.
+    pub(crate) fn config(&self) -> AudioConfig {
+        let commands = self.commands.lock().unwrap();
+        let configs = commands.iter().rev().filter_map(|command| match command {
+            MediaCommand::StartAudio { config, .. } | MediaCommand::UpdateAudio { config, .. } => {
+                Some(&**config)
+            }
+            _ => None,
+        });
+        configs.into_iter().next().expect("a stream runs").clone()
+    }
+
+    /// The names of the media commands so far.
+    pub(crate) fn media(&self) -> Vec<String> {
+        let commands = self.commands.lock().unwrap();
+        let name = |command: &MediaCommand| {
+            let text = format!("{command:?}");
+            text.split('(').next().unwrap_or_default().to_owned()
+        };
+        commands.iter().map(name).collect()
+    }
+}
+
+/// A description of the peer with these lines for media.
+pub(crate) fn sdp(media: &str) -> String {
+    let media = media.replace('\n', "\r\n");
+    format!("v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n{media}\r\n")
+}
+
+/// The same after a change: the peer counts its versions (RFC 3264 §8).
+pub(crate) fn version(number: u32, media: &str) -> String {
+    sdp(media).replace("o=- 1 1 ", &format!("o=- 1 {number} "))
+}
+
+fn here() -> SocketAddr {
+    "10.0.0.1:5060".parse().unwrap()
+}
+
+fn there() -> SocketAddr {
+    "10.0.0.2:5060".parse().unwrap()
+}
