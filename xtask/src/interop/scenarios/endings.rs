@@ -27,6 +27,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: they_end_our_call,
     },
     Scenario {
+        name: "they_end_a_plain_call",
+        shows: "`offhook call URI` as a user types it, without --listen: baresip's BYE finds us",
+        traffic: Traffic::Media,
+        play: they_end_a_plain_call,
+    },
+    Scenario {
         name: "interrupt_ends_a_call",
         shows: "SIGINT while a call is up: BYE, exit code 0, and a whole recording",
         traffic: Traffic::Media,
@@ -75,6 +81,22 @@ fn they_end_our_call(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let end = us.event(stage, "did_end")?;
     same("originator of the end", &end["originator"], &"remote".into())?;
     us.leaves_with(stage, 0)
+}
+
+fn they_end_a_plain_call(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let manners = Manners::playing(Codec::Pcmu, THEIRS);
+    let mut baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
+    let call = CommandLine::new(&["call", baresip.uri()]);
+    let mut us = speaking(stage, call)?.start(stage, "offhook")?;
+    us.event(stage, "did_start")?;
+    baresip.event(stage, "CALL_ESTABLISHED")?;
+    sleep(MOMENT);
+    baresip.command(stage, "hangup", "")?;
+    let end = us.event(stage, "did_end")?;
+    same("originator of the end", &end["originator"], &"remote".into())?;
+    us.leaves_with(stage, 0)?;
+    wave::check_recording(&stage.file("heard.wav"), THEIRS, OURS, HEARD_SECONDS)?;
+    wave::check_recording(&baresip.heard()?, OURS, THEIRS, HEARD_SECONDS)
 }
 
 fn interrupt(stage: &Stage<'_>) -> Result<(), Disagreement> {

@@ -52,6 +52,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: we_are_busy_talking,
     },
     Scenario {
+        name: "we_lack_their_codec",
+        shows: "baresip offers PCMA alone, we have PCMU alone: it hears 488",
+        traffic: Traffic::Offer,
+        play: we_lack_their_codec,
+    },
+    Scenario {
+        name: "they_lack_our_codec",
+        shows: "we offer PCMU alone, baresip has PCMA alone: exit code 20, no recording left",
+        traffic: Traffic::Offer,
+        play: they_lack_our_codec,
+    },
+    Scenario {
         name: "we_cancel",
         shows: "SIGINT while baresip rings: CANCEL, 487, exit code 22",
         traffic: Traffic::Offer,
@@ -206,6 +218,29 @@ fn we_do_not_answer(stage: &Stage<'_>) -> Result<(), Disagreement> {
     baresip.call_closed(stage, "480 ")?;
     check_failure(stage, &mut us, "local", 480)?;
     leaves_nothing(stage, &mut us, 22)
+}
+
+fn we_lack_their_codec(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let answer = CommandLine::answer(stage, Seat::Second)
+        .with("--auto-answer")
+        .option("--codec", &Codec::Pcmu.name());
+    let mut us = recording(stage, answer).start(stage, "offhook")?;
+    us.event(stage, "listening")?;
+    let manners = Manners::playing(Codec::Pcma, THEIRS).answering(Answers::ByHand);
+    let mut baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
+    baresip.command(stage, "dial", &our_uri(stage))?;
+    baresip.call_closed(stage, "488 ")?;
+    check_failure(stage, &mut us, "local", 488)?;
+    leaves_nothing(stage, &mut us, 20)
+}
+
+fn they_lack_our_codec(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let manners = Manners::playing(Codec::Pcma, THEIRS);
+    let baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
+    let call = CommandLine::call(stage, Seat::Second, baresip.uri()).option("--codec", &Codec::Pcmu.name());
+    let mut us = recording(stage, call).start(stage, "offhook")?;
+    check_failure(stage, &mut us, "remote", 488)?;
+    leaves_nothing(stage, &mut us, 20)
 }
 
 /// We call a baresip, which rings.
