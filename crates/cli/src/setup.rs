@@ -145,6 +145,10 @@ pub(crate) fn failure(error: Error) -> Failure {
         Error::Start(StartError::Bind(_)) | Error::Command(CommandError::Session(SessionError::Open(_))) => {
             Code::Listen
         }
+        // What was proposed does not fit what we have: a decline, of ours.
+        Error::Command(CommandError::Session(SessionError::Stream(_) | SessionError::Negotiation(_))) => {
+            Code::Declined
+        }
         Error::Codec(_) => Code::Codec,
         _ => Code::Internal,
     };

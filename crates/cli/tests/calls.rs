@@ -301,5 +301,5 @@ fn codecs_that_do_not_meet_are_a_decline_and_both_are_told_why() {
         "{}",
         bob.stderr
     );
-    assert_ne!(bob.code, Some(0));
+    assert_eq!(bob.code, Some(20));
 }
