@@ -110,10 +110,10 @@ impl Desk<'_> {
 async fn decide(args: &AnswerArgs, stream: AudioStream, keys: &mut Keys) -> Result<Answer, Failure> {
     if let Some(seconds) = args.auto_answer {
         sleep(Duration::from_secs_f64(seconds)).await;
-        return Ok(Answer::Accept(stream));
+        return Ok(Answer::Accept(Box::new(stream)));
     }
     Ok(match keys.next().await.as_str() {
-        "" | "y" | "a" => Answer::Accept(stream),
+        "" | "y" | "a" => Answer::Accept(Box::new(stream)),
         _ => Answer::Reject(StatusCode::DECLINE),
     })
 }

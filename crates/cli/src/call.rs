@@ -84,7 +84,8 @@ pub(crate) struct Limits {
 
 /// What to do with a call that comes in.
 pub(crate) enum Answer {
-    Accept(AudioStream),
+    /// Boxed: it is a hundred times as large as the other.
+    Accept(Box<AudioStream>),
     Reject(StatusCode),
 }
 
@@ -129,7 +130,7 @@ pub(crate) async fn follow(
             how = &mut answer, if !answered && !hung_up => {
                 answered = true;
                 let done = match how? {
-                    Answer::Accept(stream) => session.accept([stream]).await,
+                    Answer::Accept(stream) => session.accept([*stream]).await,
                     Answer::Reject(code) => session.reject(code).await,
                 };
                 match done {
