@@ -1,36 +1,65 @@
 //! MSRP (RFC 4975): the protocol that carries session chat and files, free of I/O.
 //!
 //! Layers, each using only those before it: [`uri`] (URIs and paths) -> [`chunk`] (heads, header values, end-lines) ->
-//! [`framer`] (a stream to chunks, bodies in pieces as they arrive). Below is only `offhook-sansio`; nothing here knows
-//! SIP or SDP: paths come and go as text.
+//! [`framer`] (a stream to chunks, bodies in pieces as they arrive) -> [`session`] (messages in both directions,
+//! transactions, reports). Below is only `offhook-sansio`; nothing here knows SIP or SDP: paths come and go as text.
+//!
+//! Two sessions that talk without a network:
 //!
 //! ```
-//! use offhook_msrp::MsrpPath;
-//! use offhook_msrp::framer::{Frame, Framer};
+//! use bytes::Buf;
+//! use offhook_msrp::framer::Framer;
+//! use offhook_msrp::{MsrpSession, OutgoingMessage, SessionConfig, SessionEvent};
+//! use offhook_sansio::Entropy;
+//! use std::time::Instant;
 //!
-//! let mut framer = Framer::new(Default::default());
-//! framer.input().extend_from_slice(b"MSRP a786hjs2 SEND\r\nTo-Path: msrp://b.test:7777/iau39;tcp\r\n\
-//!     From-Path: msrp://a.test:7654/jshA7we;tcp\r\nMessage-ID: 87652491\r\nByte-Range: 1-3/3\r\n\
-//!     Content-Type: text/plain\r\n\r\nHi!\r\n-------a786hjs2$\r\n");
-//! while let Some(frame) = framer.next_frame()? {
-//!     match frame {
-//!         Frame::Head(head) => assert!(head.from_path()?.last().session_id() == Some("jshA7we")),
-//!         Frame::Body(body) => assert_eq!(body, "Hi!"),
-//!         Frame::End(flag) => println!("chunk ends: {flag:?}"),
+//! fn carry(now: Instant, from: &mut MsrpSession, to: &mut MsrpSession) {
+//!     while let Some(mut burst) = from.poll_transmit(now) {
+//!         let len = burst.remaining();
+//!         to.input().extend_from_slice(&burst.copy_to_bytes(len));
+//!         to.handle_input(now);
 //!     }
 //! }
+//!
+//! let now = Instant::now();
+//! let (a, b): (offhook_msrp::MsrpPath, offhook_msrp::MsrpPath) =
+//!     ("msrp://a.test:7654/jshA7we;tcp".parse()?, "msrp://b.test:7777/iau39;tcp".parse()?);
+//! let mut alice = MsrpSession::connected(now, SessionConfig::new(a.clone(), b.clone()), Entropy::from_number(1));
+//! let framer = Framer::new(Default::default());
+//! let mut bob = MsrpSession::accepted(now, SessionConfig::new(b, a), Entropy::from_number(2), framer, None);
+//!
+//! alice.send(OutgoingMessage::new("text/plain", "Hi!"))?;
+//! for _ in 0..3 {
+//!     carry(now, &mut alice, &mut bob);
+//!     carry(now, &mut bob, &mut alice);
+//! }
+//! let heard: Vec<_> = std::iter::from_fn(|| bob.poll_event()).collect();
+//! assert!(matches!(&heard[1], SessionEvent::Message(message) if message.body == "Hi!"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! | RFC | what | |
 //! |---|---|---|
+//! | 4975 §5.4 | one session on one connection, bound by the first SEND | yes; no sharing of a connection by several sessions |
 //! | 4975 §6 | URIs and their comparison | yes |
 //! | 4975 §7.1, §9 | heads, header fields, framing, end-lines | yes |
-//! | 4975 §5.3, §7 | sessions, transactions, reports | no |
-//! | 4976 | relays | no: their header fields are read |
+//! | 4975 §7.1.1 | chunks, interruption, fair queue, 30 s timer | yes |
+//! | 4975 §7.1.2-§7.1.4, §7.3.2 | reports | yes |
+//! | 4975 §7.2, §7.3, §10 | responses, requests, reassembly | yes |
+//! | 4975 §14.4 | TLS | no |
+//! | 4976 | relays | partly: paths through relays and their header fields; no AUTH, no relay |
+//! | 6135 | connection direction by `a=setup` | no: the owner says which end connects |
+//! | 6714 | matching by session id alone | yes ([`session::PathMatching`]) |
+//! | 7701 | NICKNAME | partly: read; answered 501 |
 
 pub mod chunk;
 pub mod framer;
+mod message;
+mod outbound;
+mod ranges;
+pub mod session;
+mod transaction;
 pub mod uri;
 
+pub use session::{MsrpSession, OutgoingMessage, SessionConfig, SessionEvent};
 pub use uri::{MsrpPath, MsrpUri, UriError};

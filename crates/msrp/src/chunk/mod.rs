@@ -16,6 +16,7 @@ pub(crate) use scan::{Scanned, Scanner};
 pub use value::{
     BadValue, ByteRange, Continuation, FailureReport, Method, ReportStatus, StatusCode, SuccessReport,
 };
+pub(crate) use write::check_value;
 pub use write::{BadField, HeadWriter, write_end_line};
 
 #[cfg(test)]

@@ -1,0 +1,567 @@
+//! Messages on their way out: a fair queue that cuts them into chunks (RFC 4975 §7.1.1).
+
+use crate::chunk::{
+    BadField, ByteRange, Continuation, FailureReport, HeadWriter, Method, SuccessReport, TransactionId,
+    TransactionIds, write_end_line,
+};
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memmem;
+use smallvec::SmallVec;
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::num::NonZeroU32;
+
+/// A message to send.
+#[derive(Clone, Debug)]
+pub struct OutgoingMessage {
+    pub(crate) content_type: String,
+    pub(crate) body: Body,
+    pub(crate) start: u64,
+    pub(crate) message_id: Option<String>,
+    pub(crate) success: SuccessReport,
+    pub(crate) failure: FailureReport,
+    pub(crate) fields: Vec<(String, String)>,
+}
+
+/// Where the bytes of a message come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Whole(Bytes),
+    Streamed { size: Option<u64> },
+}
+
+impl OutgoingMessage {
+    /// A message that is there in full.
+    pub fn new(content_type: impl Into<String>, body: impl Into<Bytes>) -> Self {
+        Self::with_body(content_type.into(), Body::Whole(body.into()))
+    }
+
+    /// A message whose bytes are supplied while it is sent, by `MsrpSession::supply`. `size` is all of it, when known.
+    pub fn streamed(content_type: impl Into<String>, size: Option<u64>) -> Self {
+        Self::with_body(content_type.into(), Body::Streamed { size })
+    }
+
+    fn with_body(content_type: String, body: Body) -> Self {
+        Self {
+            content_type,
+            body,
+            start: 0,
+            message_id: None,
+            success: SuccessReport::No,
+            failure: FailureReport::Yes,
+            fields: Vec::new(),
+        }
+    }
+
+    /// Leaves out what the receiver has already: sends from this byte on, counted from 0. Bytes of a streamed message
+    /// are supplied from there as well.
+    #[must_use]
+    pub fn starting_at(mut self, byte: u64) -> Self {
+        self.start = byte;
+        self
+    }
+
+    /// Uses this Message-ID, as for a message that is sent again on another session (RFC 4975 §5.4). Without it a new
+    /// one is made.
+    #[must_use]
+    pub fn with_message_id(mut self, id: impl Into<String>) -> Self {
+        self.message_id = Some(id.into());
+        self
+    }
+
+    /// Asks for reports of delivery. Off by default.
+    #[must_use]
+    pub fn with_success_report(mut self, wish: SuccessReport) -> Self {
+        self.success = wish;
+        self
+    }
+
+    /// Says which failures are to be told. All by default.
+    #[must_use]
+    pub fn with_failure_report(mut self, wish: FailureReport) -> Self {
+        self.failure = wish;
+        self
+    }
+
+    /// Adds a header field to each chunk, before Content-Type.
+    #[must_use]
+    pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.fields.push((name.into(), value.into()));
+        self
+    }
+}
+
+/// Bytes that belong in one write, so that an end-line leaves with the last bytes before it: read it as a [`Buf`].
+#[derive(Clone, Debug, Default)]
+pub struct Burst {
+    /// Heads and small bodies; a piece of a large body; its end-line.
+    parts: [Bytes; 3],
+}
+
+impl Buf for Burst {
+    fn remaining(&self) -> usize {
+        self.parts.iter().map(Bytes::len).sum()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.parts
+            .iter()
+            .find(|part| !part.is_empty())
+            .map_or(&[], |part| part)
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let parts = self.parts.iter().filter(|part| !part.is_empty());
+        slices
+            .iter_mut()
+            .zip(parts)
+            .map(|(slice, part)| *slice = IoSlice::new(part))
+            .count()
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        for part in &mut self.parts {
+            let taken = count.min(part.len());
+            part.advance(taken);
+            count -= taken;
+        }
+    }
+}
+
+/// A chunk was written in full.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent {
+    pub(crate) id: TransactionId,
+    pub(crate) message: u64,
+    pub(crate) len: u64,
+    pub(crate) wish: FailureReport,
+    /// It was the last of its message.
+    pub(crate) last: bool,
+}
+
+/// A message in the queue.
+#[derive(Debug)]
+struct Queued {
+    key: u64,
+    message_id: Box<str>,
+    content_type: String,
+    fields: Vec<(String, String)>,
+    success: SuccessReport,
+    failure: FailureReport,
+    /// What is there to send.
+    data: VecDeque<Bytes>,
+    available: u64,
+    /// The next byte to send, from 0.
+    at: u64,
+    size: Option<u64>,
+    begun: bool,
+    /// The owner was asked for more.
+    asked: bool,
+    /// The message was given up by us: one more end-line says so.
+    aborted: bool,
+}
+
+/// The chunk that is being written.
+#[derive(Debug)]
+struct Open {
+    id: TransactionId,
+    /// `-------` and the identifier: what the body may not contain.
+    end_line: SmallVec<[u8; 40]>,
+    len: u64,
+    /// How long it may become.
+    most: u64,
+    /// The last bytes of its body, fewer than an end-line has.
+    carry: SmallVec<[u8; 40]>,
+    /// Its body contains our end-line from here on: it must end.
+    collided: bool,
+}
+
+/// The queue. The front message is the one whose chunk is open.
+#[derive(Debug)]
+pub(crate) struct Outbound {
+    queue: VecDeque<Queued>,
+    open: Option<Open>,
+    chunk_size: u64,
+    pub(crate) to_path: String,
+    pub(crate) from_path: String,
+    pub(crate) sent: VecDeque<Sent>,
+    pub(crate) wants_data: VecDeque<u64>,
+}
+
+/// A body above this is not copied into the write buffer but written from where it lies.
+const COPIED: usize = 4096;
+/// The most of a body in one burst: about what a socket takes at once, and how long others wait for their turn.
+const PIECE: usize = 256 * 1024;
+/// A burst of small messages ends here.
+const BURST: usize = 64 * 1024;
+/// RFC 4975 §7.1.1: longer chunks must be interruptible, and none but the last shall be shorter.
+const SMALL_CHUNK: u64 = 2048;
+/// A streamed message with less than this asks for more.
+const LOW_WATER: u64 = 512 * 1024;
+
+impl Outbound {
+    pub(crate) fn new(chunk_size: NonZeroU32, to_path: String, from_path: String) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            open: None,
+            chunk_size: u64::from(chunk_size.get()),
+            to_path,
+            from_path,
+            sent: VecDeque::new(),
+            wants_data: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, key: u64, message_id: &str, message: OutgoingMessage) {
+        let (data, size) = match message.body {
+            Body::Whole(bytes) => {
+                let size = bytes.len() as u64;
+                (bytes.slice(message.start.min(size) as usize..), Some(size))
+            }
+            Body::Streamed { size } => (Bytes::new(), size),
+        };
+        self.queue.push_back(Queued {
+            key,
+            message_id: message_id.into(),
+            content_type: message.content_type,
+            fields: message.fields,
+            success: message.success,
+            failure: message.failure,
+            available: data.len() as u64,
+            data: VecDeque::from([data]),
+            at: message.start,
+            size,
+            begun: false,
+            asked: false,
+            aborted: false,
+        });
+    }
+
+    /// More bytes of a streamed message. False when there is none that takes them.
+    pub(crate) fn supply(&mut self, key: u64, data: Bytes) -> bool {
+        let Some(message) = self
+            .queue
+            .iter_mut()
+            .find(|message| message.key == key && !message.aborted)
+        else {
+            return false;
+        };
+        let end = message.at + message.available + data.len() as u64;
+        if message.size.is_some_and(|size| end > size) {
+            return false;
+        }
+        message.asked = false;
+        message.available += data.len() as u64;
+        message.data.push_back(data);
+        true
+    }
+
+    /// All bytes of a streamed message were supplied. False when its size says otherwise.
+    pub(crate) fn finish(&mut self, key: u64) -> bool {
+        let Some(message) = self
+            .queue
+            .iter_mut()
+            .find(|message| message.key == key && !message.aborted)
+        else {
+            return false;
+        };
+        let end = message.at + message.available;
+        *message.size.get_or_insert(end) == end
+    }
+
+    /// Gives a message up. With `tell`, an end-line with `#` will say so if the receiver has a part of it; a chunk that
+    /// is open ends with `#` in any case.
+    pub(crate) fn abort(&mut self, key: u64, tell: bool) -> bool {
+        let Some(index) = self.queue.iter().position(|message| message.key == key) else {
+            return false;
+        };
+        let is_open = index == 0 && self.open.is_some();
+        if is_open || (tell && self.queue[index].begun) {
+            let message = &mut self.queue[index];
+            message.aborted = true;
+            message.data.clear();
+            message.available = 0;
+        } else {
+            let _ = self.queue.remove(index);
+        }
+        true
+    }
+
+    /// Gives up all messages, and says nothing about it.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+        self.open = None;
+    }
+
+    /// The identifier of the chunk that is being written, and its message.
+    pub(crate) fn open_chunk(&self) -> Option<(&TransactionId, u64)> {
+        Some((&self.open.as_ref()?.id, self.queue.front()?.key))
+    }
+
+    /// Ends the open chunk for other traffic; it goes on later in a new one.
+    pub(crate) fn interrupt(&mut self, out: &mut BytesMut) {
+        if self.open.is_some() {
+            self.close(out, Continuation::More);
+        }
+    }
+
+    /// Writes what is due after what `out` has already, up to one burst. `room` says how many transactions may be opened.
+    pub(crate) fn write(&mut self, out: &mut BytesMut, ids: &mut TransactionIds, room: usize) -> Burst {
+        while out.len() < BURST {
+            if self.open.is_none() {
+                if self.sent.len() >= room || !self.turn() {
+                    break;
+                }
+                self.open_next(out, ids);
+                if self.open.is_none() {
+                    continue;
+                }
+            }
+            let piece = self.next_piece();
+            if piece.is_empty() && !self.is_due_to_end() {
+                break;
+            }
+            if piece.len() <= COPIED {
+                out.extend_from_slice(&piece);
+                self.end_if_due(out, ids);
+            } else {
+                let mut tail = BytesMut::new();
+                self.end_if_due(&mut tail, ids);
+                return Burst {
+                    parts: [out.split().freeze(), piece, tail.freeze()],
+                };
+            }
+        }
+        Burst {
+            parts: [out.split().freeze(), Bytes::new(), Bytes::new()],
+        }
+    }
+
+    /// Brings a message that has something to send to the front. False when there is none.
+    fn turn(&mut self) -> bool {
+        for _ in 0..self.queue.len() {
+            let Some(front) = self.queue.front_mut() else {
+                break;
+            };
+            front.ask(&mut self.wants_data);
+            if front.can_go_on() {
+                return true;
+            }
+            self.queue.rotate_left(1);
+        }
+        false
+    }
+
+    /// Writes the head of the front message's next chunk.
+    fn open_next(&mut self, out: &mut BytesMut, ids: &mut TransactionIds) {
+        let message = &mut self.queue[0];
+        message.drop_empty();
+        let rest = message.rest();
+        let most = rest.unwrap_or(u64::MAX).min(self.chunk_size);
+        let first = message.available.min(most).min(PIECE as u64);
+        let mut id = ids.next_id();
+        let mut end_line = end_line_of(&id);
+        let peeked = message
+            .data
+            .front()
+            .map_or(&[][..], |data| &data[..data.len().min(first as usize)]);
+        while memmem::find(peeked, &end_line).is_some() {
+            ids.renew();
+            id = ids.next_id();
+            end_line = end_line_of(&id);
+        }
+        let is_short = most <= SMALL_CHUNK && first == most && peeked.len() as u64 == first;
+        let range = ByteRange {
+            start: message.at + 1,
+            // A last chunk without bytes has an open end; only an empty message is `1-0/0`.
+            end: (is_short && (most > 0 || message.at == 0)).then_some(message.at + most),
+            total: message.size,
+        };
+        let begin = out.len();
+        if write_head(out, &id, (&self.to_path, &self.from_path), message, range).is_err() {
+            // The fields were checked when the message was queued.
+            out.truncate(begin);
+            self.queue.pop_front();
+            return;
+        }
+        message.begun = true;
+        self.open = Some(Open {
+            id,
+            end_line,
+            len: 0,
+            most,
+            carry: SmallVec::new(),
+            collided: false,
+        });
+    }
+
+    /// Takes the next bytes of the open chunk, as many as go into one piece without writing our own end-line.
+    fn next_piece(&mut self) -> Bytes {
+        let (Some(open), Some(message)) = (&mut self.open, self.queue.front_mut()) else {
+            return Bytes::new();
+        };
+        message.drop_empty();
+        let Some(data) = message.data.front_mut().filter(|_| !open.collided) else {
+            return Bytes::new();
+        };
+        let mut len = (data.len().min(PIECE) as u64).min(open.most - open.len) as usize;
+        if open.len > 0 {
+            len = open.free_of_end_line(&data[..len]);
+        }
+        let piece = data.split_to(len);
+        open.keep_carry(&piece);
+        open.len += len as u64;
+        message.at += len as u64;
+        message.available -= len as u64;
+        message.ask(&mut self.wants_data);
+        piece
+    }
+
+    fn is_due_to_end(&self) -> bool {
+        let (Some(open), Some(message)) = (&self.open, self.queue.front()) else {
+            return false;
+        };
+        let others_wait = self.queue.len() > 1;
+        let is_starved = message.available == 0;
+        message.aborted
+            || open.collided
+            || open.len >= open.most
+            || message.rest() == Some(0)
+            || (open.len >= SMALL_CHUNK && (others_wait || is_starved))
+            || (is_starved && others_wait && open.len > 0)
+    }
+
+    fn end_if_due(&mut self, out: &mut BytesMut, ids: &mut TransactionIds) {
+        if !self.is_due_to_end() {
+            return;
+        }
+        let collided = self.open.as_ref().is_some_and(|open| open.collided);
+        if collided {
+            ids.renew();
+        }
+        let flag = match self.queue.front() {
+            Some(message) if message.aborted => Continuation::Aborted,
+            Some(message) if message.rest() == Some(0) => Continuation::Last,
+            _ => Continuation::More,
+        };
+        self.close(out, flag);
+    }
+
+    fn close(&mut self, out: &mut BytesMut, flag: Continuation) {
+        let (Some(open), Some(message)) = (self.open.take(), self.queue.front()) else {
+            return;
+        };
+        write_end_line(out, &open.id, true, flag);
+        let last = flag != Continuation::More;
+        if !message.aborted {
+            self.sent.push_back(Sent {
+                id: open.id,
+                message: message.key,
+                len: open.len,
+                wish: message.failure,
+                last,
+            });
+        }
+        if last {
+            self.queue.pop_front();
+        } else {
+            self.queue.rotate_left(1);
+        }
+    }
+}
+
+impl Queued {
+    /// How much of the message is still to be sent, when that is known.
+    fn rest(&self) -> Option<u64> {
+        if self.aborted {
+            return Some(0);
+        }
+        self.size.map(|size| size.saturating_sub(self.at))
+    }
+
+    fn drop_empty(&mut self) {
+        while self.data.front().is_some_and(Bytes::is_empty) {
+            self.data.pop_front();
+        }
+    }
+
+    fn can_go_on(&self) -> bool {
+        self.available > 0 || self.rest() == Some(0)
+    }
+
+    /// Asks the owner for more bytes, once.
+    fn ask(&mut self, wants_data: &mut VecDeque<u64>) {
+        let missing = self.rest().is_none_or(|rest| rest > self.available);
+        if missing && !self.asked && self.available < LOW_WATER {
+            self.asked = true;
+            wants_data.push_back(self.key);
+        }
+    }
+}
+
+impl Open {
+    /// How much of `data` may follow in this body before it would contain our end-line.
+    fn free_of_end_line(&mut self, data: &[u8]) -> usize {
+        let whole = self.end_line.len();
+        let mut seam: SmallVec<[u8; 80]> = SmallVec::from_slice(&self.carry);
+        seam.extend_from_slice(&data[..data.len().min(whole - 1)]);
+        if memmem::find(&seam, &self.end_line).is_some() {
+            self.collided = true;
+            return 0;
+        }
+        match memmem::find(data, &self.end_line) {
+            Some(at) => {
+                self.collided = true;
+                at + 1
+            }
+            None => data.len(),
+        }
+    }
+
+    fn keep_carry(&mut self, piece: &[u8]) {
+        let most = self.end_line.len() - 1;
+        if piece.len() >= most {
+            self.carry.clear();
+            self.carry.extend_from_slice(&piece[piece.len() - most..]);
+        } else {
+            let spare = (self.carry.len() + piece.len()).saturating_sub(most);
+            self.carry.drain(..spare);
+            self.carry.extend_from_slice(piece);
+        }
+    }
+}
+
+fn end_line_of(id: &TransactionId) -> SmallVec<[u8; 40]> {
+    let mut line = SmallVec::from_slice(b"-------");
+    line.extend_from_slice(id.as_bytes());
+    line
+}
+
+fn write_head(
+    out: &mut BytesMut,
+    id: &TransactionId,
+    (to_path, from_path): (&str, &str),
+    message: &Queued,
+    range: ByteRange,
+) -> Result<(), BadField> {
+    let mut head = HeadWriter::request(out, id, &Method::Send, to_path, from_path)?
+        .field("Message-ID", &message.message_id)?
+        .byte_range(range);
+    if message.success == SuccessReport::Yes {
+        head = head.field("Success-Report", "yes")?;
+    }
+    if message.failure != FailureReport::Yes {
+        head = head.field("Failure-Report", message.failure.as_str())?;
+    }
+    for (name, value) in &message.fields {
+        head = head.field(name, value)?;
+    }
+    head.content_type(&message.content_type)
+}
+
+#[cfg(test)]
+mod tests;

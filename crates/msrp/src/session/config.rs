@@ -1,0 +1,116 @@
+//! How a session behaves.
+
+use crate::chunk::Limits;
+use crate::message::MessageLimits;
+use crate::uri::MsrpPath;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+/// How a session behaves. Made with the two paths, then changed where needed.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// Our path as told in SDP: our relays, and last our own URI.
+    pub local_path: MsrpPath,
+    /// The peer's path as told in SDP.
+    pub remote_path: MsrpPath,
+    /// Media types that are taken: `text/plain`, `text/*`, `*`. Others are refused with 415. Default: all.
+    pub accept_types: Vec<String>,
+    /// The largest body of one chunk. Default 2048, which any peer takes without having to interrupt it (RFC 4975
+    /// §7.1.1); larger ones are written with an open end and interrupted whenever something else is to be sent.
+    pub chunk_size: NonZeroU32,
+    /// How incoming messages are told. Default: collected.
+    pub delivery: Delivery,
+    /// What incoming messages may cost.
+    pub message_limits: MessageLimits,
+    /// What a head may cost.
+    pub head_limits: Limits,
+    /// When reports of success are made for senders who want them. Default: for each chunk.
+    pub reports: Reports,
+    /// How the paths of incoming requests are compared with ours. Default: exactly.
+    pub matching: PathMatching,
+    /// How long to wait for a response. Default 30 s (RFC 4975 §7.1.1).
+    pub response_timeout: Duration,
+    /// How long the connection may take to be bound to the session. Default 30 s.
+    pub bind_timeout: Duration,
+    /// After how much silence of ours an empty request is sent, which keeps NATs open and finds dead peers. Default 60 s;
+    /// `None` never.
+    pub keep_alive: Option<Duration>,
+    /// How long a peer may take for a head, and how long a chunk may stand still. Default 60 s.
+    pub stall_timeout: Duration,
+    /// How many requests may wait for their response; more wait to be sent. Default 4096: at 2048 bytes each, 8 MiB are
+    /// on the way.
+    pub unanswered: usize,
+    /// How many messages may be queued or wait for their outcome. Default 16384; more are refused.
+    pub queued: usize,
+    /// How many bytes of refused chunks are read before the connection is given up. Default 64 MiB: what a sender may
+    /// have on the way before it sees the refusal.
+    pub discarded_bytes: u64,
+}
+
+impl SessionConfig {
+    /// The defaults for a session between these paths.
+    pub fn new(local_path: MsrpPath, remote_path: MsrpPath) -> Self {
+        Self {
+            local_path,
+            remote_path,
+            accept_types: vec!["*".to_owned()],
+            chunk_size: NonZeroU32::new(2048).unwrap_or(NonZeroU32::MIN),
+            delivery: Delivery::Collected,
+            message_limits: MessageLimits::default(),
+            head_limits: Limits::default(),
+            reports: Reports::PerChunk,
+            matching: PathMatching::Exact,
+            response_timeout: Duration::from_secs(30),
+            bind_timeout: Duration::from_secs(30),
+            keep_alive: Some(Duration::from_mins(1)),
+            stall_timeout: Duration::from_mins(1),
+            unanswered: 4096,
+            queued: 16384,
+            discarded_bytes: 64 * 1024 * 1024,
+        }
+    }
+
+    /// True when a Content-Type is one of [`accept_types`](Self::accept_types).
+    pub fn accepts(&self, content_type: &str) -> bool {
+        let media = content_type.split(';').next().unwrap_or_default().trim();
+        let family = media.split('/').next().unwrap_or_default();
+        self.accept_types.iter().any(|accepted| {
+            accepted == "*"
+                || accepted == "*/*"
+                || accepted.eq_ignore_ascii_case(media)
+                || accepted
+                    .strip_suffix("/*")
+                    .is_some_and(|accepted| accepted.eq_ignore_ascii_case(family))
+        })
+    }
+}
+
+/// How incoming messages are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// One event for each complete message, with its body.
+    Collected,
+    /// Pieces as they arrive, for files: nothing is kept.
+    Pieces,
+}
+
+/// When reports of success are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reports {
+    /// For each chunk, with its range, in one write with its response.
+    PerChunk,
+    /// Once for each message, when it is complete.
+    PerMessage,
+    /// Only when the owner asks for it, by `MsrpSession::report`.
+    Manual,
+}
+
+/// How the paths of incoming requests are compared with the session's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathMatching {
+    /// URI by URI as RFC 4975 §6.1 says.
+    Exact,
+    /// Our session id alone, because a middle box may have changed addresses (RFC 6714 §5).
+    SessionId,
+}

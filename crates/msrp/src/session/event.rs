@@ -1,0 +1,142 @@
+//! What a session tells its owner.
+
+use crate::chunk::{ByteRange, Head, HeadError, StatusCode};
+use crate::message::IncomingId;
+use bytes::Bytes;
+
+/// Names a message that was given to a session to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OutgoingId(pub(crate) u64);
+
+/// What a session tells its owner.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SessionEvent {
+    /// The connection is bound to the session: messages flow.
+    Ready,
+    /// A complete message ([`Delivery::Collected`](super::Delivery::Collected)).
+    Message(Message),
+    /// A message begins ([`Delivery::Pieces`](super::Delivery::Pieces)).
+    MessageBegan {
+        /// Names it in what follows.
+        message: IncomingId,
+        /// The head of the chunk that told of it first.
+        head: Head,
+        /// Its size, when known.
+        size: Option<u64>,
+    },
+    /// A piece of it. Pieces come as chunks come: nearly always in order, and where they overlap the later counts.
+    MessageData {
+        /// Which message.
+        message: IncomingId,
+        /// Where in it the piece belongs, from 0.
+        at: u64,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// It is complete.
+    MessageEnded {
+        /// Which message.
+        message: IncomingId,
+        /// How long it is.
+        size: u64,
+    },
+    /// It will never be complete.
+    MessageAborted {
+        /// Which message.
+        message: IncomingId,
+        /// Why.
+        reason: AbortReason,
+    },
+    /// Bytes of a message were taken by the peer. Told for messages of more than one chunk.
+    SendProgress {
+        /// Which message.
+        message: OutgoingId,
+        /// How many of its bytes were acknowledged.
+        acknowledged: u64,
+    },
+    /// A streamed message can go on: more is to be supplied.
+    WantsData {
+        /// Which message.
+        message: OutgoingId,
+    },
+    /// A message was sent, and as far as its Failure-Report tells the peer took it: with `yes` all chunks were answered,
+    /// with `partial` none was refused for 30 s, with `no` it was merely written.
+    SendDone {
+        /// Which message.
+        message: OutgoingId,
+    },
+    /// A message was refused, or not answered (408). Nothing more of it is sent.
+    SendFailed {
+        /// Which message.
+        message: OutgoingId,
+        /// The peer's status, a relay's, or 408 made here.
+        status: StatusCode,
+    },
+    /// A report of success: this range was delivered (RFC 4975 §7.3.2).
+    Reported {
+        /// Which message.
+        message: OutgoingId,
+        /// What was delivered, as the peer says; `None` is all of it.
+        range: Option<ByteRange>,
+        /// All of the message is delivered by now.
+        complete: bool,
+    },
+    /// The session is over. Messages that were not told to be done or failed have an unknown outcome.
+    Closed(CloseReason),
+}
+
+/// A complete message.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// The head of the chunk that completed it.
+    pub head: Head,
+    /// All bytes.
+    pub body: Bytes,
+}
+
+impl Message {
+    /// Its Message-ID.
+    pub fn message_id(&self) -> &str {
+        self.head.message_id().unwrap_or_default()
+    }
+
+    /// Its Content-Type.
+    pub fn content_type(&self) -> &str {
+        self.head.content_type().unwrap_or_default()
+    }
+}
+
+/// Why an incoming message will not be complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AbortReason {
+    /// The sender gave it up.
+    BySender,
+    /// The owner refused it.
+    ByOwner,
+    /// It broke a rule or a limit, and was refused with this status.
+    Refused(StatusCode),
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The owner closed it, and all that was queued was sent.
+    ByOwner,
+    /// The connection ended.
+    ConnectionLost,
+    /// The connection was not bound in time.
+    BindTimeout,
+    /// The peer refused to bind the connection.
+    BindRefused(StatusCode),
+    /// An empty request was not answered, or refused.
+    KeepAliveFailed(StatusCode),
+    /// A chunk stood still, or a head took too long.
+    Stalled,
+    /// The peer sent something that is no chunk.
+    Unintelligible(HeadError),
+    /// The peer went on with what was refused.
+    Flood,
+}

@@ -1,0 +1,448 @@
+//! A session: messages in both directions over one connection (RFC 4975 §5.4, §7).
+
+mod config;
+mod event;
+mod receive;
+mod reports;
+
+pub use crate::message::{IncomingId, MessageLimits};
+pub use crate::outbound::{Burst, OutgoingMessage};
+pub use config::{Delivery, PathMatching, Reports, SessionConfig};
+pub use event::{AbortReason, CloseReason, Message, OutgoingId, SessionEvent};
+
+use crate::chunk::{BadField, Continuation, FailureReport, HeadWriter, Method, StatusCode, TransactionIds};
+use crate::framer::{Frame, Framer};
+use crate::outbound::{Body, Outbound};
+use crate::transaction::{Pending, Transactions, What};
+use bytes::{Buf, Bytes, BytesMut};
+use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, earliest};
+use receive::Inbox;
+use reports::Tracked;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// A session of messages over one connection, as a plain value.
+///
+/// Append received bytes to [`input`](Self::input) and call [`handle_input`](Self::handle_input); after that, and after
+/// every command, write what [`poll_transmit`](Self::poll_transmit) gives until it says `None`, then take the events.
+/// `poll_transmit` makes bytes only when it is asked: ask again when the connection can take more.
+///
+/// ```text
+///            bound (200 to our empty SEND,          close()            all sent
+///            or the peer's first SEND)              │                  and answered
+/// Connecting ─────────────────────────► Active ─────┴─────► Closing ──────────────► Closed
+///     └── timeout, refusal ──────────────┴── connection lost, nonsense ──┴────────────►
+/// ```
+#[derive(Debug)]
+pub struct MsrpSession {
+    config: SessionConfig,
+    state: State,
+    framer: Framer,
+    inbox: Inbox,
+    outbound: Outbound,
+    transactions: Transactions,
+    tracked: BTreeMap<u64, Tracked>,
+    ids: TransactionIds,
+    message_ids: TransactionIds,
+    timers: Deadlines<SessionTimer, 3>,
+    /// Responses, reports and empty requests: they go before messages.
+    urgent: BytesMut,
+    scratch: BytesMut,
+    events: Outbox<SessionEvent>,
+}
+
+/// The states of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The connection is there, but not bound to the session yet.
+    Connecting,
+    /// Messages flow.
+    Active,
+    /// Nothing new is taken; what is queued is sent and answered.
+    Closing,
+    /// Over. The connection is to be closed once everything is written.
+    Closed,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum SessionTimer {
+    Bind,
+    KeepAlive,
+    Stall,
+}
+
+impl Timer for SessionTimer {
+    const ALL: &'static [Self] = &[Self::Bind, Self::KeepAlive, Self::Stall];
+
+    fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// When this much waits to be written, nothing more is to be read: who asks much must take the answers.
+const URGENT_LIMIT: usize = 256 * 1024;
+
+impl MsrpSession {
+    /// The session of the end that opened the connection: it binds it by an empty SEND (RFC 4975 §5.4).
+    pub fn connected(now: Instant, config: SessionConfig, entropy: Entropy) -> Self {
+        let framer = Framer::new(config.head_limits);
+        let mut session = Self::new(now, config, entropy, framer);
+        session.send_empty(now, What::Bind);
+        session
+    }
+
+    /// The session of the end that took the connection: the peer's first SEND binds it.
+    ///
+    /// The framer is the one that has read the connection so far, and `head` the head that it gave if it was asked to
+    /// find out whose session this is.
+    pub fn accepted(
+        now: Instant,
+        config: SessionConfig,
+        entropy: Entropy,
+        framer: Framer,
+        head: Option<crate::chunk::Head>,
+    ) -> Self {
+        let mut session = Self::new(now, config, entropy, framer);
+        if let Some(head) = head {
+            session.handle_frame(now, Frame::Head(head));
+        }
+        session.handle_input(now);
+        session
+    }
+
+    fn new(now: Instant, config: SessionConfig, mut entropy: Entropy, framer: Framer) -> Self {
+        let own = config.local_path.last().to_string();
+        let relays = config
+            .local_path
+            .uris()
+            .split_last()
+            .map_or(&[][..], |(_, relays)| relays);
+        let mut to_path = String::new();
+        for relay in relays {
+            to_path.push_str(&relay.to_string());
+            to_path.push(' ');
+        }
+        to_path.push_str(&config.remote_path.to_string());
+        let mut timers = Deadlines::new();
+        timers.set(SessionTimer::Bind, now + config.bind_timeout);
+        Self {
+            state: State::Connecting,
+            framer,
+            inbox: Inbox::default(),
+            outbound: Outbound::new(config.chunk_size, to_path, own),
+            transactions: Transactions::default(),
+            tracked: BTreeMap::new(),
+            ids: TransactionIds::new(entropy.fork()),
+            message_ids: TransactionIds::new(entropy),
+            timers,
+            urgent: BytesMut::new(),
+            scratch: BytesMut::new(),
+            events: Outbox::new(),
+            config,
+        }
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// When the session closes, the queue is full, or the message has fields that cannot be written.
+    pub fn send(&mut self, message: OutgoingMessage) -> Result<OutgoingId, SendError> {
+        if matches!(self.state, State::Closing | State::Closed) {
+            return Err(SendError::Closing);
+        }
+        if self.tracked.len() >= self.config.queued {
+            return Err(SendError::QueueFull(self.config.queued));
+        }
+        check(&message)?;
+        let made = self.message_ids.next_id();
+        let key = TransactionIds::number_of(&made).unwrap_or_default();
+        let message_id = message
+            .message_id
+            .clone()
+            .unwrap_or_else(|| made.as_str().to_owned());
+        let size = match &message.body {
+            Body::Whole(bytes) => Some(bytes.len() as u64),
+            Body::Streamed { size } => *size,
+        };
+        self.tracked
+            .insert(key, Tracked::new(&message_id, &message, size));
+        self.outbound.push(key, &message_id, message);
+        Ok(OutgoingId(key))
+    }
+
+    /// Supplies the next bytes of a streamed message, as [`SessionEvent::WantsData`] asks for.
+    ///
+    /// # Errors
+    /// When there is no such message any more, or the bytes go beyond the size that was told.
+    pub fn supply(&mut self, message: OutgoingId, data: Bytes) -> Result<(), SendError> {
+        if self.outbound.supply(message.0, data) {
+            Ok(())
+        } else {
+            Err(SendError::NotTaken)
+        }
+    }
+
+    /// Says that a streamed message was supplied in full.
+    ///
+    /// # Errors
+    /// When there is no such message any more, or it is not as long as was told.
+    pub fn finish(&mut self, message: OutgoingId) -> Result<(), SendError> {
+        if self.outbound.finish(message.0) {
+            Ok(())
+        } else {
+            Err(SendError::NotTaken)
+        }
+    }
+
+    /// Gives up a message that is being sent; the receiver is told by an end-line with `#`. Nothing more is told of it.
+    pub fn abort(&mut self, message: OutgoingId) {
+        self.outbound.abort(message.0, true);
+        self.tracked.remove(&message.0);
+    }
+
+    /// Closes the session once all that is queued is sent and answered.
+    pub fn close(&mut self) {
+        match self.state {
+            State::Connecting => self.end(CloseReason::ByOwner),
+            State::Active => {
+                self.state = State::Closing;
+                self.settle();
+            }
+            State::Closing | State::Closed => {}
+        }
+    }
+
+    /// The buffer that received bytes are appended to.
+    pub fn input(&mut self) -> &mut BytesMut {
+        self.framer.input()
+    }
+
+    /// False while so much waits to be written that nothing more should be read.
+    pub fn wants_input(&self) -> bool {
+        self.urgent.len() < URGENT_LIMIT
+    }
+
+    /// Reads what was appended to [`input`](Self::input).
+    pub fn handle_input(&mut self, now: Instant) {
+        while self.state != State::Closed {
+            match self.framer.next_frame() {
+                Ok(Some(frame)) => self.handle_frame(now, frame),
+                Ok(None) => {
+                    self.watch_for_stall(now);
+                    break;
+                }
+                Err(error) => self.end(CloseReason::Unintelligible(error)),
+            }
+        }
+        self.settle();
+    }
+
+    /// The connection ended: nothing can be sent or received any more.
+    pub fn handle_closed(&mut self) {
+        let reason = match self.state {
+            State::Closing => CloseReason::ByOwner,
+            _ => CloseReason::ConnectionLost,
+        };
+        self.end(reason);
+    }
+
+    /// Runs the timers that are due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(pending) = self.transactions.take_expired(now) {
+            self.settle_transaction(pending, silence(pending.what));
+        }
+        while let Some(timer) = self.timers.take_expired(now) {
+            match timer {
+                SessionTimer::Bind => self.end(CloseReason::BindTimeout),
+                SessionTimer::KeepAlive => self.send_empty(now, What::KeepAlive),
+                SessionTimer::Stall => self.end(CloseReason::Stalled),
+            }
+        }
+        self.settle();
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout).
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.state == State::Closed {
+            return None;
+        }
+        earliest(self.timers.soonest(), self.transactions.deadline())
+    }
+
+    /// The next bytes to write, all in one write if possible.
+    #[must_use = "bytes that are taken and dropped are lost"]
+    pub fn poll_transmit(&mut self, now: Instant) -> Option<Burst> {
+        if self.state == State::Closed && self.urgent.is_empty() {
+            return None;
+        }
+        let mut out = std::mem::take(&mut self.scratch);
+        if !self.urgent.is_empty() {
+            self.outbound.interrupt(&mut out);
+            out.extend_from_slice(&self.urgent);
+            self.urgent.clear();
+        }
+        let room = match self.state {
+            State::Active | State::Closing => {
+                self.config.unanswered.saturating_sub(self.transactions.wanted())
+            }
+            State::Connecting | State::Closed => 0,
+        };
+        let burst = self.outbound.write(&mut out, &mut self.ids, room);
+        self.scratch = out;
+        self.book_sent(now);
+        self.settle();
+        if !burst.has_remaining() {
+            return None;
+        }
+        if let Some(keep_alive) = self.config.keep_alive.filter(|_| self.state == State::Active) {
+            self.timers.set(SessionTimer::KeepAlive, now + keep_alive);
+        }
+        Some(burst)
+    }
+
+    /// The next event.
+    #[must_use = "an event that is taken and dropped is lost"]
+    pub fn poll_event(&mut self) -> Option<SessionEvent> {
+        self.events.pop()
+    }
+
+    fn send_empty(&mut self, now: Instant, what: What) {
+        let id = self.ids.next_id();
+        let message_id = self.message_ids.next_id();
+        let head = HeadWriter::request(
+            &mut self.urgent,
+            &id,
+            &Method::Send,
+            &self.outbound.to_path,
+            &self.outbound.from_path,
+        )
+        .and_then(|head| head.field("Message-ID", message_id.as_str()));
+        if let Ok(head) = head {
+            head.end(Continuation::Last);
+        }
+        let timeout = match what {
+            What::Bind => self.config.bind_timeout,
+            _ => self.config.response_timeout,
+        };
+        self.transactions.open(id, now + timeout, what);
+    }
+
+    /// The connection is bound.
+    fn become_active(&mut self) {
+        if self.state == State::Connecting {
+            self.state = State::Active;
+            self.timers.stop(SessionTimer::Bind);
+            self.events.push(SessionEvent::Ready);
+        }
+    }
+
+    fn end(&mut self, reason: CloseReason) {
+        if self.state != State::Closed {
+            self.state = State::Closed;
+            self.timers.stop_all();
+            self.outbound.clear();
+            self.events.push(SessionEvent::Closed(reason));
+        }
+    }
+
+    /// Ends a session that closes and has nothing left to do.
+    fn settle(&mut self) {
+        let is_done = self.outbound.is_empty() && self.urgent.is_empty() && self.transactions.wanted() == 0;
+        if self.state == State::Closing && is_done {
+            self.end(CloseReason::ByOwner);
+        }
+    }
+
+    fn watch_for_stall(&mut self, now: Instant) {
+        if self.framer.is_idle() {
+            self.timers.stop(SessionTimer::Stall);
+        } else if !self.framer.is_in_head() || self.timers.get(SessionTimer::Stall).is_none() {
+            // A body may take as long as it likes while it moves; a head has to be there in time.
+            self.timers
+                .set(SessionTimer::Stall, now + self.config.stall_timeout);
+        }
+    }
+
+    fn settle_transaction(&mut self, pending: Pending, status: StatusCode) {
+        match pending.what {
+            What::Bind if status.is_success() => self.become_active(),
+            What::Bind if status == StatusCode::TIMEOUT => self.end(CloseReason::BindTimeout),
+            What::Bind => self.end(CloseReason::BindRefused(status)),
+            What::KeepAlive if status.is_success() => {}
+            What::KeepAlive => self.end(CloseReason::KeepAliveFailed(status)),
+            What::Chunk { message, len, .. } => self.settle_chunk(message, len, status),
+        }
+    }
+}
+
+/// What no response after the timeout means: failure, unless only failures were to be told.
+fn silence(what: What) -> StatusCode {
+    match what {
+        What::Chunk {
+            wish: FailureReport::Partial | FailureReport::No,
+            ..
+        } => StatusCode::OK,
+        _ => StatusCode::TIMEOUT,
+    }
+}
+
+fn check(message: &OutgoingMessage) -> Result<(), SendError> {
+    let id = message.message_id.as_deref().unwrap_or("none");
+    if id.parse::<crate::chunk::TransactionId>().is_err() {
+        return Err(SendError::BadField);
+    }
+    let name_is_good = |name: &str| {
+        !name.is_empty()
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    crate::chunk::check_value(&message.content_type)?;
+    for (name, value) in &message.fields {
+        crate::chunk::check_value(value)?;
+        if !name_is_good(name) {
+            return Err(SendError::BadField);
+        }
+    }
+    if message.content_type.is_empty() {
+        return Err(SendError::BadField);
+    }
+    Ok(())
+}
+
+/// A message was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session closes or is closed.
+    #[error("the session closes")]
+    Closing,
+    /// As many messages as [`SessionConfig::queued`] allows wait for their outcome.
+    #[error("{0} messages wait already")]
+    QueueFull(usize),
+    /// Content-Type, Message-ID or another field has characters that it may not have.
+    #[error("a header field with characters that it may not have")]
+    BadField,
+    /// There is no such message any more, or more or fewer bytes were supplied than was told.
+    #[error("the message takes no such bytes")]
+    NotTaken,
+}
+
+impl From<BadField> for SendError {
+    fn from(_: BadField) -> Self {
+        Self::BadField
+    }
+}
+
+#[cfg(test)]
+mod tests;

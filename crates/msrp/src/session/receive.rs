@@ -1,0 +1,370 @@
+//! Requests that arrive (RFC 4975 §7.3): whose they are, what is taken, and what is answered.
+
+use super::{AbortReason, CloseReason, Delivery, Message, MsrpSession, PathMatching, Reports, SessionEvent};
+use crate::chunk::{
+    ByteRange, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, ReportStatus, StartLine,
+    StatusCode, SuccessReport,
+};
+use crate::framer::Frame;
+use crate::message::{Incoming, IncomingId, Place};
+use crate::uri::MsrpPath;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::time::Instant;
+
+/// Messages on their way in.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// `None` also while a chunk passes whose body nobody wants: a response, a report, a request that was answered already.
+    current: Option<Current>,
+    incoming: Vec<Incoming>,
+    /// Message-IDs that the owner refused lately: their further chunks are refused as well.
+    rejected: VecDeque<Box<str>>,
+    next: u64,
+    discarded: u64,
+}
+
+/// The SEND that is being read.
+#[derive(Debug)]
+struct Current {
+    head: Head,
+    /// What it is a chunk of, unless it has no body.
+    message: Option<IncomingId>,
+    place: Place,
+}
+
+/// How many refused Message-IDs are remembered.
+const REJECTED: usize = 16;
+
+impl MsrpSession {
+    /// Refuses an incoming message: the sender is told to stop (413), now if a chunk of it is arriving, else with its
+    /// next chunk.
+    pub fn reject(&mut self, message: IncomingId) {
+        let Some(index) = self
+            .inbox
+            .incoming
+            .iter()
+            .position(|incoming| incoming.key == message)
+        else {
+            return;
+        };
+        let incoming = self.inbox.incoming.swap_remove(index);
+        if self.inbox.rejected.len() == REJECTED {
+            self.inbox.rejected.pop_front();
+        }
+        self.inbox.rejected.push_back(incoming.message_id);
+        if self
+            .inbox
+            .current
+            .as_ref()
+            .is_some_and(|current| current.message == Some(message))
+            && let Some(Current { head, .. }) = self.inbox.current.take()
+        {
+            self.respond(&head, StatusCode::STOP_SENDING);
+        }
+        self.tell_aborted(message, AbortReason::ByOwner);
+    }
+
+    /// Reports on a message or a part of it ([`Reports::Manual`]; failures that show late under any setting). `head` is
+    /// that of the message. Does nothing when the sender does not want to know (RFC 4975 §7.1.3, §7.1.4).
+    pub fn report(&mut self, head: &Head, range: ByteRange, status: StatusCode) {
+        let is_wanted = if status.is_success() {
+            head.success_report() == Ok(SuccessReport::Yes)
+        } else {
+            head.failure_report() != Ok(FailureReport::No)
+        };
+        if is_wanted {
+            self.write_report(head, range, status);
+        }
+    }
+
+    pub(super) fn handle_frame(&mut self, now: Instant, frame: Frame) {
+        match frame {
+            Frame::Head(head) => self.handle_head(now, head),
+            Frame::Body(data) => self.handle_body(&data),
+            Frame::End(flag) => self.handle_end(flag),
+        }
+    }
+
+    fn handle_head(&mut self, _now: Instant, head: Head) {
+        match head.start_line() {
+            StartLine::Response(status) => {
+                let status = *status;
+                self.handle_response(head.transaction_id(), status);
+            }
+            StartLine::Request(Method::Report) => self.handle_report(&head),
+            StartLine::Request(Method::Send) => match self.begin_send(&head) {
+                Ok((message, place)) => {
+                    self.become_active();
+                    self.inbox.current = Some(Current { head, message, place });
+                }
+                Err(status) => self.respond(&head, status),
+            },
+            StartLine::Request(_) => {
+                let status = match self.check_paths(&head) {
+                    Ok(()) => StatusCode::UNKNOWN_METHOD,
+                    Err(status) => status,
+                };
+                self.respond(&head, status);
+            }
+        }
+    }
+
+    /// Judges a SEND by its head; the message that it is a chunk of, and its place there.
+    fn begin_send(&mut self, head: &Head) -> Result<(Option<IncomingId>, Place), StatusCode> {
+        self.check_paths(head)?;
+        let bad = StatusCode::BAD_REQUEST;
+        head.failure_report().map_err(|_| bad)?;
+        head.success_report().map_err(|_| bad)?;
+        let range = head.byte_range().map_err(|_| bad)?;
+        let place = Place::of(range);
+        let Some(content_type) = head.content_type() else {
+            return Ok((None, place));
+        };
+        let message_id = head.message_id().ok_or(bad)?;
+        if !self.config.accepts(content_type) {
+            return Err(StatusCode::UNSUPPORTED_MEDIA);
+        }
+        if self
+            .inbox
+            .rejected
+            .iter()
+            .any(|rejected| **rejected == *message_id)
+        {
+            return Err(StatusCode::STOP_SENDING);
+        }
+        let known = self
+            .inbox
+            .incoming
+            .iter()
+            .position(|incoming| *incoming.message_id == *message_id);
+        let index = match known {
+            Some(index) => index,
+            None if self.inbox.incoming.len() >= self.config.message_limits.at_once => {
+                return Err(StatusCode::STOP_SENDING);
+            }
+            None => {
+                let key = IncomingId(self.inbox.next);
+                self.inbox.next += 1;
+                let collect = self.config.delivery == Delivery::Collected;
+                self.inbox.incoming.push(Incoming::new(key, message_id, collect));
+                self.inbox.incoming.len() - 1
+            }
+        };
+        let incoming = &mut self.inbox.incoming[index];
+        let key = incoming.key;
+        let begun = incoming.begin(range, &self.config.message_limits);
+        if known.is_none() && begun.is_err() {
+            self.inbox.incoming.pop(); // nobody heard of it
+        } else if known.is_none() && self.config.delivery == Delivery::Pieces {
+            let size = incoming.total();
+            self.events.push(SessionEvent::MessageBegan {
+                message: key,
+                head: head.clone(),
+                size,
+            });
+        } else if let Err(status) = begun {
+            self.drop_message(key, AbortReason::Refused(status));
+        }
+        begun.map(|()| (Some(key), place))
+    }
+
+    fn handle_body(&mut self, data: &Bytes) {
+        let Some(Current {
+            message: Some(key),
+            place,
+            ..
+        }) = &mut self.inbox.current
+        else {
+            if self.inbox.current.is_some() {
+                self.refuse(StatusCode::BAD_REQUEST); // a body without Content-Type
+            }
+            self.inbox.discarded += data.len() as u64;
+            if self.inbox.discarded > self.config.discarded_bytes {
+                self.end(CloseReason::Flood);
+            }
+            return;
+        };
+        let key = *key;
+        let Some(incoming) = self
+            .inbox
+            .incoming
+            .iter_mut()
+            .find(|incoming| incoming.key == key)
+        else {
+            return;
+        };
+        match incoming.piece(place, data, &self.config.message_limits) {
+            Ok(at) if self.config.delivery == Delivery::Pieces => {
+                self.events.push(SessionEvent::MessageData {
+                    message: key,
+                    at,
+                    data: data.clone(),
+                });
+            }
+            Ok(_) => {}
+            Err(status) => self.refuse(status),
+        }
+    }
+
+    fn handle_end(&mut self, flag: Continuation) {
+        let Some(Current { head, message, place }) = self.inbox.current.take() else {
+            return;
+        };
+        let found = message.and_then(|key| {
+            self.inbox
+                .incoming
+                .iter()
+                .position(|incoming| incoming.key == key)
+        });
+        let Some(index) = found else {
+            self.respond(&head, StatusCode::OK);
+            return;
+        };
+        let key = self.inbox.incoming[index].key;
+        if flag == Continuation::Aborted {
+            self.respond(&head, StatusCode::OK);
+            self.drop_message(key, AbortReason::BySender);
+            return;
+        }
+        match self.inbox.incoming[index].end(place, flag) {
+            Ok(complete) => {
+                self.respond(&head, StatusCode::OK);
+                let total = self.inbox.incoming[index].total();
+                self.report_success(&head, place.arrived(total), complete);
+                if complete {
+                    let incoming = self.inbox.incoming.swap_remove(index);
+                    self.tell_complete(head, incoming);
+                }
+            }
+            Err(status) => {
+                self.respond(&head, status);
+                self.drop_message(key, AbortReason::Refused(status));
+            }
+        }
+    }
+
+    fn tell_complete(&mut self, head: Head, incoming: Incoming) {
+        self.events.push(match self.config.delivery {
+            Delivery::Collected => SessionEvent::Message(Message {
+                head,
+                body: incoming.into_body(),
+            }),
+            Delivery::Pieces => SessionEvent::MessageEnded {
+                message: incoming.key,
+                size: incoming.total().unwrap_or_default(),
+            },
+        });
+    }
+
+    /// Refuses the chunk that is being read, and its message with it.
+    fn refuse(&mut self, status: StatusCode) {
+        if let Some(Current { head, message, .. }) = self.inbox.current.take() {
+            self.respond(&head, status);
+            if let Some(key) = message {
+                self.drop_message(key, AbortReason::Refused(status));
+            }
+        }
+    }
+
+    fn drop_message(&mut self, key: IncomingId, reason: AbortReason) {
+        self.inbox.incoming.retain(|incoming| incoming.key != key);
+        self.tell_aborted(key, reason);
+    }
+
+    fn tell_aborted(&mut self, message: IncomingId, reason: AbortReason) {
+        if self.config.delivery == Delivery::Pieces {
+            self.events.push(SessionEvent::MessageAborted { message, reason });
+        }
+    }
+
+    /// Whether a request belongs to this session (RFC 4975 §7.3).
+    fn check_paths(&self, head: &Head) -> Result<(), StatusCode> {
+        let to = head.field(FieldName::ToPath).ok_or(StatusCode::BAD_REQUEST)?;
+        let from = head.field(FieldName::FromPath).ok_or(StatusCode::BAD_REQUEST)?;
+        if self.is_ours(to) && self.is_peers(from) {
+            Ok(())
+        } else {
+            Err(StatusCode::NO_SESSION)
+        }
+    }
+
+    pub(super) fn is_ours(&self, to_path: &str) -> bool {
+        if to_path == self.outbound.from_path {
+            return true;
+        }
+        let own = self.config.local_path.last();
+        to_path
+            .parse::<MsrpPath>()
+            .is_ok_and(|path| match self.config.matching {
+                PathMatching::Exact => path.uris().len() == 1 && path.last().is_equivalent(own),
+                PathMatching::SessionId => path.last().session_id() == own.session_id(),
+            })
+    }
+
+    fn is_peers(&self, from_path: &str) -> bool {
+        if from_path == self.outbound.to_path {
+            return true;
+        }
+        from_path
+            .parse::<MsrpPath>()
+            .is_ok_and(|path| match self.config.matching {
+                PathMatching::Exact => self
+                    .outbound
+                    .to_path
+                    .parse()
+                    .is_ok_and(|known| path.is_equivalent(&known)),
+                PathMatching::SessionId => {
+                    path.last().session_id() == self.config.remote_path.last().session_id()
+                }
+            })
+    }
+
+    /// Answers a request if its sender wants that answer (RFC 4975 §7.2).
+    fn respond(&mut self, head: &Head, status: StatusCode) {
+        let wish = head.failure_report().unwrap_or_default();
+        let back = head.field(FieldName::FromPath).unwrap_or_default();
+        let back = match head.method() {
+            Some(Method::Send) => back.split(' ').next().unwrap_or_default(),
+            _ => back,
+        };
+        if !wish.wants(status) || back.is_empty() {
+            return;
+        }
+        let from = &self.outbound.from_path;
+        if let Ok(head) = HeadWriter::response(&mut self.urgent, head.transaction_id(), status, back, from) {
+            head.end(Continuation::Last);
+        }
+    }
+
+    fn report_success(&mut self, head: &Head, arrived: ByteRange, complete: bool) {
+        if head.success_report() != Ok(SuccessReport::Yes) {
+            return;
+        }
+        let range = match self.config.reports {
+            Reports::PerChunk => arrived,
+            Reports::PerMessage if complete => ByteRange::whole(arrived.total.unwrap_or_default()),
+            Reports::PerMessage | Reports::Manual => return,
+        };
+        self.write_report(head, range, StatusCode::OK);
+    }
+
+    fn write_report(&mut self, head: &Head, range: ByteRange, status: StatusCode) {
+        let (Some(back), Some(message_id)) = (head.field(FieldName::FromPath), head.message_id()) else {
+            return;
+        };
+        let id = self.ids.next_id();
+        let value = ReportStatus {
+            namespace: 0,
+            status,
+            comment: (!status.comment().is_empty()).then(|| status.comment().into()),
+        };
+        let from = &self.outbound.from_path;
+        let written = HeadWriter::request(&mut self.urgent, &id, &Method::Report, back, from)
+            .and_then(|report| report.field("Message-ID", message_id))
+            .and_then(|report| report.byte_range(range).field("Status", &value.to_string()));
+        if let Ok(report) = written {
+            report.end(Continuation::Last);
+        }
+    }
+}

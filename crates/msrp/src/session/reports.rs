@@ -1,0 +1,216 @@
+//! What became of the messages that were sent (RFC 4975 §7.3.2).
+
+use super::{MsrpSession, OutgoingId, SessionEvent};
+use crate::chunk::{
+    FailureReport, FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds,
+};
+use crate::outbound::OutgoingMessage;
+use crate::ranges::RangeSet;
+use crate::transaction::What;
+use std::time::Instant;
+
+/// What is known of a message that is sent or was.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    message_id: Box<str>,
+    size: Option<u64>,
+    wants_reports: bool,
+    unanswered: u32,
+    acknowledged: u64,
+    is_sent: bool,
+    is_done: bool,
+    delivered: RangeSet,
+}
+
+impl Tracked {
+    pub(super) fn new(message_id: &str, message: &OutgoingMessage, size: Option<u64>) -> Self {
+        let mut delivered = RangeSet::default();
+        delivered.insert(0, message.start);
+        Self {
+            message_id: message_id.into(),
+            size,
+            wants_reports: message.success == SuccessReport::Yes,
+            unanswered: 0,
+            acknowledged: message.start,
+            is_sent: false,
+            is_done: false,
+            delivered,
+        }
+    }
+}
+
+/// How many messages may wait for nothing but a report; the oldest are forgotten.
+const AWAITING_REPORTS: usize = 4096;
+/// How many separate ranges the reports of one message may tell.
+const REPORTED_RANGES: usize = 256;
+
+impl MsrpSession {
+    /// Books the chunks that were written.
+    pub(super) fn book_sent(&mut self, now: Instant) {
+        while let Some(key) = self.outbound.wants_data.pop_front() {
+            self.events.push(SessionEvent::WantsData {
+                message: OutgoingId(key),
+            });
+        }
+        while let Some(sent) = self.outbound.sent.pop_front() {
+            let Some(tracked) = self.tracked.get_mut(&sent.message) else {
+                continue;
+            };
+            tracked.is_sent = sent.last;
+            if sent.wish == FailureReport::No {
+                self.check_done(sent.message);
+                continue;
+            }
+            tracked.unanswered += 1;
+            let what = What::Chunk {
+                message: sent.message,
+                len: sent.len,
+                wish: sent.wish,
+            };
+            self.transactions
+                .open(sent.id, now + self.config.response_timeout, what);
+            if self.transactions.count() > self.config.unanswered.saturating_mul(2)
+                && let Some(oldest) = self.transactions.take_oldest()
+            {
+                // Only failures of these were to be told, and none was.
+                self.settle_transaction(oldest, StatusCode::OK);
+            }
+        }
+    }
+
+    /// A response arrived.
+    pub(super) fn handle_response(&mut self, id: &TransactionId, status: StatusCode) {
+        if let Some(pending) = self.transactions.answer(id) {
+            self.settle_transaction(pending, status);
+        } else if let Some((open, message)) = self.outbound.open_chunk()
+            && open == id
+            && !status.is_success()
+        {
+            self.fail(message, status);
+        }
+    }
+
+    /// One chunk of a message was taken or refused.
+    pub(super) fn settle_chunk(&mut self, message: u64, len: u64, status: StatusCode) {
+        if !status.is_success() {
+            self.fail(message, status);
+            return;
+        }
+        let Some(tracked) = self.tracked.get_mut(&message) else {
+            return;
+        };
+        tracked.unanswered = tracked.unanswered.saturating_sub(1);
+        tracked.acknowledged += len;
+        if !tracked.is_sent || tracked.unanswered > 0 {
+            let acknowledged = tracked.acknowledged;
+            self.events.push(SessionEvent::SendProgress {
+                message: OutgoingId(message),
+                acknowledged,
+            });
+        }
+        self.check_done(message);
+    }
+
+    /// A report arrived. One that names no message of ours is ignored (RFC 4975 §7.1.2).
+    pub(super) fn handle_report(&mut self, head: &Head) {
+        let to_us = head
+            .field(FieldName::ToPath)
+            .is_some_and(|path| self.is_ours(path));
+        let (Some(message_id), Ok(Some(status))) = (head.message_id(), head.report_status()) else {
+            return;
+        };
+        let Some(message) = self
+            .message_named(message_id)
+            .filter(|_| to_us && status.namespace == 0)
+        else {
+            return;
+        };
+        if !status.status.is_success() {
+            self.fail(message, status.status);
+            return;
+        }
+        let Ok(range) = head.byte_range() else { return };
+        let Some(tracked) = self.tracked.get_mut(&message) else {
+            return;
+        };
+        let size = tracked.size.filter(|_| tracked.is_sent);
+        let end = range.and_then(|range| range.end).or(size).unwrap_or(0);
+        let end = end.min(tracked.size.unwrap_or(end));
+        tracked
+            .delivered
+            .insert(range.map_or(0, |range| range.start - 1), end);
+        if tracked.delivered.count() > REPORTED_RANGES {
+            return;
+        }
+        let complete = size.is_some_and(|size| tracked.delivered.covers(size));
+        if complete {
+            tracked.wants_reports = false;
+        }
+        self.events.push(SessionEvent::Reported {
+            message: OutgoingId(message),
+            range,
+            complete,
+        });
+        self.check_done(message);
+    }
+
+    fn message_named(&self, message_id: &str) -> Option<u64> {
+        let is_it = |key: &u64| {
+            self.tracked
+                .get(key)
+                .is_some_and(|tracked| *tracked.message_id == *message_id)
+        };
+        let made = message_id
+            .parse()
+            .ok()
+            .and_then(|id| TransactionIds::number_of(&id));
+        made.filter(is_it).or_else(|| {
+            let found = self
+                .tracked
+                .iter()
+                .find(|(_, tracked)| *tracked.message_id == *message_id);
+            found.map(|(key, _)| *key)
+        })
+    }
+
+    /// A message failed: nothing more of it is sent (RFC 4975 §10.5).
+    fn fail(&mut self, message: u64, status: StatusCode) {
+        self.outbound.abort(message, false);
+        if self.tracked.remove(&message).is_some() {
+            self.events.push(SessionEvent::SendFailed {
+                message: OutgoingId(message),
+                status,
+            });
+        }
+    }
+
+    fn check_done(&mut self, message: u64) {
+        let Some(tracked) = self.tracked.get_mut(&message) else {
+            return;
+        };
+        if !tracked.is_sent || tracked.unanswered > 0 {
+            return;
+        }
+        if !tracked.is_done {
+            tracked.is_done = true;
+            if tracked.size.is_none() {
+                tracked.size = Some(tracked.acknowledged);
+            }
+            self.events.push(SessionEvent::SendDone {
+                message: OutgoingId(message),
+            });
+        }
+        if !tracked.wants_reports {
+            self.tracked.remove(&message);
+        } else if self.tracked.len() > AWAITING_REPORTS {
+            let oldest = self
+                .tracked
+                .iter()
+                .find(|(_, tracked)| tracked.is_done)
+                .map(|(key, _)| *key);
+            if let Some(oldest) = oldest {
+                self.tracked.remove(&oldest);
+            }
+        }
+    }
+}

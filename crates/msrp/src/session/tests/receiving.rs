@@ -1,0 +1,209 @@
+//! Requests and garbage that arrive.
+
+use super::*;
+
+#[test]
+fn requests_are_answered_as_their_failure_report_wishes() {
+    let to_other = |wish: &str| send(wish).replace("alice", "carol");
+    for (request, status) in [
+        (send(""), Some("200")),
+        (send("Failure-Report: yes\r\n"), Some("200")),
+        (send("Failure-Report: partial\r\n"), None),
+        (send("Failure-Report: no\r\n"), None),
+        (to_other(""), Some("481")),
+        (to_other("Failure-Report: partial\r\n"), Some("481")),
+        (to_other("Failure-Report: no\r\n"), None),
+    ] {
+        let mut pair = Pair::new();
+        pair.tell_alice(&request);
+        assert_eq!(status_of(&pair.alice_says()), status, "{request}");
+    }
+}
+
+#[test]
+fn bad_requests_get_the_status_of_the_rfc() {
+    for (request, status) in [
+        (send("").replace("/bob;", "/mallory;"), "481"),
+        (
+            send("").replace("To-Path: msrp://a.test:7654/alice;tcp", "To-Path: x"),
+            "481",
+        ),
+        (send("").replace(ALICE, &format!("{BOB} {ALICE}")), "481"),
+        (
+            send("").replace("To-Path: msrp://a.test:7654/alice;tcp\r\n", ""),
+            "400",
+        ),
+        (send("Byte-Range: 0-2/2\r\n"), "400"),
+        (send("Byte-Range: 1-1/1\r\n"), "400"),
+        (send("Byte-Range: 1-2/9\r\n"), "400"),
+        (send("Byte-Range: 1-*/99999999999\r\n"), "413"),
+        (send("Byte-Range: 99999999999-*/*\r\n"), "413"),
+        (send("Failure-Report: maybe\r\n"), "400"),
+        (send("").replace("Message-ID: m123\r\n", ""), "400"),
+        (send("").replace("Content-Type: text/plain\r\n", ""), "400"),
+        (send("").replace("text/plain", "image/png"), "415"),
+        (request("DANCE", "", ""), "501"),
+        (request("AUTH", "", ""), "501"),
+        (request("SEND", "", ""), "200"),
+    ] {
+        let mut pair = Pair::with(|config| config.accept_types = vec!["text/*".to_owned()], |_| {});
+        pair.tell_alice(&request);
+        assert_eq!(status_of(&pair.alice_says()), Some(status), "{request}");
+        assert!(status == "200" || pair.alice_hears().is_empty());
+        assert_eq!(pair.alice.state(), State::Active);
+        pair.tell_alice(&send(""));
+        assert_eq!(status_of(&pair.alice_says()), Some("200"), "after {request}");
+    }
+}
+
+#[test]
+fn the_session_id_alone_decides_when_told_so() {
+    let moved = send("")
+        .replace("a.test:7654", "nat.test:1")
+        .replace("b.test", "c.test");
+    for (matching, status) in [(PathMatching::Exact, "481"), (PathMatching::SessionId, "200")] {
+        let mut pair = Pair::with(|config| config.matching = matching, |_| {});
+        pair.tell_alice(&moved);
+        assert_eq!(status_of(&pair.alice_says()), Some(status));
+    }
+}
+
+#[test]
+fn a_response_and_its_report_leave_in_one_burst() {
+    let mut pair = Pair::new();
+    pair.tell_alice(&send("Success-Report: yes\r\nByte-Range: 1-2/2\r\n"));
+    let mut said = Vec::new();
+    put(pair.alice.poll_transmit(pair.now).unwrap(), &mut said);
+    let said = String::from_utf8(said).unwrap();
+    let (response, report) = said.split_at(said.find("$\r\n").unwrap() + 3);
+    assert_eq!(
+        response,
+        format!("MSRP abcd1234 200 OK\r\nTo-Path: {BOB}\r\nFrom-Path: {ALICE}\r\n-------abcd1234$\r\n")
+    );
+    assert!(report.contains(" REPORT\r\n"));
+    assert!(report.contains("Message-ID: m123\r\nByte-Range: 1-2/2\r\nStatus: 000 200 OK\r\n"));
+    assert!(pair.alice.poll_transmit(pair.now).is_none());
+}
+
+#[test]
+fn reports_come_per_chunk_or_per_message_and_tell_when_all_is_delivered() {
+    for (reports, expected) in [
+        (Reports::PerChunk, 3),
+        (Reports::PerMessage, 1),
+        (Reports::Manual, 0),
+    ] {
+        let mut pair = Pair::with(|_| {}, |config| config.reports = reports);
+        let message = OutgoingMessage::new("a/b", vec![1; 5000]).with_success_report(SuccessReport::Yes);
+        let sent = pair.alice.send(message).unwrap();
+        pair.run();
+        let told: Vec<_> = pair
+            .alice_hears()
+            .into_iter()
+            .filter_map(|event| match event {
+                SessionEvent::Reported {
+                    message, complete, ..
+                } if message == sent => Some(complete),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told.len(), expected);
+        assert_eq!(told.last().copied(), (expected > 0).then_some(true));
+        assert_eq!(pair.alice.tracked.is_empty(), expected > 0);
+    }
+}
+
+#[test]
+fn a_manual_report_respects_what_the_sender_wants() {
+    for (fields, status, reported) in [
+        ("Success-Report: yes\r\n", StatusCode::OK, true),
+        ("", StatusCode::OK, false),
+        ("", StatusCode::FORBIDDEN, true),
+        ("Failure-Report: no\r\n", StatusCode::FORBIDDEN, false),
+    ] {
+        let mut pair = Pair::with(|config| config.reports = Reports::Manual, |_| {});
+        pair.tell_alice(&send(fields));
+        let _ = pair.alice_says();
+        let SessionEvent::Message(message) = pair.alice.poll_event().unwrap() else {
+            panic!("no message")
+        };
+        pair.alice.report(&message.head, ByteRange::whole(2), status);
+        assert_eq!(
+            pair.alice_says().contains("REPORT"),
+            reported,
+            "{fields} {status}"
+        );
+    }
+}
+
+#[test]
+fn a_head_that_takes_too_long_and_a_body_that_stands_still_are_given_up() {
+    let quiet = |config: &mut SessionConfig| config.keep_alive = None;
+    let mut pair = Pair::with(quiet, quiet);
+    for byte in send("").chars().take(60) {
+        pair.tell_alice(&byte.to_string());
+        pair.advance(SECOND);
+    }
+    assert_eq!(
+        closed(&pair.alice_hears()),
+        Some(&CloseReason::Stalled),
+        "a byte per second"
+    );
+
+    let mut pair = Pair::with(quiet, quiet);
+    let request = send("");
+    let at = request.find("Hi").unwrap();
+    pair.tell_alice(&request[..at]);
+    for _ in 0..5 {
+        pair.tell_alice("x");
+        pair.advance(SECOND * 59);
+    }
+    assert_eq!(closed(&pair.alice_hears()), None, "slow, but it moves");
+    pair.advance(SECOND);
+    assert_eq!(closed(&pair.alice_hears()), Some(&CloseReason::Stalled));
+}
+
+#[test]
+fn nonsense_and_floods_close_the_session() {
+    let mut pair = Pair::new();
+    pair.tell_alice("GET / HTTP/1.1\r\n\r\n");
+    assert!(matches!(
+        closed(&pair.alice_hears()),
+        Some(CloseReason::Unintelligible(_))
+    ));
+
+    let mut pair = Pair::with(|config| config.discarded_bytes = 10_000, |_| {});
+    let endless = send("Byte-Range: 1-*/99999999999\r\n");
+    pair.tell_alice(&endless[..endless.find("Hi").unwrap()]);
+    for _ in 0..11 {
+        assert_eq!(closed(&pair.alice_hears()), None);
+        pair.tell_alice(&"x".repeat(1000));
+    }
+    assert_eq!(closed(&pair.alice_hears()), Some(&CloseReason::Flood));
+}
+
+#[test]
+fn who_asks_much_and_takes_no_answers_is_not_read_further() {
+    let mut pair = Pair::new();
+    let request = request("DANCE", "", "").repeat(100);
+    let mut rounds = 0;
+    while pair.alice.wants_input() {
+        pair.tell_alice(&request);
+        rounds += 1;
+        assert!(rounds < 1000);
+    }
+    let _ = pair.alice_says();
+    assert!(pair.alice.wants_input());
+}
+
+#[test]
+fn only_so_many_messages_are_incomplete_at_a_time() {
+    let mut pair = Pair::with(|config| config.message_limits.at_once = 2, |_| {});
+    for (id, status) in [("m111", "200"), ("m222", "200"), ("m333", "413"), ("m111", "200")] {
+        pair.tell_alice(
+            &send("Byte-Range: 1-*/100\r\n")
+                .replace("m123", id)
+                .replace("1234$", "1234+"),
+        );
+        assert_eq!(status_of(&pair.alice_says()), Some(status));
+    }
+}
