@@ -70,7 +70,7 @@ struct Attached {
 }
 
 impl MediaEngine {
-    /// An engine whose first tick is due at `now`.
+    /// An engine without streams. Its clock starts with the first of them.
     ///
     /// # Errors
     /// When the mixer cannot run at that rate.
@@ -144,6 +144,9 @@ impl MediaEngine {
 
     /// Does what is due: ticks, reports, RTCP.
     pub fn handle_timeout(&mut self, now: Instant) {
+        if self.streams.is_empty() {
+            return;
+        }
         self.skip_what_is_too_late(now);
         while self.next_tick <= now {
             self.mixer.tick(self.next_tick);
@@ -205,8 +208,12 @@ impl MediaEngine {
         self.events.pop()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next.
-    pub fn poll_timeout(&self) -> Instant {
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` while no stream runs: the clock stands still,
+    /// and an end-point that waits for calls costs nothing.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        if self.streams.is_empty() {
+            return None;
+        }
         let transports = self
             .streams
             .iter()
@@ -214,7 +221,7 @@ impl MediaEngine {
                 Some(MediaPort::Remote(transport)) => transport.poll_timeout(),
                 _ => None,
             });
-        transports.fold(self.next_tick, Instant::min)
+        Some(transports.fold(self.next_tick, Instant::min))
     }
 
     /// Ticks that were dropped because the clock was called too late.
@@ -229,6 +236,9 @@ impl MediaEngine {
         let started = AudioTransport::new(config, now, self.wall_clock, self.entropy.fork())
             .map_err(MediaError::from)
             .and_then(|transport| Ok(self.add_remote(transport)?));
+        if self.streams.is_empty() {
+            self.start_clock(now);
+        }
         match started {
             Ok(slot) => self.streams.push(Running {
                 stream,
@@ -237,6 +247,11 @@ impl MediaEngine {
             }),
             Err(error) => self.events.push(MediaEvent::Failed { stream, error }),
         }
+    }
+
+    fn start_clock(&mut self, now: Instant) {
+        self.next_tick = now;
+        self.next_statistics = now + self.config.statistics_interval;
     }
 
     fn add_remote(&mut self, transport: AudioTransport) -> Result<Slot, MixerError> {

@@ -13,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::{debug, trace, warn};
 
 /// Commands that may wait for the thread: it takes them at every tick, so this is many seconds of work.
@@ -24,6 +24,9 @@ const PACKETS_PER_TURN: usize = 64;
 
 /// Largest datagram that is read: an RTP packet never comes near it (RFC 3550 leaves it to the path's MTU).
 const LARGEST_PACKET: usize = 2048;
+
+/// When to offer an event again that there was no room for.
+const RETRY: Duration = Duration::from_millis(20);
 
 const WAKER: Token = Token(usize::MAX);
 
@@ -136,11 +139,7 @@ impl Worker {
         let mut events = Events::with_capacity(256);
         let mut buffer = [0; LARGEST_PACKET];
         loop {
-            let patience = self
-                .engine
-                .poll_timeout()
-                .saturating_duration_since(Instant::now());
-            if let Err(error) = self.poll.poll(&mut events, Some(patience))
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
                 && error.kind() != io::ErrorKind::Interrupted
             {
                 warn!(%error, "the media thread cannot wait for packets and ends");
@@ -171,6 +170,15 @@ impl Worker {
                 Err(TryRecvError::Disconnected) => return true,
             }
         }
+    }
+
+    /// How long to sleep when nothing comes: to the next tick, or for ever while no stream runs.
+    fn patience(&self) -> Option<Duration> {
+        if self.unsent.is_some() {
+            return Some(RETRY);
+        }
+        let due = self.engine.poll_timeout()?;
+        Some(due.saturating_duration_since(Instant::now()))
     }
 
     fn open(&mut self, stream: StreamId, sockets: Sockets) {

@@ -202,7 +202,7 @@ impl World {
                     .fold(self.network.poll_timeout(), |next, peer| {
                         earliest(
                             next,
-                            earliest(peer.manager.poll_timeout(), Some(peer.engine.poll_timeout())),
+                            earliest(peer.manager.poll_timeout(), peer.engine.poll_timeout()),
                         )
                     });
             let Some(next) = next.filter(|next| *next <= end) else {
