@@ -4,6 +4,7 @@ pub mod digest;
 pub mod lookup;
 pub mod rtp;
 pub mod sdp;
+pub mod session;
 pub mod sip;
 pub mod transactions;
 pub mod wav;
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("rtp_packet", rtp::rtp_packet),
     ("sdp_offer_answer", sdp::sdp_offer_answer),
     ("sdp_parse", sdp::sdp_parse),
+    ("session_ops", session::session_ops),
     ("sip_headers", sip::sip_headers),
     ("sip_message", sip::sip_message),
     ("sip_stream", sip::sip_stream),
