@@ -1,0 +1,203 @@
+//! The driver on real sockets: what happens to calls and ports when handles go.
+
+#![cfg(feature = "tokio")]
+
+use offhook_account::Account;
+use offhook_sansio::Transport;
+use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+use offhook_session::{AudioStream, Originator, SessionEvent};
+use offhook_sip_core::{NameAddr, Route, SipUri};
+use std::net::{SocketAddr, UdpSocket};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn start() -> (UserAgent, UserAgentEvents) {
+    let config = UserAgentConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..UserAgentConfig::default()
+    };
+    UserAgent::start(config).expect("a free port")
+}
+
+async fn call(from: &UserAgent, to: SocketAddr) -> Session {
+    let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
+    let account = Account::local("alice").expect("a name");
+    let routes = vec![Route::new(Transport::Udp, to)];
+    from.call(
+        &account,
+        NameAddr::new(uri.into()),
+        routes,
+        [AudioStream::offer()],
+    )
+    .await
+    .expect("called")
+}
+
+async fn incoming(events: &mut UserAgentEvents) -> Session {
+    let event = timeout(PATIENCE, events.next()).await.expect("in time");
+    match event.expect("it runs") {
+        UserAgentEvent::Incoming(session) => session,
+        _ => panic!("not a call"),
+    }
+}
+
+/// The last event of a session.
+async fn last(session: &mut Session) -> SessionEvent {
+    let mut last = None;
+    while let Some(event) = timeout(PATIENCE, session.next_event()).await.expect("in time") {
+        last = Some(event);
+    }
+    last.expect("an end")
+}
+
+async fn until_started(session: &mut Session) {
+    loop {
+        let event = timeout(PATIENCE, session.next_event()).await.expect("in time");
+        if matches!(event.expect("it goes on"), SessionEvent::DidStart { .. }) {
+            return;
+        }
+    }
+}
+
+/// Waits until somebody else can have the port.
+async fn until_free(address: SocketAddr) {
+    let freed = timeout(PATIENCE, async {
+        while UdpSocket::bind(address).is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    freed.await.expect("the port is given back");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_an_established_session_hangs_up() {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr()).await;
+    let mut answered = incoming(&mut bob_events).await;
+    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    until_started(&mut outgoing).await;
+    drop(outgoing);
+    let end = last(&mut answered).await;
+    assert!(
+        matches!(
+            end,
+            SessionEvent::DidEnd {
+                originator: Originator::Remote,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_an_incoming_session_declines_it() {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr()).await;
+    drop(incoming(&mut bob_events).await);
+    let end = last(&mut outgoing).await;
+    assert!(
+        matches!(
+            end,
+            SessionEvent::DidFail {
+                originator: Originator::Remote,
+                code: 400..,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dropping_everything_without_a_stop_ends_the_call_and_gives_the_ports_back() {
+    let ((alice, alice_events), (bob, mut bob_events)) = (start(), start());
+    let address = alice.local_addr();
+    let mut outgoing = call(&alice, bob.local_addr()).await;
+    let mut answered = incoming(&mut bob_events).await;
+    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    until_started(&mut outgoing).await;
+    drop((alice, alice_events, outgoing));
+    let end = last(&mut answered).await;
+    assert!(
+        matches!(
+            end,
+            SessionEvent::DidEnd {
+                originator: Originator::Remote,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
+    until_free(address).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_agent_lives_as_long_as_its_last_session() {
+    let ((alice, alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr()).await;
+    drop((alice, alice_events));
+    let answered = incoming(&mut bob_events).await;
+    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    until_started(&mut outgoing).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_ends_running_calls_on_both_sides() {
+    let ((alice, mut alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr()).await;
+    let mut answered = incoming(&mut bob_events).await;
+    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    until_started(&mut outgoing).await;
+    let address = alice.local_addr();
+    timeout(PATIENCE, alice.stop()).await.expect("in time");
+    let (here, there) = (last(&mut outgoing).await, last(&mut answered).await);
+    assert!(
+        matches!(
+            here,
+            SessionEvent::DidEnd {
+                originator: Originator::Local,
+                ..
+            }
+        ),
+        "{here:?}"
+    );
+    assert!(
+        matches!(
+            there,
+            SessionEvent::DidEnd {
+                originator: Originator::Remote,
+                ..
+            }
+        ),
+        "{there:?}"
+    );
+    assert!(alice_events.next().await.is_none());
+    until_free(address).await;
+    assert!(outgoing.hold().await.is_err(), "nobody is there to hold");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_calls_leave_no_media_port_behind() {
+    // Twenty pairs of ports: the calls can only pass when each gives its own back.
+    let (bob, mut bob_events) = start();
+    let config = UserAgentConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        rtp_ports: 41_000..=41_039,
+        ..UserAgentConfig::default()
+    };
+    let (alice, _alice_events) = UserAgent::start(config).expect("a free port");
+    for number in 0..100 {
+        let mut outgoing = call(&alice, bob.local_addr()).await;
+        let answered = incoming(&mut bob_events).await;
+        if number % 2 == 0 {
+            answered.accept([AudioStream::offer()]).await.expect("acceptable");
+            until_started(&mut outgoing).await;
+            outgoing.end().await.expect("established");
+        }
+        drop(answered);
+        last(&mut outgoing).await;
+    }
+}
