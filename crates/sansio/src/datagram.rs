@@ -10,7 +10,8 @@ use std::net::SocketAddr;
 pub struct Path {
     /// The transport between the two ends.
     pub transport: Transport,
-    /// Our address: the socket that received, or shall send.
+    /// Our address: of datagrams the socket that received, or shall send. Of connections the address at which we listen,
+    /// also where we opened the connection ourselves from another port: it is the one that stands in Via and Contact.
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,

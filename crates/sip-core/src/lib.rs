@@ -35,7 +35,7 @@
 //! | 3261 §7.4.1 | multipart bodies | no: the body is bytes |
 //! | 4475 | torture messages: all 49 get the verdict of the RFC | yes |
 //! | 5118 | torture messages for IPv6 | no test yet; IPv6 references are read |
-//! | 5626 §3.5.1 | CRLF keep-alive on streams | yes (framing; who sends them is the driver's affair) |
+//! | 5626 §3.5.1 | CRLF keep-alive on streams | yes (framing) |
 //! | 3581 | `rport` | yes |
 //! | 3966 | `tel:` URIs | partly: number, parameters, comparison; the grammar of numbers is not checked |
 //! | 3262 | RSeq, RAck | yes |
@@ -60,7 +60,7 @@
 //! | 3261 §13, §14, §15 | INVITE, re-INVITE, BYE | yes |
 //! | 3261 §16 | proxies | no |
 //! | 3261 §17 | the four transactions | yes |
-//! | 3261 §18 | transports | partly: the driver has UDP; `maddr` is not obeyed, and large requests do not go over to TCP |
+//! | 3261 §18 | transports | partly: the driver has UDP and TCP; `maddr` is not obeyed, and large requests do not go over to TCP |
 //! | 3261 §22, 7616, 8760 | digest, as a client | yes |
 //! | 3261 §22 | digest, as a server | no: the owner does it with `offhook-digest` |
 //! | 3262, 3311, 4028 | reliable provisional responses, UPDATE, session timers | no, and not announced |
@@ -68,7 +68,8 @@
 //! | 3326 | Reason | partly: told to the owner; sent where an ACK is missing |
 //! | 3581 | symmetric responses | yes |
 //! | 4320 | non-INVITE transactions | yes |
-//! | 5626 | outbound | no, but the retry times of §4.5 |
+//! | 5626 | outbound | no, but the retry times of §4.5 and, on connections, the keep-alive of §4.4.1 |
+//! | 5923 | connection reuse | partly: a peer that began a dialog over its own connection is reached by it; no `alias` |
 //! | 6026 | INVITE transactions with 2xx | yes |
 //! | 6141 | re-INVITE | partly: the target is refreshed; no roll-back by UPDATE |
 

@@ -9,7 +9,7 @@ mod sequence;
 pub use route_set::RouteSet;
 pub use sequence::{OutOfOrder, Sequence};
 
-use crate::header::{CSeq, CallId, Contact, From, HeaderError, MaxForwards, To};
+use crate::header::{CSeq, CallId, Contact, From, HeaderError, MaxForwards, To, Via};
 use crate::transaction::{EssentialError, Essentials};
 use crate::{Headers, Method, NameAddr, Request, Response, Uri};
 use bytes::Bytes;
@@ -63,6 +63,7 @@ pub struct Dialog {
     route_set: RouteSet,
     remote_target: Uri,
     flow: Path,
+    has_own_flow: bool,
 }
 
 impl Dialog {
@@ -83,6 +84,7 @@ impl Dialog {
             route_set,
             remote_target: contact(response.headers()).ok_or(DialogError::NoContact)?,
             flow,
+            has_own_flow: false,
         })
     }
 
@@ -104,6 +106,7 @@ impl Dialog {
             route_set,
             remote_target: contact(request.headers()).ok_or(DialogError::NoContact)?,
             flow,
+            has_own_flow: flow.transport.is_reliable() && request.headers().typed_all::<Via>().count() == 1,
         })
     }
 
@@ -135,6 +138,17 @@ impl Dialog {
     /// The way by which the dialog began, for peers whose addresses are names that nobody looked up.
     pub fn flow(&self) -> Path {
         self.flow
+    }
+
+    /// Whether the peer itself, and no proxy, opened the connection by which the dialog began. It is the peer's as its
+    /// Contact is, and reaches it where nobody can connect to that; see [`forget_flow`](Self::forget_flow).
+    pub fn has_own_flow(&self) -> bool {
+        self.has_own_flow
+    }
+
+    /// A connection broke: the next request goes to the Contact.
+    pub fn forget_flow(&mut self, path: Path) {
+        self.has_own_flow &= self.flow != path;
     }
 
     /// The URI whose address the next request goes to (RFC 3261 §8.1.2).

@@ -2,12 +2,12 @@
 
 use super::config::{Body, EndpointConfig, Route};
 use super::event::{EndpointEvent, Statistics};
-use crate::dialog::DialogId;
+use crate::dialog::{Dialog, DialogId};
 use crate::header::{CallId, Via};
 use crate::invitation::InvitationId;
 use crate::registration::RegistrationId;
 use crate::transaction::{RequestError, TransactionId, Transactions};
-use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode, Uri};
+use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode};
 use offhook_sansio::{Entropy, Outbox, Path, Transport};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -88,10 +88,14 @@ impl Core {
         self.path_to(route.transport, route.address)
     }
 
-    /// The path to a URI inside a dialog (RFC 3261 §8.1.2). There is no DNS here: to a URI whose host is a name the
-    /// way is the one by which the dialog began.
-    pub(crate) fn path_in_dialog(&self, uri: &Uri, flow: Path) -> Path {
-        let Some(uri) = uri.as_sip() else { return flow };
+    /// The path of the next request inside a dialog (RFC 3261 §8.1.2). There is no DNS here: to a URI whose host is a
+    /// name the way is the one by which the dialog began. So it is to a peer that began it over a connection of its
+    /// own, for as long as that holds.
+    pub(crate) fn path_in_dialog(&self, dialog: &Dialog) -> Path {
+        let flow = dialog.flow();
+        let Some(uri) = dialog.next_hop().as_sip() else {
+            return flow;
+        };
         let Some(ip) = uri.host().ip() else { return flow };
         let named = uri.transport().and_then(|name| name.parse().ok());
         let transport = named.unwrap_or(if uri.is_secure() && !flow.transport.is_secure() {
@@ -99,6 +103,9 @@ impl Core {
         } else {
             flow.transport
         });
+        if dialog.has_own_flow() && transport == flow.transport && ip == flow.remote.ip() {
+            return flow;
+        }
         let port = uri.port().unwrap_or_else(|| transport.default_port());
         let remote = SocketAddr::new(ip, port);
         if transport == flow.transport && remote.is_ipv4() == flow.local.is_ipv4() {

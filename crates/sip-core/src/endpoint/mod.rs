@@ -232,6 +232,11 @@ impl Endpoint {
 
     /// Takes the news that something could not be sent along a path, or that its connection broke.
     pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
+        if path.transport.is_reliable() {
+            for invitation in self.invitations.values_mut() {
+                invitation.forget_flow(path);
+            }
+        }
         self.core.transactions.handle_transport_error(path);
         self.handle_transactions(now);
     }

@@ -274,20 +274,12 @@ impl Core {
 
     /// Bytes that are no SIP message: answered where the parser could find whom to answer.
     pub(super) fn reject_malformed(&mut self, error: &ParseError, path: Path) {
-        let Some(mut response) = error.response() else {
+        let tag = self.fresh_tag();
+        let Some((via, response)) = error.reply(path.remote, &tag) else {
             self.statistics.dropped_malformed += 1;
             return;
         };
-        let Some(Ok(mut via)) = response.headers().typed::<Via>() else {
-            self.statistics.dropped_malformed += 1;
-            return;
-        };
-        via.note_source(path.remote);
-        response.headers_mut().replace_first_value(&via);
-        let status = response.status();
-        response.set_reason(&format!("{}: {}", status.default_reason(), error.kind));
         self.statistics.rejected += 1;
-        let response = response.with_to_tag(&self.fresh_tag());
         let path = reply_path(&via, path);
         self.transactions.send(path, response.to_bytes());
     }

@@ -119,7 +119,7 @@ impl Invitation {
         dialog: &mut Dialog,
         reason: Option<&str>,
     ) -> Option<TransactionId> {
-        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let path = core.path_in_dialog(dialog);
         let mut bye = dialog.request(Method::Bye);
         if let Some(reason) = reason {
             bye.headers_mut().push(HeaderName::Reason, reason);

@@ -63,7 +63,7 @@ impl Invitation {
         let Some(mut dialog) = self.dialog.take() else {
             return Ok(None);
         };
-        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let path = core.path_in_dialog(&dialog);
         let mut request = dialog.request(method);
         self.dialog = Some(dialog);
         push_extra(request.headers_mut(), extra);

@@ -107,7 +107,7 @@ impl Invitation {
             self.unacked = Some(Unacked {
                 number,
                 bytes: response.to_bytes(),
-                path: core.transactions.reply_path(id).unwrap_or(self.path),
+                id,
                 interval: t1,
                 has_offer: !offered && !response.body().is_empty(),
             });
@@ -146,7 +146,9 @@ impl Invitation {
     pub(super) fn resend_success(&mut self, core: &mut Core, now: Instant) {
         let t2 = core.transactions.timing().t2;
         let Some(unacked) = &mut self.unacked else { return };
-        core.transactions.send(unacked.path, unacked.bytes.clone());
+        // The connection by which the INVITE came may be another's by now.
+        let path = core.transactions.reply_path(unacked.id).unwrap_or(self.path);
+        core.transactions.send(path, unacked.bytes.clone());
         unacked.interval = (unacked.interval * 2).min(t2);
         self.timers.set(Timer::Success, now + unacked.interval);
     }

@@ -112,7 +112,7 @@ struct ReceivedInvite {
 struct Unacked {
     number: u32,
     bytes: Bytes,
-    path: Path,
+    id: TransactionId,
     interval: Duration,
     /// Our 2xx had the offer, so the ACK has the answer.
     has_offer: bool,
@@ -233,6 +233,13 @@ impl Invitation {
             tracing::debug!("a response to an INVITE could not be sent");
         } else {
             self.answer_owner(core, id, failure_cause(failure));
+        }
+    }
+
+    /// A connection broke.
+    pub(crate) fn forget_flow(&mut self, path: Path) {
+        for dialog in self.dialog.iter_mut().chain(&mut self.forks) {
+            dialog.forget_flow(path);
         }
     }
 

@@ -295,7 +295,7 @@ impl Invitation {
         number: u32,
         answer: Option<&Body>,
     ) {
-        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let path = core.path_in_dialog(dialog);
         let mut ack = dialog.ack(number);
         // RFC 3261 §22.1: an ACK cannot be challenged, so it has the credentials of its INVITE.
         for name in [HeaderName::Authorization, HeaderName::ProxyAuthorization] {

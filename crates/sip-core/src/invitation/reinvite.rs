@@ -19,7 +19,7 @@ impl Invitation {
         let Some(mut dialog) = self.dialog.take() else {
             return Ok(());
         };
-        let path = core.path_in_dialog(dialog.next_hop(), dialog.flow());
+        let path = core.path_in_dialog(&dialog);
         let mut request = dialog.request(Method::Invite);
         self.dialog = Some(dialog);
         if let Some(offer) = &self.offer {

@@ -1,7 +1,8 @@
 //! Why a message was refused, and what can still be said to its sender.
 
-use crate::header::Headers;
+use crate::header::{Headers, Via};
 use crate::message::{Method, Response, StatusCode};
+use std::net::SocketAddr;
 
 /// A message that could not be parsed.
 ///
@@ -93,6 +94,19 @@ impl ParseError {
     pub fn response(&self) -> Option<Response> {
         let rejected = self.rejected.as_ref()?;
         rejected.response(self.kind.status())
+    }
+}
+
+impl ParseError {
+    /// The whole response to a request that came from `source`, and the Via that says where to send it.
+    pub(crate) fn reply(&self, source: SocketAddr, tag: &str) -> Option<(Via, Response)> {
+        let mut response = self.response()?;
+        let mut via = response.headers().typed::<Via>()?.ok()?;
+        via.note_source(source);
+        response.headers_mut().replace_first_value(&via);
+        let status = response.status();
+        response.set_reason(&format!("{}: {}", status.default_reason(), self.kind));
+        Some((via, response.with_to_tag(tag)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Framing, ParseError, ParseErrorKind, ParseOptions, scan};
 use crate::message::Message;
@@ -49,6 +49,15 @@ pub enum Framed {
     Message(Message),
 }
 
+/// What stands next on a stream, a message unread.
+#[derive(Debug)]
+pub(crate) enum Cut {
+    Incomplete { at_least: NonZeroUsize },
+    Ping,
+    Pong,
+    Message(Bytes),
+}
+
 const ONE: NonZeroUsize = NonZeroUsize::MIN;
 
 impl Framer {
@@ -84,12 +93,28 @@ impl Framer {
     /// A malformed message. Where [`ParseError::framing_intact`] says so it has been taken off and the stream
     /// goes on; otherwise the connection must be closed, and every further call gives an error.
     pub fn next_frame(&mut self) -> Result<Framed, ParseError> {
+        let message = match self.next_cut()? {
+            Cut::Incomplete { at_least } => return Ok(Framed::Incomplete { at_least }),
+            Cut::Ping => return Ok(Framed::Ping),
+            Cut::Pong => return Ok(Framed::Pong),
+            Cut::Message(bytes) => bytes,
+        };
+        let parsed = super::parse(message, &self.options, Framing::Stream);
+        if let Err(error) = &parsed {
+            self.broken = !error.framing_intact;
+        }
+        parsed.map(Framed::Message)
+    }
+
+    /// Like [`next_frame`](Self::next_frame), for who hands the bytes of a message to an endpoint. An error has lost
+    /// the framing.
+    pub(crate) fn next_cut(&mut self) -> Result<Cut, ParseError> {
         if self.broken {
             return Err(Self::lost(ParseErrorKind::BadStartLine));
         }
         if self.wanted.is_none() {
-            if let Some(framed) = self.line_ends() {
-                return Ok(framed);
+            if let Some(cut) = self.line_ends() {
+                return Ok(cut);
             }
             let Some(head) = self.head_end() else {
                 return self.incomplete_head();
@@ -98,37 +123,32 @@ impl Framer {
         }
         let wanted = self.wanted.unwrap_or_default();
         if let Some(missing) = NonZeroUsize::new(wanted.saturating_sub(self.buffer.len())) {
-            return Ok(Framed::Incomplete { at_least: missing });
+            return Ok(Cut::Incomplete { at_least: missing });
         }
-        let message = self.buffer.split_to(wanted).freeze();
         self.wanted = None;
         self.searched = 0;
-        let parsed = super::parse(message, &self.options, Framing::Stream);
-        if let Err(error) = &parsed {
-            self.broken = !error.framing_intact;
-        }
-        parsed.map(Framed::Message)
+        Ok(Cut::Message(self.buffer.split_to(wanted).freeze()))
     }
 
     /// Takes CRLFs off the front. A lone CRLF at the end of what has arrived may be half a ping, but waiting for
     /// more would keep a pong from its reader: two in one go are a ping.
-    fn line_ends(&mut self) -> Option<Framed> {
+    fn line_ends(&mut self) -> Option<Cut> {
         // Left over where a peer counted one byte of its body too few; the scan skips it too.
         let stray = self.buffer.iter().take_while(|&&b| b == b'\n').count();
         self.buffer.advance(stray);
         if self.buffer.starts_with(b"\r\n\r\n") {
             self.buffer.advance(4);
-            return Some(Framed::Ping);
+            return Some(Cut::Ping);
         }
         if self.buffer.starts_with(b"\r\n") {
             if self.buffer.len() == 3 && self.buffer[2] == b'\r' {
-                return Some(Framed::Incomplete { at_least: ONE });
+                return Some(Cut::Incomplete { at_least: ONE });
             }
             self.buffer.advance(2);
-            return Some(Framed::Pong);
+            return Some(Cut::Pong);
         }
         if self.buffer.is_empty() || &self.buffer[..] == b"\r" {
-            return Some(Framed::Incomplete { at_least: ONE });
+            return Some(Cut::Incomplete { at_least: ONE });
         }
         None
     }
@@ -149,7 +169,7 @@ impl Framer {
         None
     }
 
-    fn incomplete_head(&mut self) -> Result<Framed, ParseError> {
+    fn incomplete_head(&mut self) -> Result<Cut, ParseError> {
         let limit = self.options.limits.head_bytes;
         if self.buffer.len() > limit {
             // The scan of what is there finds the limit exceeded, and what can be answered.
@@ -163,7 +183,7 @@ impl Framer {
                 }),
             });
         }
-        Ok(Framed::Incomplete { at_least: ONE })
+        Ok(Cut::Incomplete { at_least: ONE })
     }
 
     /// Length of the message whose head ends at `head`.

@@ -11,6 +11,8 @@ mod scan;
 mod start_line;
 
 pub use error::{ParseError, ParseErrorKind, RejectedRequest};
+#[cfg(feature = "tokio")]
+pub(crate) use framer::Cut;
 pub use framer::{Framed, Framer};
 pub use limits::Limits;
 

@@ -141,7 +141,8 @@ impl<C: Core> Task<C> {
                 }
                 Woken::Command(None) => self.begin_stop(now),
                 Woken::Readable(Readable::Udp(index)) => self.receive(index).await,
-                Woken::Readable(Readable::Memory(received)) => self.core.handle_received(now, received),
+                Woken::Readable(Readable::Message(received)) => self.core.handle_received(now, received),
+                Woken::Readable(Readable::Broken(path)) => self.core.handle_transport_error(now, path),
                 Woken::Timer => self.core.handle_timeout(now),
                 Woken::Room => {}
             }

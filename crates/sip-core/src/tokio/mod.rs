@@ -10,7 +10,8 @@
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut transports = Transports::new();
-//! transports.bind_udp("127.0.0.1:5060".parse()?)?;
+//! let address = transports.bind_udp("127.0.0.1:5060".parse()?)?;
+//! transports.bind_tcp(address)?;
 //! let mut endpoint = Endpoint::new(EndpointConfig::default(), system_entropy()?);
 //! for (transport, address) in transports.locals() {
 //!     endpoint.add_local(transport, address);
@@ -23,10 +24,15 @@
 //! # Ok(()) }
 //! ```
 
+mod connection;
+mod connection_config;
+mod connections;
 mod driver;
 mod handle;
 mod transports;
+mod watch;
 
+pub use connection_config::ConnectionConfig;
 pub use driver::{Core, Driver, DriverConfig};
 pub use handle::{DriverGone, Handle, PostError, WeakHandle};
 pub use transports::{BindError, InMemory, Transports};

@@ -1,5 +1,7 @@
 //! The sockets of a driver.
 
+use super::connection_config::ConnectionConfig;
+use super::connections::Connections;
 use bytes::Bytes;
 use offhook_sansio::{Path, Received, Transmit, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -44,7 +46,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    fn new(address: SocketAddr, cause: io::Error) -> Self {
+    pub(super) fn new(address: SocketAddr, cause: io::Error) -> Self {
         match cause.kind() {
             io::ErrorKind::AddrInUse => Self::InUse(address),
             io::ErrorKind::AddrNotAvailable => Self::NotLocal(address),
@@ -64,9 +66,16 @@ pub struct InMemory {
 }
 
 /// The sockets by which a [`Driver`](super::Driver) sends and receives.
+///
+/// The local end of a TCP path is the address that its listener was opened for, whatever port a connection that we
+/// opened really has: it is the one that peers find in Via and Contact (RFC 3261 §18.1.1). A message goes by the
+/// connection that exists between the two ends of its path, or a new one. Nothing is lost in silence: a connection
+/// that cannot be opened, breaks, or is not read from by the peer gives a transport error for its path.
 #[derive(Debug, Default)]
 pub struct Transports {
     udp: Vec<UdpTransport>,
+    connections: Option<Connections>,
+    connection_config: ConnectionConfig,
     memory: Option<MemoryTransport>,
     buffer: Vec<u8>,
 }
@@ -82,7 +91,9 @@ struct MemoryTransport {
 #[derive(Clone, Debug)]
 pub(super) enum Readable {
     Udp(usize),
-    Memory(Received),
+    Message(Received),
+    /// No more messages come or go between these ends, unless by a new connection.
+    Broken(Path),
 }
 
 #[derive(Debug)]
@@ -99,9 +110,8 @@ impl Transports {
     /// No sockets.
     pub fn new() -> Self {
         Self {
-            udp: Vec::new(),
-            memory: None,
             buffer: vec![0; MAX_DATAGRAM_BYTES],
+            ..Self::default()
         }
     }
 
@@ -129,12 +139,7 @@ impl Transports {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
-        let ip = if address.ip().is_unspecified() {
-            default_address(address.is_ipv4())
-        } else {
-            address.ip()
-        };
-        self.bind_udp_as(address, ip)
+        self.bind_udp_as(address, advertised(address))
     }
 
     /// Opens a UDP socket that peers reach at another IP address.
@@ -152,10 +157,42 @@ impl Transports {
         Ok(address)
     }
 
+    /// Listens for TCP connections and gives the address that peers shall use, as [`bind_udp`](Self::bind_udp) does. It
+    /// is also from where connections are opened.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn bind_tcp(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
+        self.bind_tcp_as(address, advertised(address))
+    }
+
+    /// Listens for TCP connections at an address that peers know by another IP address.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    pub fn bind_tcp_as(&mut self, address: SocketAddr, advertised: IpAddr) -> Result<SocketAddr, BindError> {
+        let connections = match self.connections.take() {
+            Some(connections) => connections,
+            None => Connections::new(self.connection_config.clone())
+                .map_err(|cause| BindError::new(address, cause))?,
+        };
+        self.connections.insert(connections).listen(address, advertised)
+    }
+
+    /// Sets limits and times of connections; before the first [`bind_tcp`](Self::bind_tcp).
+    #[must_use]
+    pub fn with_connections(mut self, config: ConnectionConfig) -> Self {
+        self.connection_config = config;
+        self
+    }
+
     /// What there is, for [`Endpoint::add_local`](crate::Endpoint::add_local).
     pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
         let udp = self.udp.iter().map(|udp| (Transport::Udp, udp.address));
-        udp.chain(self.memory.iter().map(|memory| memory.local)).collect()
+        let tcp = self.connections.iter().flat_map(Connections::locals);
+        udp.chain(tcp.map(|address| (Transport::Tcp, address)))
+            .chain(self.memory.iter().map(|memory| memory.local))
+            .collect()
     }
 
     /// Waits until one of the transports has something.
@@ -169,7 +206,10 @@ impl Transports {
             if let Some(memory) = &mut self.memory
                 && let Poll::Ready(Some(received)) = memory.arriving.poll_recv(context)
             {
-                return Poll::Ready(Readable::Memory(received));
+                return Poll::Ready(Readable::Message(received));
+            }
+            if let Some(connections) = &mut self.connections {
+                return connections.poll_readable(context);
             }
             Poll::Pending
         })
@@ -193,8 +233,8 @@ impl Transports {
         }
     }
 
-    /// Sends one message.
-    pub(super) async fn send(&self, transmit: &Transmit) -> io::Result<()> {
+    /// Sends one message, or puts it into its connection's queue.
+    pub(super) async fn send(&mut self, transmit: &Transmit) -> io::Result<()> {
         let Transmit { path, bytes } = transmit;
         if let Some(memory) = self.memory_from(path) {
             return match memory.sent.try_send(transmit.clone()) {
@@ -203,9 +243,10 @@ impl Transports {
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
             };
         }
-        let udp = match path.transport {
-            Transport::Udp => self.udp_from(path),
-            Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss => None,
+        let udp = match (path.transport, &mut self.connections) {
+            (Transport::Tcp, Some(connections)) => return connections.send(*path, bytes.clone()),
+            (Transport::Udp, _) => self.udp_from(path),
+            (Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss, _) => None,
         };
         let Some(udp) = udp else {
             return Err(io::Error::new(
@@ -244,6 +285,15 @@ fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
     let _ = socket.set_send_buffer_size(UDP_BUFFER_BYTES);
     socket.bind(&address.into())?;
     UdpSocket::from_std(socket.into())
+}
+
+/// What peers shall call a socket that is opened for this address.
+fn advertised(address: SocketAddr) -> IpAddr {
+    if address.ip().is_unspecified() {
+        default_address(address.is_ipv4())
+    } else {
+        address.ip()
+    }
 }
 
 /// The address of this machine on its default route; without one only this machine itself can be reached, by loopback.
@@ -341,7 +391,7 @@ mod tests {
             .send(received.clone())
             .await
             .expect("there is room");
-        assert!(matches!(transports.readable().await, Readable::Memory(got) if got == received));
+        assert!(matches!(transports.readable().await, Readable::Message(got) if got == received));
         drop(network);
         assert!(transports.send(&Transmit { path, bytes }).await.is_err());
     }

@@ -68,6 +68,11 @@ impl ServerInvite {
         self.state == State::Terminated
     }
 
+    /// True once the ACK for a rejection came: nothing is owed to the peer.
+    pub(crate) fn is_acknowledged(&self) -> bool {
+        matches!(self.state, State::Confirmed | State::Terminated)
+    }
+
     /// True until the user has given a final response.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.state == State::Proceeding

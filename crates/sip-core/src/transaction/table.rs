@@ -64,6 +64,8 @@ struct Server {
     newest: Option<Bytes>,
     /// Where responses go.
     path: Path,
+    /// Where they go when the connection by which the request came is gone (RFC 3261 §18.2.2).
+    sent_by: Option<Path>,
     source: IpAddr,
     told: Option<Instant>,
 }
@@ -72,6 +74,12 @@ struct Server {
 enum ServerMachine {
     Invite(ServerInvite),
     Other(ServerOther),
+}
+
+impl ServerMachine {
+    fn is_acknowledged(&self) -> bool {
+        matches!(self, Self::Invite(machine) if machine.is_acknowledged())
+    }
 }
 
 impl Transactions {
@@ -243,6 +251,7 @@ impl Transactions {
             trying,
             newest: None,
             path: reply_path(&essentials.via, path),
+            sent_by: reliable.then(|| sent_by_path(&essentials.via, path)),
             source,
             told: None,
         };
@@ -342,6 +351,12 @@ impl Transactions {
             let Some(server) = self.servers.get_mut(&id) else {
                 continue;
             };
+            if let Some(sent_by) = server.sent_by.take().filter(|other| *other != server.path) {
+                server.path = sent_by;
+                let is_owed = !server.machine.is_acknowledged() && server.newest.is_some();
+                self.act_for_server(id, if is_owed { Act::Send } else { Act::Nothing }, None);
+                continue;
+            }
             let act = match &mut server.machine {
                 ServerMachine::Invite(machine) => machine.handle_transport_error(),
                 ServerMachine::Other(machine) => machine.handle_transport_error(),
@@ -510,6 +525,11 @@ pub(crate) fn reply_path(via: &Via, path: Path) -> Path {
     if path.transport.is_reliable() || via.rport().is_some() {
         return path;
     }
+    sent_by_path(via, path)
+}
+
+/// To the port that a Via names, at the address where the request came from.
+fn sent_by_path(via: &Via, path: Path) -> Path {
     let port = via.port().unwrap_or_else(|| path.transport.default_port());
     Path {
         remote: SocketAddr::new(path.remote.ip(), port),
