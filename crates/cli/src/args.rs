@@ -141,6 +141,7 @@ impl MediaArgs {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TransportArg {
     Udp,
+    Tcp,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -1,11 +1,11 @@
 //! From the command line to a running application.
 
-use crate::args::CommonArgs;
+use crate::args::{CommonArgs, TransportArg};
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
     Account, AccountId, Application, ApplicationEvent, CommandError, Error, LookupError, MemoryStorage,
-    OpenError, Session, SessionError, SipUri, StartError,
+    OpenError, Session, SessionError, SipUri, StartError, Transport,
 };
 use serde_json::json;
 use std::io::Write;
@@ -21,8 +21,13 @@ pub(crate) async fn start(
     let listen = args
         .listen
         .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], default_port)));
+    let transport = match args.transport {
+        TransportArg::Udp => Transport::Udp,
+        TransportArg::Tcp => Transport::Tcp,
+    };
     let mut builder = Application::builder(MemoryStorage::new())
         .listen(listen)
+        .transports([transport])
         .trace(args.trace);
     if let Some(account) = account(args)? {
         builder = builder.account(account);
@@ -32,8 +37,12 @@ pub(crate) async fn start(
     }
     let app = builder.start().await.map_err(failure)?;
     let address = app.local_addr();
-    let fields = json!({ "transport": "udp", "address": address.to_string() });
-    reporter.say("listening", fields, &format!("Listening on {address} (UDP)"));
+    let fields = json!({ "transport": transport.as_param(), "address": address.to_string() });
+    reporter.say(
+        "listening",
+        fields,
+        &format!("Listening on {address} ({transport})"),
+    );
     Ok(app)
 }
 

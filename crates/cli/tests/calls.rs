@@ -303,3 +303,36 @@ fn codecs_that_do_not_meet_are_a_decline_and_both_are_told_why() {
     );
     assert_eq!(bob.code, Some(20));
 }
+
+#[test]
+fn a_call_over_tcp_is_heard_on_both_sides() {
+    let folder = Folder::new("tcp");
+    let (low, high) = (
+        folder.tone("low.wav", 440.0, 3),
+        folder.tone("high.wav", 660.0, 3),
+    );
+    let (from_bob, from_alice) = (folder.path("from-bob.wav"), folder.path("from-alice.wav"));
+    let tcp = ["--transport", "tcp"];
+    let answer = [
+        "--auto-answer",
+        "--calls",
+        "1",
+        "--play",
+        &high,
+        "--record",
+        &from_alice,
+    ];
+    let (bob, address) = Program::answer(&[&tcp[..], &answer[..]].concat());
+    let call = ["--play", &low, "--record", &from_bob, "--duration", "2"];
+    let alice = Program::call(address, &[&tcp[..], &call[..]].concat()).end();
+    let bob = bob.end();
+    alice.succeeded();
+    bob.succeeded();
+    heard(&from_bob, 660.0);
+    heard(&from_alice, 440.0);
+    for events in [&alice.events, &bob.events] {
+        assert_eq!(events[0]["transport"], "tcp");
+    }
+    let found = &alice.events[1];
+    assert_eq!(found["routes"][0], format!("tcp:{address}"), "{found}");
+}

@@ -19,9 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// The transports that this version speaks.
-const TRANSPORTS: &[Transport] = &[Transport::Udp];
-
 /// The user part of the account that needs no provider.
 const LOCAL_USER: &str = "offhook";
 
@@ -57,6 +54,7 @@ impl Application {
         ApplicationBuilder {
             storage: Box::new(storage),
             listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+            transports: vec![Transport::Udp],
             account: None,
             outbound_proxy: None,
             sample_rate: None,
@@ -64,9 +62,14 @@ impl Application {
         }
     }
 
-    /// Where SIP is received.
+    /// Where SIP is received, by whichever transport.
     pub fn local_addr(&self) -> SocketAddr {
         self.agent.local_addr()
+    }
+
+    /// By which transports SIP is received, and where.
+    pub fn locals(&self) -> &[(Transport, SocketAddr)] {
+        self.agent.locals()
     }
 
     /// Who calls when this application calls.
@@ -154,6 +157,7 @@ impl Application {
 pub struct ApplicationBuilder {
     storage: Box<dyn Storage + Send>,
     listen: SocketAddr,
+    transports: Vec<Transport>,
     account: Option<Account>,
     outbound_proxy: Option<SipUri>,
     sample_rate: Option<u32>,
@@ -161,10 +165,17 @@ pub struct ApplicationBuilder {
 }
 
 impl ApplicationBuilder {
-    /// Where to listen for SIP over UDP. Default `0.0.0.0:0`: everywhere, on a free port.
+    /// Where to listen for SIP. Default `0.0.0.0:0`: everywhere, on a free port.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
         self.listen = address;
+        self
+    }
+
+    /// The transports for SIP, the preferred first, all at the same port: UDP, TCP or both. Default UDP alone.
+    #[must_use]
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.transports = transports.into_iter().collect();
         self
     }
 
@@ -208,7 +219,7 @@ impl ApplicationBuilder {
             account.sip.outbound_proxy = self.outbound_proxy;
         }
         let options = LookupOptions {
-            transports: TRANSPORTS.to_vec(),
+            transports: self.transports.clone(),
             ..LookupOptions::default()
         };
         let resolver = Resolver::from_system(options, entropy.fork())?;
@@ -218,6 +229,7 @@ impl ApplicationBuilder {
         let sample_rate = self.sample_rate.unwrap_or(settings.audio.sample_rate.hz());
         let config = UserAgentConfig {
             listen: self.listen,
+            transports: self.transports,
             endpoint,
             media: MediaConfig {
                 sample_rate,

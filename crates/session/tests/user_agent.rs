@@ -4,7 +4,9 @@
 
 use offhook_account::Account;
 use offhook_sansio::Transport;
-use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+use offhook_session::tokio::{
+    Session, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents,
+};
 use offhook_session::{AudioStream, Originator, SessionEvent};
 use offhook_sip_core::{NameAddr, Route, SipUri};
 use std::net::{SocketAddr, UdpSocket};
@@ -200,4 +202,26 @@ async fn a_hundred_calls_leave_no_media_port_behind() {
         drop(answered);
         last(&mut outgoing).await;
     }
+}
+
+#[tokio::test]
+async fn udp_and_tcp_have_one_port_and_what_has_no_driver_is_refused() {
+    let with = |transports: &[Transport]| UserAgentConfig {
+        listen: "127.0.0.1:0".parse().expect("valid"),
+        transports: transports.to_vec(),
+        ..UserAgentConfig::default()
+    };
+    let (agent, _events) = UserAgent::start(with(&[Transport::Udp, Transport::Tcp])).expect("free ports");
+    let address = agent.local_addr();
+    assert_eq!(
+        agent.locals(),
+        [(Transport::Udp, address), (Transport::Tcp, address)]
+    );
+    let tls = UserAgent::start(with(&[Transport::Tls])).err();
+    assert!(matches!(tls, Some(StartError::Transport(Some(Transport::Tls)))));
+    assert!(matches!(
+        UserAgent::start(with(&[])).err(),
+        Some(StartError::Transport(None))
+    ));
+    agent.stop().await;
 }

@@ -18,10 +18,10 @@ use offhook_sansio::{Path, Received, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::Trace;
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::tokio::{
-    BindError, Core, Driver, DriverGone, Handle, Transports, WeakHandle, system_entropy,
+    BindError, ConnectionConfig, Core, Driver, DriverGone, Handle, Transports, WeakHandle, system_entropy,
 };
 use offhook_sip_core::{
-    Endpoint, EndpointConfig, NameAddr, Register, RegistrationEvent, RegistrationId, Route,
+    Endpoint, EndpointConfig, NameAddr, ParseOptions, Register, RegistrationEvent, RegistrationId, Route,
 };
 use std::collections::HashMap;
 use std::io;
@@ -38,8 +38,10 @@ const EVENT_QUEUE: usize = 256;
 /// What a user agent is made of.
 #[derive(Clone, Debug)]
 pub struct UserAgentConfig {
-    /// Where to listen for SIP over UDP. An unspecified address listens everywhere. Default `0.0.0.0:0`.
+    /// Where to listen for SIP. An unspecified address listens everywhere. Default `0.0.0.0:0`.
     pub listen: SocketAddr,
+    /// The transports to listen and call by: UDP, TCP or both, at the same port. Default UDP alone.
+    pub transports: Vec<Transport>,
     /// The SIP endpoint.
     pub endpoint: EndpointConfig,
     /// The mixer and its clock.
@@ -54,6 +56,7 @@ impl Default for UserAgentConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 0)),
+            transports: vec![Transport::Udp],
             endpoint: EndpointConfig::default(),
             media: MediaConfig::default(),
             rtp_ports: 50_000..=50_500,
@@ -69,6 +72,9 @@ pub enum StartError {
     /// The SIP port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// [`UserAgentConfig::transports`] is empty, or has one that there is no driver for.
+    #[error("SIP over {} is not supported", .0.map_or("nothing", Transport::as_str))]
+    Transport(Option<Transport>),
     /// The mixer cannot run as configured.
     #[error(transparent)]
     Mixer(#[from] MixerError),
@@ -123,18 +129,19 @@ impl UserAgentEvents {
 pub struct UserAgent {
     handle: Handle<SessionManager>,
     listeners: Listeners,
-    local: SocketAddr,
+    locals: Arc<[(Transport, SocketAddr)]>,
 }
 
 impl UserAgent {
-    /// Opens the SIP port, starts the media thread, and serves.
+    /// Opens the SIP ports, starts the media thread, and serves.
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn start(config: UserAgentConfig) -> Result<(Self, UserAgentEvents), StartError> {
         let mut entropy = system_entropy().map_err(io::Error::from)?;
-        let mut transports = Transports::new();
-        let local = transports.bind_udp(config.listen)?;
+        let parse = config.endpoint.parse;
+        let transports = open_transports(&config.transports, config.listen, parse)?;
+        let locals = transports.locals();
         let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
         let sink = Box::new(move |event| match media_out.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
@@ -145,7 +152,9 @@ impl UserAgent {
         let thread = MediaThread::spawn(config.media, wall_clock, entropy.fork(), sink)?;
         let plane = Box::new(UdpPlane::new(thread, config.rtp_ports, entropy.u32() as u16));
         let mut endpoint = Endpoint::new(config.endpoint, entropy.fork());
-        endpoint.add_local(Transport::Udp, local);
+        for (transport, address) in &locals {
+            endpoint.add_local(*transport, *address);
+        }
         let manager = SessionManager::new(endpoint, plane, config.sessions, entropy);
         let (handle, core_events) = Driver::spawn(manager, transports);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
@@ -162,15 +171,20 @@ impl UserAgent {
             Self {
                 handle,
                 listeners,
-                local,
+                locals: locals.into(),
             },
             UserAgentEvents { receiver },
         ))
     }
 
-    /// Where SIP is received.
+    /// Where SIP is received, by whichever transport.
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.locals[0].1
+    }
+
+    /// By which transports SIP is received, and where.
+    pub fn locals(&self) -> &[(Transport, SocketAddr)] {
+        &self.locals
     }
 
     /// Calls somebody over the first of these routes that answers.
@@ -345,6 +359,51 @@ impl Dispatcher {
             debug!(%error, "nobody takes the user agent's events");
         }
     }
+}
+
+/// How many free ports are tried until one is found that is free for all transports.
+const PORT_TRIES: usize = 16;
+
+fn open_transports(
+    wanted: &[Transport],
+    listen: SocketAddr,
+    parse: ParseOptions,
+) -> Result<Transports, StartError> {
+    let mut tries = 1..=PORT_TRIES;
+    loop {
+        let connections = ConnectionConfig {
+            parse,
+            ..ConnectionConfig::default()
+        };
+        let mut transports = Transports::new().with_connections(connections);
+        let opened = open_at_one_port(&mut transports, wanted, listen);
+        let is_last = tries.next() == Some(PORT_TRIES);
+        match opened {
+            Err(StartError::Bind(BindError::InUse(_))) if listen.port() == 0 && !is_last => {}
+            opened => return opened.map(|()| transports),
+        }
+    }
+}
+
+fn open_at_one_port(
+    transports: &mut Transports,
+    wanted: &[Transport],
+    mut listen: SocketAddr,
+) -> Result<(), StartError> {
+    if wanted.is_empty() {
+        return Err(StartError::Transport(None));
+    }
+    for transport in wanted {
+        let local = match transport {
+            Transport::Udp => transports.bind_udp(listen)?,
+            Transport::Tcp => transports.bind_tcp(listen)?,
+            Transport::Tls | Transport::Ws | Transport::Wss => {
+                return Err(StartError::Transport(Some(*transport)));
+            }
+        };
+        listen.set_port(local.port());
+    }
+    Ok(())
 }
 
 async fn forward_media(mut events: mpsc::Receiver<MediaEvent>, handle: WeakHandle<SessionManager>) {
