@@ -2,7 +2,8 @@
 //!
 //! Layers, each using only those before it: [`uri`] (URIs and paths) -> [`chunk`] (heads, header values, end-lines) ->
 //! [`framer`] (a stream to chunks, bodies in pieces as they arrive) -> [`session`] (messages in both directions,
-//! transactions, reports). Below is only `offhook-sansio`; nothing here knows SIP or SDP: paths come and go as text.
+//! transactions, reports). The driver is apart, in the module `tokio`. Below is only `offhook-sansio`; nothing here knows
+//! SIP or SDP: paths come and go as text.
 //!
 //! Two sessions that talk without a network:
 //!
@@ -58,6 +59,8 @@ mod message;
 mod outbound;
 mod ranges;
 pub mod session;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod transaction;
 pub mod uri;
 

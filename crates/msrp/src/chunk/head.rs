@@ -67,6 +67,15 @@ impl Head {
         }
     }
 
+    /// The same head in memory of its own, where it keeps no buffer of the connection alive.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self {
+            bytes: Bytes::copy_from_slice(&self.bytes),
+            ..self.clone()
+        }
+    }
+
     /// The transaction identifier.
     pub fn transaction_id(&self) -> &TransactionId {
         &self.id

@@ -1,8 +1,8 @@
 //! How a session behaves.
 
-use crate::chunk::Limits;
+use crate::chunk::{FieldName, Head, Limits, StatusCode};
 use crate::message::MessageLimits;
-use crate::uri::MsrpPath;
+use crate::uri::{MsrpPath, MsrpUri};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -69,6 +69,51 @@ impl SessionConfig {
             queued: 16384,
             discarded_bytes: 64 * 1024 * 1024,
         }
+    }
+
+    /// Whether a request belongs to the session (RFC 4975 §7.3): 400 when it has no paths, 481 when they are not ours.
+    ///
+    /// # Errors
+    /// The status to answer with.
+    pub fn check_paths(&self, head: &Head) -> Result<(), StatusCode> {
+        let to = head.field(FieldName::ToPath).ok_or(StatusCode::BAD_REQUEST)?;
+        let from = head.field(FieldName::FromPath).ok_or(StatusCode::BAD_REQUEST)?;
+        if self.is_ours(to) && self.is_peers(from) {
+            Ok(())
+        } else {
+            Err(StatusCode::NO_SESSION)
+        }
+    }
+
+    /// True when a To-Path leads to us and no further.
+    pub(super) fn is_ours(&self, to_path: &str) -> bool {
+        let own = self.local_path.last();
+        to_path.parse::<MsrpPath>().is_ok_and(|path| match self.matching {
+            PathMatching::Exact => path.uris().len() == 1 && path.last().is_equivalent(own),
+            PathMatching::SessionId => path.last().session_id() == own.session_id(),
+        })
+    }
+
+    /// True when a From-Path is the way that our requests go.
+    pub(super) fn is_peers(&self, from_path: &str) -> bool {
+        from_path
+            .parse::<MsrpPath>()
+            .is_ok_and(|path| match self.matching {
+                PathMatching::Exact => {
+                    let expected = self.relays().iter().chain(self.remote_path.uris());
+                    path.uris().len() == self.relays().len() + self.remote_path.uris().len()
+                        && path.uris().iter().zip(expected).all(|(a, b)| a.is_equivalent(b))
+                }
+                PathMatching::SessionId => path.last().session_id() == self.remote_path.last().session_id(),
+            })
+    }
+
+    /// Our relays, which all our requests pass first.
+    pub(super) fn relays(&self) -> &[MsrpUri] {
+        self.local_path
+            .uris()
+            .split_last()
+            .map_or(&[], |(_, relays)| relays)
     }
 
     /// True when a Content-Type is one of [`accept_types`](Self::accept_types).

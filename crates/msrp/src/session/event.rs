@@ -95,7 +95,23 @@ pub struct Message {
     pub body: Bytes,
 }
 
+/// Bodies below this are copied out of the buffer that the connection was read into, so that a short message that is
+/// kept does not keep the whole buffer.
+const DETACHED: usize = 16 * 1024;
+
 impl Message {
+    pub(super) fn detached(head: &Head, body: Bytes) -> Self {
+        let body = if body.len() < DETACHED {
+            Bytes::copy_from_slice(&body)
+        } else {
+            body
+        };
+        Self {
+            head: head.detached(),
+            body,
+        }
+    }
+
     /// Its Message-ID.
     pub fn message_id(&self) -> &str {
         self.head.message_id().unwrap_or_default()

@@ -112,13 +112,8 @@ impl MsrpSession {
 
     fn new(now: Instant, config: SessionConfig, mut entropy: Entropy, framer: Framer) -> Self {
         let own = config.local_path.last().to_string();
-        let relays = config
-            .local_path
-            .uris()
-            .split_last()
-            .map_or(&[][..], |(_, relays)| relays);
         let mut to_path = String::new();
-        for relay in relays {
+        for relay in config.relays() {
             to_path.push_str(&relay.to_string());
             to_path.push(' ');
         }

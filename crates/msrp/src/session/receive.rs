@@ -1,13 +1,12 @@
 //! Requests that arrive (RFC 4975 §7.3): whose they are, what is taken, and what is answered.
 
-use super::{AbortReason, CloseReason, Delivery, Message, MsrpSession, PathMatching, Reports, SessionEvent};
+use super::{AbortReason, CloseReason, Delivery, Message, MsrpSession, Reports, SessionEvent};
 use crate::chunk::{
     ByteRange, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, ReportStatus, StartLine,
     StatusCode, SuccessReport,
 };
 use crate::framer::Frame;
 use crate::message::{Incoming, IncomingId, Place};
-use crate::uri::MsrpPath;
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -234,7 +233,7 @@ impl MsrpSession {
                 self.report_success(&head, place.arrived(total), complete);
                 if complete {
                     let incoming = self.inbox.incoming.swap_remove(index);
-                    self.tell_complete(head, incoming);
+                    self.tell_complete(&head, incoming);
                 }
             }
             Err(status) => {
@@ -244,12 +243,9 @@ impl MsrpSession {
         }
     }
 
-    fn tell_complete(&mut self, head: Head, incoming: Incoming) {
+    fn tell_complete(&mut self, head: &Head, incoming: Incoming) {
         self.events.push(match self.config.delivery {
-            Delivery::Collected => SessionEvent::Message(Message {
-                head,
-                body: incoming.into_body(),
-            }),
+            Delivery::Collected => SessionEvent::Message(Message::detached(head, incoming.into_body())),
             Delivery::Pieces => SessionEvent::MessageEnded {
                 message: incoming.key,
                 size: incoming.total().unwrap_or_default(),
@@ -278,46 +274,15 @@ impl MsrpSession {
         }
     }
 
-    /// Whether a request belongs to this session (RFC 4975 §7.3).
+    /// Whether a request belongs to this session. Nearly all repeat our paths to the letter.
     fn check_paths(&self, head: &Head) -> Result<(), StatusCode> {
-        let to = head.field(FieldName::ToPath).ok_or(StatusCode::BAD_REQUEST)?;
-        let from = head.field(FieldName::FromPath).ok_or(StatusCode::BAD_REQUEST)?;
-        if self.is_ours(to) && self.is_peers(from) {
+        let repeats = head.field(FieldName::ToPath) == Some(&self.outbound.from_path)
+            && head.field(FieldName::FromPath) == Some(&self.outbound.to_path);
+        if repeats {
             Ok(())
         } else {
-            Err(StatusCode::NO_SESSION)
+            self.config.check_paths(head)
         }
-    }
-
-    pub(super) fn is_ours(&self, to_path: &str) -> bool {
-        if to_path == self.outbound.from_path {
-            return true;
-        }
-        let own = self.config.local_path.last();
-        to_path
-            .parse::<MsrpPath>()
-            .is_ok_and(|path| match self.config.matching {
-                PathMatching::Exact => path.uris().len() == 1 && path.last().is_equivalent(own),
-                PathMatching::SessionId => path.last().session_id() == own.session_id(),
-            })
-    }
-
-    fn is_peers(&self, from_path: &str) -> bool {
-        if from_path == self.outbound.to_path {
-            return true;
-        }
-        from_path
-            .parse::<MsrpPath>()
-            .is_ok_and(|path| match self.config.matching {
-                PathMatching::Exact => self
-                    .outbound
-                    .to_path
-                    .parse()
-                    .is_ok_and(|known| path.is_equivalent(&known)),
-                PathMatching::SessionId => {
-                    path.last().session_id() == self.config.remote_path.last().session_id()
-                }
-            })
     }
 
     /// Answers a request if its sender wants that answer (RFC 4975 §7.2).

@@ -115,7 +115,7 @@ impl MsrpSession {
     pub(super) fn handle_report(&mut self, head: &Head) {
         let to_us = head
             .field(FieldName::ToPath)
-            .is_some_and(|path| self.is_ours(path));
+            .is_some_and(|path| path == self.outbound.from_path || self.config.is_ours(path));
         let (Some(message_id), Ok(Some(status))) = (head.message_id(), head.report_status()) else {
             return;
         };

@@ -1,0 +1,165 @@
+//! The end that takes a connection, for one session.
+
+use super::connect::{ConnectError, ready};
+use super::driver::MsrpConnection;
+use super::entropy;
+use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, StatusCode};
+use crate::framer::{Frame, Framer};
+use crate::session::{MsrpSession, SessionConfig};
+use crate::uri::{MsrpPath, MsrpUri};
+use bytes::BytesMut;
+use std::any::Any;
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Takes one connection, without a relay. The port is closed once the session is bound.
+#[derive(Debug)]
+pub struct AcceptorDirect {
+    listener: TcpListener,
+    local_path: MsrpPath,
+}
+
+impl AcceptorDirect {
+    /// Listens on an address, port 0 for any, and prepares the path for SDP with the port that it got.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn prepare(address: SocketAddr) -> Result<Self, ConnectError> {
+        let listener = TcpListener::bind(address).await?;
+        let uri = MsrpUri::new_session(listener.local_addr()?, false, &mut entropy()?);
+        Ok(Self {
+            listener,
+            local_path: uri.into(),
+        })
+    }
+
+    /// Like [`prepare`](Self::prepare), with a URI of the caller's choice: its host must be an address of this machine.
+    /// Port 0 is replaced by the port that was got.
+    ///
+    /// # Errors
+    /// When the URI has no address, or it cannot be listened on.
+    pub async fn prepare_uri(uri: MsrpUri) -> Result<Self, ConnectError> {
+        let address = uri
+            .socket_addr()
+            .ok_or(io::Error::from(io::ErrorKind::AddrNotAvailable))?;
+        let listener = TcpListener::bind(address).await?;
+        let port = listener.local_addr()?.port();
+        Ok(Self {
+            listener,
+            local_path: uri.with_port(port).into(),
+        })
+    }
+
+    /// Our path, for the SDP attribute `path`.
+    pub fn local_path(&self) -> &MsrpPath {
+        &self.local_path
+    }
+
+    /// Waits for the peer of the configured remote path to connect and bind the session. Others are refused with 481.
+    /// The local path of the configuration is replaced by ours.
+    ///
+    /// # Errors
+    /// When nobody binds the session within [`SessionConfig::bind_timeout`].
+    pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
+        config.local_path = self.local_path;
+        let deadline = tokio::time::Instant::now() + config.bind_timeout;
+        let limits = config.head_limits;
+        let mut arrivals = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept(), if arrivals.len() < MOST_ARRIVALS => {
+                    arrivals.spawn(Arrival::receive(accepted?.0, limits, config.bind_timeout));
+                }
+                Some(received) = arrivals.join_next() => {
+                    let Ok(Ok(arrival)) = received else {
+                        continue; // who was refused, or said nothing of use
+                    };
+                    match config.check_paths(&arrival.head) {
+                        Ok(()) => return arrival.into_session(config, Box::new(())).await,
+                        Err(status) => {
+                            arrivals.spawn(async move {
+                                arrival.refuse(status).await;
+                                Err(io::ErrorKind::PermissionDenied.into())
+                            });
+                        }
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => return Err(ConnectError::BindTimeout),
+            }
+        }
+    }
+}
+
+/// How many strangers may be at the door at a time.
+const MOST_ARRIVALS: usize = 16;
+
+/// A connection whose first head was read: now it is known whose session it wants.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    stream: TcpStream,
+    framer: Framer,
+    pub(super) head: Head,
+}
+
+impl Arrival {
+    /// Reads the first head, which has to be there in time however slowly it comes.
+    pub(super) async fn receive(stream: TcpStream, limits: Limits, within: Duration) -> io::Result<Self> {
+        tokio::time::timeout(within, Self::read_head(stream, limits))
+            .await
+            .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn read_head(mut stream: TcpStream, limits: Limits) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        let mut framer = Framer::new(limits);
+        loop {
+            match framer.next_frame() {
+                Ok(Some(Frame::Head(head))) => return Ok(Self { stream, framer, head }),
+                Ok(Some(_)) | Err(_) => return Err(io::ErrorKind::InvalidData.into()),
+                Ok(None) => {
+                    let input = framer.input();
+                    input.reserve(4096);
+                    if stream.read_buf(input).await? == 0 {
+                        return Err(io::ErrorKind::UnexpectedEof.into());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Starts the session; `guard` is dropped when it is over.
+    pub(super) async fn into_session(
+        self,
+        config: SessionConfig,
+        guard: Box<dyn Any + Send>,
+    ) -> Result<MsrpConnection, ConnectError> {
+        let session = MsrpSession::accepted(Instant::now(), config, entropy()?, self.framer, Some(self.head));
+        ready(MsrpConnection::spawn_with(session, self.stream, guard)).await
+    }
+
+    /// Answers the request, if its sender wants that, and closes the connection.
+    pub(super) async fn refuse(mut self, status: StatusCode) {
+        let head = &self.head;
+        let is_wanted = head.status().is_none() && head.failure_report().unwrap_or_default().wants(status);
+        let (Some(from), Some(to)) = (head.field(FieldName::FromPath), head.field(FieldName::ToPath)) else {
+            return;
+        };
+        let back = from.split(' ').next().unwrap_or_default();
+        let mut out = BytesMut::new();
+        let response = HeadWriter::response(&mut out, head.transaction_id(), status, back, to);
+        if let (true, Ok(response)) = (is_wanted, response) {
+            response.end(Continuation::Last);
+            let stream = &mut self.stream;
+            let last_words = async {
+                let _ = stream.write_all(&out).await;
+                let _ = stream.shutdown().await;
+                let mut rest = vec![0; 4096];
+                while let Ok(1..) = stream.read(&mut rest).await {}
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(1), last_words).await;
+        }
+    }
+}

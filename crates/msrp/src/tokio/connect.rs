@@ -1,0 +1,111 @@
+//! The end that opens the connection.
+
+use super::driver::MsrpConnection;
+use super::entropy;
+use crate::session::{CloseReason, MsrpSession, SessionConfig, SessionEvent};
+use crate::uri::{MsrpPath, MsrpUri, RECOMMENDED_PORT, UriError};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+use tokio::net::TcpStream;
+
+/// Opens a connection to the peer, without a relay.
+#[derive(Debug)]
+pub struct ConnectorDirect {
+    local_path: MsrpPath,
+}
+
+impl ConnectorDirect {
+    /// How long a connection may take to open.
+    const TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// Prepares a path for SDP. Without a URI one is made from this machine's address. Nobody connects to it.
+    ///
+    /// # Errors
+    /// When there is no randomness for the session id.
+    pub fn prepare(local_uri: Option<MsrpUri>) -> Result<Self, ConnectError> {
+        let local_uri = match local_uri {
+            Some(uri) => uri,
+            None => MsrpUri::new_session(
+                SocketAddr::new(own_address(), RECOMMENDED_PORT),
+                false,
+                &mut entropy()?,
+            ),
+        };
+        Ok(Self {
+            local_path: local_uri.into(),
+        })
+    }
+
+    /// Our path, for the SDP attribute `path`.
+    pub fn local_path(&self) -> &MsrpPath {
+        &self.local_path
+    }
+
+    /// Connects to the first URI of the configured remote path, and binds the connection to the session. The local path
+    /// of the configuration is replaced by ours.
+    ///
+    /// # Errors
+    /// When no connection can be opened, or the peer does not bind it to the session.
+    pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
+        config.local_path = self.local_path;
+        let target = config.remote_path.first();
+        if target.is_secure() {
+            return Err(ConnectError::Secure);
+        }
+        let host = target.host().trim_matches(['[', ']']).to_owned();
+        let port = target.port().unwrap_or(RECOMMENDED_PORT);
+        let stream = tokio::time::timeout(Self::TIMEOUT, TcpStream::connect((host, port)))
+            .await
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        stream.set_nodelay(true)?;
+        let session = MsrpSession::connected(Instant::now(), config, entropy()?);
+        ready(MsrpConnection::spawn(session, stream)).await
+    }
+}
+
+/// Waits until the connection is bound.
+pub(super) async fn ready(mut connection: MsrpConnection) -> Result<MsrpConnection, ConnectError> {
+    match connection.next_event().await {
+        Some(SessionEvent::Ready) => Ok(connection),
+        Some(SessionEvent::Closed(reason)) => Err(ConnectError::NotBound(reason)),
+        _ => Err(ConnectError::NotBound(CloseReason::ConnectionLost)),
+    }
+}
+
+/// The address by which this machine reaches others; loopback when it reaches nobody. No packet is sent.
+fn own_address() -> IpAddr {
+    let route = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        Ok::<_, io::Error>(socket.local_addr()?.ip())
+    };
+    route().unwrap_or(Ipv4Addr::LOCALHOST.into())
+}
+
+/// No session came to be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The peer wants TLS, which is not there.
+    #[error("msrps is not supported")]
+    Secure,
+    /// No URI could be made.
+    #[error(transparent)]
+    Uri(#[from] UriError),
+    /// The system refused.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The peer did not bind the connection to the session.
+    #[error("the connection was not bound: {0:?}")]
+    NotBound(CloseReason),
+    /// Nobody connected and bound in time.
+    #[error("nobody bound the session in time")]
+    BindTimeout,
+    /// The session id is expected already.
+    #[error("the session is prepared already")]
+    AlreadyPrepared,
+    /// The server is gone.
+    #[error("the server is gone")]
+    ServerGone,
+}

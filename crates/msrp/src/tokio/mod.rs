@@ -1,0 +1,50 @@
+//! The driver: MSRP sessions on Tokio's sockets.
+//!
+//! Whoever offers an MSRP stream in SDP first prepares one end, puts its `local_path` into the `path` attribute, and
+//! completes it with the path of the answer; who answers does the same in the other order. [`ConnectorDirect`] opens the
+//! connection, [`AcceptorDirect`] takes one, [`MsrpServer`] takes many on one port. All serve one session each and are
+//! used up by `complete`; dropping them cleans up.
+//!
+//! ```
+//! use offhook_msrp::tokio::{AcceptorDirect, ConnectorDirect};
+//! use offhook_msrp::{OutgoingMessage, SessionConfig, SessionEvent};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let acceptor = AcceptorDirect::prepare("127.0.0.1:0".parse()?).await?;
+//! let connector = ConnectorDirect::prepare(None)?;
+//! let (alices, bobs) = (connector.local_path().clone(), acceptor.local_path().clone()); // these go through SDP
+//!
+//! let (alice, bob) = tokio::join!(
+//!     connector.complete(SessionConfig::new(alices.clone(), bobs.clone())),
+//!     acceptor.complete(SessionConfig::new(bobs, alices)),
+//! );
+//! let (alice, mut bob) = (alice?, bob?);
+//! alice.handle().deliver(OutgoingMessage::new("text/plain", "hello")).await?;
+//! let Some(SessionEvent::Message(message)) = bob.next_event().await else { panic!() };
+//! assert_eq!(message.body, "hello");
+//! # Ok(())
+//! # }
+//! ```
+
+mod accept;
+mod connect;
+mod driver;
+mod handle;
+mod server;
+
+pub use accept::AcceptorDirect;
+pub use connect::{ConnectError, ConnectorDirect};
+pub use driver::MsrpConnection;
+pub use handle::{DeliverError, SessionGone, SessionHandle};
+pub use server::{Expected, MsrpServer, ServerConfig};
+
+use offhook_sansio::Entropy;
+use std::io;
+
+/// A generator seeded by the operating system.
+fn entropy() -> io::Result<Entropy> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| io::Error::other("no randomness"))?;
+    Ok(Entropy::from_seed(seed))
+}

@@ -1,0 +1,201 @@
+//! One listening socket for many sessions.
+
+use super::accept::Arrival;
+use super::connect::ConnectError;
+use super::driver::MsrpConnection;
+use super::entropy;
+use crate::chunk::{Limits, StatusCode};
+use crate::session::SessionConfig;
+use crate::uri::{MsrpPath, MsrpUri};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+
+/// How a server treats connections before they are bound to a session.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerConfig {
+    /// How many connections may be unbound at a time; more wait in the system's queue. Default 256.
+    pub unbound: usize,
+    /// How long a connection may take for its first head. Default 10 s.
+    pub head_timeout: Duration,
+    /// What its first head may cost.
+    pub limits: Limits,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            unbound: 256,
+            head_timeout: Duration::from_secs(10),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Takes connections for any number of sessions on one port. Requests for sessions that nobody expects are refused with
+/// 481, second connections to a session with 506. Closes its port when dropped; sessions go on.
+#[derive(Debug)]
+pub struct MsrpServer {
+    address: SocketAddr,
+    expected: Sessions,
+    task: JoinHandle<()>,
+}
+
+/// The sessions that are expected or in use, by session id, and where their connection is to go.
+type Sessions = Arc<Mutex<HashMap<String, mpsc::Sender<Arrival>>>>;
+
+impl MsrpServer {
+    /// Listens on an address, port 0 for any.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn bind(address: SocketAddr, config: ServerConfig) -> Result<Self, ConnectError> {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let expected = Sessions::default();
+        let task = tokio::spawn(listen(listener, config, Arc::clone(&expected)));
+        Ok(Self {
+            address,
+            expected,
+            task,
+        })
+    }
+
+    /// Where the server listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Expects a session from now on; the peer may connect before [`Expected::complete`] is called. Without a URI one is
+    /// made from the address on which the server listens.
+    ///
+    /// # Errors
+    /// When the session id is expected already, or the URI has none.
+    pub fn prepare(&self, local_uri: Option<MsrpUri>) -> Result<Expected, ConnectError> {
+        let uri = match local_uri {
+            Some(uri) => uri,
+            None => MsrpUri::new_session(self.address, false, &mut entropy()?),
+        };
+        let id = uri
+            .session_id()
+            .ok_or(crate::uri::UriError::SessionId)?
+            .to_owned();
+        let (sender, arrivals) = mpsc::channel(1);
+        match lock(&self.expected).entry(id.clone()) {
+            Entry::Occupied(_) => return Err(ConnectError::AlreadyPrepared),
+            Entry::Vacant(place) => place.insert(sender),
+        };
+        Ok(Expected {
+            local_path: uri.into(),
+            arrivals,
+            place: Place {
+                id,
+                expected: Arc::clone(&self.expected),
+            },
+        })
+    }
+}
+
+impl Drop for MsrpServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A session that a server expects. Dropping it makes the server forget it.
+#[derive(Debug)]
+pub struct Expected {
+    local_path: MsrpPath,
+    arrivals: mpsc::Receiver<Arrival>,
+    place: Place,
+}
+
+impl Expected {
+    /// Our path, for the SDP attribute `path`.
+    pub fn local_path(&self) -> &MsrpPath {
+        &self.local_path
+    }
+
+    /// Waits for the peer of the configured remote path. The local path of the configuration is replaced by ours.
+    ///
+    /// # Errors
+    /// When nobody binds the session within [`SessionConfig::bind_timeout`].
+    pub async fn complete(mut self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
+        config.local_path = self.local_path.clone();
+        let deadline = tokio::time::Instant::now() + config.bind_timeout;
+        loop {
+            let arrival = tokio::time::timeout_at(deadline, self.arrivals.recv())
+                .await
+                .map_err(|_| ConnectError::BindTimeout)?
+                .ok_or(ConnectError::ServerGone)?;
+            match config.check_paths(&arrival.head) {
+                Ok(()) => return arrival.into_session(config, Box::new(self.place)).await,
+                Err(status) => {
+                    tokio::spawn(arrival.refuse(status));
+                }
+            }
+        }
+    }
+}
+
+/// A place in the table of sessions, given up when dropped.
+#[derive(Debug)]
+struct Place {
+    id: String,
+    expected: Sessions,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.expected).remove(&self.id);
+    }
+}
+
+async fn listen(listener: TcpListener, config: ServerConfig, expected: Sessions) {
+    let unbound = Arc::new(Semaphore::new(config.unbound));
+    loop {
+        let Ok(permit) = Arc::clone(&unbound).acquire_owned().await else {
+            return;
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: others have to end first.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let expected = Arc::clone(&expected);
+        tokio::spawn(async move {
+            if let Ok(arrival) = Arrival::receive(stream, config.limits, config.head_timeout).await {
+                hand_over(arrival, &expected).await;
+            }
+            drop(permit);
+        });
+    }
+}
+
+async fn hand_over(arrival: Arrival, expected: &Sessions) {
+    let Ok(to_path) = arrival.head.to_path() else {
+        return arrival.refuse(StatusCode::BAD_REQUEST).await;
+    };
+    let place = to_path
+        .last()
+        .session_id()
+        .and_then(|id| lock(expected).get(id).cloned());
+    let Some(place) = place else {
+        return arrival.refuse(StatusCode::NO_SESSION).await;
+    };
+    if let Err(mpsc::error::TrySendError::Full(arrival) | mpsc::error::TrySendError::Closed(arrival)) =
+        place.try_send(arrival)
+    {
+        arrival.refuse(StatusCode::ALREADY_BOUND).await;
+    }
+}
+
+fn lock(expected: &Sessions) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Arrival>>> {
+    // Nothing panics while it holds the lock, and a table of senders cannot be half changed.
+    expected.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,290 @@
+//! Sessions over real sockets on this machine.
+#![cfg(feature = "tokio")]
+
+use offhook_msrp::session::{CloseReason, Delivery};
+use offhook_msrp::tokio::{
+    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ServerConfig,
+};
+use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
+use std::num::NonZeroU32;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const ANY: &str = "127.0.0.1:0";
+
+/// A bound session: who connected, who accepted.
+async fn pair(adjust: impl Fn(&mut SessionConfig)) -> (MsrpConnection, MsrpConnection) {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (mut ours, mut theirs) = configs(connector.local_path(), acceptor.local_path());
+    adjust(&mut ours);
+    adjust(&mut theirs);
+    let (a, b) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
+    (a.unwrap(), b.unwrap())
+}
+
+fn configs(a: &MsrpPath, b: &MsrpPath) -> (SessionConfig, SessionConfig) {
+    (
+        SessionConfig::new(a.clone(), b.clone()),
+        SessionConfig::new(b.clone(), a.clone()),
+    )
+}
+
+fn text(body: &str) -> OutgoingMessage {
+    OutgoingMessage::new("text/plain", body.to_owned())
+}
+
+async fn hear(connection: &mut MsrpConnection) -> SessionEvent {
+    tokio::time::timeout(Duration::from_secs(5), connection.next_event())
+        .await
+        .expect("an event in time")
+        .expect("an event")
+}
+
+async fn hear_text(connection: &mut MsrpConnection) -> String {
+    match hear(connection).await {
+        SessionEvent::Message(message) => String::from_utf8(message.body.to_vec()).unwrap(),
+        event => panic!("{event:?}"),
+    }
+}
+
+/// What a stranger is told who sends this to a port.
+async fn knock(to: &MsrpPath, request: &str) -> String {
+    let mut stream = TcpStream::connect(to.first().socket_addr().unwrap())
+        .await
+        .unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    let read = stream.read_to_string(&mut said);
+    tokio::time::timeout(Duration::from_secs(5), read)
+        .await
+        .unwrap()
+        .unwrap();
+    said
+}
+
+fn request(to: &str, from: &str) -> String {
+    format!("MSRP abcd1234 SEND\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\n-------abcd1234$\r\n")
+}
+
+#[tokio::test]
+async fn messages_go_both_ways_and_closing_flushes() {
+    let (alice, mut bob) = pair(|_| {}).await;
+    alice.handle().deliver(text("hello")).await.unwrap();
+    assert_eq!(hear_text(&mut bob).await, "hello");
+    let (handle, mut alices) = alice.split();
+    bob.handle().deliver(text("hi")).await.unwrap();
+    assert!(matches!(alices.recv().await, Some(SessionEvent::Message(message)) if message.body == "hi"));
+    for number in 0..100 {
+        handle.send(text(&number.to_string())).await.unwrap();
+    }
+    drop(handle); // closes once all is sent
+    for number in 0..100 {
+        assert_eq!(hear_text(&mut bob).await, number.to_string());
+    }
+    assert!(matches!(
+        hear(&mut bob).await,
+        SessionEvent::Closed(CloseReason::ConnectionLost)
+    ));
+    let mut last = None;
+    while let Some(event) = alices.recv().await {
+        last = Some(event);
+    }
+    assert!(matches!(last, Some(SessionEvent::Closed(CloseReason::ByOwner))));
+}
+
+#[tokio::test]
+async fn a_large_file_arrives_in_pieces() {
+    const SIZE: u64 = 50_000_000;
+    let (alice, mut bob) = pair(|config| {
+        config.delivery = Delivery::Pieces;
+        config.message_limits.bytes = u64::MAX;
+        config.chunk_size = NonZeroU32::MAX;
+    })
+    .await;
+    let sender = tokio::spawn(async move {
+        let (handle, mut events) = alice.split();
+        let message = handle
+            .send(OutgoingMessage::streamed("a/b", Some(SIZE)))
+            .await
+            .unwrap();
+        let mut supplied = 0;
+        while let Some(event) = events.recv().await {
+            match event {
+                SessionEvent::WantsData { .. } => {
+                    let len = (SIZE - supplied).min(1_000_000);
+                    let data: Vec<u8> = (supplied..supplied + len).map(|at| (at % 253) as u8).collect();
+                    supplied += len;
+                    handle.supply(message, data.into()).await.unwrap();
+                }
+                SessionEvent::SendProgress { .. } => {}
+                SessionEvent::SendDone { .. } => return,
+                event => panic!("{event:?}"),
+            }
+        }
+    });
+    let mut expected = 0;
+    loop {
+        match hear(&mut bob).await {
+            SessionEvent::MessageData { at, data, .. } => {
+                assert_eq!(at, expected);
+                assert!(
+                    data.iter()
+                        .enumerate()
+                        .all(|(index, byte)| *byte == ((at + index as u64) % 253) as u8)
+                );
+                expected += data.len() as u64;
+            }
+            SessionEvent::MessageEnded { size, .. } => {
+                assert_eq!((size, expected), (SIZE, SIZE));
+                break;
+            }
+            SessionEvent::MessageBegan { .. } => {}
+            event => panic!("{event:?}"),
+        }
+    }
+    sender.await.unwrap();
+}
+
+#[tokio::test]
+async fn delivery_tells_what_the_peer_refuses() {
+    let (alice, _bob) = pair(|config| config.accept_types = vec!["text/*".to_owned()]).await;
+    let refused = alice
+        .handle()
+        .deliver(OutgoingMessage::new("image/png", "x"))
+        .await;
+    assert!(matches!(refused, Err(DeliverError::Failed(status)) if status.code() == 415));
+}
+
+#[tokio::test]
+async fn nobody_home_is_an_error() {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, mut theirs) = configs(connector.local_path(), acceptor.local_path());
+    theirs.bind_timeout = Duration::from_millis(50);
+    assert!(matches!(
+        acceptor.complete(theirs).await,
+        Err(ConnectError::BindTimeout)
+    ));
+    assert!(
+        matches!(connector.complete(ours).await, Err(ConnectError::Io(_))),
+        "the port is closed"
+    );
+}
+
+#[tokio::test]
+async fn strangers_do_not_keep_an_acceptor_from_its_peer() {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let local = acceptor.local_path().clone();
+    let (ours, theirs) = configs(connector.local_path(), &local);
+    let accepting = tokio::spawn(acceptor.complete(theirs));
+    let _silent = TcpStream::connect(local.first().socket_addr().unwrap())
+        .await
+        .unwrap();
+    let other = "msrp://127.0.0.1:9/mallory;tcp";
+    assert!(
+        knock(&local, &request(other, other))
+            .await
+            .starts_with("MSRP abcd1234 481")
+    );
+    assert!(
+        knock(&local, &request(&local.to_string(), other))
+            .await
+            .starts_with("MSRP abcd1234 481")
+    );
+    assert_eq!(knock(&local, "GET / HTTP/1.1\r\n\r\n").await, "");
+    let alice = connector.complete(ours).await.unwrap();
+    let mut bob = accepting.await.unwrap().unwrap();
+    alice.handle().deliver(text("hello")).await.unwrap();
+    assert_eq!(hear_text(&mut bob).await, "hello");
+}
+
+#[tokio::test]
+async fn one_port_serves_many_sessions() {
+    let server = MsrpServer::bind(ANY.parse().unwrap(), ServerConfig::default())
+        .await
+        .unwrap();
+    let mut pairs = Vec::new();
+    for _ in 0..20 {
+        let expected = server.prepare(None).unwrap();
+        let connector = ConnectorDirect::prepare(None).unwrap();
+        let (ours, theirs) = configs(connector.local_path(), expected.local_path());
+        let connecting = tokio::spawn(connector.complete(ours)); // may come before complete is called
+        tokio::task::yield_now().await;
+        let bob = expected.complete(theirs).await.unwrap();
+        pairs.push((connecting.await.unwrap().unwrap(), bob));
+    }
+    for (number, (alice, _)) in pairs.iter().enumerate() {
+        alice.handle().deliver(text(&number.to_string())).await.unwrap();
+    }
+    for (number, (_, bob)) in pairs.iter_mut().enumerate() {
+        assert_eq!(hear_text(bob).await, number.to_string());
+    }
+}
+
+#[tokio::test]
+async fn a_server_refuses_strangers_and_second_connections() {
+    let config = ServerConfig {
+        head_timeout: Duration::from_millis(200),
+        ..ServerConfig::default()
+    };
+    let server = MsrpServer::bind(ANY.parse().unwrap(), config).await.unwrap();
+    let expected = server.prepare(None).unwrap();
+    let local = expected.local_path().clone();
+    assert!(matches!(
+        server.prepare(Some(local.last().clone())),
+        Err(ConnectError::AlreadyPrepared)
+    ));
+
+    let unknown = local.to_string().replace('/', "/x").replace("/x/x", "//");
+    let other = "msrp://127.0.0.1:9/mallory;tcp";
+    assert!(
+        knock(&local, &request(&unknown, other))
+            .await
+            .starts_with("MSRP abcd1234 481")
+    );
+    assert_eq!(
+        knock(&local, "MSRP abcd1234 SE").await,
+        "",
+        "slow senders are cut off"
+    );
+
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, theirs) = configs(connector.local_path(), &local);
+    let from = ours.local_path.to_string();
+    let (alice, bob) = tokio::join!(connector.complete(ours), expected.complete(theirs));
+    let (alice, bob) = (alice.unwrap(), bob.unwrap());
+    assert!(
+        knock(&local, &request(&local.to_string(), &from))
+            .await
+            .starts_with("MSRP abcd1234 506")
+    );
+    alice.handle().deliver(text("undisturbed")).await.unwrap();
+
+    drop(bob);
+    let mut alice = alice;
+    assert!(matches!(hear(&mut alice).await, SessionEvent::Closed(_)));
+    assert!(
+        knock(&local, &request(&local.to_string(), &from))
+            .await
+            .starts_with("MSRP abcd1234 481")
+    );
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_binds_is_forgotten() {
+    let server = MsrpServer::bind(ANY.parse().unwrap(), ServerConfig::default())
+        .await
+        .unwrap();
+    let expected = server.prepare(None).unwrap();
+    let uri = expected.local_path().last().clone();
+    let (_, mut config) = configs(expected.local_path(), expected.local_path());
+    config.bind_timeout = Duration::from_millis(50);
+    assert!(matches!(
+        expected.complete(config).await,
+        Err(ConnectError::BindTimeout)
+    ));
+    assert!(server.prepare(Some(uri)).is_ok());
+}
