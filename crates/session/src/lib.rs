@@ -37,3 +37,7 @@ pub use state::{Originator, SessionDirection, SessionState};
 pub use stream::{
     Agreed, AudioDescription, AudioStream, MediaStream, StreamDescription, StreamError, StreamSettings,
 };
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
