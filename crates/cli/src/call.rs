@@ -121,6 +121,10 @@ pub(crate) async fn follow(
                     SessionEvent::DidFail { originator: Originator::Local, code: 408 | 503, reason } if !hung_up => {
                         return Err(nobody_there(&reason));
                     }
+                    // We hung up between the 200 and the ACK: no status tells.
+                    SessionEvent::DidFail { code: 0, reason, .. } if hung_up && refusal.is_none() => {
+                        return Err(Failure::new(Code::NotAnswered, reason));
+                    }
                     SessionEvent::DidFail { code, reason, .. } => {
                         return Err(refusal.unwrap_or_else(|| not_established(code, &reason)));
                     }
@@ -169,11 +173,8 @@ pub(crate) async fn settle(recorded: Option<Recorded>, outcome: Result<(), Failu
 }
 
 async fn hang_up(session: &Session) -> (bool, Option<Instant>) {
-    // A call that still rings here was not declined by anybody: nobody is there (RFC 3261 §21.4.18). For all others
-    // that command is not legal. A session that is over already says so with its last event.
-    if session.reject(StatusCode::TEMPORARILY_UNAVAILABLE).await.is_err() {
-        let _ = session.end().await;
-    }
+    // A session that is over already says so with its last event.
+    let _ = session.end().await;
     (true, Some(Instant::now() + LAST_RESORT))
 }
 

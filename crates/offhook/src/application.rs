@@ -37,7 +37,7 @@ pub struct Application {
 /// What an application tells besides the events of its sessions.
 #[non_exhaustive]
 pub enum ApplicationEvent {
-    /// Somebody calls. Accept or reject; dropping it declines.
+    /// Somebody calls. Accept or reject; dropping it answers 480.
     Incoming(Session),
     /// A SIP message went in or out; only with [`ApplicationBuilder::trace`].
     Trace(Trace),

@@ -65,7 +65,7 @@ pub enum SessionEvent {
         originator: Originator,
         /// Why.
         reason: String,
-        /// From `DidStart` to now.
+        /// From `DidStart` to `WillEnd`.
         duration: Duration,
     },
     /// One side has put the other on hold, or taken it off.

@@ -232,3 +232,42 @@ fn a_command_in_the_wrong_state_is_refused_and_changes_nothing() {
         SessionState::Connecting
     );
 }
+
+#[test]
+fn two_holds_that_meet_are_both_carried_out() {
+    for seed in 20..24 {
+        let mut world = World::new(Impairment::NONE, seed);
+        talk(&mut world, AudioCodec::Pcmu, SECOND);
+        let (alice, bob) = (world.alice.events[0].1, world.bob.events[0].1);
+        let now = world.clock.now();
+        world.alice.manager.set_hold(now, alice, true).unwrap();
+        world.bob.manager.set_hold(now, bob, true).unwrap();
+        // RFC 3261 §14.1: both get 491, and try again after a random while.
+        world.run_for(10 * SECOND);
+        for peer in [&world.alice, &world.bob] {
+            let told = peer.events.iter().filter_map(|(_, _, event)| match event {
+                SessionEvent::DidChangeHoldState { originator, on_hold } => Some((*originator, *on_hold)),
+                _ => None,
+            });
+            let mut told: Vec<_> = told.collect();
+            told.sort_by_key(|(originator, _)| *originator == Originator::Remote);
+            assert_eq!(
+                told,
+                [(Originator::Local, true), (Originator::Remote, true)],
+                "seed {seed}"
+            );
+        }
+        world
+            .alice
+            .manager
+            .set_hold(world.clock.now(), alice, false)
+            .unwrap();
+        world.run_for(SECOND);
+        assert!(
+            world.alice.manager.session(alice).unwrap().is_on_hold(),
+            "Bob still holds"
+        );
+        hang_up(&mut world);
+        assert!(matches!(world.bob.last_event(), SessionEvent::DidEnd { .. }));
+    }
+}

@@ -200,7 +200,7 @@ impl Session {
         }
     }
 
-    fn refuse(&mut self, cx: &mut Context<'_>, code: StatusCode, reason: &str) {
+    pub(super) fn refuse(&mut self, cx: &mut Context<'_>, code: StatusCode, reason: &str) {
         let cause = Ending {
             originator: Originator::Local,
             code: code.as_u16(),

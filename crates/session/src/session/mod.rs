@@ -19,7 +19,7 @@ use offhook_sip_core::{
     Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, Method, NameAddr,
     StatusCode,
 };
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tracing::debug;
 
 /// Names one session of its [`SessionManager`](crate::SessionManager).
@@ -55,8 +55,8 @@ pub struct Session {
     /// Our re-INVITE has no final answer yet.
     proposing: bool,
     started_at: Option<Instant>,
-    /// The first cause of the end: what follows is only its echo.
-    ending: Option<Ending>,
+    /// The first cause of the end, and when it came: what follows is only its echo.
+    ending: Option<(Ending, Instant)>,
     events: Outbox<Stamped<SessionEvent>>,
 }
 
@@ -133,8 +133,7 @@ impl Session {
                 match self.state {
                     SessionState::Connecting => self.handle_accepted(cx, answer),
                     SessionState::Accepting => self.handle_confirmed(cx, answer),
-                    // With a body it came as a description, just before.
-                    SessionState::Connected if self.proposing && cause.body().is_none() => {
+                    SessionState::Connected if self.proposing && is_success_without_body(&cause) => {
                         self.handle_reinvite_answered(cx, StatusCode::OK, None);
                     }
                     _ => self.pursue_hold(cx),
@@ -144,6 +143,8 @@ impl Session {
                 let offer = (!request.body().is_empty()).then(|| body_of(request.headers(), request.body()));
                 self.handle_reinvite(cx, offer);
             }
+            // What was wished for while the peer changed the session had to wait until here.
+            InvitationEvent::ReinviteAcknowledged => self.pursue_hold(cx),
             InvitationEvent::ReinviteCancelled => self.handle_reinvite_cancelled(cx),
             InvitationEvent::ReinviteFailed { cause } => {
                 let code = cause.status().unwrap_or(StatusCode::REQUEST_TIMEOUT);
@@ -242,7 +243,8 @@ impl Session {
         self.pursue_hold(cx);
     }
 
-    /// Ends the session in whatever state it is: CANCEL, BYE or a refusal.
+    /// Ends the session in whatever state it is: CANCEL, BYE, or 480 for a call that nobody answered here
+    /// (RFC 3261 §21.4.18).
     pub(crate) fn end(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
         if !self.state.is_active() {
             return Err(self.illegal("end"));
@@ -251,8 +253,11 @@ impl Session {
             return Ok(());
         }
         let (code, reason) = match self.state {
+            SessionState::Incoming => {
+                self.refuse(cx, StatusCode::TEMPORARILY_UNAVAILABLE, "not answered");
+                return Ok(());
+            }
             SessionState::Connecting => (487, "cancelled"),
-            SessionState::Incoming => (480, "not answered"),
             _ => (0, "user request"),
         };
         self.terminate(
@@ -285,7 +290,7 @@ impl Session {
             self.emit(cx.now, SessionEvent::WillEnd);
         }
         self.state = SessionState::Terminating;
-        self.ending = Some(ending);
+        self.ending = Some((ending, cx.now));
         self.end_streams(cx);
     }
 
@@ -296,19 +301,19 @@ impl Session {
         }
         self.begin_end(cx, cause);
         self.state = SessionState::Terminated;
-        let Some(Ending {
+        let Some((ending, ended_at)) = self.ending.clone() else {
+            return;
+        };
+        let Ending {
             originator,
             code,
             reason,
-        }) = self.ending.clone()
-        else {
-            return;
-        };
+        } = ending;
         let event = match self.started_at {
             Some(start) => SessionEvent::DidEnd {
                 originator,
                 reason,
-                duration: since(start, cx.now),
+                duration: ended_at.saturating_duration_since(start),
             },
             None => SessionEvent::DidFail {
                 originator,
@@ -382,12 +387,13 @@ impl Session {
     }
 }
 
-fn since(start: Instant, now: Instant) -> Duration {
-    now.saturating_duration_since(start)
-}
-
 fn is_cancel(cause: &Cause) -> bool {
     matches!(cause, Cause::Request(request) if *request.method() == Method::Cancel)
+}
+
+/// A 2xx that brings no answer. With one it would have come as a description, just before.
+fn is_success_without_body(cause: &Cause) -> bool {
+    matches!(cause, Cause::Response(response) if response.status().is_success()) && cause.body().is_none()
 }
 
 /// The session description in a message, if there is one that can be read.

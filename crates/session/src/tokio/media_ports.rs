@@ -33,7 +33,14 @@ impl UdpPlane {
     }
 
     fn bind_pair(&mut self, local: IpAddr) -> Result<Sockets, OpenError> {
-        let (first, last) = (self.range.start().next_multiple_of(2), *self.range.end());
+        // RTP at an even port, RTCP at the next (RFC 3550 §11); port 0 would be any.
+        let first = self
+            .range
+            .start()
+            .checked_next_multiple_of(2)
+            .unwrap_or(u16::MAX)
+            .max(2);
+        let last = *self.range.end();
         let pairs = last.saturating_sub(first).div_ceil(2);
         for _ in 0..pairs {
             if !(first..last).contains(&self.next_port) {
@@ -108,4 +115,67 @@ fn bind(address: IpAddr, port: u16) -> io::Result<UdpSocket> {
     let socket = UdpSocket::bind(SocketAddr::new(address, port))?;
     socket.set_nonblocking(true)?;
     Ok(socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::MediaConfig;
+    use offhook_sansio::{Entropy, WallClock};
+    use std::time::{Duration, Instant};
+
+    fn plane(range: RangeInclusive<u16>, first_try: u16) -> UdpPlane {
+        let wall_clock = WallClock::new(Instant::now(), Duration::ZERO);
+        let entropy = Entropy::from_number(1);
+        let thread = MediaThread::spawn(MediaConfig::default(), wall_clock, entropy, Box::new(|_| None));
+        UdpPlane::new(thread.expect("a thread"), range, first_try)
+    }
+
+    #[test]
+    fn pairs_begin_at_an_even_port_within_the_range_wherever_the_search_begins() {
+        for first_try in [0, 43_000, 43_005, 65_535] {
+            let sockets = plane(43_001..=43_019, first_try).bind_pair(Ipv4Addr::LOCALHOST.into());
+            let sockets = sockets.expect("nobody has them all");
+            let (rtp, rtcp) = (
+                sockets.rtp.local_addr().unwrap(),
+                sockets.rtcp.local_addr().unwrap(),
+            );
+            assert!(
+                rtp.port().is_multiple_of(2) && rtcp.port() == rtp.port() + 1,
+                "{rtp} {rtcp}"
+            );
+            assert!((43_002..=43_018).contains(&rtp.port()), "{rtp}");
+        }
+    }
+
+    #[test]
+    fn ranges_without_a_pair_are_exhausted_and_named() {
+        #[expect(clippy::reversed_empty_ranges, reason = "what a person may have typed")]
+        for range in [
+            65_535..=65_535,
+            43_021..=43_022,
+            50_000..=50_000,
+            50_002..=50_000,
+            0..=1,
+        ] {
+            let error = plane(range.clone(), 1)
+                .bind_pair(Ipv4Addr::LOCALHOST.into())
+                .err();
+            assert!(
+                matches!(error, Some(OpenError::RangeExhausted { .. })),
+                "{range:?}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pair_whose_second_port_is_taken_is_passed_over() {
+        let taken = UdpSocket::bind("127.0.0.1:43031").expect("free");
+        let sockets = plane(43_030..=43_033, 43_030).bind_pair(Ipv4Addr::LOCALHOST.into());
+        assert_eq!(
+            sockets.expect("the second pair").rtp.local_addr().unwrap().port(),
+            43_032
+        );
+        drop(taken);
+    }
 }

@@ -13,7 +13,7 @@ use tokio::runtime::Handle as Runtime;
 
 /// A running session: commands go down, events come up.
 ///
-/// Dropping it hangs up, so that no call goes on that nobody can end.
+/// Dropping it hangs up, so that no call goes on that nobody can end; one that rings here is answered with 480.
 pub struct Session {
     id: SessionId,
     remote_identity: NameAddr,
@@ -92,7 +92,7 @@ impl Session {
             .await??)
     }
 
-    /// Ends the session: CANCEL, BYE or a refusal, as its state demands. Events go on until the last one.
+    /// Ends the session: CANCEL, BYE, or 480 for one that rings here. Events go on until the last one.
     pub async fn end(&self) -> Result<(), CommandError> {
         let id = self.id;
         Ok(self

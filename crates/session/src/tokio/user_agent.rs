@@ -105,7 +105,7 @@ pub enum CommandError {
 /// What a user agent tells besides the events of its sessions.
 #[non_exhaustive]
 pub enum UserAgentEvent {
-    /// Somebody calls. Accept, reject, or drop it (which declines).
+    /// Somebody calls. Accept, reject, or drop it (which answers 480).
     Incoming(Session),
     /// A SIP message went in or out; only when [`EndpointConfig::trace`] is on.
     Trace(Trace),
@@ -353,7 +353,7 @@ impl Dispatcher {
         self.listeners.tell_session(id, event);
     }
 
-    /// An application that does not listen gets no more calls: a session dropped here is declined.
+    /// An application that does not listen gets no more calls: a session dropped here is answered with 480.
     fn tell(&self, event: UserAgentEvent) {
         if let Err(error) = self.sender.try_send(event) {
             debug!(%error, "nobody takes the user agent's events");

@@ -120,6 +120,9 @@ pub enum InvitationEvent {
         /// The request.
         request: Request,
     },
+    /// The ACK to our 2xx of the peer's re-INVITE is there: a re-INVITE of our own may follow. Comes after the
+    /// [`Description`](Self::Description) that it may have brought.
+    ReinviteAcknowledged,
     /// The peer took its re-INVITE back, and it was answered with 487.
     ReinviteCancelled,
     /// The final response to a request that was sent with

@@ -203,6 +203,8 @@ impl Invitation {
         }
         if self.state == InvitationState::Connecting {
             self.set_state(core, InvitationState::Confirmed, Cause::Request(ack.clone()));
+        } else if self.state == InvitationState::Confirmed {
+            self.emit(core, InvitationEvent::ReinviteAcknowledged);
         }
         if std::mem::take(&mut self.bye_after_ack) {
             self.send_bye(core, now, None);
