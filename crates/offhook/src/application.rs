@@ -172,7 +172,8 @@ impl ApplicationBuilder {
         self
     }
 
-    /// The transports for SIP, the preferred first, all at the same port: UDP, TCP or both. Default UDP alone.
+    /// The transports for SIP, the preferred first, all at the same port: UDP, TCP or both. With both, what is
+    /// too large for UDP goes over TCP. Default UDP alone.
     #[must_use]
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.transports = transports.into_iter().collect();

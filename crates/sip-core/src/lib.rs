@@ -60,7 +60,7 @@
 //! | 3261 §13, §14, §15 | INVITE, re-INVITE, BYE | yes |
 //! | 3261 §16 | proxies | no |
 //! | 3261 §17 | the four transactions | yes |
-//! | 3261 §18 | transports | partly: the driver has UDP and TCP; `maddr` is not obeyed, and large requests do not go over to TCP |
+//! | 3261 §18 | transports | partly: the driver has UDP and TCP; `maddr` is not obeyed; an ACK for a 2xx goes over UDP however large it is |
 //! | 3261 §22, 7616, 8760 | digest, as a client | yes |
 //! | 3261 §22 | digest, as a server | no: the owner does it with `offhook-digest` |
 //! | 3262, 3311, 4028 | reliable provisional responses, UPDATE, session timers | no, and not announced |

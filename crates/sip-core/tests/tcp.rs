@@ -37,6 +37,24 @@ impl Phone {
         let address = transports
             .bind_tcp(LOOPBACK.parse().expect("valid"))
             .expect("a free port");
+        Self::on(transports, address, trace)
+    }
+
+    /// One that has UDP, and TCP at the same port if wanted.
+    fn with_udp(tcp: bool) -> Self {
+        loop {
+            let mut transports = Transports::new();
+            let address = transports
+                .bind_udp(LOOPBACK.parse().expect("valid"))
+                .expect("a free port");
+            // Another test may have the port for TCP.
+            if !tcp || transports.bind_tcp(address).is_ok() {
+                return Self::on(transports, address, true);
+            }
+        }
+    }
+
+    fn on(transports: Transports, address: SocketAddr, trace: bool) -> Self {
         let entropy = system_entropy().expect("the system has some");
         let config = EndpointConfig {
             trace,
@@ -77,13 +95,18 @@ impl Phone {
     }
 
     async fn call(&self, to: &[SocketAddr]) -> InvitationId {
+        let routes = to.iter().map(|to| Route::new(Transport::Tcp, *to)).collect();
+        self.call_by(routes, "offer").await
+    }
+
+    async fn call_by(&self, routes: Vec<Route>, offer: &str) -> InvitationId {
         let mut invite = Invite::new(
             "Alice <sip:alice@a.test>".parse().expect("valid"),
             "sip:bob@b.test;transport=tcp".parse().expect("valid"),
-            Route::new(Transport::Tcp, to[0]),
+            routes[0].clone(),
         );
-        invite.routes = to.iter().map(|to| Route::new(Transport::Tcp, *to)).collect();
-        invite.offer = Some(Body::sdp("offer"));
+        invite.routes = routes;
+        invite.offer = Some(Body::sdp(offer.to_owned()));
         let placed = self
             .handle
             .call(move |endpoint, now| endpoint.invite(now, invite));
@@ -424,4 +447,27 @@ async fn a_peer_that_does_not_read_is_given_up_and_holds_nobody_up() {
         }
     };
     timeout(PATIENCE, all_over).await.expect("in time");
+}
+
+#[tokio::test]
+async fn a_large_invite_goes_over_tcp_where_there_is_any_and_else_over_udp() {
+    for has_tcp in [true, false] {
+        let (mut alice, mut bob) = (Phone::with_udp(true), Phone::with_udp(has_tcp));
+        let start = Instant::now();
+        let route = Route::new(Transport::Udp, bob.address);
+        alice.call_by(vec![route], &"x".repeat(1300)).await;
+        let incoming = bob.until(InvitationState::Incoming).await;
+        bob.accept(incoming).await;
+        alice.until(InvitationState::Confirmed).await;
+        bob.until(InvitationState::Confirmed).await;
+        bob.end(incoming).await;
+        alice.until(InvitationState::Disconnected).await;
+        assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+        let way = if has_tcp { "TCP" } else { "UDP" };
+        assert!(
+            bob.paths.iter().all(|path| path.starts_with(way)),
+            "{:?}",
+            bob.paths
+        );
+    }
 }

@@ -40,7 +40,8 @@ const EVENT_QUEUE: usize = 256;
 pub struct UserAgentConfig {
     /// Where to listen for SIP. An unspecified address listens everywhere. Default `0.0.0.0:0`.
     pub listen: SocketAddr,
-    /// The transports to listen and call by: UDP, TCP or both, at the same port. Default UDP alone.
+    /// The transports to listen and call by: UDP, TCP or both, at the same port. With both, what is too large for
+    /// UDP goes over TCP. Default UDP alone.
     pub transports: Vec<Transport>,
     /// The SIP endpoint.
     pub endpoint: EndpointConfig,

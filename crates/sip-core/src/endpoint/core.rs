@@ -150,7 +150,8 @@ impl Core {
         path: Path,
         owner: Owner,
     ) -> Result<TransactionId, SendError> {
-        let id = self.transactions.send_request(now, request, path)?;
+        let stream = self.path_to(Transport::Tcp, path.remote).ok();
+        let id = self.transactions.send_request_or(now, request, path, stream)?;
         self.owners.insert(id, owner);
         Ok(id)
     }

@@ -237,7 +237,7 @@ impl Endpoint {
                 invitation.forget_flow(path);
             }
         }
-        self.core.transactions.handle_transport_error(path);
+        self.core.transactions.handle_transport_error(now, path);
         self.handle_transactions(now);
     }
 

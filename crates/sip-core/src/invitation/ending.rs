@@ -69,8 +69,10 @@ impl Invitation {
     pub(super) fn send_cancel(&mut self, core: &mut Core, now: Instant, index: usize) {
         let sent = &mut self.sent[index];
         sent.cancel = Cancel::Sent;
-        let cancel = cancel_for(&sent.request);
-        let path = self.path;
+        let (cancel, path) = match core.transactions.sent_invite(sent.id) {
+            Some((invite, path)) => (cancel_for(invite), path),
+            None => (cancel_for(&sent.request), self.path),
+        };
         if let Err(error) = self.send(core, now, cancel, path) {
             tracing::debug!(%error, "a CANCEL could not be sent");
         }

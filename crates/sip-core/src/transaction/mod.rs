@@ -7,6 +7,7 @@
 mod client_invite;
 mod client_other;
 mod event;
+mod hop;
 mod key;
 mod machine;
 mod schedule;
@@ -21,5 +22,5 @@ pub use machine::Failure;
 pub use table::Transactions;
 pub use timing::Timing;
 
+pub(crate) use hop::{cancel_for, reply_path};
 pub(crate) use schedule::Schedule;
-pub(crate) use table::{cancel_for, reply_path};

@@ -5,18 +5,18 @@ use super::client_other::ClientOther;
 use super::event::{
     Incoming, RequestError, RespondError, TransactionEvent, TransactionId, TransactionLimits,
 };
+use super::hop::{ack_for_rejection, over_stream, reply_path, sent_by_path};
 use super::key::{ClientKey, Essentials, MergeKey, ServerKey};
 use super::machine::{Act, Class};
 use super::schedule::Schedule;
 use super::server_invite::ServerInvite;
 use super::server_other::ServerOther;
 use super::timing::Timing;
-use crate::header::{CSeq, MaxForwards, Via};
-use crate::{HeaderName, Headers, Method, Request, Response, StatusCode};
+use crate::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use offhook_sansio::{Outbox, Path, Transmit};
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 /// All transactions of one endpoint, client and server. Drained as `offhook_sansio` says.
@@ -45,6 +45,8 @@ struct Client {
     wire: Bytes,
     ack: Option<Bytes>,
     path: Path,
+    /// The request over UDP, until the stream that it went over for its size gives an answer (RFC 3261 §18.1.1).
+    over_udp: Option<Box<(Request, Path)>>,
     told: Option<Instant>,
 }
 
@@ -74,6 +76,34 @@ struct Server {
 enum ServerMachine {
     Invite(ServerInvite),
     Other(ServerOther),
+}
+
+impl Client {
+    fn start_over(&mut self, now: Instant, timing: &Timing, (request, path): (Request, Path)) -> Act {
+        self.machine = ClientMachine::start(now, timing, &request, path);
+        self.wire = request.to_bytes();
+        self.path = path;
+        self.request = self.request.is_some().then_some(request);
+        Act::Send
+    }
+}
+
+impl ClientMachine {
+    fn start(now: Instant, timing: &Timing, request: &Request, path: Path) -> Self {
+        let reliable = path.transport.is_reliable();
+        if *request.method() == Method::Invite {
+            Self::Invite(ClientInvite::start(now, timing, reliable))
+        } else {
+            Self::Other(ClientOther::start(now, timing, reliable))
+        }
+    }
+
+    fn handle_transport_error(&mut self) -> Act {
+        match self {
+            Self::Invite(machine) => machine.handle_transport_error(),
+            Self::Other(machine) => machine.handle_transport_error(),
+        }
+    }
 }
 
 impl ServerMachine {
@@ -128,6 +158,18 @@ impl Transactions {
         request: Request,
         path: Path,
     ) -> Result<TransactionId, RequestError> {
+        self.send_request_or(now, request, path, None)
+    }
+
+    /// Like [`send_request`](Self::send_request), but a request that is too large for UDP goes along `stream`, if there
+    /// is one, with the Via that this needs; and over UDP after all when that fails (RFC 3261 §18.1.1).
+    pub fn send_request_or(
+        &mut self,
+        now: Instant,
+        request: Request,
+        path: Path,
+        stream: Option<Path>,
+    ) -> Result<TransactionId, RequestError> {
         if *request.method() == Method::Ack {
             return Err(RequestError::Ack);
         }
@@ -141,17 +183,18 @@ impl Transactions {
             return Err(RequestError::BranchInUse);
         }
         let id = self.fresh_id();
-        let reliable = path.transport.is_reliable();
         let wire = request.to_bytes();
-        let (machine, request) = if *request.method() == Method::Invite {
-            let machine = ClientInvite::start(now, &self.timing, reliable);
-            (ClientMachine::Invite(machine), Some(request))
-        } else {
-            (
-                ClientMachine::Other(ClientOther::start(now, &self.timing, reliable)),
-                None,
-            )
+        let detour =
+            stream.and_then(|stream| Some((over_stream(&request, wire.len(), path, stream)?, stream)));
+        let (request, wire, path, over_udp) = match detour {
+            Some((other, stream)) => {
+                let wire = other.to_bytes();
+                (other, wire, stream, Some(Box::new((request, path))))
+            }
+            None => (request, wire, path, None),
         };
+        let machine = ClientMachine::start(now, &self.timing, &request, path);
+        let request = matches!(machine, ClientMachine::Invite(_)).then_some(request);
         self.send(path, wire.clone());
         self.client_keys.insert(key.clone(), id);
         let client = Client {
@@ -161,6 +204,7 @@ impl Transactions {
             wire,
             ack: None,
             path,
+            over_udp,
             told: None,
         };
         self.clients.insert(id, client);
@@ -187,6 +231,7 @@ impl Transactions {
         let Some(client) = self.clients.get_mut(&id) else {
             return false;
         };
+        client.over_udp = None;
         let class = Class::from(response.status());
         let act = match &mut client.machine {
             ClientMachine::Invite(machine) => machine.handle_response(now, &self.timing, class),
@@ -311,6 +356,12 @@ impl Transactions {
         Ok(())
     }
 
+    /// An INVITE as it was sent, and where to: what its CANCEL must equal.
+    pub(crate) fn sent_invite(&self, id: TransactionId) -> Option<(&Request, Path)> {
+        let client = self.clients.get(&id)?;
+        Some((client.request.as_ref()?, client.path))
+    }
+
     /// Forgets a request without waiting for its response (RFC 3261 §9.1, at the end).
     pub fn forget_request(&mut self, id: TransactionId) {
         if let Some(mut client) = self.clients.remove(&id) {
@@ -321,7 +372,7 @@ impl Transactions {
     }
 
     /// Something could not be sent along this path.
-    pub fn handle_transport_error(&mut self, path: Path) {
+    pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
         let same_way = |other: &Path| other.transport == path.transport && other.remote == path.remote;
         let mut hit: Vec<TransactionId> = self
             .clients
@@ -334,9 +385,9 @@ impl Transactions {
             let Some(client) = self.clients.get_mut(&id) else {
                 continue;
             };
-            let act = match &mut client.machine {
-                ClientMachine::Invite(machine) => machine.handle_transport_error(),
-                ClientMachine::Other(machine) => machine.handle_transport_error(),
+            let act = match client.over_udp.take() {
+                Some(over_udp) => client.start_over(now, &self.timing, *over_udp),
+                None => client.machine.handle_transport_error(),
             };
             self.act_for_client(id, act, None);
         }
@@ -518,58 +569,4 @@ impl Transactions {
 /// RFC 4320 §4.1 and §4.2.
 fn is_forbidden_by_rfc_4320(status: StatusCode) -> bool {
     status == StatusCode::REQUEST_TIMEOUT || (status.is_provisional() && status != StatusCode::TRYING)
-}
-
-/// RFC 3261 §18.2.2 with RFC 3581 §4, for a Via that says where the request came from.
-pub(crate) fn reply_path(via: &Via, path: Path) -> Path {
-    if path.transport.is_reliable() || via.rport().is_some() {
-        return path;
-    }
-    sent_by_path(via, path)
-}
-
-/// To the port that a Via names, at the address where the request came from.
-fn sent_by_path(via: &Via, path: Path) -> Path {
-    let port = via.port().unwrap_or_else(|| path.transport.default_port());
-    Path {
-        remote: SocketAddr::new(path.remote.ip(), port),
-        ..path
-    }
-}
-
-/// RFC 3261 §17.1.1.3.
-fn ack_for_rejection(invite: &Request, response: &Response) -> Bytes {
-    let mut ack = hop_request(invite, Method::Ack);
-    ack.headers_mut().copy_from(response.headers(), HeaderName::To);
-    ack.to_bytes()
-}
-
-/// RFC 3261 §9.1.
-pub(crate) fn cancel_for(invite: &Request) -> Request {
-    let mut cancel = hop_request(invite, Method::Cancel);
-    cancel.headers_mut().copy_from(invite.headers(), HeaderName::To);
-    cancel
-}
-
-/// What ACK and CANCEL have in common with their INVITE: all but To.
-fn hop_request(invite: &Request, method: Method) -> Request {
-    let mut request = Request::from_parts(
-        method.clone(),
-        invite.uri_bytes().clone(),
-        Headers::new(),
-        Bytes::new(),
-    );
-    let from = invite.headers();
-    let to = request.headers_mut();
-    if let Some(Ok(via)) = from.typed::<Via>() {
-        to.push_typed(&via);
-    }
-    to.copy_from(from, HeaderName::Route);
-    to.push_typed(&MaxForwards(70));
-    to.copy_from(from, HeaderName::From);
-    to.copy_from(from, HeaderName::CallId);
-    if let Some(Ok(cseq)) = from.typed::<CSeq>() {
-        to.push_typed(&CSeq::new(cseq.number, method));
-    }
-    request
 }
