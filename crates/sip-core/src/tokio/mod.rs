@@ -30,6 +30,8 @@ mod connections;
 mod driver;
 mod handle;
 mod transports;
+mod udp;
+mod unreachable;
 mod watch;
 
 pub use connection_config::ConnectionConfig;

@@ -2,19 +2,13 @@
 
 use super::connection_config::ConnectionConfig;
 use super::connections::Connections;
-use bytes::Bytes;
+use super::udp::UdpTransport;
 use offhook_sansio::{Path, Received, Transmit, Transport};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
 use std::task::Poll;
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-
-/// How large the kernel's buffers of a UDP socket shall be, in bytes: 4 MiB hold some 4,000 requests, a second's
-/// burst that the task may take to come round. The kernel may give less.
-const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 
 /// The largest datagram there is.
 const MAX_DATAGRAM_BYTES: usize = 65_536;
@@ -96,13 +90,6 @@ pub(super) enum Readable {
     Broken(Path),
 }
 
-#[derive(Debug)]
-struct UdpTransport {
-    socket: UdpSocket,
-    /// What stands in Via and Contact, and as the local end of paths.
-    address: SocketAddr,
-}
-
 impl Transports {
     /// How many datagrams are taken from a socket before anything else gets its turn.
     pub(super) const BATCH: usize = 64;
@@ -147,13 +134,9 @@ impl Transports {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_udp_as(&mut self, address: SocketAddr, advertised: IpAddr) -> Result<SocketAddr, BindError> {
-        let socket = open_udp(address).map_err(|cause| BindError::new(address, cause))?;
-        let port = socket
-            .local_addr()
-            .map_err(|cause| BindError::new(address, cause))?
-            .port();
-        let address = SocketAddr::new(advertised, port);
-        self.udp.push(UdpTransport { socket, address });
+        let udp = UdpTransport::bind(address, advertised).map_err(|cause| BindError::new(address, cause))?;
+        let address = udp.address;
+        self.udp.push(udp);
         Ok(address)
     }
 
@@ -198,8 +181,11 @@ impl Transports {
     /// Waits until one of the transports has something.
     pub(super) async fn readable(&mut self) -> Readable {
         poll_fn(|context| {
-            for (index, udp) in self.udp.iter().enumerate() {
-                if udp.socket.poll_recv_ready(context).is_ready() {
+            for (index, udp) in self.udp.iter_mut().enumerate() {
+                if let Poll::Ready(Some(path)) = udp.poll_broken(context) {
+                    return Poll::Ready(Readable::Broken(path));
+                }
+                if udp.poll_recv_ready(context).is_ready() {
                     return Poll::Ready(Readable::Udp(index));
                 }
             }
@@ -218,19 +204,7 @@ impl Transports {
 
     /// Takes one message from a socket that is readable.
     pub(super) fn try_receive(&mut self, index: usize) -> Option<Received> {
-        let udp = self.udp.get(index)?;
-        match udp.socket.try_recv_from(&mut self.buffer) {
-            Ok((len, remote)) => Some(Received {
-                path: Path::new(Transport::Udp, udp.address, remote),
-                bytes: Bytes::copy_from_slice(&self.buffer[..len]),
-            }),
-            Err(error) => {
-                if error.kind() != io::ErrorKind::WouldBlock {
-                    tracing::debug!(%error, "cannot receive");
-                }
-                None
-            }
-        }
+        self.udp.get(index)?.try_receive(&mut self.buffer)
     }
 
     /// Sends one message, or puts it into its connection's queue.
@@ -254,13 +228,7 @@ impl Transports {
                 "no such local address",
             ));
         };
-        match udp.socket.try_send_to(bytes, path.remote) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                udp.socket.send_to(bytes, path.remote).await?;
-            }
-            result => _ = result?,
-        }
-        Ok(())
+        udp.send(bytes, path.remote).await
     }
 
     fn memory_from(&self, path: &Path) -> Option<&MemoryTransport> {
@@ -272,19 +240,6 @@ impl Transports {
     fn udp_from(&self, path: &Path) -> Option<&UdpTransport> {
         self.udp.iter().find(|udp| udp.address == path.local)
     }
-}
-
-fn open_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    // The kernel takes what it can of these.
-    let _ = socket.set_recv_buffer_size(UDP_BUFFER_BYTES);
-    let _ = socket.set_send_buffer_size(UDP_BUFFER_BYTES);
-    socket.bind(&address.into())?;
-    UdpSocket::from_std(socket.into())
 }
 
 /// What peers shall call a socket that is opened for this address.
@@ -325,6 +280,7 @@ fn routed_address(v4: bool) -> io::Result<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     #[tokio::test]
     async fn a_port_that_is_taken_is_said_to_be() {
