@@ -68,8 +68,10 @@ async fn both_sides_hear_what_the_other_plays() {
     }
 }
 
+/// Linux tells unconnected sockets of ICMP errors; elsewhere the timers of SIP do, after 32 s.
+#[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_call_to_a_port_where_nobody_listens_can_be_given_up_within_seconds() {
+async fn a_call_to_a_port_where_nobody_listens_fails_at_once() {
     // Bound and closed again: nobody listens there now.
     let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
         .unwrap()
@@ -77,19 +79,18 @@ async fn a_call_to_a_port_where_nobody_listens_can_be_given_up_within_seconds() 
         .unwrap();
     let caller = application().await;
     let uri = format!("sip:nobody@{free}").parse().unwrap();
+    let begin = Instant::now();
     let mut session = caller
         .call(uri, [AudioStream::offer().without_device()])
         .await
         .unwrap();
-    let begin = Instant::now();
-    session.end().await.unwrap();
     let (code, reason) = until_failed(&mut session).await;
     assert!(
-        begin.elapsed() < Duration::from_secs(6),
-        "given up after {:?}",
+        begin.elapsed() < Duration::from_secs(2),
+        "told after {:?}",
         begin.elapsed()
     );
-    assert_eq!(code, 487, "{reason}");
+    assert_eq!(code, 503, "{reason}");
     caller.stop().await;
 }
 

@@ -31,7 +31,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "nobody_there",
-        shows: "nobody listens at the port that we call: exit code 15, no recording left",
+        shows: "nobody listens at the port that we call: told at once, exit code 15, no recording left",
         traffic: Traffic::Offer,
         play: nobody_there,
     },
@@ -165,7 +165,7 @@ impl Row<'_> {
 
     fn check(self, stage: &Stage<'_>, name: &str) -> Result<(), Disagreement> {
         let mut us = self.command.start_plain(stage, name)?;
-        us.leaves_within(stage, Duration::from_secs(35), self.code)?;
+        us.leaves_within(stage, PATIENCE, self.code)?;
         let stderr = us.stderr()?;
         let lines: Vec<_> = stderr.lines().collect();
         holds(
