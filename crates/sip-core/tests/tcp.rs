@@ -58,6 +58,7 @@ impl Phone {
         let entropy = system_entropy().expect("the system has some");
         let config = EndpointConfig {
             trace,
+            end_timeout: Duration::from_millis(300),
             ..EndpointConfig::default()
         };
         let mut endpoint = Endpoint::new(config, entropy);
@@ -470,4 +471,55 @@ async fn a_large_invite_goes_over_tcp_where_there_is_any_and_else_over_udp() {
             bob.paths
         );
     }
+}
+
+#[tokio::test]
+async fn what_is_said_last_is_written_before_the_driver_has_stopped() {
+    let alice = Phone::start();
+    let slow = TcpListener::bind(LOOPBACK).await.expect("a free port");
+    let address = slow.local_addr().expect("bound");
+    for _ in 0..20 {
+        alice.call(&[address]).await;
+    }
+    // A peer that has not answered gets no CANCEL: the driver stops by its own patience, and closes.
+    let stop = tokio::spawn(async move { alice.handle.stop().await });
+    let (mut stream, _) = slow.accept().await.expect("it connects");
+    let mut bytes = Vec::new();
+    let reading = stream.read_to_end(&mut bytes);
+    timeout(2 * PATIENCE, reading)
+        .await
+        .expect("in time")
+        .expect("closed, not reset");
+    let text = String::from_utf8_lossy(&bytes);
+    assert_eq!(text.matches("INVITE sip:").count(), 20);
+    stop.await.expect("no panic").expect("it lived");
+}
+
+#[tokio::test]
+async fn a_connection_of_ours_is_pinged_and_given_up_when_the_pongs_cease() {
+    let config = ConnectionConfig {
+        ping_interval: Duration::from_millis(100)..=Duration::from_millis(120),
+        pong_timeout: Duration::from_millis(300),
+        ..ConnectionConfig::default()
+    };
+    let alice = Phone::with_config(config, false);
+    let listener = TcpListener::bind(LOOPBACK).await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let next = TcpListener::bind(LOOPBACK).await.expect("a free port");
+    alice.call(&[address, next.local_addr().expect("bound")]).await;
+    let (mut stream, _) = listener.accept().await.expect("it connects");
+    let mut heard = String::new();
+    let mut bytes = [0; 4096];
+    // The body, then a ping, which is answered; and another, which is not.
+    while !heard.ends_with("offer\r\n\r\n") {
+        let read = stream.read(&mut bytes).await.expect("it stands");
+        heard.push_str(&String::from_utf8_lossy(&bytes[..read]));
+    }
+    stream.write_all(b"\r\n").await.expect("it stands");
+    let rest = is_closed(&mut stream).await;
+    assert!(rest.starts_with("\r\n\r\n"), "{rest:?}");
+    timeout(PATIENCE, next.accept())
+        .await
+        .expect("in time")
+        .expect("the next route");
 }

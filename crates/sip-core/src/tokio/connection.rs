@@ -23,7 +23,7 @@ const PING: Bytes = Bytes::from_static(b"\r\n\r\n");
 const PONG: Bytes = Bytes::from_static(b"\r\n");
 
 /// How long what was said last may take to reach a peer whose connection is being closed.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// What connections and listeners tell their table.
 #[derive(Debug)]

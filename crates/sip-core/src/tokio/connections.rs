@@ -1,6 +1,6 @@
 //! All TCP connections, accepted and opened, by their paths.
 
-use super::connection::{Connection, News, Opening};
+use super::connection::{Connection, LINGER, News, Opening};
 use super::connection_config::ConnectionConfig;
 use super::system_entropy;
 use super::transports::{BindError, Readable};
@@ -14,8 +14,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
-use tokio::time::Instant;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 /// How many messages may wait for the driver, of all connections; their senders wait when there are more.
 const NEWS: usize = 64;
@@ -54,7 +54,7 @@ struct Listener {
 struct Entry {
     id: u64,
     queue: mpsc::Sender<Bytes>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
     is_ours: bool,
     /// A message has come by it.
     is_proven: bool,
@@ -144,6 +144,23 @@ impl Connections {
         }
     }
 
+    /// Ends all connections, with a moment for what waits to be written.
+    pub(super) async fn close(self) {
+        drop(self.news);
+        let deadline = Instant::now() + LINGER;
+        let (queues, tasks): (Vec<_>, Vec<_>) = self
+            .table
+            .into_values()
+            .map(|entry| (entry.queue, entry.task))
+            .unzip();
+        drop(queues);
+        for mut task in tasks {
+            if timeout_at(deadline, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+    }
+
     fn connect(&mut self, path: Path) -> io::Result<()> {
         let mut listeners = self.listeners.iter();
         let Some(listener) = listeners.find(|listener| listener.address == path.local) else {
@@ -194,7 +211,7 @@ impl Connections {
             queue: queue.downgrade(),
             entropy: self.entropy.fork(),
         };
-        let task = tokio::spawn(connection.run(opening, messages)).abort_handle();
+        let task = tokio::spawn(connection.run(opening, messages));
         let entry = Entry {
             id,
             queue,

@@ -147,6 +147,7 @@ impl<C: Core> Task<C> {
                 Woken::Room => {}
             }
         }
+        self.transports.close().await;
         for reply in self.waiting.drain(..) {
             let _ = reply.send(());
         }

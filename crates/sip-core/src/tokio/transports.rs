@@ -231,6 +231,13 @@ impl Transports {
         udp.send(bytes, path.remote).await
     }
 
+    /// Closes the connections, once what waits is written or the peer is too slow for it.
+    pub(super) async fn close(&mut self) {
+        if let Some(connections) = self.connections.take() {
+            connections.close().await;
+        }
+    }
+
     fn memory_from(&self, path: &Path) -> Option<&MemoryTransport> {
         self.memory
             .as_ref()

@@ -87,7 +87,7 @@ impl Watch {
         self.is_pinged = true;
         self.ping = Some(self.next_ping(now, entropy));
         if self.pongs {
-            self.pong = Some(now + self.config.pong_timeout);
+            self.pong.get_or_insert(now + self.config.pong_timeout);
         }
     }
 
