@@ -130,7 +130,15 @@ impl Task {
                     }
                 }
                 read = reader.read_buf(input), if may_read => match read {
-                    Ok(1..) => self.session.handle_input(Instant::now()),
+                    Ok(count @ 1..) => {
+                        self.session.handle_input(Instant::now());
+                        self.pass_events();
+                        if count >= READ / 4 {
+                            // Whoever takes the events has his turn, and the buffer, still in the processor's cache, is
+                            // free again: reading on would fill one buffer after another.
+                            tokio::task::yield_now().await;
+                        }
+                    }
                     Ok(0) | Err(_) => self.session.handle_closed(),
                 },
                 command = commands.recv(), if !self.commands_over => self.obey(command),

@@ -1,0 +1,119 @@
+//! One JSON line per event, and the throughput at the end.
+
+use offhook_msrp::SessionEvent;
+use serde_json::{Value, json};
+use std::io::Write;
+use std::time::Instant;
+
+/// Counts what passes.
+pub(crate) struct Summary {
+    began: Instant,
+    messages: u64,
+    bytes: u64,
+}
+
+impl Summary {
+    pub(crate) fn start() -> Self {
+        Self {
+            began: Instant::now(),
+            messages: 0,
+            bytes: 0,
+        }
+    }
+
+    pub(crate) fn message(&mut self, bytes: u64) {
+        self.messages += 1;
+        self.bytes += bytes;
+    }
+
+    #[allow(dead_code, reason = "one of the two examples counts pieces")]
+    pub(crate) fn bytes(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+
+    pub(crate) fn tell(&self, direction: &str) {
+        let seconds = self.began.elapsed().as_secs_f64();
+        tell(&json!({
+            "event": "throughput",
+            "direction": direction,
+            "messages": self.messages,
+            "bytes": self.bytes,
+            "seconds": seconds,
+            "messages_per_second": self.messages as f64 / seconds,
+            "bytes_per_second": self.bytes as f64 / seconds,
+        }));
+    }
+}
+
+pub(crate) fn tell(line: &Value) {
+    // Whoever reads may have gone; there is nobody left to tell.
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+pub(crate) fn tell_event(event: &SessionEvent) {
+    tell(&match event {
+        SessionEvent::Ready => json!({ "event": "ready" }),
+        SessionEvent::Message(message) => json!({
+            "event": "message",
+            "message_id": message.message_id(),
+            "content_type": message.content_type(),
+            "bytes": message.body.len(),
+        }),
+        SessionEvent::MessageBegan { message, head, size } => json!({
+            "event": "message_began",
+            "message": format!("{message:?}"),
+            "message_id": head.message_id(),
+            "content_type": head.content_type(),
+            "size": size,
+        }),
+        SessionEvent::MessageData { message, at, data } => json!({
+            "event": "message_data",
+            "message": format!("{message:?}"),
+            "at": at,
+            "bytes": data.len(),
+        }),
+        SessionEvent::MessageEnded { message, size } => json!({
+            "event": "message_ended",
+            "message": format!("{message:?}"),
+            "size": size,
+        }),
+        SessionEvent::SendFailed { message, status } => json!({
+            "event": "send_failed",
+            "message": format!("{message:?}"),
+            "status": status.code(),
+        }),
+        SessionEvent::MessageAborted { message, reason } => json!({
+            "event": "message_aborted",
+            "message": format!("{message:?}"),
+            "reason": format!("{reason:?}"),
+        }),
+        SessionEvent::SendProgress {
+            message,
+            acknowledged,
+        } => json!({
+            "event": "send_progress",
+            "message": format!("{message:?}"),
+            "acknowledged": acknowledged,
+        }),
+        SessionEvent::WantsData { message } => json!({
+            "event": "wants_data",
+            "message": format!("{message:?}"),
+        }),
+        SessionEvent::SendDone { message } => json!({
+            "event": "send_done",
+            "message": format!("{message:?}"),
+        }),
+        SessionEvent::Reported {
+            message,
+            range,
+            complete,
+        } => json!({
+            "event": "reported",
+            "message": format!("{message:?}"),
+            "range": range.map(|range| range.to_string()),
+            "complete": complete,
+        }),
+        SessionEvent::Closed(reason) => json!({ "event": "closed", "reason": format!("{reason:?}") }),
+        other => json!({ "event": format!("{other:?}") }),
+    });
+}

@@ -1,0 +1,151 @@
+//! Connects to an MSRP peer without SIP, by paths given on the command line, sends messages or a file, and tells each
+//! event as a line of JSON.
+//!
+//! ```text
+//! cargo run --release -p offhook-msrp --example connect -- --local-path 'msrp://127.0.0.1:2856/c1;tcp' \
+//!     --remote-path 'msrp://127.0.0.1:2855/s1;tcp' --size 200 --count 100000 --window 1000
+//! ```
+
+mod common;
+
+use bytes::Bytes;
+use clap::Parser;
+use common::{Summary, tell, tell_event};
+use offhook_msrp::chunk::SuccessReport;
+use offhook_msrp::session::OutgoingId;
+use offhook_msrp::tokio::{ConnectorDirect, MsrpConnection};
+use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
+use serde_json::json;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use tokio::io::AsyncReadExt;
+
+#[derive(Parser)]
+#[command(about = "Connects to an MSRP peer and sends messages or a file, one JSON line per event.")]
+struct Args {
+    /// The path of the peer.
+    #[arg(long)]
+    remote_path: MsrpPath,
+    /// Our URI, as the peer expects it; made up without.
+    #[arg(long)]
+    local_path: Option<MsrpUri>,
+    /// How many bytes a message has.
+    #[arg(long, default_value_t = 200)]
+    size: usize,
+    /// How many messages to send.
+    #[arg(long, default_value_t = 1)]
+    count: u64,
+    /// The largest body of a chunk.
+    #[arg(long, default_value = "2048")]
+    chunk: NonZeroU32,
+    /// Ask for reports of success.
+    #[arg(long)]
+    success_report: bool,
+    /// How many messages may wait for their outcome.
+    #[arg(long, default_value_t = 100)]
+    window: u64,
+    /// Send this file instead.
+    #[arg(long)]
+    file: Option<PathBuf>,
+    /// Tell the throughput only, not each event.
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args = Args::parse();
+    let connector = ConnectorDirect::prepare(args.local_path.clone())?;
+    tell(&json!({ "event": "prepared", "path": connector.local_path().to_string() }));
+    let mut config = SessionConfig::new(connector.local_path().clone(), args.remote_path.clone());
+    config.chunk_size = args.chunk;
+    let mut session = connector.complete(config).await?;
+    tell(&json!({ "event": "ready" }));
+    let mut summary = Summary::start();
+    match &args.file {
+        Some(path) => send_file(&args, path, &mut session, &mut summary).await?,
+        None => send_messages(&args, &mut session, &mut summary).await?,
+    }
+    summary.tell("sent");
+    session.handle().close().await?;
+    while let Some(event) = session.next_event().await {
+        show(&args, &event);
+    }
+    Ok(())
+}
+
+async fn send_messages(
+    args: &Args,
+    session: &mut MsrpConnection,
+    summary: &mut Summary,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let body = Bytes::from(vec![b'x'; args.size]);
+    let (mut sent, mut over) = (0, 0);
+    while over < args.count {
+        let more = (args.window.max(1) - (sent - over)).min(args.count - sent);
+        if more > 0 && more >= args.window / 2 || sent == over {
+            let message = wish(args, OutgoingMessage::new("text/plain", body.clone()));
+            let queue = move |session: &mut offhook_msrp::MsrpSession| {
+                (0..more).try_for_each(|_| session.send(message.clone()).map(drop))
+            };
+            session.handle().with(queue).await??;
+            sent += more;
+        }
+        let event = session.next_event().await.ok_or("the session ended")?;
+        show(args, &event);
+        match event {
+            SessionEvent::Reported { complete: true, .. } => over += 1,
+            SessionEvent::SendDone { .. } if !args.success_report => over += 1,
+            SessionEvent::SendFailed { status, .. } => return Err(format!("failed with {status}").into()),
+            _ => continue,
+        }
+        summary.message(args.size as u64);
+    }
+    Ok(())
+}
+
+async fn send_file(
+    args: &Args,
+    path: &PathBuf,
+    session: &mut MsrpConnection,
+    summary: &mut Summary,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let mut file = tokio::fs::File::open(path).await?;
+    let size = file.metadata().await?.len();
+    let message = wish(
+        args,
+        OutgoingMessage::streamed("application/octet-stream", Some(size)),
+    );
+    let id: OutgoingId = session.handle().send(message).await?;
+    loop {
+        let event = session.next_event().await.ok_or("the session ended")?;
+        show(args, &event);
+        match event {
+            SessionEvent::WantsData { .. } => {
+                let mut piece = bytes::BytesMut::with_capacity(1024 * 1024);
+                while piece.len() < piece.capacity() && file.read_buf(&mut piece).await? > 0 {}
+                session.handle().supply(id, piece.freeze()).await?;
+            }
+            SessionEvent::Reported { complete: true, .. } => break,
+            SessionEvent::SendDone { .. } if !args.success_report => break,
+            SessionEvent::SendFailed { status, .. } => return Err(format!("failed with {status}").into()),
+            _ => {}
+        }
+    }
+    summary.message(size);
+    Ok(())
+}
+
+fn wish(args: &Args, message: OutgoingMessage) -> OutgoingMessage {
+    if args.success_report {
+        message.with_success_report(SuccessReport::Yes)
+    } else {
+        message
+    }
+}
+
+fn show(args: &Args, event: &SessionEvent) {
+    if !args.quiet {
+        tell_event(event);
+    }
+}

@@ -1,0 +1,137 @@
+//! Takes one MSRP connection without SIP, by paths given on the command line, and tells each event as a line of JSON.
+//!
+//! ```text
+//! cargo run --release -p offhook-msrp --example listen -- --port 2855 --session-id s1 \
+//!     --remote-path 'msrp://127.0.0.1:2856/c1;tcp' --mode sink
+//! ```
+
+mod common;
+
+use clap::{Parser, ValueEnum};
+use common::{Summary, tell, tell_event};
+use offhook_msrp::session::{Delivery, IncomingId, PathMatching};
+use offhook_msrp::tokio::AcceptorDirect;
+use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
+use serde_json::json;
+use std::collections::HashMap;
+use std::io::{Seek, SeekFrom, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+#[derive(Parser)]
+#[command(about = "Takes one MSRP connection and tells what arrives, one JSON line per event.")]
+struct Args {
+    /// The address to listen on.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// The port to listen on; 0 for any.
+    #[arg(long, default_value_t = 2855)]
+    port: u16,
+    /// Our session id.
+    #[arg(long, default_value = "listen")]
+    session_id: String,
+    /// The path of the peer that connects.
+    #[arg(long)]
+    remote_path: MsrpPath,
+    /// What to do with messages.
+    #[arg(long, value_enum, default_value_t = Mode::Sink)]
+    mode: Mode,
+    /// Where mode `file` puts files.
+    #[arg(long, default_value = ".")]
+    directory: PathBuf,
+    /// Compare session ids alone (RFC 6714).
+    #[arg(long)]
+    session_match: bool,
+    /// Tell the throughput only, not each event.
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Mode {
+    /// Count and drop.
+    Sink,
+    /// Send each message back.
+    Echo,
+    /// Write each message to a file named by its Message-ID.
+    File,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let args = Args::parse();
+    let uri: MsrpUri = match args.address {
+        IpAddr::V4(ip) => format!("msrp://{ip}:{}/{};tcp", args.port, args.session_id),
+        IpAddr::V6(_) => format!(
+            "msrp://{}/{};tcp",
+            SocketAddr::new(args.address, args.port),
+            args.session_id
+        ),
+    }
+    .parse()?;
+    let acceptor = AcceptorDirect::prepare_uri(uri).await?;
+    tell(&json!({ "event": "listening", "path": acceptor.local_path().to_string() }));
+    let mut config = SessionConfig::new(acceptor.local_path().clone(), args.remote_path.clone());
+    config.message_limits.bytes = u64::MAX;
+    if args.mode != Mode::Echo {
+        config.delivery = Delivery::Pieces;
+    }
+    if args.session_match {
+        config.matching = PathMatching::SessionId;
+    }
+    let mut session = acceptor.complete(config).await?;
+    tell(&json!({ "event": "ready" }));
+    let mut summary = Summary::start();
+    let mut files = HashMap::new();
+    while let Some(event) = session.next_event().await {
+        match &event {
+            SessionEvent::Message(message) => {
+                summary.message(message.body.len() as u64);
+                let echo = OutgoingMessage::new(message.content_type(), message.body.clone());
+                session.handle().send(echo).await?;
+            }
+            SessionEvent::MessageData { data, .. } => summary.bytes(data.len() as u64),
+            SessionEvent::MessageEnded { .. } => summary.message(0),
+            _ => {}
+        }
+        if args.mode == Mode::File {
+            store(&args, &mut files, &event)?;
+        }
+        if !args.quiet {
+            tell_event(&event);
+        }
+    }
+    summary.tell("received");
+    Ok(())
+}
+
+/// Writes pieces to the file of their message.
+fn store(
+    args: &Args,
+    files: &mut HashMap<IncomingId, std::fs::File>,
+    event: &SessionEvent,
+) -> std::io::Result<()> {
+    match event {
+        SessionEvent::MessageBegan { message, head, .. } => {
+            let name: String = head
+                .message_id()
+                .unwrap_or_default()
+                .chars()
+                .filter(char::is_ascii_alphanumeric)
+                .collect();
+            let file = std::fs::File::create(args.directory.join(format!("{name}.received")))?;
+            files.insert(*message, file);
+        }
+        SessionEvent::MessageData { message, at, data } => {
+            if let Some(file) = files.get_mut(message) {
+                file.seek(SeekFrom::Start(*at))?;
+                file.write_all(data)?;
+            }
+        }
+        SessionEvent::MessageEnded { message, .. } | SessionEvent::MessageAborted { message, .. } => {
+            files.remove(message);
+        }
+        _ => {}
+    }
+    Ok(())
+}
