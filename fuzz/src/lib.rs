@@ -2,6 +2,7 @@
 
 pub mod digest;
 pub mod lookup;
+pub mod msrp;
 pub mod rtp;
 pub mod sdp;
 pub mod session;
@@ -15,10 +16,15 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, for the replay of the committed corpora.
 pub const TARGETS: &[Target] = &[
     ("audio_transport_ops", rtp::audio_transport_ops),
+    ("cpim", msrp::cpim),
     ("dialog_ops", transactions::dialog_ops),
     ("digest_challenge", digest::digest_challenge),
     ("jitter_ops", rtp::jitter_ops),
     ("lookup_answers", lookup::lookup_answers),
+    ("msrp_chunk", msrp::msrp_chunk),
+    ("msrp_session_ops", msrp::msrp_session_ops),
+    ("msrp_stream", msrp::msrp_stream),
+    ("msrp_uri", msrp::msrp_uri),
     ("rtcp_compound", rtp::rtcp_compound),
     ("rtp_packet", rtp::rtp_packet),
     ("sdp_offer_answer", sdp::sdp_offer_answer),

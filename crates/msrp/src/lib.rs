@@ -51,9 +51,12 @@
 //! | 4976 | relays | partly: paths through relays and their header fields; no AUTH, no relay |
 //! | 6135 | connection direction by `a=setup` | no: the owner says which end connects |
 //! | 6714 | matching by session id alone | yes ([`session::PathMatching`]) |
+//! | 3862 | CPIM: wrap and unwrap, namespaces, dates | yes ([`cpim`]); what Require names is told, not enforced |
+//! | 5438 | IMDN | partly: the header fields in CPIM; not the XML documents |
 //! | 7701 | NICKNAME | partly: read; answered 501 |
 
 pub mod chunk;
+pub mod cpim;
 pub mod framer;
 mod message;
 mod outbound;
