@@ -25,6 +25,7 @@ impl Capture {
     pub(super) fn start(stage: &Stage<'_>) -> Result<Self, Disagreement> {
         let file = stage.file("calls.pcapng");
         let (first, last) = stage.ports().range();
+        let sip_over_tcp = Seat::ALL.map(|seat| format!("tcp port {}", stage.ports().sip(seat)));
         let mut command = Command::new("dumpcap");
         command
             .args([
@@ -32,7 +33,7 @@ impl Capture {
                 "-i",
                 "lo",
                 "-f",
-                &format!("udp portrange {first}-{last}"),
+                &format!("udp portrange {first}-{last} or {}", sip_over_tcp.join(" or ")),
                 "-w",
             ])
             .arg(&file);
@@ -61,9 +62,13 @@ impl Capture {
     fn read(&self, stage: &Stage<'_>) -> Command {
         let mut command = Command::new("tshark");
         command.arg("-r").arg(&self.file).arg("-n");
+        // Of a TCP connection what carries SIP; its segments without a message are the kernel's.
+        command.args(["-Y", "udp or sip"]);
         for seat in Seat::ALL {
             let port = stage.ports().sip(seat);
-            command.args(["-d", &format!("udp.port=={port},sip")]);
+            for transport in ["udp", "tcp"] {
+                command.args(["-d", &format!("{transport}.port=={port},sip")]);
+            }
         }
         command.args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);
         for field in FIELDS {

@@ -30,7 +30,7 @@ pub(super) struct Packets {
 }
 
 /// What is asked of tshark for each packet, in this order.
-pub(super) const FIELDS: [&str; 16] = [
+pub(super) const FIELDS: [&str; 18] = [
     "frame.number",
     "frame.protocols",
     "udp.srcport",
@@ -47,6 +47,8 @@ pub(super) const FIELDS: [&str; 16] = [
     "sdp.owner.sessionid",
     "sdp.connection_info.address",
     "sdp.media.port",
+    "tcp.srcport",
+    "tcp.dstport",
 ];
 /// tshark passes over a line that it cannot read: the fields in it are then missing.
 const SIP_MUST_HAVE: [&str; 5] = [
@@ -82,7 +84,11 @@ impl Packets {
 
     fn add(&mut self, packet: &Packet<'_>, ports: PortBlock) -> Result<(), String> {
         packet.demand_well_formed()?;
-        let ends = ["udp.srcport", "udp.dstport"].map(|end| packet.field(end).parse().unwrap_or_default());
+        let transport = if packet.is("tcp") { "tcp" } else { "udp" };
+        let ends = ["srcport", "dstport"].map(|end| {
+            let port = packet.field(&format!("{transport}.{end}"));
+            port.parse().unwrap_or_default()
+        });
         let on_sip = ends.iter().any(|port| ports.is_sip(*port));
         let on_media = ends.iter().any(|port| ports.is_media(*port));
         if on_sip && packet.is("sip") {

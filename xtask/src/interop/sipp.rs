@@ -58,7 +58,8 @@ impl Sipp {
             .args(["-trace_err", "-error_file", "sipp.errors"])
             .args(further);
         let running = Running::start(stage, "sipp", &mut command)?;
-        wait(stage, "sipp", "SIP port", PATIENCE, || is_bound(port))?;
+        let transport = if further.contains(&"t1") { "tcp" } else { "udp" };
+        wait(stage, "sipp", "SIP port", PATIENCE, || is_bound(transport, port))?;
         Ok(Self {
             running,
             statistics,
@@ -103,10 +104,10 @@ fn last_value(table: &str, column: &str) -> Option<u64> {
     lines.last()?.split(';').nth(index)?.parse().ok()
 }
 
-/// Whether somebody listens on a UDP port, without taking it away from them for a moment.
-fn is_bound(port: u16) -> Result<Option<()>, Disagreement> {
-    let path = std::path::Path::new("/proc/net/udp");
-    let table = std::fs::read_to_string(path).map_err(|cause| Disagreement::file(path, cause))?;
+/// Whether somebody has a port, without taking it away from them for a moment.
+fn is_bound(transport: &str, port: u16) -> Result<Option<()>, Disagreement> {
+    let path = PathBuf::from(format!("/proc/net/{transport}"));
+    let table = std::fs::read_to_string(&path).map_err(|cause| Disagreement::file(&path, cause))?;
     let ending = format!(":{port:04X}");
     let bound = table
         .lines()
@@ -132,8 +133,8 @@ mod tests {
     fn a_bound_port_is_seen_without_binding_it() {
         let socket = std::net::UdpSocket::bind((LOOPBACK, 0)).unwrap();
         let port = socket.local_addr().unwrap().port();
-        assert!(is_bound(port).unwrap().is_some());
+        assert!(is_bound("udp", port).unwrap().is_some());
         drop(socket);
-        assert!(is_bound(port).unwrap().is_none());
+        assert!(is_bound("udp", port).unwrap().is_none());
     }
 }

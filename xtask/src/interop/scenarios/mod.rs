@@ -8,6 +8,7 @@ mod registration;
 mod rehearsal;
 mod ringing;
 mod sipp_calls;
+mod tcp;
 mod tones;
 
 use super::disagreement::Disagreement;
@@ -33,6 +34,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         ringing::SCENARIOS,
         hold::SCENARIOS,
         sipp_calls::SCENARIOS,
+        tcp::SCENARIOS,
         registration::SCENARIOS,
         bad_input::SCENARIOS,
     ]

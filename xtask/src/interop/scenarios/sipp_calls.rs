@@ -53,7 +53,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 fn sipp_calls_us(stage: &Stage<'_>, calls: u64, talk: Duration) -> Result<(), Disagreement> {
-    let mut us = answering(stage, calls)?;
+    let mut us = answering(stage, calls, "udp")?;
     let (user, target) = our_target(stage);
     let talk = talk.as_millis().to_string();
     let further = ["-s", user, "-d", &talk, &target];
@@ -67,7 +67,7 @@ fn sipp_calls_us(stage: &Stage<'_>, calls: u64, talk: Duration) -> Result<(), Di
 }
 
 fn sipp_leaves_the_offer_to_us(stage: &Stage<'_>) -> Result<(), Disagreement> {
-    let mut us = answering(stage, 1)?;
+    let mut us = answering(stage, 1, "udp")?;
     let (user, target) = our_target(stage);
     let further = ["-s", user, "-d", "1000", &target];
     let mut sipp = Sipp::start(stage, Seat::First, Play::File("uac_late_offer.xml"), 1, &further)?;
@@ -77,19 +77,20 @@ fn sipp_leaves_the_offer_to_us(stage: &Stage<'_>) -> Result<(), Disagreement> {
     us.leaves_with(stage, 0)
 }
 
-/// Has us answer so many calls.
-fn answering(stage: &Stage<'_>, calls: u64) -> Result<Offhook, Disagreement> {
+/// Has us answer so many calls over a transport.
+pub(super) fn answering(stage: &Stage<'_>, calls: u64, transport: &str) -> Result<Offhook, Disagreement> {
     let port = stage.ports().sip(Seat::Second);
     let mut us = CommandLine::new(&["answer", "--auto-answer", "--no-device"])
         .option("--listen", &format_args!("{LOOPBACK}:{port}"))
         .option("--calls", &calls)
+        .option("--transport", &transport)
         .start(stage, "offhook")?;
     us.event(stage, "listening")?;
     Ok(us)
 }
 
 /// Our user and address, as SIPp takes them.
-fn our_target(stage: &Stage<'_>) -> (&'static str, String) {
+pub(super) fn our_target(stage: &Stage<'_>) -> (&'static str, String) {
     let port = stage.ports().sip(Seat::Second);
     ("offhook", format!("{LOOPBACK}:{port}"))
 }
