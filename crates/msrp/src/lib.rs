@@ -1,7 +1,7 @@
 //! MSRP (RFC 4975): the protocol that carries session chat and files, free of I/O.
 //!
 //! Layers, each using only those before it: [`uri`] (URIs and paths) -> [`chunk`] (heads, header values, end-lines) ->
-//! [`framer`] (a stream to chunks, bodies in pieces as they arrive) -> [`session`] (messages in both directions,
+//! [`framer`] (a stream to chunks, bodies in pieces as they arrive; [`segment`] makes values of them) -> [`session`] (messages in both directions,
 //! transactions, reports). The driver is apart, in the module `tokio`. Below is only `offhook-sansio`; nothing here knows
 //! SIP or SDP: paths come and go as text.
 //!
@@ -61,6 +61,7 @@ pub mod framer;
 mod message;
 mod outbound;
 mod ranges;
+pub mod segment;
 pub mod session;
 #[cfg(feature = "tokio")]
 pub mod tokio;

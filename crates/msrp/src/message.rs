@@ -66,6 +66,11 @@ impl Place {
         }
     }
 
+    /// True at the first byte of a message.
+    pub(crate) fn is_first(self) -> bool {
+        self.start == 0
+    }
+
     /// The range that did arrive, as reports tell it.
     pub(crate) fn arrived(self, total: Option<u64>) -> ByteRange {
         ByteRange {

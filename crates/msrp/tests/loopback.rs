@@ -1,9 +1,11 @@
 //! Sessions over real sockets on this machine.
 #![cfg(feature = "tokio")]
 
+use offhook_msrp::chunk::StatusCode;
 use offhook_msrp::session::{CloseReason, Delivery};
 use offhook_msrp::tokio::{
-    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ServerConfig,
+    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, SendChunk,
+    ServerConfig,
 };
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
 use std::num::NonZeroU32;
@@ -287,4 +289,43 @@ async fn a_session_that_nobody_binds_is_forgotten() {
         Err(ConnectError::BindTimeout)
     ));
     assert!(server.prepare(Some(uri)).is_ok());
+}
+
+#[tokio::test]
+async fn chunks_can_be_read_and_written_one_by_one() {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, theirs) = configs(connector.local_path(), acceptor.local_path());
+    let accepting = tokio::spawn(async move {
+        let mut bob = acceptor.open(theirs).await.unwrap();
+        let binding = bob.read_chunk(None).await.unwrap().unwrap();
+        let response = bob.make_response(&binding.head, StatusCode::OK).unwrap();
+        bob.write(&response).await.unwrap();
+        bob
+    });
+    let mut alice = connector.open(ours).await.unwrap();
+    let mut bob = accepting.await.unwrap();
+    let chunk = SendChunk {
+        message_id: Some("mine1234".to_owned()),
+        content_type: Some("text/plain".to_owned()),
+        data: vec![b'x'; 100_000].into(),
+        start: 11,
+        total: Some(200_000),
+        ..SendChunk::default()
+    };
+    let bytes = alice.make_chunk(chunk).unwrap();
+    let writing = tokio::spawn(async move { alice.write(&bytes).await });
+    let (mut heard, mut segments) = (0, 0);
+    loop {
+        let chunk = bob.read_chunk(Some(10_000)).await.unwrap().unwrap();
+        assert_eq!(bob.check_incoming_send(&chunk.head), Ok(()));
+        assert_eq!(chunk.range.unwrap().start, 11 + heard);
+        heard += chunk.body.len() as u64;
+        segments += 1;
+        if heard == 100_000 {
+            break;
+        }
+    }
+    assert!(segments > 1);
+    writing.await.unwrap().unwrap();
 }

@@ -108,8 +108,14 @@ impl SessionConfig {
             })
     }
 
+    /// The way of our requests: our relays, then the peer's path.
+    pub(crate) fn full_remote_path(&self) -> String {
+        let relays = self.relays().iter().map(|relay| format!("{relay} "));
+        relays.collect::<String>() + &self.remote_path.to_string()
+    }
+
     /// Our relays, which all our requests pass first.
-    pub(super) fn relays(&self) -> &[MsrpUri] {
+    pub(crate) fn relays(&self) -> &[MsrpUri] {
         self.local_path
             .uris()
             .split_last()

@@ -112,12 +112,7 @@ impl MsrpSession {
 
     fn new(now: Instant, config: SessionConfig, mut entropy: Entropy, framer: Framer) -> Self {
         let own = config.local_path.last().to_string();
-        let mut to_path = String::new();
-        for relay in config.relays() {
-            to_path.push_str(&relay.to_string());
-            to_path.push(' ');
-        }
-        to_path.push_str(&config.remote_path.to_string());
+        let to_path = config.full_remote_path();
         let mut timers = Deadlines::new();
         timers.set(SessionTimer::Bind, now + config.bind_timeout);
         Self {

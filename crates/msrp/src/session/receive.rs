@@ -17,8 +17,8 @@ pub(super) struct Inbox {
     /// `None` also while a chunk passes whose body nobody wants: a response, a report, a request that was answered already.
     current: Option<Current>,
     incoming: Vec<Incoming>,
-    /// Message-IDs that the owner refused lately: their further chunks are refused as well.
-    rejected: VecDeque<Box<str>>,
+    /// What was refused lately: chunks that were on the way meanwhile are refused as well, and do not begin anew.
+    refused: VecDeque<Refused>,
     next: u64,
     discarded: u64,
 }
@@ -32,8 +32,42 @@ struct Current {
     place: Place,
 }
 
-/// How many refused Message-IDs are remembered.
-const REJECTED: usize = 16;
+#[derive(Debug)]
+struct Refused {
+    message_id: Box<str>,
+    status: StatusCode,
+    by_owner: bool,
+}
+
+/// How many refused messages are remembered.
+const REFUSED: usize = 128;
+
+impl Inbox {
+    fn remember(&mut self, message_id: &str, status: StatusCode, by_owner: bool) {
+        if self.refused.len() == REFUSED {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(Refused {
+            message_id: message_id.into(),
+            status,
+            by_owner,
+        });
+    }
+
+    /// The status with which the message of a chunk was refused. One that begins at its first byte is sent again, and
+    /// judged again unless the owner did not want it.
+    fn refused_before(&mut self, message_id: &str, place: Place) -> Option<StatusCode> {
+        let index = self
+            .refused
+            .iter()
+            .position(|refused| *refused.message_id == *message_id)?;
+        if place.is_first() && !self.refused[index].by_owner {
+            self.refused.remove(index);
+            return None;
+        }
+        Some(self.refused[index].status)
+    }
+}
 
 impl MsrpSession {
     /// Refuses an incoming message: the sender is told to stop (413), now if a chunk of it is arriving, else with its
@@ -48,10 +82,8 @@ impl MsrpSession {
             return;
         };
         let incoming = self.inbox.incoming.swap_remove(index);
-        if self.inbox.rejected.len() == REJECTED {
-            self.inbox.rejected.pop_front();
-        }
-        self.inbox.rejected.push_back(incoming.message_id);
+        self.inbox
+            .remember(&incoming.message_id, StatusCode::STOP_SENDING, true);
         if self
             .inbox
             .current
@@ -124,13 +156,8 @@ impl MsrpSession {
         if !self.config.accepts(content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA);
         }
-        if self
-            .inbox
-            .rejected
-            .iter()
-            .any(|rejected| **rejected == *message_id)
-        {
-            return Err(StatusCode::STOP_SENDING);
+        if let Some(status) = self.inbox.refused_before(message_id, place) {
+            return Err(status);
         }
         let known = self
             .inbox
@@ -140,6 +167,7 @@ impl MsrpSession {
         let index = match known {
             Some(index) => index,
             None if self.inbox.incoming.len() >= self.config.message_limits.at_once => {
+                self.inbox.remember(message_id, StatusCode::STOP_SENDING, false);
                 return Err(StatusCode::STOP_SENDING);
             }
             None => {
@@ -155,6 +183,7 @@ impl MsrpSession {
         let begun = incoming.begin(range, &self.config.message_limits);
         if known.is_none() && begun.is_err() {
             self.inbox.incoming.pop(); // nobody heard of it
+            self.inbox.remember(message_id, StatusCode::STOP_SENDING, false);
         } else if known.is_none() && self.config.delivery == Delivery::Pieces {
             let size = incoming.total();
             self.events.push(SessionEvent::MessageBegan {
@@ -264,7 +293,18 @@ impl MsrpSession {
     }
 
     fn drop_message(&mut self, key: IncomingId, reason: AbortReason) {
-        self.inbox.incoming.retain(|incoming| incoming.key != key);
+        let Some(index) = self
+            .inbox
+            .incoming
+            .iter()
+            .position(|incoming| incoming.key == key)
+        else {
+            return;
+        };
+        let incoming = self.inbox.incoming.swap_remove(index);
+        if let AbortReason::Refused(status) = reason {
+            self.inbox.remember(&incoming.message_id, status, false);
+        }
         self.tell_aborted(key, reason);
     }
 

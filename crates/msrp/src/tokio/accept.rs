@@ -3,6 +3,7 @@
 use super::connect::{ConnectError, ready};
 use super::driver::MsrpConnection;
 use super::entropy;
+use super::transport::MsrpTransport;
 use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, StatusCode};
 use crate::framer::{Frame, Framer};
 use crate::session::{MsrpSession, SessionConfig};
@@ -64,6 +65,21 @@ impl AcceptorDirect {
     /// # Errors
     /// When nobody binds the session within [`SessionConfig::bind_timeout`].
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
+        let arrival = self.arrive(&mut config).await?;
+        arrival.into_session(config, Box::new(())).await
+    }
+
+    /// Like [`complete`](Self::complete), for chunks one by one instead of a session. The SEND that binds the connection
+    /// is the first chunk to be read, and to be answered.
+    ///
+    /// # Errors
+    /// When nobody binds the session within [`SessionConfig::bind_timeout`].
+    pub async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
+        let arrival = self.arrive(&mut config).await?;
+        MsrpTransport::new(arrival.stream, arrival.framer, Some(arrival.head), config)
+    }
+
+    async fn arrive(self, config: &mut SessionConfig) -> Result<Arrival, ConnectError> {
         config.local_path = self.local_path;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
         let limits = config.head_limits;
@@ -78,7 +94,7 @@ impl AcceptorDirect {
                         continue; // who was refused, or said nothing of use
                     };
                     match config.check_paths(&arrival.head) {
-                        Ok(()) => return arrival.into_session(config, Box::new(())).await,
+                        Ok(()) => return Ok(arrival),
                         Err(status) => {
                             arrivals.spawn(async move {
                                 arrival.refuse(status).await;

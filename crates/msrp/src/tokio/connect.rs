@@ -2,6 +2,8 @@
 
 use super::driver::MsrpConnection;
 use super::entropy;
+use super::transport::{MsrpTransport, ReadError};
+use crate::framer::Framer;
 use crate::session::{CloseReason, MsrpSession, SessionConfig, SessionEvent};
 use crate::uri::{MsrpPath, MsrpUri, RECOMMENDED_PORT, UriError};
 use std::io;
@@ -49,19 +51,43 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         config.local_path = self.local_path;
-        let target = config.remote_path.first();
-        if target.is_secure() {
-            return Err(ConnectError::Secure);
-        }
-        let host = target.host().trim_matches(['[', ']']).to_owned();
-        let port = target.port().unwrap_or(RECOMMENDED_PORT);
-        let stream = tokio::time::timeout(Self::TIMEOUT, TcpStream::connect((host, port)))
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        stream.set_nodelay(true)?;
+        let stream = connect(first_hop(&config)).await?;
         let session = MsrpSession::connected(Instant::now(), config, entropy()?);
         ready(MsrpConnection::spawn(session, stream)).await
     }
+
+    /// Like [`complete`](Self::complete), for chunks one by one instead of a session.
+    ///
+    /// # Errors
+    /// When no connection can be opened, or the peer does not bind it to the session.
+    pub async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
+        config.local_path = self.local_path;
+        let stream = connect(first_hop(&config)).await?;
+        let within = config.bind_timeout;
+        let transport = MsrpTransport::new(stream, Framer::new(config.head_limits), None, config)?;
+        tokio::time::timeout(within, transport.bind())
+            .await
+            .unwrap_or(Err(ConnectError::BindTimeout))
+    }
+}
+
+/// Whom to connect to: our first relay, or else the peer or its relay.
+fn first_hop(config: &SessionConfig) -> &MsrpUri {
+    config.relays().first().unwrap_or(config.remote_path.first())
+}
+
+/// Opens a connection to a URI, trying all addresses of its host (RFC 4975 §6.2).
+async fn connect(target: &MsrpUri) -> Result<TcpStream, ConnectError> {
+    if target.is_secure() {
+        return Err(ConnectError::Secure);
+    }
+    let host = target.host().trim_matches(['[', ']']);
+    let port = target.port().unwrap_or(RECOMMENDED_PORT);
+    let stream = tokio::time::timeout(ConnectorDirect::TIMEOUT, TcpStream::connect((host, port)))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 /// Waits until the connection is bound.
@@ -99,6 +125,9 @@ pub enum ConnectError {
     /// The peer did not bind the connection to the session.
     #[error("the connection was not bound: {0:?}")]
     NotBound(CloseReason),
+    /// What the peer sent instead of binding the connection could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// Nobody connected and bound in time.
     #[error("nobody bound the session in time")]
     BindTimeout,

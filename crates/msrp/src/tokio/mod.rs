@@ -32,12 +32,14 @@ mod connect;
 mod driver;
 mod handle;
 mod server;
+mod transport;
 
 pub use accept::AcceptorDirect;
 pub use connect::{ConnectError, ConnectorDirect};
 pub use driver::MsrpConnection;
 pub use handle::{DeliverError, SessionGone, SessionHandle};
 pub use server::{Expected, MsrpServer, ServerConfig};
+pub use transport::{MsrpTransport, ReadError, SendChunk};
 
 use offhook_sansio::Entropy;
 use std::io;

@@ -207,3 +207,33 @@ fn only_so_many_messages_are_incomplete_at_a_time() {
         assert_eq!(status_of(&pair.alice_says()), Some(status));
     }
 }
+
+#[test]
+fn what_was_refused_does_not_begin_anew_with_a_chunk_that_was_on_the_way() {
+    let mut pair = Pair::with(
+        |config| {
+            config.message_limits.at_once = 1;
+            config.delivery = Delivery::Pieces;
+        },
+        |_| {},
+    );
+    let chunk = |id: &str, range: &str, flag: &str| {
+        let fields = format!("Byte-Range: {range}/*\r\n");
+        send(&fields)
+            .replace("m123", id)
+            .replace("1234$", &format!("1234{flag}"))
+    };
+    for (id, range, flag, status) in [
+        ("m111", "1-*", "+", "200"),
+        ("m222", "1-*", "+", "413"),
+        ("m111", "3-*", "$", "200"),
+        ("m222", "3-*", "+", "413"),
+        ("m222", "1-*", "+", "200"),
+        ("m222", "3-*", "$", "200"),
+    ] {
+        pair.tell_alice(&chunk(id, range, flag));
+        assert_eq!(status_of(&pair.alice_says()), Some(status), "{id} {range}");
+    }
+    let ended = |event: &SessionEvent| matches!(event, SessionEvent::MessageEnded { size: 4, .. });
+    assert_eq!(pair.alice_hears().iter().filter(|event| ended(event)).count(), 2);
+}

@@ -1,0 +1,190 @@
+//! A bound connection without a session on it: chunks as the application makes and reads them.
+
+use super::connect::ConnectError;
+use super::entropy;
+use crate::chunk::{
+    BadField, ByteRange, Continuation, Head, HeadWriter, Method, StatusCode, TransactionId, TransactionIds,
+    write_end_line,
+};
+use crate::framer::Framer;
+use crate::segment::{Chunk, ChunkError, ChunkReader};
+use crate::session::{CloseReason, SessionConfig};
+use bytes::{Bytes, BytesMut};
+use std::io;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Low-level access to a connection that is bound to a session: nothing is answered, reported or reassembled here.
+///
+/// Made by `open` of [`ConnectorDirect`](super::ConnectorDirect) and [`AcceptorDirect`](super::AcceptorDirect); most
+/// applications want `complete`, which runs a session.
+#[derive(Debug)]
+pub struct MsrpTransport {
+    stream: TcpStream,
+    reader: ChunkReader,
+    config: SessionConfig,
+    to_path: String,
+    from_path: String,
+    ids: TransactionIds,
+    message_ids: TransactionIds,
+}
+
+/// A SEND to make. What is `None` is made up.
+#[derive(Clone, Debug, Default)]
+pub struct SendChunk {
+    /// The transaction identifier; it may not be in the body behind seven hyphens.
+    pub transaction_id: Option<TransactionId>,
+    /// The message that the chunk belongs to.
+    pub message_id: Option<String>,
+    /// Content-Type; without it the chunk has no body.
+    pub content_type: Option<String>,
+    /// The bytes.
+    pub data: Bytes,
+    /// Where they begin in the message, from 1; 0 counts as 1.
+    pub start: u64,
+    /// The size of the message; without it the end of these bytes.
+    pub total: Option<u64>,
+    /// The flag; without it `$` when the bytes reach the end of the message, else `+`.
+    pub continuation: Option<Continuation>,
+}
+
+impl MsrpTransport {
+    pub(super) fn new(
+        stream: TcpStream,
+        framer: Framer,
+        head: Option<Head>,
+        config: SessionConfig,
+    ) -> Result<Self, ConnectError> {
+        let mut entropy = entropy()?;
+        Ok(Self {
+            stream,
+            reader: ChunkReader::new(framer, head, ChunkReader::WHOLE),
+            to_path: config.full_remote_path(),
+            from_path: config.local_path.last().to_string(),
+            config,
+            ids: TransactionIds::new(entropy.fork()),
+            message_ids: TransactionIds::new(entropy),
+        })
+    }
+
+    /// Binds the connection as the end that opened it: an empty SEND, and its response.
+    pub(super) async fn bind(mut self) -> Result<Self, ConnectError> {
+        let request = self
+            .make_chunk(SendChunk::default())
+            .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        self.write(&request).await?;
+        match self.read_chunk(None).await?.and_then(|chunk| chunk.head.status()) {
+            Some(status) if status.is_success() => Ok(self),
+            Some(status) => Err(ConnectError::NotBound(CloseReason::BindRefused(status))),
+            None => Err(ConnectError::NotBound(CloseReason::ConnectionLost)),
+        }
+    }
+
+    /// The configuration, with both paths.
+    pub fn config(&self) -> &SessionConfig {
+        &self.config
+    }
+
+    /// Makes a SEND with the paths of this connection, as bytes for [`write`](Self::write).
+    ///
+    /// # Errors
+    /// When the message id or the content type cannot be written, or the body contains the end-line.
+    pub fn make_chunk(&mut self, chunk: SendChunk) -> Result<Bytes, BadField> {
+        let mut id = chunk.transaction_id.unwrap_or_else(|| self.ids.next_id());
+        while memchr::memmem::find(&chunk.data, format!("-------{id}").as_bytes()).is_some() {
+            if chunk.transaction_id.is_some() {
+                return Err(BadField);
+            }
+            self.ids.renew();
+            id = self.ids.next_id();
+        }
+        let message_id = chunk
+            .message_id
+            .unwrap_or_else(|| self.message_ids.next_id().to_string());
+        let start = chunk.start.max(1);
+        let end = start - 1 + chunk.data.len() as u64;
+        let total = chunk.total.unwrap_or(end);
+        let flag = chunk.continuation.unwrap_or(if end < total {
+            Continuation::More
+        } else {
+            Continuation::Last
+        });
+        let range = ByteRange {
+            start,
+            end: Some(end),
+            total: Some(total),
+        };
+        let mut out = BytesMut::new();
+        let head = HeadWriter::request(&mut out, &id, &Method::Send, &self.to_path, &self.from_path)?
+            .field("Message-ID", &message_id)?
+            .byte_range(range);
+        match chunk.content_type {
+            Some(content_type) => {
+                head.content_type(&content_type)?;
+                out.extend_from_slice(&chunk.data);
+                write_end_line(&mut out, &id, true, flag);
+            }
+            None => head.end(flag),
+        }
+        Ok(out.freeze())
+    }
+
+    /// Makes the response to a request.
+    ///
+    /// # Errors
+    /// When the request has no path back.
+    pub fn make_response(&self, request: &Head, status: StatusCode) -> Result<Bytes, BadField> {
+        let back = request.field(crate::chunk::FieldName::FromPath).ok_or(BadField)?;
+        let back = back.split(' ').next().unwrap_or_default();
+        let mut out = BytesMut::new();
+        HeadWriter::response(&mut out, request.transaction_id(), status, back, &self.from_path)?
+            .end(Continuation::Last);
+        Ok(out.freeze())
+    }
+
+    /// Writes bytes and waits until the connection has taken them.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
+    /// Waits for the next chunk, whole up to [`ChunkReader::WHOLE`]; or, with a `size`, for a segment of a longer one
+    /// (see [`ChunkReader::next_chunk`]). `None` when the peer closed the connection.
+    ///
+    /// # Errors
+    /// When the connection is lost, or what arrives cannot be read. It has to be closed then.
+    pub async fn read_chunk(&mut self, size: Option<usize>) -> Result<Option<Chunk>, ReadError> {
+        loop {
+            if let Some(chunk) = self.reader.next_chunk(size)? {
+                return Ok(Some(chunk));
+            }
+            let input = self.reader.input();
+            input.reserve(64 * 1024);
+            if self.stream.read_buf(input).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Whether a SEND belongs to this connection.
+    ///
+    /// # Errors
+    /// The status to answer with.
+    pub fn check_incoming_send(&self, request: &Head) -> Result<(), StatusCode> {
+        self.config.check_paths(request)
+    }
+}
+
+/// No chunk could be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The peer sent something that is no chunk, or too large a one.
+    #[error(transparent)]
+    Chunk(#[from] ChunkError),
+    /// The connection is lost.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
