@@ -47,7 +47,7 @@
 //! | 4975 §7.1.1 | chunks, interruption, fair queue, 30 s timer | yes |
 //! | 4975 §7.1.2-§7.1.4, §7.3.2 | reports | yes |
 //! | 4975 §7.2, §7.3, §10 | responses, requests, reassembly | yes |
-//! | 4975 §14.4 | TLS | no |
+//! | 4975 §14.2, §14.4 | TLS | partly: certificates (feature `tls`); no fingerprints from SDP |
 //! | 4976 | relays | partly: paths through relays and their header fields; no AUTH, no relay |
 //! | 6135 | connection direction by `a=setup` | no: the owner says which end connects |
 //! | 6714 | matching by session id alone | yes ([`session::PathMatching`]) |

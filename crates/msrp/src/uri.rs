@@ -105,6 +105,13 @@ impl MsrpUri {
         self
     }
 
+    /// The same URI with or without TLS.
+    #[must_use]
+    pub fn with_secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
     /// The same URI for another session.
     ///
     /// # Errors

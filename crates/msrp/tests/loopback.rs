@@ -228,10 +228,8 @@ async fn one_port_serves_many_sessions() {
 
 #[tokio::test]
 async fn a_server_refuses_strangers_and_second_connections() {
-    let config = ServerConfig {
-        head_timeout: Duration::from_millis(200),
-        ..ServerConfig::default()
-    };
+    let mut config = ServerConfig::default();
+    config.head_timeout = Duration::from_millis(200);
     let server = MsrpServer::bind(ANY.parse().unwrap(), config).await.unwrap();
     let expected = server.prepare(None).unwrap();
     let local = expected.local_path().clone();

@@ -3,6 +3,7 @@
 use super::connect::{ConnectError, ready};
 use super::driver::MsrpConnection;
 use super::entropy;
+use super::stream::{ServerTls, Stream};
 use super::transport::MsrpTransport;
 use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, StatusCode};
 use crate::framer::{Frame, Framer};
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub struct AcceptorDirect {
     listener: TcpListener,
     local_path: MsrpPath,
+    tls: ServerTls,
 }
 
 impl AcceptorDirect {
@@ -34,6 +36,7 @@ impl AcceptorDirect {
         Ok(Self {
             listener,
             local_path: uri.into(),
+            tls: ServerTls::default(),
         })
     }
 
@@ -51,7 +54,17 @@ impl AcceptorDirect {
         Ok(Self {
             listener,
             local_path: uri.with_port(port).into(),
+            tls: ServerTls::default(),
         })
+    }
+
+    /// Protects the connection by TLS with this configuration. Our URI becomes `msrps`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, config: std::sync::Arc<rustls::ServerConfig>) -> Self {
+        self.tls.config = Some(config);
+        self.local_path = self.local_path.last().clone().with_secure(true).into();
+        self
     }
 
     /// Our path, for the SDP attribute `path`.
@@ -87,7 +100,7 @@ impl AcceptorDirect {
         loop {
             tokio::select! {
                 accepted = self.listener.accept(), if arrivals.len() < MOST_ARRIVALS => {
-                    arrivals.spawn(Arrival::receive(accepted?.0, limits, config.bind_timeout));
+                    arrivals.spawn(Arrival::receive(accepted?.0, self.tls.clone(), limits, config.bind_timeout));
                 }
                 Some(received) = arrivals.join_next() => {
                     let Ok(Ok(arrival)) = received else {
@@ -115,21 +128,29 @@ const MOST_ARRIVALS: usize = 16;
 /// A connection whose first head was read: now it is known whose session it wants.
 #[derive(Debug)]
 pub(super) struct Arrival {
-    stream: TcpStream,
+    stream: Stream,
     framer: Framer,
     pub(super) head: Head,
 }
 
 impl Arrival {
     /// Reads the first head, which has to be there in time however slowly it comes.
-    pub(super) async fn receive(stream: TcpStream, limits: Limits, within: Duration) -> io::Result<Self> {
-        tokio::time::timeout(within, Self::read_head(stream, limits))
+    pub(super) async fn receive(
+        stream: TcpStream,
+        tls: ServerTls,
+        limits: Limits,
+        within: Duration,
+    ) -> io::Result<Self> {
+        let receiving = async {
+            stream.set_nodelay(true)?;
+            Self::read_head(tls.protect(stream).await?, limits).await
+        };
+        tokio::time::timeout(within, receiving)
             .await
             .unwrap_or(Err(io::ErrorKind::TimedOut.into()))
     }
 
-    async fn read_head(mut stream: TcpStream, limits: Limits) -> io::Result<Self> {
-        stream.set_nodelay(true)?;
+    async fn read_head(mut stream: Stream, limits: Limits) -> io::Result<Self> {
         let mut framer = Framer::new(limits);
         loop {
             match framer.next_frame() {

@@ -2,6 +2,7 @@
 
 use super::driver::MsrpConnection;
 use super::entropy;
+use super::stream::{ClientTls, Stream};
 use super::transport::{MsrpTransport, ReadError};
 use crate::framer::Framer;
 use crate::session::{CloseReason, MsrpSession, SessionConfig, SessionEvent};
@@ -15,6 +16,7 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub struct ConnectorDirect {
     local_path: MsrpPath,
+    tls: ClientTls,
 }
 
 impl ConnectorDirect {
@@ -36,7 +38,17 @@ impl ConnectorDirect {
         };
         Ok(Self {
             local_path: local_uri.into(),
+            tls: ClientTls::default(),
         })
+    }
+
+    /// Protects the connection by TLS with this configuration, which says whom to trust. Our URI becomes `msrps`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
+        self.tls.config = Some(config);
+        self.local_path = self.local_path.last().clone().with_secure(true).into();
+        self
     }
 
     /// Our path, for the SDP attribute `path`.
@@ -51,7 +63,7 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         config.local_path = self.local_path;
-        let stream = connect(first_hop(&config)).await?;
+        let stream = connect(first_hop(&config), self.tls).await?;
         let session = MsrpSession::connected(Instant::now(), config, entropy()?);
         ready(MsrpConnection::spawn(session, stream)).await
     }
@@ -62,7 +74,7 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
         config.local_path = self.local_path;
-        let stream = connect(first_hop(&config)).await?;
+        let stream = connect(first_hop(&config), self.tls).await?;
         let within = config.bind_timeout;
         let transport = MsrpTransport::new(stream, Framer::new(config.head_limits), None, config)?;
         tokio::time::timeout(within, transport.bind())
@@ -77,17 +89,21 @@ fn first_hop(config: &SessionConfig) -> &MsrpUri {
 }
 
 /// Opens a connection to a URI, trying all addresses of its host (RFC 4975 §6.2).
-async fn connect(target: &MsrpUri) -> Result<TcpStream, ConnectError> {
-    if target.is_secure() {
-        return Err(ConnectError::Secure);
-    }
+async fn connect(target: &MsrpUri, tls: ClientTls) -> Result<Stream, ConnectError> {
     let host = target.host().trim_matches(['[', ']']);
     let port = target.port().unwrap_or(RECOMMENDED_PORT);
-    let stream = tokio::time::timeout(ConnectorDirect::TIMEOUT, TcpStream::connect((host, port)))
+    let connecting = async {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        if target.is_secure() {
+            tls.protect(stream, host).await
+        } else {
+            Ok(Box::new(stream) as Stream)
+        }
+    };
+    tokio::time::timeout(ConnectorDirect::TIMEOUT, connecting)
         .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 /// Waits until the connection is bound.
@@ -113,8 +129,8 @@ fn own_address() -> IpAddr {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The peer wants TLS, which is not there.
-    #[error("msrps is not supported")]
+    /// The peer wants TLS, which was not configured (feature `tls`).
+    #[error("msrps needs a configuration of TLS")]
     Secure,
     /// No URI could be made.
     #[error(transparent)]

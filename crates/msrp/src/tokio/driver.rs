@@ -45,6 +45,7 @@ impl MsrpConnection {
         let task = Task {
             session,
             burst: None,
+            unflushed: false,
             events: events_in,
             waiters: HashMap::new(),
             stalled: false,
@@ -78,6 +79,8 @@ struct Task {
     session: MsrpSession,
     /// What is being written.
     burst: Option<Burst>,
+    /// Something was written and not flushed.
+    unflushed: bool,
     events: mpsc::Sender<SessionEvent>,
     waiters: HashMap<OutgoingId, oneshot::Sender<Result<(), DeliverError>>>,
     /// The channel of events is full.
@@ -123,9 +126,10 @@ impl Task {
                 input.reserve(READ);
             }
             tokio::select! {
-                written = write(&mut writer, &mut self.burst), if self.burst.is_some() => {
+                written = write(&mut writer, &mut self.burst, &mut self.unflushed), if self.burst.is_some() || self.unflushed => {
                     if written.is_err() {
                         self.burst = None;
+                        self.unflushed = false;
                         self.session.handle_closed();
                     }
                 }
@@ -208,18 +212,24 @@ impl Task {
     }
 }
 
-/// Writes what the connection takes of a burst.
+/// Writes what the connection takes of a burst; without one, pushes out what TLS holds back because the socket did not
+/// take it.
 async fn write<S: AsyncRead + AsyncWrite>(
     writer: &mut WriteHalf<S>,
     burst: &mut Option<Burst>,
+    unflushed: &mut bool,
 ) -> std::io::Result<()> {
-    if let Some(bytes) = burst {
-        if writer.write_buf(bytes).await? == 0 {
-            return Err(std::io::ErrorKind::WriteZero.into());
-        }
-        if !bytes.has_remaining() {
-            *burst = None;
-        }
+    let Some(bytes) = burst else {
+        writer.flush().await?;
+        *unflushed = false;
+        return Ok(());
+    };
+    if writer.write_buf(bytes).await? == 0 {
+        return Err(std::io::ErrorKind::WriteZero.into());
+    }
+    *unflushed = true;
+    if !bytes.has_remaining() {
+        *burst = None;
     }
     Ok(())
 }

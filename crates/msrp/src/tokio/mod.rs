@@ -32,6 +32,7 @@ mod connect;
 mod driver;
 mod handle;
 mod server;
+mod stream;
 mod transport;
 
 pub use accept::AcceptorDirect;

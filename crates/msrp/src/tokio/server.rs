@@ -4,6 +4,7 @@ use super::accept::Arrival;
 use super::connect::ConnectError;
 use super::driver::MsrpConnection;
 use super::entropy;
+use super::stream::ServerTls;
 use crate::chunk::{Limits, StatusCode};
 use crate::session::SessionConfig;
 use crate::uri::{MsrpPath, MsrpUri};
@@ -17,7 +18,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// How a server treats connections before they are bound to a session.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ServerConfig {
     /// How many connections may be unbound at a time; more wait in the system's queue. Default 256.
     pub unbound: usize,
@@ -25,6 +27,9 @@ pub struct ServerConfig {
     pub head_timeout: Duration,
     /// What its first head may cost.
     pub limits: Limits,
+    /// Protects connections by TLS; the URIs that are made become `msrps`. Default: none.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Default for ServerConfig {
@@ -33,7 +38,35 @@ impl Default for ServerConfig {
             unbound: 256,
             head_timeout: Duration::from_secs(10),
             limits: Limits::default(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
+    }
+}
+
+impl ServerConfig {
+    #[cfg(feature = "tls")]
+    fn server_tls(&self) -> ServerTls {
+        ServerTls {
+            config: self.tls.clone(),
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    fn is_secure(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "the same call with the feature `tls`")]
+    fn server_tls(&self) -> ServerTls {
+        ServerTls::default()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "the same call with the feature `tls`")]
+    fn is_secure(&self) -> bool {
+        false
     }
 }
 
@@ -42,6 +75,7 @@ impl Default for ServerConfig {
 #[derive(Debug)]
 pub struct MsrpServer {
     address: SocketAddr,
+    is_secure: bool,
     expected: Sessions,
     task: JoinHandle<()>,
 }
@@ -58,9 +92,11 @@ impl MsrpServer {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let expected = Sessions::default();
+        let is_secure = config.is_secure();
         let task = tokio::spawn(listen(listener, config, Arc::clone(&expected)));
         Ok(Self {
             address,
+            is_secure,
             expected,
             task,
         })
@@ -79,7 +115,7 @@ impl MsrpServer {
     pub fn prepare(&self, local_uri: Option<MsrpUri>) -> Result<Expected, ConnectError> {
         let uri = match local_uri {
             Some(uri) => uri,
-            None => MsrpUri::new_session(self.address, false, &mut entropy()?),
+            None => MsrpUri::new_session(self.address, self.is_secure, &mut entropy()?),
         };
         let id = uri
             .session_id()
@@ -168,8 +204,9 @@ async fn listen(listener: TcpListener, config: ServerConfig, expected: Sessions)
             continue;
         };
         let expected = Arc::clone(&expected);
+        let (tls, limits, within) = (config.server_tls(), config.limits, config.head_timeout);
         tokio::spawn(async move {
-            if let Ok(arrival) = Arrival::receive(stream, config.limits, config.head_timeout).await {
+            if let Ok(arrival) = Arrival::receive(stream, tls, limits, within).await {
                 hand_over(arrival, &expected).await;
             }
             drop(permit);

@@ -2,6 +2,7 @@
 
 use super::connect::ConnectError;
 use super::entropy;
+use super::stream::Stream;
 use crate::chunk::{
     BadField, ByteRange, Continuation, Head, HeadWriter, Method, StatusCode, TransactionId, TransactionIds,
     write_end_line,
@@ -12,7 +13,6 @@ use crate::session::{CloseReason, SessionConfig};
 use bytes::{Bytes, BytesMut};
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 /// Low-level access to a connection that is bound to a session: nothing is answered, reported or reassembled here.
 ///
@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 /// applications want `complete`, which runs a session.
 #[derive(Debug)]
 pub struct MsrpTransport {
-    stream: TcpStream,
+    stream: Stream,
     reader: ChunkReader,
     config: SessionConfig,
     to_path: String,
@@ -50,7 +50,7 @@ pub struct SendChunk {
 
 impl MsrpTransport {
     pub(super) fn new(
-        stream: TcpStream,
+        stream: Stream,
         framer: Framer,
         head: Option<Head>,
         config: SessionConfig,
@@ -147,7 +147,8 @@ impl MsrpTransport {
     /// # Errors
     /// When the connection is lost.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.stream.write_all(bytes).await
+        self.stream.write_all(bytes).await?;
+        self.stream.flush().await
     }
 
     /// Waits for the next chunk, whole up to [`ChunkReader::WHOLE`]; or, with a `size`, for a segment of a longer one
