@@ -104,7 +104,7 @@ impl MsrpSession {
     ) -> Self {
         let mut session = Self::new(now, config, entropy, framer);
         if let Some(head) = head {
-            session.handle_frame(now, Frame::Head(head));
+            session.handle_frame(Frame::Head(head));
         }
         session.handle_input(now);
         session
@@ -226,7 +226,7 @@ impl MsrpSession {
     pub fn handle_input(&mut self, now: Instant) {
         while self.state != State::Closed {
             match self.framer.next_frame() {
-                Ok(Some(frame)) => self.handle_frame(now, frame),
+                Ok(Some(frame)) => self.handle_frame(frame),
                 Ok(None) => {
                     self.watch_for_stall(now);
                     break;

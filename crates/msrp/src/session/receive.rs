@@ -9,7 +9,6 @@ use crate::framer::Frame;
 use crate::message::{Incoming, IncomingId, Place};
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::time::Instant;
 
 /// Messages on their way in.
 #[derive(Debug, Default)]
@@ -109,15 +108,15 @@ impl MsrpSession {
         }
     }
 
-    pub(super) fn handle_frame(&mut self, now: Instant, frame: Frame) {
+    pub(super) fn handle_frame(&mut self, frame: Frame) {
         match frame {
-            Frame::Head(head) => self.handle_head(now, head),
+            Frame::Head(head) => self.handle_head(head),
             Frame::Body(data) => self.handle_body(&data),
             Frame::End(flag) => self.handle_end(flag),
         }
     }
 
-    fn handle_head(&mut self, _now: Instant, head: Head) {
+    fn handle_head(&mut self, head: Head) {
         match head.start_line() {
             StartLine::Response(status) => {
                 let status = *status;
