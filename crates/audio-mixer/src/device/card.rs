@@ -346,6 +346,7 @@ impl End {
                     for frame in data.chunks_exact_mut(channels) {
                         frame.fill(T::from_sample_(outlet.pull_one()));
                     }
+                    outlet.end(data.len() / channels);
                 };
                 self.device.build_output_stream(self.config, play, on_error, None)
             }

@@ -7,6 +7,8 @@ mod card;
 mod null;
 #[cfg(feature = "device")]
 mod ring;
+#[cfg(feature = "device")]
+mod slide;
 
 #[cfg(feature = "device")]
 pub use card::{

@@ -1,8 +1,10 @@
 //! The rings between the sound card's callbacks and the mixer's tick: mono samples, no lock, no allocation.
 //!
 //! The card and the mixer have clocks of their own. Both rings start to flow only when they hold [`START`], so that a late
-//! tick or callback finds something; what drifts apart is dropped or waited for, and counted.
+//! tick or callback finds something. What drifts apart is brought together by [`Slide`]s of one sample each; what a stop or
+//! a stall takes away is dropped or waited for. Both are counted.
 
+use super::slide::{Pace, Slide};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,10 @@ pub struct DeviceStats {
     pub output_overruns: u64,
     /// Missing when the loudspeaker wanted them.
     pub output_underruns: u64,
+    /// Left out or put in, without a click, because the card's clock is not the mixer's. No loss.
+    pub input_corrected: u64,
+    /// The same towards the loudspeaker.
+    pub output_corrected: u64,
     /// Glitches that the card itself reported.
     pub glitches: u64,
 }
@@ -36,6 +42,7 @@ pub(super) struct Counters {
 pub(super) struct Losses {
     over: AtomicU64,
     under: AtomicU64,
+    corrected: AtomicU64,
 }
 
 impl Counters {
@@ -46,6 +53,8 @@ impl Counters {
             input_underruns: count(&self.input.under),
             output_overruns: count(&self.output.over),
             output_underruns: count(&self.output.under),
+            input_corrected: count(&self.input.corrected),
+            output_corrected: count(&self.output.corrected),
             glitches: count(&self.glitches),
         }
     }
@@ -66,6 +75,11 @@ pub(super) struct Outlet {
     /// Fill at which the ring begins to flow.
     start: usize,
     flows: bool,
+    /// The ring ran dry within this run.
+    dry: bool,
+    missed: u64,
+    pace: Pace,
+    slide: Slide,
 }
 
 /// A ring for sound at `rate` hertz.
@@ -83,6 +97,10 @@ pub(super) fn ring(rate: u32, counters: &Arc<Counters>, side: fn(&Counters) -> &
         side,
         start: samples(START),
         flows: false,
+        dry: false,
+        missed: 0,
+        pace: Pace::new(rate),
+        slide: Slide::new(rate),
     };
     (inlet, outlet)
 }
@@ -112,41 +130,55 @@ impl Inlet {
 impl Outlet {
     /// Takes samples out. What is missing becomes silence; returns whether there was anything.
     pub(super) fn pull(&mut self, samples: &mut [i16]) -> bool {
-        self.flows |= self.ring.slots() >= self.start;
-        if !self.flows {
-            samples.fill(0);
-            return false;
+        self.begin();
+        let flowed = self.flows;
+        for sample in samples.iter_mut() {
+            *sample = self.pull_one();
         }
-        let (got, missing) = self.ring.pop_partial_slice(samples);
-        missing.fill(0);
-        let (got, missing) = (got.len(), missing.len());
-        self.count_missing(missing);
-        got > 0
+        self.end(samples.len());
+        flowed && (self.flows || samples.iter().any(|&sample| sample != 0))
     }
 
     /// Takes one sample out; silence if there is none.
     pub(super) fn pull_one(&mut self) -> i16 {
         if !self.flows {
+            self.missed += u64::from(self.dry);
             return 0;
         }
-        self.ring.pop().unwrap_or_else(|_| {
-            self.count_missing(1);
+        let ring = &mut self.ring;
+        self.slide.next(|| ring.pop().ok()).unwrap_or_else(|| {
+            self.flows = false;
+            self.dry = true;
+            self.missed += 1;
             0
         })
+    }
+
+    /// After a run of [`pull_one`](Self::pull_one) of `samples`: counts what was missing, and how the clocks drift. After a
+    /// gap the ring fills up again first, so that one gap does not follow another.
+    pub(super) fn end(&mut self, samples: usize) {
+        let losses = (self.side)(&self.counters);
+        if self.missed > 0 {
+            losses.under.fetch_add(self.missed, Ordering::Relaxed);
+        }
+        self.missed = 0;
+        self.dry = false;
+        if !self.flows {
+            self.pace.reset();
+            return;
+        }
+        self.pace.observe(self.ring.slots(), samples);
+        if self.slide.is_idle()
+            && let Some(correction) = self.pace.correction()
+        {
+            self.slide.begin(correction);
+            losses.corrected.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Lets the ring flow if it holds enough: called before a run of [`pull_one`](Self::pull_one).
     pub(super) fn begin(&mut self) {
         self.flows |= self.ring.slots() >= self.start;
-    }
-
-    /// After a gap the ring fills up again first, so that one gap does not follow another.
-    fn count_missing(&mut self, samples: usize) {
-        if samples > 0 {
-            self.flows = false;
-            let losses = (self.side)(&self.counters);
-            losses.under.fetch_add(samples as u64, Ordering::Relaxed);
-        }
     }
 }
 
@@ -202,6 +234,42 @@ mod tests {
         outlet.begin();
         assert!((0..320).all(|i| outlet.pull_one() == i));
         assert_eq!(outlet.pull_one(), 0);
+        outlet.end(321);
         assert_eq!(counters.stats().input_underruns, 1);
+    }
+
+    /// An hour of a card whose clock is wrong by `ppm`, in blocks that are no part of a tick: what the ring lost.
+    fn an_hour(ppm: i64, block: usize) -> DeviceStats {
+        const RATE: u32 = 8_000;
+        let (mut inlet, mut outlet, counters) = input_ring();
+        let (samples, mut frame) = (vec![1000; block], [0; 160]);
+        let mut owed = 0_i64;
+        for _ in 0..3600 * 50 {
+            // In millionths of a sample.
+            owed += i64::from(RATE / 50) * (1_000_000 + ppm);
+            while owed >= block as i64 * 1_000_000 {
+                owed -= block as i64 * 1_000_000;
+                inlet.push(&samples);
+            }
+            outlet.pull(&mut frame);
+        }
+        counters.stats()
+    }
+
+    #[test]
+    fn an_hour_of_drift_loses_nothing() {
+        for ppm in [-200, -50, 0, 50, 200] {
+            for block in [7, 80, 171] {
+                let stats = an_hour(ppm, block);
+                let lost = stats.input_overruns + stats.input_underruns;
+                assert_eq!(lost, 0, "{ppm} ppm in blocks of {block}: {stats:?}");
+                let drifted = (3600 * 8_000 * ppm.unsigned_abs() / 1_000_000) as f64;
+                let corrected = stats.input_corrected as f64;
+                assert!(
+                    (corrected - drifted).abs() < 400.0,
+                    "{ppm} ppm in blocks of {block}: {corrected} of {drifted} samples"
+                );
+            }
+        }
     }
 }
