@@ -70,7 +70,7 @@ pub(crate) struct AnswerArgs {
     #[arg(long, value_name = "CODE", conflicts_with = "auto_answer", value_parser = clap::value_parser!(u16).range(400..=699))]
     pub(crate) reject: Option<u16>,
     /// Leave after this many calls [default: stay until interrupted]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: Option<u64>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct CommonArgs {
     /// The transport for SIP
     #[arg(long, value_enum, default_value_t = TransportArg::Udp)]
     pub(crate) transport: TransportArg,
-    /// Who we are: sip:user@domain [default: a local account that needs no provider]
+    /// Who we are: sip:user@domain [default for calls: a local account that needs no provider]
     #[arg(long, value_name = "URI")]
     pub(crate) account: Option<String>,
     /// A file that holds the account's password and nothing else [or the variable OFFHOOK_PASSWORD]
@@ -116,10 +116,11 @@ pub(crate) struct MediaArgs {
     /// Codecs in order of preference, such as opus,G722,PCMU,PCMA [default: all of these]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) codec: Vec<String>,
-    /// Play this wave file to the other side, once
+    /// Play this wave file to the other side, once; the call goes on in silence
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) play: Option<PathBuf>,
-    /// Record what the other side says; further calls go to FILE-2.wav, FILE-3.wav, ...
+    /// Record what the other side says; it grows as FILE.wav.part until the call is over. Further calls go to
+    /// FILE-2.wav, FILE-3.wav, ...
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) record: Option<PathBuf>,
     /// Hang up this long after the call is established

@@ -180,7 +180,12 @@ async fn hang_up(session: &Session) -> (bool, Option<Instant>) {
 
 /// No answer at all came over any route: RFC 3261 §8.1.3.1 has us act as if a 408 or a 503 had come.
 fn nobody_there(reason: &str) -> Failure {
-    Failure::new(Code::Unreachable, format_args!("nobody answers there ({reason})"))
+    Failure::new(
+        Code::Unreachable,
+        format_args!(
+            "nobody answers there ({reason}); check the address, and that somebody listens at that port"
+        ),
+    )
 }
 
 fn not_established(code: u16, reason: &str) -> Failure {

@@ -85,10 +85,15 @@ impl Recorded {
     pub(crate) async fn keep(self) -> Result<(), Failure> {
         let finished = tokio::task::spawn_blocking(move || {
             let outcome = self.recording.finish();
-            // What was heard before the disk was full is kept as well.
-            let renamed = std::fs::rename(&self.part, &self.path);
-            outcome.map_err(|error| Failure::new(Code::Record, error))?;
-            renamed.map_err(|error| unwritable(&self.path, &error))
+            // What was heard before the disk was full is kept, unless an older file would have to go for it.
+            if outcome.is_err() && self.path.exists() {
+                let _ = std::fs::remove_file(&self.part);
+            } else {
+                std::fs::rename(&self.part, &self.path).map_err(|error| unwritable(&self.path, &error))?;
+            }
+            outcome
+                .map(drop)
+                .map_err(|error| Failure::new(Code::Record, error))
         });
         finished
             .await
@@ -127,6 +132,14 @@ fn numbered(path: &Path, call: u64) -> PathBuf {
 
 /// Finds out before the call whether the recording can be written, and leaves everything as it is.
 fn check_writable(path: &Path) -> Result<(), Failure> {
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        // A device would be replaced by the recording, and a folder cannot be.
+        let message = format!(
+            "cannot write {}: it is there and is no ordinary file",
+            path.display()
+        );
+        return Err(Failure::new(Code::Record, message));
+    }
     let is_new = !path.exists();
     let opened = std::fs::OpenOptions::new()
         .write(true)

@@ -1,6 +1,6 @@
 //! What happens, told to a person or to a script.
 
-use offhook::{SessionEvent, Statistics};
+use offhook::{Originator, SessionEvent, Statistics};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -81,16 +81,7 @@ impl Reporter {
                     &format!("The other side pressed {digit}"),
                 );
             }
-            SessionEvent::DidChangeHoldState { originator, on_hold } => {
-                let what = if *on_hold {
-                    "put the call on hold"
-                } else {
-                    "took the call off hold"
-                };
-                let sentence = format!("The {originator} side {what}");
-                let fields = json!({ "originator": originator.to_string(), "on_hold": on_hold });
-                self.say("did_change_hold_state", fields, &sentence);
-            }
+            SessionEvent::DidChangeHoldState { originator, on_hold } => self.hold(*originator, *on_hold),
             SessionEvent::DidTimeoutRtp => {
                 self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
             }
@@ -114,23 +105,35 @@ impl Reporter {
                     &format!("Not established: {}", status(*code, reason)),
                 );
             }
-            SessionEvent::WillEnd => self.say("will_end", json!({}), "Hanging up"),
+            SessionEvent::WillEnd => self.say("will_end", json!({}), "Ending"),
             SessionEvent::DidEnd {
                 originator,
                 reason,
                 duration,
-            } => {
-                let seconds = (duration.as_secs_f64() * 1000.0).round() / 1000.0;
-                let fields =
-                    json!({ "originator": originator.to_string(), "reason": reason, "duration": seconds });
-                self.say(
-                    "did_end",
-                    fields,
-                    &format!("Ended by the {originator} side after {seconds:.1} s: {reason}"),
-                );
-            }
+            } => self.did_end(*originator, reason, *duration),
             _ => {}
         }
+    }
+
+    fn hold(&self, originator: Originator, on_hold: bool) {
+        let what = if on_hold {
+            "put the call on hold"
+        } else {
+            "took the call off hold"
+        };
+        let fields = json!({ "originator": originator.to_string(), "on_hold": on_hold });
+        self.say(
+            "did_change_hold_state",
+            fields,
+            &format!("The {originator} side {what}"),
+        );
+    }
+
+    fn did_end(&self, originator: Originator, reason: &str, duration: Duration) {
+        let seconds = (duration.as_secs_f64() * 1000.0).round() / 1000.0;
+        let fields = json!({ "originator": originator.to_string(), "reason": reason, "duration": seconds });
+        let sentence = format!("Ended by the {originator} side after {seconds:.1} s: {reason}");
+        self.say("did_end", fields, &sentence);
     }
 
     fn did_start(&self, streams: &offhook::Streams) {

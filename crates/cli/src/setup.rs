@@ -59,7 +59,7 @@ pub(crate) fn uri(text: &str) -> Result<SipUri, Failure> {
         return text.parse().map_err(|error| wrong(&error));
     }
     match text.split_once('@') {
-        None => return Err(wrong(&"neither sip: nor @")),
+        None => return Err(wrong(&"it begins with neither sip: nor sips:, and has no @")),
         Some((user, _)) if user.contains(':') => return Err(wrong(&"neither sip: nor sips:")),
         Some(_) => {}
     }
@@ -165,6 +165,10 @@ pub(crate) fn failure(error: Error) -> Failure {
         Error::Start(StartError::Bind(error)) => Failure::new(
             code,
             format_args!("{error}; choose another address with --listen"),
+        ),
+        Error::Lookup(error @ LookupError::NoUsableTransport { .. }) => Failure::new(
+            code,
+            format_args!("{error}; --transport udp or tcp chooses what this program speaks"),
         ),
         error => Failure::new(code, error),
     }

@@ -80,6 +80,20 @@ fn recordings_that_cannot_be_written() {
     assert_eq!(folder.files(), ["file"]);
 }
 
+/// Root could put a recording in the place of a device, and nobody would find the device again.
+#[cfg(unix)]
+#[test]
+fn a_device_is_not_replaced_by_a_recording() {
+    use std::os::unix::fs::FileTypeExt;
+    check(
+        &["call", "sip:bob@127.0.0.1", "--record", "/dev/null"],
+        13,
+        "/dev/null",
+    );
+    let there = std::fs::metadata("/dev/null").expect("still there");
+    assert!(there.file_type().is_char_device());
+}
+
 #[test]
 fn addresses_that_cannot_be_listened_at() {
     let taken = UdpSocket::bind("127.0.0.1:0").expect("a free port");

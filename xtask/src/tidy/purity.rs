@@ -63,7 +63,13 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             findings.extend(
                 find(&tokens, sequence)
                     .filter(|line| !names_own_module(source.text, *line))
-                    .map(|line| Finding::new(path, line, format!("a core {what}: `{}`", sequence.concat()))),
+                    .map(|line| {
+                        Finding::new(
+                            path,
+                            line,
+                            format!("a core {what}: `{}`", sequence.join(" ").replace(" : : ", "::")),
+                        )
+                    }),
             );
         }
     }

@@ -1,7 +1,7 @@
 //! What a person reads while the call goes on.
 
 use crate::judge::Verdict;
-use crate::sound::Folder;
+use crate::sound::{Folder, LEAD};
 use std::error::Error;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::Instant;
@@ -64,7 +64,10 @@ impl Screen {
                 if verdict.fault.is_none() { "good" } else { "BAD" },
             ));
         }
-        print("\n");
+        print(&format!(
+            "The delay counts {} ms of silence before the sound, and a jitter buffer that waits for a busy machine.\n\n",
+            LEAD.as_millis()
+        ));
         for (what, path) in [
             ("caller played", folder.caller_played()),
             ("test number heard", folder.agent_heard()),
