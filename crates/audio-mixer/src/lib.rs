@@ -39,7 +39,7 @@
 //!
 //! # Features
 //!
-//! `device` adds sound cards, `AudioDevice` (on Linux it needs ALSA's headers to build). Without it there is
+//! `device` adds sound cards: `AudioDevice`, and `LastingDevice`, which survives that the card is pulled out (on Linux it needs ALSA's headers to build). Without it there is
 //! [`NullDevice`].
 
 #[cfg(doctest)]
@@ -63,7 +63,7 @@ pub use device::NullDevice;
 #[cfg(feature = "device")]
 pub use device::{
     AudioDevice, DeviceChoice, DeviceError, DeviceEvent, DeviceHandle, DeviceInfo, DeviceOptions,
-    DeviceStats, Direction, devices,
+    DeviceSource, DeviceStats, Direction, LastingDevice, LastingEvent, LastingHandle, OpenDevice, devices,
 };
 pub use file::{
     EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, Recording, Summary,

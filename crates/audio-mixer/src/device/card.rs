@@ -138,7 +138,7 @@ pub enum DeviceError {
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceEvent {
-    /// The device works no more: drop it and open another one.
+    /// The device works no more: drop it and open another one, or leave that to a `LastingDevice`.
     Failed(DeviceError),
     /// The system moved the stream to another device; it goes on.
     Rerouted(Direction),
@@ -280,6 +280,11 @@ impl DeviceHandle {
         self.counters.stats()
     }
 
+    /// How often the card called.
+    pub(super) fn callbacks(&self) -> u64 {
+        self.counters.callbacks.load(Ordering::Relaxed)
+    }
+
     fn start(&mut self, end: &End, ring: Ring) -> Result<(), DeviceError> {
         let (events, polled) = RingBuffer::new(Self::MAX_EVENTS);
         let watch = Watch {
@@ -333,6 +338,7 @@ impl End {
         match ring {
             Ring::Microphone(mut inlet) => {
                 let heard = move |data: &[T], _: &cpal::InputCallbackInfo| {
+                    inlet.count_callback();
                     for frame in data.chunks_exact(channels) {
                         let sum: i32 = frame.iter().map(|&s| i32::from(i16::from_sample_(s))).sum();
                         inlet.push_one((sum / channels as i32) as i16);
@@ -342,6 +348,7 @@ impl End {
             }
             Ring::Loudspeaker(mut outlet) => {
                 let play = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
+                    outlet.count_callback();
                     outlet.begin();
                     for frame in data.chunks_exact_mut(channels) {
                         frame.fill(T::from_sample_(outlet.pull_one()));

@@ -35,6 +35,8 @@ pub(super) struct Counters {
     pub(super) input: Losses,
     pub(super) output: Losses,
     pub(super) glitches: AtomicU64,
+    /// How often the card asked for or brought sound, be it silence.
+    pub(super) callbacks: AtomicU64,
 }
 
 /// Losses of one ring.
@@ -119,6 +121,11 @@ impl Inlet {
         }
     }
 
+    /// The card called.
+    pub(super) fn count_callback(&self) {
+        self.counters.callbacks.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn count_lost(&self, samples: usize) {
         if samples > 0 {
             let losses = (self.side)(&self.counters);
@@ -152,6 +159,11 @@ impl Outlet {
             self.missed += 1;
             0
         })
+    }
+
+    /// The card called.
+    pub(super) fn count_callback(&self) {
+        self.counters.callbacks.fetch_add(1, Ordering::Relaxed);
     }
 
     /// After a run of [`pull_one`](Self::pull_one) of `samples`: counts what was missing, and how the clocks drift. After a

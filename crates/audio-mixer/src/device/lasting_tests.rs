@@ -1,0 +1,239 @@
+//! A simulated device that is pulled out, stalls and comes back.
+
+use super::*;
+use std::sync::{Arc, Mutex};
+
+/// What the simulated device does, told by the test.
+#[derive(Debug, Default)]
+struct World {
+    plugged: bool,
+    rate: u32,
+    stalled: bool,
+    busy: bool,
+    progress: u64,
+    opened: u32,
+    open_now: u32,
+    played: u64,
+}
+
+type Shared = Arc<Mutex<World>>;
+
+struct Socket(Shared);
+struct Plug(Shared);
+struct Sound(Shared);
+
+impl DeviceSource for Socket {
+    type Open = Plug;
+
+    fn open(&mut self) -> Result<(Box<dyn AudioPort>, Plug), DeviceError> {
+        let mut world = self.0.lock().expect("no test panicked");
+        let direction = Direction::Input;
+        if world.busy {
+            return Err(DeviceError::Busy { direction });
+        }
+        if !world.plugged {
+            return Err(DeviceError::NoDefault { direction });
+        }
+        world.opened += 1;
+        world.open_now += 1;
+        Ok((Box::new(Sound(Arc::clone(&self.0))), Plug(Arc::clone(&self.0))))
+    }
+}
+
+impl OpenDevice for Plug {
+    fn poll_loss(&mut self) -> Option<DeviceError> {
+        let direction = Direction::Input;
+        let gone = !self.0.lock().expect("no test panicked").plugged;
+        gone.then_some(DeviceError::Lost { direction })
+    }
+
+    fn progress(&self) -> u64 {
+        let mut world = self.0.lock().expect("no test panicked");
+        world.progress += u64::from(!world.stalled);
+        world.progress
+    }
+}
+
+impl Drop for Plug {
+    fn drop(&mut self) {
+        self.0.lock().expect("no test panicked").open_now -= 1;
+    }
+}
+
+impl AudioPort for Sound {
+    fn sample_rate(&self) -> u32 {
+        self.0.lock().expect("no test panicked").rate
+    }
+    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+        frame.fill(1000);
+        Produced::Audio
+    }
+    fn consume(&mut self, _: &Tick, frame: &[i16]) {
+        self.0.lock().expect("no test panicked").played += frame.len() as u64;
+    }
+}
+
+/// A port at 16 kHz and its keeper, in stepped time.
+struct Bench {
+    world: Shared,
+    port: LastingDevice,
+    keeper: Keeper<Socket>,
+    events: Receiver<LastingEvent>,
+    now: Instant,
+    ticks: u64,
+}
+
+impl Bench {
+    fn new(plugged: bool, rate: u32) -> Self {
+        let world = World {
+            plugged,
+            rate,
+            ..World::default()
+        };
+        let world = Arc::new(Mutex::new(world));
+        let (port, keeper, events) =
+            LastingDevice::apart(Socket(Arc::clone(&world)), 16_000, TickLength::Ms20).expect("a usual rate");
+        Self {
+            world,
+            port,
+            keeper,
+            events,
+            now: Instant::now(),
+            ticks: 0,
+        }
+    }
+
+    fn set(&self, change: impl FnOnce(&mut World)) {
+        change(&mut self.world.lock().expect("no test panicked"));
+    }
+
+    /// Runs for a time; returns the events, and what was heard in the last tick.
+    fn run(&mut self, time: Duration) -> (Vec<LastingEvent>, i16) {
+        let mut frame = [0; 320];
+        for _ in 0..time.as_millis() / 20 {
+            self.now += Duration::from_millis(20);
+            self.ticks += 1;
+            if self.ticks.is_multiple_of(5) {
+                self.keeper.look(self.now);
+            }
+            let tick = Tick {
+                now: self.now,
+                index: self.ticks,
+                duration: Duration::from_millis(20),
+            };
+            if self.port.produce(&tick, &mut frame) == Produced::Silence {
+                frame.fill(0);
+            }
+            self.port.consume(&tick, &frame);
+        }
+        (self.events.try_iter().collect(), frame[319])
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn lost() -> LastingEvent {
+    LastingEvent::Lost(DeviceError::Lost {
+        direction: Direction::Input,
+    })
+}
+
+fn absent() -> LastingEvent {
+    LastingEvent::Lost(DeviceError::NoDefault {
+        direction: Direction::Input,
+    })
+}
+
+#[test]
+fn a_device_that_is_pulled_out_falls_silent_and_comes_back() {
+    let mut bench = Bench::new(true, 16_000);
+    assert_eq!(bench.run(SECOND), (vec![LastingEvent::Found], 1000));
+    bench.set(|world| world.plugged = false);
+    assert_eq!(bench.run(SECOND), (vec![lost()], 0));
+    assert_eq!(bench.run(20 * SECOND), (vec![absent()], 0), "told once");
+    bench.set(|world| world.plugged = true);
+    assert_eq!(bench.run(3 * SECOND), (vec![LastingEvent::Found], 1000));
+}
+
+#[test]
+fn a_device_that_is_not_there_at_first_is_found_later() {
+    let mut bench = Bench::new(false, 16_000);
+    assert_eq!(bench.run(5 * SECOND), (vec![absent()], 0));
+    bench.set(|world| world.busy = true);
+    let busy = DeviceError::Busy {
+        direction: Direction::Input,
+    };
+    assert_eq!(bench.run(5 * SECOND), (vec![LastingEvent::Lost(busy)], 0));
+    bench.set(|world| (world.plugged, world.busy) = (true, false));
+    assert_eq!(bench.run(3 * SECOND), (vec![LastingEvent::Found], 1000));
+}
+
+#[test]
+fn a_device_that_stops_calling_is_opened_anew() {
+    let mut bench = Bench::new(true, 16_000);
+    bench.run(SECOND);
+    bench.set(|world| world.stalled = true);
+    let (events, heard) = bench.run(4 * SECOND);
+    assert!(matches!(events[..], [LastingEvent::Lost(_)]), "{events:?}");
+    assert_eq!(heard, 0);
+    bench.set(|world| world.stalled = false);
+    assert_eq!(bench.run(3 * SECOND), (vec![LastingEvent::Found], 1000));
+    bench.set(|world| assert_eq!((world.opened, world.open_now), (2, 1)));
+}
+
+#[test]
+fn a_device_of_another_rate_is_resampled() {
+    let mut bench = Bench::new(true, 44_100);
+    let (events, heard) = bench.run(SECOND);
+    assert_eq!(events, [LastingEvent::Found]);
+    assert!((999..=1001).contains(&heard), "{heard}");
+    bench.set(|world| {
+        // The device came with the fifth tick.
+        assert_eq!(world.played, 46 * 882);
+        world.plugged = false;
+    });
+    assert_eq!(bench.run(SECOND).1, 0);
+    bench.set(|world| (world.plugged, world.rate) = (true, 48_000));
+    let (events, heard) = bench.run(3 * SECOND);
+    assert_eq!(events, [LastingEvent::Found]);
+    assert!((999..=1001).contains(&heard), "{heard}");
+}
+
+#[test]
+fn a_mixer_that_stands_still_does_not_pile_up_devices() {
+    let mut bench = Bench::new(true, 16_000);
+    for n in 0..100 {
+        bench.set(|world| world.plugged = n % 2 == 0);
+        bench.now += 3 * SECOND;
+        bench.keeper.look(bench.now);
+    }
+    bench.set(|world| assert_eq!((world.opened, world.open_now), (1, 0)));
+    bench.set(|world| world.plugged = true);
+    assert_eq!(bench.run(3 * SECOND).1, 1000);
+}
+
+#[test]
+fn the_device_is_closed_when_its_handle_goes() {
+    let world = World {
+        plugged: true,
+        rate: 16_000,
+        ..World::default()
+    };
+    let world = Arc::new(Mutex::new(world));
+    let (_port, mut handle) =
+        LastingDevice::start(Socket(Arc::clone(&world)), 16_000, TickLength::Ms20).expect("a usual rate");
+    let patience = Instant::now() + 10 * SECOND;
+    while handle.poll_event() != Some(LastingEvent::Found) {
+        assert!(Instant::now() < patience, "the device was never found");
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(handle);
+    assert_eq!(world.lock().expect("no test panicked").open_now, 0);
+}
+
+#[test]
+fn a_rate_that_no_mixer_takes_is_refused() {
+    let world = Arc::new(Mutex::new(World::default()));
+    let refused = LastingDevice::start(Socket(world), 11_025, TickLength::Ms20).map(|_| ());
+    assert!(matches!(refused, Err(MixerError::PortRate { rate: 11_025, .. })));
+}
