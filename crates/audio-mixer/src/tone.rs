@@ -58,6 +58,23 @@ impl Cadence {
         Self::endless([425, 0], 500, 500)
     }
 
+    /// Another call waits, as North America hears it: 440 Hz, 0.3 s every 10 s.
+    pub fn call_waiting() -> Self {
+        Self::endless([440, 0], 300, 9700)
+    }
+
+    /// A call is still on hold: a soft 425 Hz, 0.2 s every 15 s. No standard has such a tone.
+    pub fn hold_reminder() -> Self {
+        let reminder = Self::endless([425, 0], 200, 14_800);
+        Self {
+            tone: Tone {
+                dbfs: -24.0,
+                ..reminder.tone
+            },
+            ..reminder
+        }
+    }
+
     /// One press of a key: 100 ms, then a gap of 60 ms (ITU-T Q.24 asks for at least 40 ms each).
     pub fn dtmf(key: char) -> Option<Self> {
         Some(Self {
@@ -85,6 +102,16 @@ pub struct TonePlayer {
     cadence: Option<Cadence>,
     /// Samples since the cadence began.
     at: u64,
+    ending: Option<Ending>,
+}
+
+/// A burst that was cut short glides out.
+#[derive(Clone, Copy, Debug)]
+struct Ending {
+    /// Samples until it is silent.
+    left: u64,
+    /// What plays then.
+    next: Option<Cadence>,
 }
 
 impl TonePlayer {
@@ -97,23 +124,55 @@ impl TonePlayer {
             rate,
             cadence: None,
             at: 0,
+            ending: None,
         }
     }
 
-    /// Plays a cadence from its beginning with the next tick, instead of what is playing.
+    /// Plays a cadence from its beginning with the next tick, instead of what is playing: a burst glides out first.
     pub fn play(&mut self, cadence: Cadence) {
-        self.cadence = Some(cadence);
-        self.at = 0;
+        self.follow(Some(cadence));
     }
 
-    /// Is silent from the next tick on. Between bursts that is clean; within one, the burst is cut.
+    /// Is silent from the next tick on; a burst glides out within it.
     pub fn stop(&mut self) {
-        self.cadence = None;
+        self.follow(None);
     }
 
-    /// Whether a cadence is playing, its pauses included.
+    fn follow(&mut self, next: Option<Cadence>) {
+        if let Some(ending) = &mut self.ending {
+            ending.next = next;
+        } else if self.cadence.is_some_and(|cadence| self.sounds(&cadence)) {
+            let left = self.samples_in(Self::EDGE);
+            self.ending = Some(Ending { left, next });
+        } else {
+            self.cadence = next;
+            self.at = 0;
+        }
+    }
+
+    fn sounds(&self, cadence: &Cadence) -> bool {
+        self.at > 0 && self.at % self.period(cadence) < self.samples_in(cadence.on)
+    }
+
+    fn period(&self, cadence: &Cadence) -> u64 {
+        (self.samples_in(cadence.on) + self.samples_in(cadence.off)).max(1)
+    }
+
+    /// How loud the burst still is, from 1 to 0, while it glides out.
+    fn glide_out(&mut self, edge: u64) -> f64 {
+        let Some(ending) = &mut self.ending else {
+            return 1.0;
+        };
+        ending.left = ending.left.saturating_sub(1);
+        ending.left as f64 / edge as f64
+    }
+
+    /// Whether a cadence is playing, its pauses included, or will when the last burst has glided out.
     pub fn is_active(&self) -> bool {
-        self.cadence.is_some()
+        match &self.ending {
+            Some(ending) => ending.next.is_some(),
+            None => self.cadence.is_some(),
+        }
     }
 
     fn samples_in(&self, time: Duration) -> u64 {
@@ -131,11 +190,16 @@ impl AudioPort for TonePlayer {
     }
 
     fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+        if let Some(Ending { left: 0, next }) = self.ending {
+            self.cadence = next;
+            self.at = 0;
+            self.ending = None;
+        }
         let Some(cadence) = self.cadence else {
             return Produced::Silence;
         };
         let (on, edge) = (self.samples_in(cadence.on), self.samples_in(Self::EDGE).max(1));
-        let period = (on + self.samples_in(cadence.off)).max(1);
+        let period = self.period(&cadence);
         let amplitude = 32_767.0 * 10_f64.powf(cadence.tone.dbfs / 20.0);
         let steps = cadence
             .tone
@@ -153,9 +217,13 @@ impl AudioPort for TonePlayer {
                 sounded = true;
                 let glide = (at.min(on - at) as f64 / edge as f64).min(1.0);
                 let wave: f64 = steps.iter().map(|step| (step * at as f64).sin()).sum();
-                *sample = (amplitude * glide * wave) as i16;
+                *sample = (amplitude * glide * self.glide_out(edge) * wave) as i16;
             }
             self.at += 1;
+        }
+        if let Some(ending) = &mut self.ending {
+            // A tick is longer than a glide.
+            ending.left = 0;
         }
         if sounded {
             Produced::Audio
@@ -170,18 +238,21 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    fn sound(cadence: Cadence, rate: u32, ticks: usize) -> (TonePlayer, Vec<i16>) {
-        let mut player = TonePlayer::new(rate);
-        player.play(cadence);
-        let tick = Tick {
+    fn tick() -> Tick {
+        Tick {
             now: Instant::now(),
             index: 0,
             duration: Duration::from_millis(20),
-        };
+        }
+    }
+
+    fn sound(cadence: Cadence, rate: u32, ticks: usize) -> (TonePlayer, Vec<i16>) {
+        let mut player = TonePlayer::new(rate);
+        player.play(cadence);
         let mut out = Vec::new();
         for _ in 0..ticks {
             let mut frame = vec![0; rate as usize / 50];
-            player.produce(&tick, &mut frame);
+            player.produce(&tick(), &mut frame);
             out.extend(frame);
         }
         (player, out)
@@ -210,6 +281,53 @@ mod tests {
         for (half, sounds) in out.chunks(8_000).zip([true, false].into_iter().cycle()) {
             assert_eq!(half.iter().any(|&s| s != 0), sounds);
         }
+    }
+
+    /// The greatest step from one sample to the next.
+    fn step(samples: &[i16]) -> u16 {
+        let steps = samples.windows(2).map(|pair| pair[1].abs_diff(pair[0]));
+        steps.max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_burst_that_is_stopped_or_replaced_glides_out() {
+        let steady = step(&sound(Cadence::busy(), 16_000, 20).1);
+        for next in [None, Some(Cadence::call_waiting())] {
+            for ticks in 1..10 {
+                let (mut player, mut out) = sound(Cadence::busy(), 16_000, ticks);
+                match next {
+                    Some(cadence) => player.play(cadence),
+                    None => player.stop(),
+                }
+                assert_eq!(player.is_active(), next.is_some());
+                for _ in 0..3 {
+                    let mut frame = vec![0; 320];
+                    if player.produce(&tick(), &mut frame) == Produced::Silence {
+                        frame.fill(0);
+                    }
+                    out.extend(frame);
+                }
+                let cut = step(&out);
+                assert!(
+                    cut <= steady + steady / 4,
+                    "{next:?} after {ticks}: {cut}, not {steady}"
+                );
+                let glided = &out[ticks * 320 + 64..(ticks + 1) * 320];
+                assert!(glided.iter().all(|&s| s == 0), "the burst is over after 4 ms");
+                assert_eq!(out[(ticks + 1) * 320..].iter().any(|&s| s != 0), next.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn a_cadence_can_be_stopped_and_begun_anew_in_its_pause() {
+        let (mut player, _) = sound(Cadence::busy(), 16_000, 30);
+        player.stop();
+        assert!(!player.is_active());
+        player.play(Cadence::hold_reminder());
+        let mut frame = vec![0; 320];
+        assert_eq!(player.produce(&tick(), &mut frame), Produced::Audio);
+        assert!(frame.iter().any(|&s| s > 1_500) && frame.iter().all(|&s| s < 2_100));
     }
 
     #[test]
