@@ -77,3 +77,7 @@ pub use drain::Outbox;
 pub use entropy::Entropy;
 pub use transport::{Transport, UnknownTransport};
 pub use wallclock::WallClock;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
