@@ -14,8 +14,8 @@ use std::time::Instant;
 fn main() -> Result<(), Box<dyn Error>> {
     for device in devices()? {
         println!(
-            "{} (input: {}, output: {})",
-            device.name, device.input, device.output
+            "{} (input: {} {:?}, output: {} {:?})",
+            device.name, device.input, device.input_rates, device.output, device.output_rates
         );
     }
 

@@ -2,8 +2,8 @@
 #![cfg(feature = "device")]
 
 use offhook_audio_mixer::{
-    AudioDevice, AudioMixer, AudioPort, DeviceChoice, DeviceError, DeviceOptions, Direction, MixerConfig,
-    devices,
+    AudioDevice, AudioMixer, AudioPort, DeviceChoice, DeviceError, DeviceOptions, Direction, LastingDevice,
+    LastingEvent, MixerConfig, devices,
 };
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,6 +24,38 @@ fn a_device_that_is_not_there_is_refused_by_name() {
 }
 
 #[test]
+fn a_mixer_ticks_on_while_its_device_is_absent_and_is_told_why() {
+    let name = "no such microphone".to_owned();
+    let options = DeviceOptions {
+        input: DeviceChoice::Named(name.clone()),
+        output: DeviceChoice::Off,
+        ..DeviceOptions::default()
+    };
+    let config = MixerConfig::default();
+    let (port, mut handle) =
+        LastingDevice::start(options, config.sample_rate, config.tick).expect("the mixer's own rate");
+    let mut mixer: AudioMixer = AudioMixer::new(config).expect("the default");
+    let slot = mixer.add_port(Box::new(port)).expect("the mixer's own rate");
+    let hall = mixer.add_bridge().expect("one bridge");
+    mixer.join(hall, slot).expect("both exist");
+    let patience = Instant::now() + Duration::from_secs(10);
+    let event = loop {
+        mixer.tick(Instant::now());
+        if let Some(event) = handle.poll_event() {
+            break event;
+        }
+        assert!(Instant::now() < patience, "nothing was told");
+        thread::sleep(Duration::from_millis(5));
+    };
+    let direction = Direction::Input;
+    assert_eq!(
+        event,
+        LastingEvent::Lost(DeviceError::NotFound { direction, name })
+    );
+    assert_eq!(mixer.level(slot).expect("still there").peak(), 0);
+}
+
+#[test]
 fn neither_direction_is_a_port_that_does_nothing() {
     let options = DeviceOptions {
         input: DeviceChoice::Off,
@@ -33,6 +65,19 @@ fn neither_direction_is_a_port_that_does_nothing() {
     let (port, mut handle) = AudioDevice::open(&options).expect("nothing to fail");
     assert!(!port.role().producer && !port.role().consumer);
     assert_eq!(handle.poll_event(), None);
+}
+
+#[test]
+fn devices_are_listed_with_rates_only_for_the_directions_that_they_have() {
+    for device in devices().unwrap_or_default() {
+        assert!(device.input || device.input_rates.is_empty(), "{device:?}");
+        assert!(device.output || device.output_rates.is_empty(), "{device:?}");
+        let ascending = |rates: &[u32]| rates.is_sorted_by(|a, b| a < b);
+        assert!(
+            ascending(&device.input_rates) && ascending(&device.output_rates),
+            "{device:?}"
+        );
+    }
 }
 
 /// Opens whatever the machine has: on one without a sound card that is an error with a name, never a panic.

@@ -40,6 +40,10 @@ pub struct DeviceInfo {
     pub input: bool,
     /// Whether it has a loudspeaker.
     pub output: bool,
+    /// The usual rates of its microphone in hertz, ascending; empty while another program has it.
+    pub input_rates: Vec<u32>,
+    /// The usual rates of its loudspeaker in hertz, likewise.
+    pub output_rates: Vec<u32>,
 }
 
 /// Which device to open for one direction.
@@ -169,6 +173,8 @@ pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
         name: name_of(&device),
         input: device.supports_input(),
         output: device.supports_output(),
+        input_rates: usual_rates(&device, Direction::Input),
+        output_rates: usual_rates(&device, Direction::Output),
     };
     Ok(devices.map(info).collect())
 }
@@ -433,6 +439,18 @@ fn agree(
         }
     }
     Err(DeviceError::NoCommonRate)
+}
+
+fn usual_rates(device: &cpal::Device, direction: Direction) -> Vec<u32> {
+    let present = match direction {
+        Direction::Input => device.supports_input(),
+        Direction::Output => device.supports_output(),
+    };
+    let offers = offers(device.clone(), direction).ok().filter(|_| present);
+    let knows = |rate: &u32| offers.as_ref().is_some_and(|offers| offers.at(*rate).is_some());
+    let mut rates: Vec<u32> = USUAL_RATES.into_iter().filter(knows).collect();
+    rates.sort_unstable();
+    rates
 }
 
 /// What a device can do in one direction.
