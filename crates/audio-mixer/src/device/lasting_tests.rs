@@ -237,3 +237,29 @@ fn a_rate_that_no_mixer_takes_is_refused() {
     let refused = LastingDevice::start(Socket(world), 11_025, TickLength::Ms20).map(|_| ());
     assert!(matches!(refused, Err(MixerError::PortRate { rate: 11_025, .. })));
 }
+
+#[test]
+fn a_tick_in_which_the_device_comes_or_goes_neither_allocates_nor_frees() {
+    let mut bench = Bench::new(true, 44_100);
+    let tick = Tick {
+        now: bench.now,
+        index: 0,
+        duration: Duration::from_millis(20),
+    };
+    let mut frame = [0; 320];
+    for plugged in [true, false, true] {
+        bench.set(|world| world.plugged = plugged);
+        bench.now += 3 * SECOND;
+        bench.keeper.look(bench.now);
+        let counted = allocation_counter::measure(|| {
+            bench.port.produce(&tick, &mut frame);
+            bench.port.consume(&tick, &frame);
+        });
+        assert_eq!(bench.port.device.is_some(), plugged);
+        assert_eq!(
+            (counted.count_total, counted.count_current),
+            (0, 0),
+            "plugged: {plugged}"
+        );
+    }
+}
