@@ -185,36 +185,9 @@ impl Bench {
 
     /// Does the same to the mixer and to the model; `None` if the numbers name nothing.
     fn apply(&mut self, op: Op) -> Option<()> {
-        let Self { mixer, .. } = self;
         match op {
-            Op::Add { amplitude } => {
-                let id = self.next_id;
-                self.next_id += 1;
-                let slot = mixer
-                    .add_port(Parrot::new(id, amplitude))
-                    .expect("below the limit");
-                let told = Told {
-                    id,
-                    amplitude,
-                    role: Role::BOTH,
-                    muted: false,
-                };
-                assert!(
-                    self.model.ports.insert(slot, told).is_none(),
-                    "{slot} was used before"
-                );
-            }
-            Op::Remove(p) => {
-                let slot = self.nth_port(p)?;
-                assert!(self.mixer.remove_port(slot).is_some());
-                self.model.ports.remove(&slot);
-                self.model
-                    .connections
-                    .retain(|(from, to), _| *from != slot && *to != slot);
-                for (members, _) in self.model.bridges.values_mut() {
-                    members.remove(&slot);
-                }
-            }
+            Op::Add { amplitude } => self.add(amplitude),
+            Op::Remove(p) => self.remove(self.nth_port(p)?),
             Op::Join(b, p) => {
                 let (bridge, slot) = (self.nth_bridge(b), self.nth_port(p)?);
                 let new = self.model.bridges.get_mut(&bridge)?.0.insert(slot);
@@ -238,23 +211,7 @@ impl Bench {
                 assert_eq!(self.mixer.unnest(bridge), Ok(()));
                 self.model.bridges.get_mut(&bridge)?.1 = None;
             }
-            Op::RemoveBridge(b) => {
-                let bridge = self.nth_bridge(b);
-                assert_eq!(self.mixer.remove_bridge(bridge), Ok(()));
-                self.model.bridges.remove(&bridge);
-                for (_, parent) in self
-                    .model
-                    .bridges
-                    .values_mut()
-                    .filter(|(_, p)| *p == Some(bridge))
-                {
-                    *parent = None;
-                }
-                self.model.bridges.insert(
-                    self.mixer.add_bridge().expect("one was removed"),
-                    Default::default(),
-                );
-            }
+            Op::RemoveBridge(b) => self.remove_bridge(self.nth_bridge(b)),
             Op::Connect(f, t, percent) => {
                 let (from, to, gain) = (self.nth_port(f)?, self.nth_port(t)?, Gain::from_percent(percent));
                 assert_eq!(self.mixer.connect(from, to, gain), Ok(()));
@@ -281,6 +238,54 @@ impl Bench {
             }
         }
         Some(())
+    }
+
+    fn add(&mut self, amplitude: i16) {
+        let id = self.next_id;
+        self.next_id += 1;
+        let slot = self
+            .mixer
+            .add_port(Parrot::new(id, amplitude))
+            .expect("below the limit");
+        let told = Told {
+            id,
+            amplitude,
+            role: Role::BOTH,
+            muted: false,
+        };
+        assert!(
+            self.model.ports.insert(slot, told).is_none(),
+            "{slot} was used before"
+        );
+    }
+
+    fn remove(&mut self, slot: Slot) {
+        assert!(self.mixer.remove_port(slot).is_some());
+        self.model.ports.remove(&slot);
+        self.model
+            .connections
+            .retain(|(from, to), _| *from != slot && *to != slot);
+        for (members, _) in self.model.bridges.values_mut() {
+            members.remove(&slot);
+        }
+    }
+
+    /// There is always a bridge: another one takes its place.
+    fn remove_bridge(&mut self, bridge: BridgeId) {
+        assert_eq!(self.mixer.remove_bridge(bridge), Ok(()));
+        self.model.bridges.remove(&bridge);
+        for (_, parent) in self
+            .model
+            .bridges
+            .values_mut()
+            .filter(|(_, p)| *p == Some(bridge))
+        {
+            *parent = None;
+        }
+        self.model.bridges.insert(
+            self.mixer.add_bridge().expect("one was removed"),
+            Default::default(),
+        );
     }
 
     fn check(&mut self, now: Instant) {
