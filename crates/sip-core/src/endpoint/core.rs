@@ -1,8 +1,9 @@
 //! What all usages of an endpoint share: the transactions, our addresses, and how our messages look.
 
 use super::config::{Body, EndpointConfig, Route};
+use super::dialogs::Dialogs;
 use super::event::{EndpointEvent, Statistics};
-use crate::dialog::{Dialog, DialogId};
+use crate::dialog::Dialog;
 use crate::header::{CallId, Via};
 use crate::invitation::InvitationId;
 use crate::registration::RegistrationId;
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-/// Who is told about a transaction.
+/// A usage, or what else is told about a transaction or a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Owner {
     Invitation(InvitationId),
@@ -28,7 +29,7 @@ pub(crate) struct Core {
     pub(crate) entropy: Entropy,
     pub(crate) transactions: Transactions,
     pub(crate) owners: HashMap<TransactionId, Owner>,
-    pub(crate) dialogs: HashMap<DialogId, InvitationId>,
+    pub(crate) dialogs: Dialogs,
     pub(crate) events: Outbox<EndpointEvent>,
     pub(crate) statistics: Statistics,
     locals: Vec<(Transport, SocketAddr)>,
@@ -58,7 +59,7 @@ impl Core {
             config,
             entropy,
             owners: HashMap::new(),
-            dialogs: HashMap::new(),
+            dialogs: Dialogs::default(),
             events: Outbox::new(),
             statistics: Statistics::default(),
             locals: Vec::new(),

@@ -4,23 +4,28 @@
 
 mod config;
 mod core;
+mod dialogs;
 mod event;
+mod invitations;
+mod registrations;
 mod requests;
+mod usages;
 
 pub use config::{Body, EndpointConfig, EndpointLimits, Route};
 pub use core::SendError;
 pub use event::{EndpointEvent, Statistics, Trace};
 
 pub(crate) use core::{Core, Owner, body_of};
+pub(crate) use usages::Usage;
 
-use crate::invitation::{CommandError, Invitation, InvitationId, InvitationMut, Invite};
-use crate::registration::{Register, RegisterError, Registration, RegistrationId, RegistrationState};
-use crate::transaction::{Essentials, RespondError, Schedule, TransactionEvent, TransactionId, Transactions};
+use crate::invitation::Invitation;
+use crate::registration::Registration;
+use crate::transaction::{Essentials, RespondError, TransactionEvent, TransactionId, Transactions};
 use crate::{HeaderName, Message, Response};
 use offhook_sansio::{Entropy, Path, Received, Transmit, Transport};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
+use usages::Usages;
 
 /// A SIP user agent without I/O (RFC 3261), client and server.
 ///
@@ -56,10 +61,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Endpoint {
     core: Core,
-    invitations: BTreeMap<InvitationId, Invitation>,
-    schedule: Schedule<InvitationId>,
-    registrations: BTreeMap<RegistrationId, Registration>,
-    refreshes: Schedule<RegistrationId>,
+    invitations: Usages<Invitation>,
+    registrations: Usages<Registration>,
     next_id: u64,
 }
 
@@ -68,10 +71,8 @@ impl Endpoint {
     pub fn new(config: EndpointConfig, entropy: Entropy) -> Self {
         Self {
             core: Core::new(config, entropy),
-            invitations: BTreeMap::new(),
-            schedule: Schedule::new(),
-            registrations: BTreeMap::new(),
-            refreshes: Schedule::new(),
+            invitations: Usages::new(),
+            registrations: Usages::new(),
             next_id: 0,
         }
     }
@@ -107,86 +108,12 @@ impl Endpoint {
         &self.core.transactions
     }
 
-    /// How many calls exist, including those that are over but whose transactions are not.
-    pub fn invitation_count(&self) -> usize {
-        self.invitations.len()
-    }
-
-    /// Calls somebody.
-    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<InvitationId, CommandError> {
-        let limit = self.core.config.limits.invitations;
-        if self.invitations.len() >= limit {
-            return Err(CommandError::Limit { limit });
-        }
-        if invite.routes.is_empty() {
-            return Err(CommandError::NoRoute);
-        }
-        let id = self.fresh_id();
-        let mut invitation = Invitation::start(&mut self.core, now, id, invite)?;
-        invitation.update_schedule(&mut self.schedule);
-        self.invitations.insert(id, invitation);
-        Ok(id)
-    }
-
-    /// A call; `None` once it is over and nothing can come for it any more.
-    pub fn invitation(&mut self, id: InvitationId) -> Option<InvitationMut<'_>> {
-        let invitation = self.invitations.get_mut(&id)?;
-        Some(InvitationMut::new(invitation, &mut self.core, &mut self.schedule))
-    }
-
-    /// Registers an address of record, and keeps it registered until [`unregister`](Self::unregister).
-    pub fn register(&mut self, now: Instant, register: Register) -> Result<RegistrationId, RegisterError> {
-        let limit = self.core.config.limits.registrations;
-        if self.registrations.len() >= limit {
-            return Err(RegisterError::Limit { limit });
-        }
-        if register.routes.is_empty() {
-            return Err(RegisterError::NoRoute);
-        }
-        self.next_id += 1;
-        let id = RegistrationId(self.next_id);
-        let mut registration = Registration::start(&mut self.core, now, id, register)?;
-        registration.update_schedule(&mut self.refreshes);
-        self.registrations.insert(id, registration);
-        Ok(id)
-    }
-
-    /// Where a registration stands; `None` once it is over.
-    pub fn registration_state(&self, id: RegistrationId) -> Option<RegistrationState> {
-        self.registrations.get(&id).map(Registration::state)
-    }
-
-    /// How long the newest success of a registration is good still.
-    pub fn registration_expires_in(&self, now: Instant, id: RegistrationId) -> Option<Duration> {
-        self.registrations.get(&id)?.expires_in(now)
-    }
-
-    /// Changes how long a registration shall last, in seconds, from its next refresh on.
-    pub fn set_registration_expires(&mut self, id: RegistrationId, seconds: u32) {
-        if let Some(registration) = self.registrations.get_mut(&id) {
-            registration.set_expires(seconds);
-        }
-    }
-
-    /// Registers again at once: after a change of network, or when the user is impatient. Does nothing while a
-    /// REGISTER is on its way.
-    pub fn refresh_registration(&mut self, now: Instant, id: RegistrationId) {
-        self.with_registration(id, |registration, core| registration.refresh(core, now));
-    }
-
-    /// Takes a registration back: REGISTER with Expires 0, behind one that is on its way. It is given 2 s.
-    pub fn unregister(&mut self, now: Instant, id: RegistrationId) {
-        self.with_registration(id, |registration, core| registration.unregister(core, now));
-    }
-
     /// Ends all calls, each as its state wants it, and all registrations.
     pub fn end_all(&mut self, now: Instant) {
-        let registrations: Vec<RegistrationId> = self.registrations.keys().copied().collect();
-        for id in registrations {
+        for id in self.registrations.ids() {
             self.unregister(now, id);
         }
-        let ids: Vec<InvitationId> = self.invitations.keys().copied().collect();
-        for id in ids {
+        for id in self.invitations.ids() {
             if let Some(mut invitation) = self.invitation(id) {
                 // One that ends already is content.
                 let _ = invitation.end(now);
@@ -196,7 +123,7 @@ impl Endpoint {
 
     /// True when all calls and registrations are over for their owner.
     pub fn is_idle(&self) -> bool {
-        self.registrations.is_empty() && self.invitations.values().all(Invitation::is_disconnected)
+        self.registrations.is_empty() && self.invitations.iter().all(Invitation::is_disconnected)
     }
 
     /// Answers a request that came out as [`EndpointEvent::Request`]. Make the response with
@@ -233,9 +160,7 @@ impl Endpoint {
     /// Takes the news that something could not be sent along a path, or that its connection broke.
     pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
         if path.transport.is_reliable() {
-            for invitation in self.invitations.values_mut() {
-                invitation.forget_flow(path);
-            }
+            self.invitations.handle_broken(&mut self.core, now, path);
         }
         self.core.transactions.handle_transport_error(now, path);
         self.handle_transactions(now);
@@ -245,12 +170,8 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.core.transactions.handle_timeout(now);
         self.handle_transactions(now);
-        while let Some(id) = self.schedule.due(now) {
-            self.with_invitation(id, |invitation, core| invitation.handle_timeout(core, now));
-        }
-        while let Some(id) = self.refreshes.due(now) {
-            self.with_registration(id, |registration, core| registration.handle_timeout(core, now));
-        }
+        self.invitations.handle_timeout(&mut self.core, now);
+        self.registrations.handle_timeout(&mut self.core, now);
         self.handle_transactions(now);
     }
 
@@ -274,12 +195,13 @@ impl Endpoint {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let transactions = self.core.transactions.poll_timeout();
-        self.refreshes.soonest_or(self.schedule.soonest_or(transactions))
+        self.registrations
+            .soonest_or(self.invitations.soonest_or(transactions))
     }
 
-    fn fresh_id(&mut self) -> InvitationId {
+    fn fresh_number(&mut self) -> u64 {
         self.next_id += 1;
-        InvitationId(self.next_id)
+        self.next_id
     }
 
     fn handle_response(&mut self, now: Instant, path: Path, response: Response) {
@@ -304,10 +226,8 @@ impl Endpoint {
     fn handle_transactions(&mut self, now: Instant) {
         while let Some(event) = self.core.transactions.poll_event() {
             let id = event.id();
-            match self.core.owners.get(&id).copied() {
-                Some(Owner::Invitation(owner)) => self.tell_invitation(now, owner, &event),
-                Some(Owner::Registration(owner)) => self.tell_registration(now, owner, &event),
-                Some(Owner::Nobody) | None => {}
+            if let Some(owner) = self.core.owners.get(&id).copied() {
+                self.tell(now, owner, &event);
             }
             if let TransactionEvent::Ended { id } = event {
                 self.core.owners.remove(&id);
@@ -315,57 +235,16 @@ impl Endpoint {
         }
     }
 
-    fn tell_invitation(&mut self, now: Instant, owner: InvitationId, event: &TransactionEvent) {
-        self.with_invitation(owner, |invitation, core| match event {
-            TransactionEvent::Response { id, response, path } => {
-                invitation.handle_response(core, now, *id, response, *path);
-            }
-            TransactionEvent::Failed { id, failure } => invitation.handle_failure(core, now, *id, *failure),
-            TransactionEvent::Ack { request, .. } => {
-                if let Ok(essentials) = Essentials::of_request(request) {
-                    invitation.handle_ack(core, now, &essentials, request);
-                }
-            }
-            TransactionEvent::Ended { id } => invitation.handle_ended(*id),
-        });
-    }
-
-    fn tell_registration(&mut self, now: Instant, owner: RegistrationId, event: &TransactionEvent) {
-        self.with_registration(owner, |registration, core| match event {
-            TransactionEvent::Response { id, response, .. } => {
-                registration.handle_response(core, now, *id, response);
-            }
-            TransactionEvent::Failed { id, failure } => registration.handle_failure(core, now, *id, *failure),
-            TransactionEvent::Ack { .. } | TransactionEvent::Ended { .. } => {}
-        });
-    }
-
-    /// Lets a registration act, and keeps its deadline and its life up to date.
-    fn with_registration(&mut self, id: RegistrationId, act: impl FnOnce(&mut Registration, &mut Core)) {
-        let Some(registration) = self.registrations.get_mut(&id) else {
-            return;
+    fn tell(&mut self, now: Instant, owner: Owner, event: &TransactionEvent) {
+        let core = &mut self.core;
+        match owner {
+            Owner::Invitation(id) => self
+                .invitations
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::Registration(id) => self
+                .registrations
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::Nobody => None,
         };
-        act(registration, &mut self.core);
-        registration.update_schedule(&mut self.refreshes);
-        if registration.is_over() {
-            self.registrations.remove(&id);
-        }
-    }
-
-    /// Lets a call act, and keeps its deadline and its life up to date.
-    fn with_invitation<R>(
-        &mut self,
-        id: InvitationId,
-        act: impl FnOnce(&mut Invitation, &mut Core) -> R,
-    ) -> Option<R> {
-        let invitation = self.invitations.get_mut(&id)?;
-        let result = act(invitation, &mut self.core);
-        invitation.update_schedule(&mut self.schedule);
-        if invitation.is_over()
-            && let Some(mut invitation) = self.invitations.remove(&id)
-        {
-            self.schedule.update(id, &mut invitation.told, None);
-        }
-        Some(result)
     }
 }

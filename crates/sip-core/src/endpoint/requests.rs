@@ -5,7 +5,7 @@ use super::event::{EndpointEvent, Trace};
 use super::{Endpoint, body_of};
 use crate::dialog::DialogId;
 use crate::header::Via;
-use crate::invitation::{InDialog, Invitation, InvitationId};
+use crate::invitation::{InDialog, InvitationId};
 use crate::transaction::{Essentials, Incoming, TransactionId, reply_path};
 use crate::{HeaderName, Method, ParseError, Request, Response, StatusCode};
 use bytes::Bytes;
@@ -44,17 +44,6 @@ impl Endpoint {
         }
     }
 
-    /// An ACK for a 2xx: a transaction of its own, found by its dialog (RFC 3261 §13.3.1.4).
-    fn handle_stray_ack(&mut self, now: Instant, essentials: &Essentials, request: &Request) {
-        let Some(id) = self.dialog_owner(essentials) else {
-            self.core.statistics.dropped_stray_acks += 1;
-            return;
-        };
-        self.with_invitation(id, |invitation, core| {
-            invitation.handle_ack(core, now, essentials, request);
-        });
-    }
-
     fn handle_new(
         &mut self,
         now: Instant,
@@ -77,26 +66,6 @@ impl Endpoint {
         }
     }
 
-    fn handle_cancel(&mut self, now: Instant, id: TransactionId, essentials: &Essentials, request: &Request) {
-        let cancelled = self.core.transactions.cancelled_by(request, essentials);
-        let owner = cancelled.and_then(|id| match self.core.owners.get(&id) {
-            Some(Owner::Invitation(owner)) => Some((id, *owner)),
-            _ => None,
-        });
-        let Some((cancelled, owner)) = owner else {
-            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
-            let response = self.core.response_to(request, status);
-            self.core.answer(now, id, response);
-            return;
-        };
-        self.with_invitation(owner, |invitation, core| {
-            // RFC 3261 §9.2: the same tag as in the response to the INVITE.
-            let response = core.response_to(request, StatusCode::OK);
-            core.answer(now, id, response.with_to_tag(invitation.local_tag()));
-            invitation.handle_cancel(core, now, cancelled, request);
-        });
-    }
-
     fn handle_in_dialog(
         &mut self,
         now: Instant,
@@ -105,49 +74,30 @@ impl Endpoint {
         essentials: &Essentials,
         request: Request,
     ) {
-        let Some(owner) = self.dialog_owner(essentials) else {
+        let dialog = DialogId::of_request(essentials);
+        let sharers = dialog.map_or_else(Vec::new, |dialog| self.core.dialogs.sharers(&dialog).to_vec());
+        if sharers.is_empty() {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             let response = self.core.response_to(&request, status);
             self.core.answer(now, id, response);
             return;
-        };
-        let result = self.with_invitation(owner, |invitation, core| {
-            invitation.handle_request(core, now, id, essentials, &request)
-        });
-        if result == Some(InDialog::NotOurs) {
-            self.handle_other(now, id, path, Some(owner), request);
         }
-    }
-
-    fn handle_invite(
-        &mut self,
-        now: Instant,
-        transaction: TransactionId,
-        path: Path,
-        essentials: &Essentials,
-        request: &Request,
-    ) {
-        if self.invitations.len() >= self.core.config.limits.invitations {
-            self.core.statistics.refused_full += 1;
-            let mut response = self.core.response_to(request, StatusCode::SERVICE_UNAVAILABLE);
-            response.headers_mut().push(HeaderName::RetryAfter, "10");
-            self.core.answer(now, transaction, response);
-            return;
-        }
-        let id = self.fresh_id();
-        match Invitation::receive(&mut self.core, id, transaction, request, essentials, path) {
-            Ok(mut invitation) => {
-                self.core.owners.insert(transaction, Owner::Invitation(id));
-                invitation.update_schedule(&mut self.schedule);
-                self.invitations.insert(id, invitation);
-            }
-            Err(error) => {
-                self.core.statistics.rejected += 1;
-                let mut response = self.core.response_to(request, StatusCode::BAD_REQUEST);
-                response.set_reason(&format!("Bad Request: {error}"));
-                self.core.answer(now, transaction, response);
+        let mut invitation = None;
+        for owner in sharers {
+            let result = match owner {
+                Owner::Invitation(call) => {
+                    invitation = invitation.or(Some(call));
+                    self.invitations.with(&mut self.core, call, |usage, core| {
+                        usage.handle_request(core, now, id, essentials, &request)
+                    })
+                }
+                Owner::Registration(_) | Owner::Nobody => None,
+            };
+            if result == Some(InDialog::Done) {
+                return;
             }
         }
+        self.handle_other(now, id, path, invitation, request);
     }
 
     /// A method that no usage here serves: OPTIONS is answered, others are for the owner.
@@ -179,10 +129,6 @@ impl Endpoint {
             request,
             path,
         });
-    }
-
-    fn dialog_owner(&self, essentials: &Essentials) -> Option<InvitationId> {
-        self.core.dialogs.get(&DialogId::of_request(essentials)?).copied()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::ending_status;
 use super::{Cause, Invitation, InvitationId, InvitationState, Originator};
 use crate::dialog::Dialog;
-use crate::endpoint::{Body, Core, Route, SendError};
+use crate::endpoint::{Body, Core, Route, SendError, Usage};
 use crate::transaction::{RespondError, Schedule, TransactionId};
 use crate::{Method, NameAddr, StatusCode, Uri};
 use offhook_digest::Credentials;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
-use crate::endpoint::{Body, Core, body_of};
+use crate::endpoint::{Body, Core, Owner, body_of};
 use crate::header::Contact;
 use crate::transaction::{Essentials, RespondError, TransactionId};
 use crate::{HeaderName, Request, Response, StatusCode};
@@ -29,7 +29,7 @@ impl Invitation {
     ) -> Result<Self, DialogError> {
         let local_tag = core.fresh_tag();
         let dialog = Dialog::of_request(request, &local_tag, path)?;
-        core.dialogs.insert(dialog.id().clone(), id);
+        core.dialogs.join(dialog.id().clone(), Owner::Invitation(id));
         let body = body_of(request.headers(), request.body());
         let request_uri = request.uri().ok();
         let contact_user = request_uri

@@ -20,9 +20,9 @@ pub(crate) use in_dialog::InDialog;
 
 use crate::auth::Auth;
 use crate::dialog::Dialog;
-use crate::endpoint::{Body, Core, EndpointEvent, Owner, Route, SendError};
+use crate::endpoint::{Body, Core, EndpointEvent, Owner, Route, SendError, Usage};
 use crate::header::{CallId, Contact};
-use crate::transaction::{Failure, Schedule, TransactionId};
+use crate::transaction::{Essentials, Failure, Schedule, TransactionEvent, TransactionId};
 use crate::{HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
 use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
@@ -76,7 +76,7 @@ pub(crate) struct Invitation {
     bye_after_ack: bool,
     transactions: BTreeSet<TransactionId>,
     timers: Deadlines<Timer, 6>,
-    pub(crate) told: Option<Instant>,
+    told: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -170,23 +170,64 @@ impl TimerKey for Timer {
     }
 }
 
-impl Invitation {
-    /// True when nothing of it can matter any more.
-    pub(crate) fn is_over(&self) -> bool {
+impl Usage for Invitation {
+    type Id = InvitationId;
+
+    fn is_over(&self) -> bool {
         self.state == InvitationState::Disconnected && self.transactions.is_empty()
     }
 
+    fn update_schedule(&mut self, schedule: &mut Schedule<InvitationId>) {
+        let wanted = self.timers.soonest();
+        schedule.update(self.id, &mut self.told, wanted);
+    }
+
+    fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
+        while let Some(timer) = self.timers.take_expired(now) {
+            match timer {
+                Timer::Success => self.resend_success(core, now),
+                Timer::MissingAck => self.give_up_on_ack(core, now),
+                Timer::Remind => self.remind(core, now),
+                Timer::End => self.give_up_on_end(core, now),
+                Timer::Cancelled => self.forget_cancelled(core, now),
+                Timer::Glare => self.retry_reinvite(core, now),
+            }
+        }
+    }
+
+    fn handle_transaction(&mut self, core: &mut Core, now: Instant, event: &TransactionEvent) {
+        match event {
+            TransactionEvent::Response { id, response, path } => {
+                self.handle_response(core, now, *id, response, *path);
+            }
+            TransactionEvent::Failed { id, failure } => self.handle_failure(core, now, *id, *failure),
+            TransactionEvent::Ack { request, .. } => {
+                if let Ok(essentials) = Essentials::of_request(request) {
+                    self.handle_ack(core, now, &essentials, request);
+                }
+            }
+            TransactionEvent::Ended { id } => self.handle_ended(*id),
+        }
+    }
+
+    fn handle_broken(&mut self, _: &mut Core, _: Instant, path: Path) {
+        for dialog in self.dialog.iter_mut().chain(&mut self.forks) {
+            dialog.forget_flow(path);
+        }
+    }
+
+    fn unschedule(&mut self, schedule: &mut Schedule<InvitationId>) {
+        schedule.update(self.id, &mut self.told, None);
+    }
+}
+
+impl Invitation {
     /// True when it is over for its owner.
     pub(crate) fn is_disconnected(&self) -> bool {
         self.state == InvitationState::Disconnected
     }
 
-    pub(crate) fn update_schedule(&mut self, schedule: &mut Schedule<InvitationId>) {
-        let wanted = self.timers.soonest();
-        schedule.update(self.id, &mut self.told, wanted);
-    }
-
-    pub(crate) fn handle_response(
+    fn handle_response(
         &mut self,
         core: &mut Core,
         now: Instant,
@@ -213,13 +254,7 @@ impl Invitation {
         }
     }
 
-    pub(crate) fn handle_failure(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        id: TransactionId,
-        failure: Failure,
-    ) {
+    fn handle_failure(&mut self, core: &mut Core, now: Instant, id: TransactionId, failure: Failure) {
         if let Some(index) = self.sent.iter().position(|sent| sent.id == id) {
             self.handle_invite_failure(core, now, index, failure);
         } else if let Some(index) = self.byes.iter().position(|bye| bye.id == id) {
@@ -236,32 +271,12 @@ impl Invitation {
         }
     }
 
-    /// A connection broke.
-    pub(crate) fn forget_flow(&mut self, path: Path) {
-        for dialog in self.dialog.iter_mut().chain(&mut self.forks) {
-            dialog.forget_flow(path);
-        }
-    }
-
     /// A transaction of ours is over.
-    pub(crate) fn handle_ended(&mut self, id: TransactionId) {
+    fn handle_ended(&mut self, id: TransactionId) {
         self.transactions.remove(&id);
         self.sent.retain(|sent| sent.id != id);
         self.acks.retain(|ack| ack.invite != id);
         self.byes.retain(|bye| bye.id != id);
-    }
-
-    pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
-        while let Some(timer) = self.timers.take_expired(now) {
-            match timer {
-                Timer::Success => self.resend_success(core, now),
-                Timer::MissingAck => self.give_up_on_ack(core, now),
-                Timer::Remind => self.remind(core, now),
-                Timer::End => self.give_up_on_end(core, now),
-                Timer::Cancelled => self.forget_cancelled(core, now),
-                Timer::Glare => self.retry_reinvite(core, now),
-            }
-        }
     }
 
     fn set_state(&mut self, core: &mut Core, state: InvitationState, cause: Cause) {
@@ -299,7 +314,7 @@ impl Invitation {
         self.unacked = None;
         self.offer = None;
         for dialog in self.dialog.iter().chain(&self.forks) {
-            core.dialogs.remove(dialog.id());
+            core.dialogs.leave(dialog.id(), Owner::Invitation(self.id));
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
-use crate::endpoint::{Body, Core, SendError, body_of};
+use crate::endpoint::{Body, Core, Owner, SendError, body_of};
 use crate::header::{CSeq, From, MaxForwards, Route as RouteHeader, To};
 use crate::transaction::{Failure, TransactionId};
 use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
@@ -143,7 +143,7 @@ impl Invitation {
             && self.forks.iter().all(|known| known.id() != dialog.id())
             && self.forks.len() < core.config.limits.forks
         {
-            core.dialogs.insert(dialog.id().clone(), self.id);
+            core.dialogs.join(dialog.id().clone(), Owner::Invitation(self.id));
             self.forks.push(dialog);
         }
         self.set_state(core, InvitationState::Early, Cause::Response(response.clone()));
@@ -214,9 +214,9 @@ impl Invitation {
     fn establish(&mut self, core: &mut Core, index: usize, dialog: Dialog, response: &Response) {
         let _ = self.auth.can_answer(response);
         for fork in self.forks.drain(..) {
-            core.dialogs.remove(fork.id());
+            core.dialogs.leave(fork.id(), Owner::Invitation(self.id));
         }
-        core.dialogs.insert(dialog.id().clone(), self.id);
+        core.dialogs.join(dialog.id().clone(), Owner::Invitation(self.id));
         self.dialog = Some(dialog);
         self.set_state(
             core,
@@ -267,7 +267,7 @@ impl Invitation {
             });
         }
         if is_the_call {
-            core.dialogs.insert(dialog.id().clone(), self.id);
+            core.dialogs.join(dialog.id().clone(), Owner::Invitation(self.id));
             self.dialog = Some(dialog);
         }
     }
@@ -372,7 +372,7 @@ impl Invitation {
 
     fn try_again(&mut self, core: &mut Core, now: Instant) {
         for fork in self.forks.drain(..) {
-            core.dialogs.remove(fork.id());
+            core.dialogs.leave(fork.id(), Owner::Invitation(self.id));
         }
         if let Err(error) = self.send_initial(core, now) {
             self.finish(

@@ -3,12 +3,12 @@
 use super::retry::{Trouble, asked_for, refresh_after, retry_after};
 use super::{Register, RegistrationEvent, RegistrationId, RegistrationState};
 use crate::auth::Auth;
-use crate::endpoint::{Core, EndpointEvent, Owner, SendError};
+use crate::endpoint::{Core, EndpointEvent, Owner, SendError, Usage};
 use crate::header::{
     CSeq, CallId, Contact, Expires, From, MaxForwards, MinExpires, Route as RouteHeader, To,
 };
 use crate::invitation::Cause;
-use crate::transaction::{Failure, Schedule, TransactionId};
+use crate::transaction::{Failure, Schedule, TransactionEvent, TransactionId};
 use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
 use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
 use std::time::{Duration, Instant};
@@ -63,6 +63,46 @@ impl TimerKey for Timer {
     }
 }
 
+impl Usage for Registration {
+    type Id = RegistrationId;
+
+    fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    fn update_schedule(&mut self, schedule: &mut Schedule<RegistrationId>) {
+        let wanted = if self.is_over { None } else { self.timers.soonest() };
+        schedule.update(self.id, &mut self.told, wanted);
+    }
+
+    fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
+        while let Some(timer) = self.timers.take_expired(now) {
+            match timer {
+                Timer::Send => self.begin(core, now),
+                Timer::Leave => self.finish(
+                    core,
+                    Some(Cause::Internal {
+                        status: StatusCode::REQUEST_TIMEOUT,
+                        reason: "timeout".to_owned(),
+                    }),
+                ),
+            }
+        }
+    }
+
+    fn handle_transaction(&mut self, core: &mut Core, now: Instant, event: &TransactionEvent) {
+        match event {
+            TransactionEvent::Response { id, response, .. } => self.handle_response(core, now, *id, response),
+            TransactionEvent::Failed { id, failure } => self.handle_failure(core, now, *id, *failure),
+            TransactionEvent::Ack { .. } | TransactionEvent::Ended { .. } => {}
+        }
+    }
+
+    fn unschedule(&mut self, schedule: &mut Schedule<RegistrationId>) {
+        schedule.update(self.id, &mut self.told, None);
+    }
+}
+
 impl Registration {
     pub(crate) fn start(
         core: &mut Core,
@@ -107,15 +147,6 @@ impl Registration {
         self.what.expires = seconds;
     }
 
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_over
-    }
-
-    pub(crate) fn update_schedule(&mut self, schedule: &mut Schedule<RegistrationId>) {
-        let wanted = if self.is_over { None } else { self.timers.soonest() };
-        schedule.update(self.id, &mut self.told, wanted);
-    }
-
     /// Registers now, instead of when the timer says.
     pub(crate) fn refresh(&mut self, core: &mut Core, now: Instant) {
         if self.pending.is_none() && !self.leaves {
@@ -135,28 +166,7 @@ impl Registration {
         }
     }
 
-    pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
-        while let Some(timer) = self.timers.take_expired(now) {
-            match timer {
-                Timer::Send => self.begin(core, now),
-                Timer::Leave => self.finish(
-                    core,
-                    Some(Cause::Internal {
-                        status: StatusCode::REQUEST_TIMEOUT,
-                        reason: "timeout".to_owned(),
-                    }),
-                ),
-            }
-        }
-    }
-
-    pub(crate) fn handle_response(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        id: TransactionId,
-        response: &Response,
-    ) {
+    fn handle_response(&mut self, core: &mut Core, now: Instant, id: TransactionId, response: &Response) {
         if response.status().is_provisional() {
             return;
         }
@@ -177,13 +187,7 @@ impl Registration {
         }
     }
 
-    pub(crate) fn handle_failure(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        id: TransactionId,
-        failure: Failure,
-    ) {
+    fn handle_failure(&mut self, core: &mut Core, now: Instant, id: TransactionId, failure: Failure) {
         if self.pending.take_if(|pending| pending.id == id).is_none() {
             return;
         }

@@ -1,0 +1,112 @@
+//! All usages of one kind that an endpoint has.
+
+use super::core::Core;
+use crate::transaction::{Schedule, TransactionEvent};
+use offhook_sansio::Path;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// What a dialog, or a row of requests, is for (RFC 5057 §2): a call, a registration and so on. One kind lives in one
+/// folder; the endpoint keeps each kind in a [`Usages`] and gives it what concerns it.
+pub(crate) trait Usage {
+    type Id: Copy + Ord;
+
+    /// True when nothing of it can matter any more.
+    fn is_over(&self) -> bool;
+
+    /// Tells when it wants to wake.
+    fn update_schedule(&mut self, schedule: &mut Schedule<Self::Id>);
+
+    fn handle_timeout(&mut self, core: &mut Core, now: Instant);
+
+    /// About a transaction that it owns.
+    fn handle_transaction(&mut self, core: &mut Core, now: Instant, event: &TransactionEvent);
+
+    /// A connection broke.
+    fn handle_broken(&mut self, core: &mut Core, now: Instant, path: Path) {
+        let _ = (core, now, path);
+    }
+
+    /// It is over and about to be dropped.
+    fn unschedule(&mut self, schedule: &mut Schedule<Self::Id>);
+}
+
+#[derive(Debug)]
+pub(crate) struct Usages<U: Usage> {
+    all: BTreeMap<U::Id, U>,
+    schedule: Schedule<U::Id>,
+}
+
+impl<U: Usage> Usages<U> {
+    pub(crate) fn new() -> Self {
+        Self {
+            all: BTreeMap::new(),
+            schedule: Schedule::new(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<U::Id> {
+        self.all.keys().copied().collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &U> {
+        self.all.values()
+    }
+
+    pub(crate) fn insert(&mut self, id: U::Id, mut usage: U) {
+        usage.update_schedule(&mut self.schedule);
+        self.all.insert(id, usage);
+    }
+
+    pub(crate) fn get(&self, id: U::Id) -> Option<&U> {
+        self.all.get(&id)
+    }
+
+    /// A usage, with the schedule that its owner must update when he has changed it.
+    pub(crate) fn lend(&mut self, id: U::Id) -> Option<(&mut U, &mut Schedule<U::Id>)> {
+        Some((self.all.get_mut(&id)?, &mut self.schedule))
+    }
+
+    /// Lets a usage act, and keeps its deadline and its life up to date.
+    pub(crate) fn with<R>(
+        &mut self,
+        core: &mut Core,
+        id: U::Id,
+        act: impl FnOnce(&mut U, &mut Core) -> R,
+    ) -> Option<R> {
+        let usage = self.all.get_mut(&id)?;
+        let result = act(usage, core);
+        usage.update_schedule(&mut self.schedule);
+        if usage.is_over()
+            && let Some(mut usage) = self.all.remove(&id)
+        {
+            usage.unschedule(&mut self.schedule);
+        }
+        Some(result)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {
+        while let Some(id) = self.schedule.due(now) {
+            self.with(core, id, |usage, core| usage.handle_timeout(core, now));
+        }
+    }
+
+    pub(crate) fn handle_broken(&mut self, core: &mut Core, now: Instant, path: Path) {
+        for id in self.ids() {
+            self.with(core, id, |usage, core| usage.handle_broken(core, now, path));
+        }
+    }
+
+    /// The earlier of the soonest deadline here and another.
+    pub(crate) fn soonest_or(&self, other: Option<Instant>) -> Option<Instant> {
+        self.schedule.soonest_or(other)
+    }
+}
