@@ -1,6 +1,7 @@
 //! What a lookup ends with.
 
 use offhook_sansio::Transport;
+use offhook_sip_core::{Route, SipUri};
 use std::fmt;
 use std::net::SocketAddr;
 
@@ -11,6 +12,14 @@ pub struct Target {
     pub address: SocketAddr,
     /// By which transport.
     pub transport: Transport,
+}
+
+impl Target {
+    /// The way to this target of a lookup of `uri`, whose host the server must prove to be (RFC 5922 §7.3): not `maddr`,
+    /// and not what DNS said.
+    pub fn route(self, uri: &SipUri) -> Route {
+        Route::new(self.transport, self.address).with_domain(uri.host())
+    }
 }
 
 impl fmt::Display for Target {

@@ -114,7 +114,7 @@ impl Application {
             .into_iter()
             .map(|target| Route {
                 outbound_proxy: proxy.clone(),
-                ..Route::new(target.transport, target.address)
+                ..target.route(next_hop)
             })
             .collect())
     }

@@ -4,6 +4,13 @@ use crate::Transport;
 use bytes::Bytes;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
+
+/// Stands for the name that a server must prove to have, such as `example.com`: the core that made it knows the name.
+///
+/// A number and not the name, so that a [`Path`] is as cheap as its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServerId(pub NonZeroU32);
 
 /// The two ends of a datagram or connection, as this end sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +22,10 @@ pub struct Path {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
+    /// Whom we want to reach there, over a transport that asks who is there (TLS and WebSocket) and where we opened, or
+    /// shall open, the connection: one address may serve several domains. `None` for datagrams, plain TCP and connections
+    /// that were accepted.
+    pub server: Option<ServerId>,
 }
 
 impl Path {
@@ -24,6 +35,16 @@ impl Path {
             transport,
             local,
             remote,
+            server: None,
+        }
+    }
+
+    /// The same path, to a server that must prove its name.
+    #[must_use]
+    pub fn to_server(self, server: ServerId) -> Self {
+        Self {
+            server: Some(server),
+            ..self
         }
     }
 }

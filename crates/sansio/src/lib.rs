@@ -71,7 +71,7 @@ mod entropy;
 mod transport;
 mod wallclock;
 
-pub use datagram::{Path, Received, Transmit};
+pub use datagram::{Path, Received, ServerId, Transmit};
 pub use deadline::{Deadlines, Timer, earliest};
 pub use drain::Outbox;
 pub use entropy::Entropy;

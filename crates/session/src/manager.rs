@@ -6,7 +6,7 @@ use crate::stream::{MediaStream, StreamSettings};
 use crate::{SessionError, SessionEvent, Stamped};
 use offhook_audio_mixer::AudioPort;
 use offhook_rtp_media::dtmf::Digit;
-use offhook_sansio::{Entropy, Outbox, Path, Received, Transmit};
+use offhook_sansio::{Entropy, Outbox, Path, Received, ServerId, Transmit};
 use offhook_sip_core::endpoint::Trace;
 use offhook_sip_core::invitation::Cause;
 use offhook_sip_core::registration::RegisterError;
@@ -17,6 +17,7 @@ use offhook_sip_core::{Register, RegistrationEvent, RegistrationId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use tracing::{debug, info};
 
@@ -113,6 +114,11 @@ impl SessionManager {
     /// The SIP endpoint below, for its addresses and statistics.
     pub fn endpoint(&mut self) -> &mut Endpoint {
         &mut self.endpoint
+    }
+
+    /// The name that the server of a path must prove to have; see [`Endpoint::server_name`].
+    pub fn server_name(&self, id: ServerId) -> Option<Arc<str>> {
+        self.endpoint.server_name(id)
     }
 
     /// The sessions that are not over, oldest first.

@@ -14,7 +14,7 @@ use crate::{
 };
 use offhook_account::Account;
 use offhook_audio_mixer::MixerError;
-use offhook_sansio::{Path, Received, Transmit, Transport, WallClock};
+use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::Trace;
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::tokio::{
@@ -447,6 +447,10 @@ impl Core for SessionManager {
 
     fn poll_timeout(&self) -> Option<Instant> {
         Self::poll_timeout(self)
+    }
+
+    fn server_name(&self, id: ServerId) -> Option<Arc<str>> {
+        Self::server_name(self, id)
     }
 
     fn begin_stop(&mut self, now: Instant) {

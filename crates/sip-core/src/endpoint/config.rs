@@ -1,7 +1,7 @@
 //! What an endpoint is told once.
 
 use crate::transaction::{Timing, TransactionLimits};
-use crate::{Method, ParseOptions, SipUri};
+use crate::{Host, Method, ParseOptions, SipUri};
 use bytes::Bytes;
 use offhook_sansio::Transport;
 use std::net::SocketAddr;
@@ -19,6 +19,10 @@ pub struct EndpointLimits {
     pub forks: usize,
     /// Registrations. Default 4,096.
     pub registrations: usize,
+    /// Names of servers that requests go to over TLS or WebSocket. Default 4,096, at most 1 MB. One more than that, and
+    /// the name is forgotten that was used longest ago: connections to it hold, and none is opened in dialogs that began
+    /// with it.
+    pub server_names: usize,
 }
 
 impl Default for EndpointLimits {
@@ -28,6 +32,7 @@ impl Default for EndpointLimits {
             invitations: 16_384,
             forks: 16,
             registrations: 4_096,
+            server_names: 4_096,
         }
     }
 }
@@ -92,6 +97,9 @@ pub struct Route {
     /// The proxy at that address, where it shall find itself in a Route header field (RFC 3261 §8.1.2). It should
     /// have `;lr`.
     pub outbound_proxy: Option<SipUri>,
+    /// The host of the URI that was looked up, not what DNS made of it: over TLS the server must prove to be this (RFC
+    /// 5922 §7.3), over WebSocket it is asked for by this. Without it that is the address, which few certificates have.
+    pub domain: Option<Host>,
 }
 
 impl Route {
@@ -101,6 +109,16 @@ impl Route {
             address,
             transport,
             outbound_proxy: None,
+            domain: None,
+        }
+    }
+
+    /// The way to a server of this domain: the host of the URI that was looked up.
+    #[must_use]
+    pub fn with_domain(self, domain: Host) -> Self {
+        Self {
+            domain: Some(domain),
+            ..self
         }
     }
 }

@@ -3,15 +3,17 @@
 use super::config::{Body, EndpointConfig, Route};
 use super::dialogs::Dialogs;
 use super::event::{EndpointEvent, Statistics};
+use super::servers::Servers;
 use crate::dialog::Dialog;
 use crate::header::{CallId, Via};
 use crate::invitation::InvitationId;
 use crate::registration::RegistrationId;
 use crate::transaction::{RequestError, TransactionId, Transactions};
 use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode};
-use offhook_sansio::{Entropy, Outbox, Path, Transport};
+use offhook_sansio::{Entropy, Outbox, Path, ServerId, Transport};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A usage, or what else is told about a transaction or a dialog.
@@ -33,6 +35,10 @@ pub(crate) struct Core {
     pub(crate) events: Outbox<EndpointEvent>,
     pub(crate) statistics: Statistics,
     locals: Vec<(Transport, SocketAddr)>,
+    servers: Servers,
+    /// What a WebSocket client calls itself, whom nobody can connect to (RFC 7118 §5, Appendix B.1); made with the first
+    /// address of such a transport.
+    invalid: Option<Host>,
 }
 
 /// Why a request cannot be sent.
@@ -56,6 +62,7 @@ impl Core {
     pub(crate) fn new(config: EndpointConfig, entropy: Entropy) -> Self {
         Self {
             transactions: Transactions::new(config.timing, config.limits.transactions),
+            servers: Servers::new(config.limits.server_names),
             config,
             entropy,
             owners: HashMap::new(),
@@ -63,12 +70,17 @@ impl Core {
             events: Outbox::new(),
             statistics: Statistics::default(),
             locals: Vec::new(),
+            invalid: None,
         }
     }
 
     pub(crate) fn add_local(&mut self, transport: Transport, address: SocketAddr) {
         if !self.locals.contains(&(transport, address)) {
             self.locals.push((transport, address));
+        }
+        if is_websocket(transport) && self.invalid.is_none() {
+            let name = format!("{}.invalid", self.entropy.hex(12));
+            self.invalid = name.parse().ok();
         }
     }
 
@@ -85,45 +97,82 @@ impl Core {
             .ok_or(SendError::NoLocalAddress { transport, remote })
     }
 
-    pub(crate) fn path_of(&self, route: &Route) -> Result<Path, SendError> {
-        self.path_to(route.transport, route.address)
+    /// The path along a route, to the server that the route is meant for where the transport asks for it.
+    pub(crate) fn path_of(&mut self, route: &Route) -> Result<Path, SendError> {
+        let path = self.path_to(route.transport, route.address)?;
+        Ok(match &route.domain {
+            Some(domain) => self.meant_for(path, domain),
+            None => self.meant_for(path, &Host::from(route.address.ip())),
+        })
+    }
+
+    fn meant_for(&mut self, path: Path, host: &Host) -> Path {
+        if needs_server(path.transport) {
+            path.to_server(self.servers.id(host))
+        } else {
+            Path { server: None, ..path }
+        }
+    }
+
+    /// What the server of a path must prove to be.
+    pub(crate) fn server_name(&self, id: ServerId) -> Option<&Arc<str>> {
+        self.servers.name(id)
     }
 
     /// The path of the next request inside a dialog (RFC 3261 §8.1.2). There is no DNS here: to a URI whose host is a
     /// name the way is the one by which the dialog began. So it is to a peer that began it over a connection of its
     /// own, for as long as that holds.
-    pub(crate) fn path_in_dialog(&self, dialog: &Dialog) -> Path {
+    ///
+    /// At the address where the dialog began is still the server that it began with; at another address the server
+    /// must prove to be that address.
+    pub(crate) fn path_in_dialog(&mut self, dialog: &Dialog) -> Path {
         let flow = dialog.flow();
         let Some(uri) = dialog.next_hop().as_sip() else {
             return flow;
         };
         let Some(ip) = uri.host().ip() else { return flow };
-        let named = uri.transport().and_then(|name| name.parse().ok());
-        let transport = named.unwrap_or(if uri.is_secure() && !flow.transport.is_secure() {
-            Transport::Tls
-        } else {
-            flow.transport
-        });
+        let transport = transport_in_dialog(uri, flow.transport);
         if dialog.has_own_flow() && transport == flow.transport && ip == flow.remote.ip() {
             return flow;
         }
         let port = uri.port().unwrap_or_else(|| transport.default_port());
         let remote = SocketAddr::new(ip, port);
-        if transport == flow.transport && remote.is_ipv4() == flow.local.is_ipv4() {
-            return Path { remote, ..flow };
+        let path = if transport == flow.transport && remote.is_ipv4() == flow.local.is_ipv4() {
+            Path { remote, ..flow }
+        } else {
+            let Ok(path) = self.path_to(transport, remote) else {
+                return flow;
+            };
+            path
+        };
+        match flow.server.filter(|_| ip == flow.remote.ip()) {
+            Some(server) if needs_server(transport) => path.to_server(server),
+            _ => self.meant_for(path, &uri.host()),
         }
-        self.path_to(transport, remote).unwrap_or(flow)
     }
 
     /// Our Contact for messages along this path.
-    pub(crate) fn contact(user: &str, path: Path) -> NameAddr {
-        let mut uri = SipUri::new(Host::from(path.local.ip()))
-            .with_user(user)
-            .with_port(path.local.port());
-        if path.transport != Transport::Udp {
-            uri = uri.with_param("transport", path.transport.as_param());
+    pub(crate) fn contact(&self, user: &str, path: Path) -> NameAddr {
+        let (host, port) = self.sent_by(path);
+        let mut uri = SipUri::new(host).with_user(user);
+        if let Some(port) = port {
+            uri = uri.with_port(port);
         }
+        uri = match path.transport {
+            Transport::Udp => uri,
+            // RFC 7118 §5.2: for both.
+            Transport::Ws | Transport::Wss => uri.with_param("transport", "ws"),
+            Transport::Tcp | Transport::Tls => uri.with_param("transport", path.transport.as_param()),
+        };
         NameAddr::new(uri.into())
+    }
+
+    /// Where we say that we can be reached along this path.
+    fn sent_by(&self, path: Path) -> (Host, Option<u16>) {
+        match &self.invalid {
+            Some(invalid) if is_websocket(path.transport) && path.server.is_some() => (invalid.clone(), None),
+            _ => (Host::from(path.local.ip()), Some(path.local.port())),
+        }
     }
 
     pub(crate) fn fresh_tag(&mut self) -> String {
@@ -138,8 +187,8 @@ impl Core {
     /// Puts our Via with a new branch on top.
     pub(crate) fn push_via(&mut self, request: &mut Request, path: Path) {
         let branch = format!("{}{}", Via::MAGIC_COOKIE, self.entropy.hex(20));
-        let host = Host::from(path.local.ip());
-        let via = Via::new(path.transport, &host, Some(path.local.port()), &branch);
+        let (host, port) = self.sent_by(path);
+        let via = Via::new(path.transport, &host, port, &branch);
         request.headers_mut().push_front_typed(&via);
     }
 
@@ -199,6 +248,27 @@ impl Core {
     pub(crate) fn allow(&self) -> String {
         let methods: Vec<&str> = self.config.allow.iter().map(Method::as_str).collect();
         methods.join(", ")
+    }
+}
+
+fn is_websocket(transport: Transport) -> bool {
+    matches!(transport, Transport::Ws | Transport::Wss)
+}
+
+/// Whether whoever opens a connection must say whom it wants.
+fn needs_server(transport: Transport) -> bool {
+    transport.is_secure() || is_websocket(transport)
+}
+
+/// By what a URI is reached inside a dialog that goes by `flow`.
+fn transport_in_dialog(uri: &SipUri, flow: Transport) -> Transport {
+    let named = uri.transport().and_then(|name| name.parse().ok());
+    match named {
+        // RFC 7118 §5.2 has one name for both.
+        Some(Transport::Ws) if flow == Transport::Wss => flow,
+        Some(transport) => transport,
+        None if uri.is_secure() && !flow.is_secure() => Transport::Tls,
+        None => flow,
     }
 }
 

@@ -9,6 +9,7 @@ mod event;
 mod invitations;
 mod registrations;
 mod requests;
+mod servers;
 mod usages;
 
 pub use config::{Body, EndpointConfig, EndpointLimits, Route};
@@ -22,8 +23,9 @@ use crate::invitation::Invitation;
 use crate::registration::Registration;
 use crate::transaction::{Essentials, RespondError, TransactionEvent, TransactionId, Transactions};
 use crate::{HeaderName, Message, Response};
-use offhook_sansio::{Entropy, Path, Received, Transmit, Transport};
+use offhook_sansio::{Entropy, Path, Received, ServerId, Transmit, Transport};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 use usages::Usages;
 
@@ -86,6 +88,12 @@ impl Endpoint {
     /// Takes an address back. Calls that use it are not touched.
     pub fn remove_local(&mut self, transport: Transport, address: SocketAddr) {
         self.core.remove_local(transport, address);
+    }
+
+    /// The name that the server of a [`Path`] must prove to have, which whoever opens a connection has to check; `None`
+    /// when it is not known any more: see [`EndpointLimits::server_names`].
+    pub fn server_name(&self, id: ServerId) -> Option<Arc<str>> {
+        self.core.server_name(id).cloned()
     }
 
     /// What it was configured with.

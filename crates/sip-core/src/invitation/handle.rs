@@ -192,7 +192,8 @@ impl<'a> InvitationMut<'a> {
 
     /// Our Contact.
     pub fn local_contact(&self) -> NameAddr {
-        Core::contact(&self.invitation.contact_user, self.invitation.path)
+        self.core
+            .contact(&self.invitation.contact_user, self.invitation.path)
     }
 
     /// The dialog, from the moment at which it is known which one it is.

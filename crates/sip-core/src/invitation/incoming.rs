@@ -130,7 +130,7 @@ impl Invitation {
         let headers = response.headers_mut();
         if status.is_provisional() || status.is_success() {
             headers.copy_from(request.headers(), HeaderName::RecordRoute);
-            headers.push_typed(&Contact::Addr(Core::contact(&self.contact_user, self.path)));
+            headers.push_typed(&Contact::Addr(core.contact(&self.contact_user, self.path)));
         }
         if status.is_success() {
             core.describe(headers);

@@ -334,7 +334,7 @@ impl Invitation {
     fn complete(&mut self, core: &Core, request: &mut Request, path: Path) {
         match request.method() {
             Method::Invite => {
-                let contact = Core::contact(&self.contact_user, path);
+                let contact = core.contact(&self.contact_user, path);
                 request.headers_mut().push_typed(&Contact::Addr(contact));
                 core.describe_in_request(request.headers_mut());
             }

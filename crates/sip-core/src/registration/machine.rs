@@ -221,7 +221,7 @@ impl Registration {
             self.finish(core, None);
             return;
         }
-        let ours = Core::contact(&self.what.contact_user, pending.path);
+        let ours = core.contact(&self.what.contact_user, pending.path);
         let contacts: Vec<NameAddr> = response
             .headers()
             .typed_all::<Contact>()
@@ -329,7 +329,7 @@ impl Registration {
         headers.push_typed(&To(self.what.aor.clone()));
         headers.push_typed(&self.call_id);
         headers.push_typed(&CSeq::new(self.number, Method::Register));
-        headers.push_typed(&Contact::Addr(Core::contact(&self.what.contact_user, path)));
+        headers.push_typed(&Contact::Addr(core.contact(&self.what.contact_user, path)));
         headers.push_typed(&Expires(expires));
         core.describe_in_request(headers);
         for (name, value) in &self.what.extra_headers {

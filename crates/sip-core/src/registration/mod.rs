@@ -100,6 +100,10 @@ pub enum RegistrationState {
 /// What a registration tells its owner.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one in many minutes, and nobody keeps it"
+)]
 pub enum RegistrationEvent {
     /// The state changed.
     StateChanged {

@@ -2,8 +2,9 @@
 
 use super::handle::{Command, Handle};
 use super::transports::{Readable, Transports};
-use offhook_sansio::{Path, Received, Transmit};
+use offhook_sansio::{Path, Received, ServerId, Transmit};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Sleep;
@@ -30,6 +31,13 @@ pub trait Core: Send + 'static {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     fn poll_timeout(&self) -> Option<Instant>;
+
+    /// The name that the server of a path must prove to have. Without one, a connection is opened only where none is
+    /// checked. Knows none by default.
+    fn server_name(&self, id: ServerId) -> Option<Arc<str>> {
+        let _ = id;
+        None
+    }
 
     /// Begins to end whatever peers would otherwise wait for. Does nothing by default.
     fn begin_stop(&mut self, now: Instant) {

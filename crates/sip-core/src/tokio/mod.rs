@@ -40,7 +40,8 @@ pub use handle::{DriverGone, Handle, PostError, WeakHandle};
 pub use transports::{BindError, InMemory, Transports};
 
 use crate::{Endpoint, EndpointEvent};
-use offhook_sansio::{Entropy, Path, Received, Transmit};
+use offhook_sansio::{Entropy, Path, Received, ServerId, Transmit};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// Randomness of the operating system, for a core.
@@ -75,6 +76,10 @@ impl Core for Endpoint {
 
     fn poll_timeout(&self) -> Option<Instant> {
         Endpoint::poll_timeout(self)
+    }
+
+    fn server_name(&self, id: ServerId) -> Option<Arc<str>> {
+        Endpoint::server_name(self, id)
     }
 
     fn begin_stop(&mut self, now: Instant) {

@@ -373,7 +373,9 @@ impl Transactions {
 
     /// Something could not be sent along this path.
     pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
-        let same_way = |other: &Path| other.transport == path.transport && other.remote == path.remote;
+        let same_way = |other: &Path| {
+            (other.transport, other.remote, other.server) == (path.transport, path.remote, path.server)
+        };
         let mut hit: Vec<TransactionId> = self
             .clients
             .iter()
