@@ -39,6 +39,8 @@
 //!
 //! # Features
 //!
+//! `voice`, on by default, adds `VoiceProcessor`: echo cancellation, noise suppression and gain control.
+//!
 //! `device` adds sound cards: `AudioDevice`, and `LastingDevice`, which survives that the card is pulled out (on Linux it needs ALSA's headers to build). Without it there is
 //! [`NullDevice`].
 
@@ -57,6 +59,8 @@ mod port;
 mod resample;
 mod slot;
 mod tone;
+#[cfg(feature = "voice")]
+mod voice;
 
 pub use bridge::{AudioBridge, BridgeError, BridgeId};
 pub use device::NullDevice;
@@ -79,3 +83,5 @@ pub use mixer::{
 pub use port::{AudioPort, Produced, Role, Tick};
 pub use slot::Slot;
 pub use tone::{Cadence, Tone, TonePlayer};
+#[cfg(feature = "voice")]
+pub use voice::{VoiceOptions, VoiceProcessor};

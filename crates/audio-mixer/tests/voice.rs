@@ -1,0 +1,318 @@
+//! Echoes of simulated rooms, with and without somebody who speaks in them.
+#![cfg(feature = "voice")]
+
+use offhook_audio_mixer::{
+    AudioMixer, AudioPort, Gain, MixerConfig, NullDevice, Produced, Role, SamplesPlayer, Tick, TickLength,
+    VoiceOptions, VoiceProcessor,
+};
+use std::f32::consts::{PI, TAU};
+use std::time::{Duration, Instant};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Noise between -0.5 and 0.5, the same for the same seed.
+fn noise(seed: u64) -> impl FnMut() -> f32 {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
+    }
+}
+
+/// Something like speech: pulses through two formants that change five times a second, with pauses.
+fn speech(rate: u32, seconds: usize, seed: u64) -> Vec<i16> {
+    let (mut random, hz) = (noise(seed), rate as f32);
+    let (mut before, mut last, mut phase, mut loudness) = ([0.0_f32; 2], [0.0_f32; 2], 0.0, 0.0);
+    let (mut target, mut pitch, mut formants) = (1.0, 120.0, [500.0, 1500.0]);
+    let sound: Vec<f32> = (0..rate as usize * seconds)
+        .map(|n| {
+            if n.is_multiple_of(rate as usize / 5) {
+                let dice = random() + 0.5;
+                target = if dice < 0.3 { 0.0 } else { 0.3 + dice };
+                pitch = 160.0 + 120.0 * random();
+                formants = [600.0 + 600.0 * random(), 1700.0 + 1600.0 * random()];
+            }
+            loudness += (target - loudness) * (100.0 / hz);
+            phase += pitch / hz;
+            let pulse = if phase >= 1.0 { 1.0 } else { 0.0 };
+            phase -= pulse;
+            let breath = pulse + 0.05 * random();
+            let voice: f32 = (0..2)
+                .map(|k| {
+                    let (angle, radius) = (TAU * formants[k] / hz, (-PI * 90.0 / hz).exp());
+                    let next = breath + 2.0 * radius * angle.cos() * last[k] - radius * radius * before[k];
+                    (before[k], last[k]) = (last[k], next);
+                    next * angle.sin()
+                })
+                .sum();
+            voice * loudness
+        })
+        .collect();
+    let power = sound.iter().map(|s| s * s).sum::<f32>() / sound.len() as f32;
+    let scale = 2_600.0 / power.sqrt();
+    sound
+        .iter()
+        .map(|s| (s * scale).clamp(-29_000.0, 29_000.0) as i16)
+        .collect()
+}
+
+/// A loudspeaker and a microphone in a room whose echo dies away by 60 dB over its length, 10 dB below what is played and
+/// 60 ms later; and somebody who speaks there.
+struct Room {
+    rate: u32,
+    /// The reflections: how many samples late, and how strong.
+    echo: Vec<(usize, f32)>,
+    /// All that was played so far.
+    played: Vec<f32>,
+    speaker: SamplesPlayer,
+    hiss: Box<dyn FnMut() -> f32 + Send>,
+}
+
+impl Room {
+    fn new(rate: u32, tail: Duration, speaker: Vec<i16>) -> Self {
+        let len = rate as f32 * tail.as_secs_f32();
+        let mut random = noise(77);
+        let mut echo: Vec<(usize, f32)> = (0..200)
+            .map(|n| {
+                let part = if n == 0 { 0.0 } else { random() + 0.5 };
+                let strength = if n == 0 { 0.5 } else { random() };
+                ((part * len) as usize, strength * (-6.9 * part).exp())
+            })
+            .collect();
+        let strength = echo.iter().map(|(_, h)| h * h).sum::<f32>().sqrt();
+        for (_, h) in &mut echo {
+            *h *= 0.3 / strength;
+        }
+        Self {
+            rate,
+            echo,
+            played: Vec::new(),
+            speaker: SamplesPlayer::new(rate, speaker),
+            hiss: Box::new(noise(5)),
+        }
+    }
+}
+
+impl AudioPort for Room {
+    fn sample_rate(&self) -> u32 {
+        self.rate
+    }
+
+    fn role(&self) -> Role {
+        Role::BOTH
+    }
+
+    fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+        if self.speaker.produce(tick, frame) == Produced::Silence {
+            frame.fill(0);
+        }
+        let (now, card) = (self.played.len(), self.rate as usize * 40 / 1000);
+        for (n, sample) in frame.iter_mut().enumerate() {
+            let heard = self.echo.iter().filter_map(|&(late, strength)| {
+                let at = (now + n).checked_sub(frame_len(self.rate) + card + late)?;
+                Some(strength * self.played.get(at)?)
+            });
+            *sample = (f32::from(*sample) + heard.sum::<f32>() + 12.0 * (self.hiss)()) as i16;
+        }
+        Produced::Audio
+    }
+
+    fn consume(&mut self, _: &Tick, frame: &[i16]) {
+        self.played.extend(frame.iter().map(|&sample| f32::from(sample)));
+    }
+}
+
+fn frame_len(rate: u32) -> usize {
+    rate as usize / 50
+}
+
+/// What comes out of the room while `far` is played in it.
+fn heard(room: Room, far: &[i16], options: VoiceOptions) -> Vec<i16> {
+    let len = frame_len(room.rate);
+    let mut device = VoiceProcessor::new(room, TickLength::Ms20, options).expect("a usual rate");
+    let mut out = Vec::with_capacity(far.len());
+    for (index, played) in far.chunks_exact(len).enumerate() {
+        let mut frame = vec![0; len];
+        device.produce(&tick(index as u64), &mut frame);
+        out.extend(frame);
+        device.consume(&tick(index as u64), played);
+    }
+    out
+}
+
+fn tick(index: u64) -> Tick {
+    let duration = Duration::from_millis(20);
+    Tick {
+        now: Instant::now(),
+        index,
+        duration,
+    }
+}
+
+fn power(samples: &[i16]) -> f32 {
+    samples.iter().map(|&s| f32::from(s).powi(2)).sum::<f32>() / samples.len() as f32 + 1e-3
+}
+
+fn db(ratio: f32) -> f32 {
+    10.0 * ratio.log10()
+}
+
+const ONLY_ECHO: VoiceOptions = VoiceOptions {
+    tail_length: Duration::from_millis(50),
+    noise_suppression: false,
+    gain_control: false,
+};
+
+/// How much weaker the echo is after the canceller, in dB, from the sixth second on.
+fn enhancement(rate: u32, tail: Duration, options: VoiceOptions) -> f32 {
+    let far = speech(rate, 16, 3);
+    let room = || Room::new(rate, tail, Vec::new());
+    let (before, after) = (
+        heard(room(), &far, VoiceOptions::OFF),
+        heard(room(), &far, options),
+    );
+    let from = rate as usize * 6;
+    db(power(&before[from..]) / power(&after[from..]))
+}
+
+#[test]
+fn the_echo_of_a_room_is_taken_away() {
+    for (rate, tail) in ROOMS {
+        let enhancement = enhancement(rate, Duration::from_millis(tail), ONLY_ECHO);
+        assert!(enhancement > 20.0, "{rate} Hz, {tail} ms: only {enhancement} dB");
+    }
+}
+
+/// Rate, and length of the echo in ms.
+const ROOMS: [(u32, u64); 7] = [
+    (16_000, 50),
+    (16_000, 100),
+    (16_000, 200),
+    (48_000, 50),
+    (48_000, 100),
+    (48_000, 200),
+    (8_000, 100),
+];
+
+#[test]
+fn who_speaks_against_the_echo_is_still_heard() {
+    let rate = 48_000;
+    let (far, near) = (speech(rate, 16, 3), speech(rate, 16, 11));
+    let mut near_late = near.clone();
+    near_late[..8 * rate as usize].fill(0);
+    let room = Room::new(rate, Duration::from_millis(100), near_late);
+    let out = heard(room, &far, ONLY_ECHO);
+    let from = 9 * rate as usize;
+    let (near, out) = (&near[from..], &out[from..]);
+    let likeness = |lag: usize| {
+        let pairs = near
+            .iter()
+            .zip(&out[lag..])
+            .map(|(&a, &b)| (f32::from(a), f32::from(b)));
+        let (xy, xx, yy) = pairs.fold((0.0, 0.0, 0.0), |(xy, xx, yy), (x, y)| {
+            (xy + x * y, xx + x * x, yy + y * y)
+        });
+        (xy / (xx * yy).sqrt(), db(yy / xx))
+    };
+    let (like, level) =
+        (0..rate as usize / 50).map(likeness).fold(
+            (0.0, 0.0),
+            |best: (f32, f32), new| if new.0 > best.0 { new } else { best },
+        );
+    assert!(like > 0.6, "only {like} of the near voice");
+    assert!((-6.0..3.0).contains(&level), "{level} dB");
+}
+
+#[test]
+fn a_tail_length_of_zero_leaves_the_echo_alone() {
+    let none = VoiceOptions {
+        tail_length: Duration::ZERO,
+        ..ONLY_ECHO
+    };
+    assert_eq!(none, VoiceOptions::OFF);
+    let enhancement = enhancement(16_000, Duration::from_millis(50), none);
+    assert!(enhancement.abs() < 0.1, "{enhancement} dB");
+}
+
+#[test]
+fn steady_noise_is_suppressed_and_a_faint_voice_raised() {
+    let rate = 16_000;
+    let silence = vec![0; 10 * rate as usize];
+    let mut random = noise(9);
+    let hum: Vec<i16> = silence.iter().map(|_| (2_000.0 * random()) as i16).collect();
+    let quiet = VoiceOptions {
+        noise_suppression: true,
+        ..VoiceOptions::OFF
+    };
+    let run = |near: &[i16], options| heard(Room::new(rate, SECOND / 20, near.to_vec()), &silence, options);
+    let last = 8 * rate as usize..;
+    let less = db(power(&hum[last.clone()]) / power(&run(&hum, quiet)[last.clone()]));
+    assert!(less > 8.0, "noise is only {less} dB less");
+    let faint: Vec<i16> = speech(rate, 10, 3).iter().map(|s| s / 20).collect();
+    let louder = VoiceOptions {
+        gain_control: true,
+        ..VoiceOptions::OFF
+    };
+    let more = db(power(&run(&faint, louder)[last.clone()]) / power(&faint[last]));
+    assert!(more > 6.0, "a faint voice is only {more} dB louder");
+}
+
+#[test]
+fn a_device_that_falls_silent_and_comes_back_is_still_processed() {
+    /// Gives sound for 2 seconds in every 3.
+    struct Flaky;
+    impl AudioPort for Flaky {
+        fn sample_rate(&self) -> u32 {
+            16_000
+        }
+        fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+            frame.fill(500);
+            if tick.index % 150 < 100 {
+                Produced::Audio
+            } else {
+                Produced::Silence
+            }
+        }
+    }
+    let mut device =
+        VoiceProcessor::new(Flaky, TickLength::Ms20, VoiceOptions::default()).expect("a usual rate");
+    let mut frame = [0; 320];
+    for index in 0..450 {
+        let due = if index % 150 < 100 {
+            Produced::Audio
+        } else {
+            Produced::Silence
+        };
+        assert_eq!(device.produce(&tick(index), &mut frame), due);
+        device.consume(&tick(index), &frame);
+    }
+    device.set_options(VoiceOptions::OFF);
+    assert_eq!(device.produce(&tick(450), &mut frame), Produced::Audio);
+    assert_eq!(frame, [500; 320], "nothing is done when all is off");
+    assert!(VoiceProcessor::new(NullDevice::new(11_025), TickLength::Ms20, VoiceOptions::OFF).is_err());
+}
+
+#[test]
+fn a_room_in_a_mixer_does_not_send_the_caller_its_own_voice_back() {
+    let rate = 16_000;
+    let far = speech(rate, 12, 3);
+    let level = |options| {
+        let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(rate)).expect("a usual rate");
+        let room = Room::new(rate, SECOND / 20, Vec::new());
+        let device = VoiceProcessor::new(room, TickLength::Ms20, options).expect("a usual rate");
+        let device = mixer.add_port(Box::new(device)).expect("its own rate");
+        let caller = mixer
+            .add_port(Box::new(SamplesPlayer::new(rate, far.clone())))
+            .expect("its own rate");
+        mixer.connect(caller, device, Gain::UNITY).expect("both exist");
+        let peaks = (0..600).map(|_| {
+            mixer.tick(Instant::now());
+            mixer.level(device).map_or(0, |level| u64::from(level.peak()))
+        });
+        peaks.skip(300).sum::<u64>() / 300
+    };
+    let (echo, rest) = (level(VoiceOptions::OFF), level(ONLY_ECHO));
+    assert!(rest * 5 < echo, "{rest} of {echo}");
+}
