@@ -27,6 +27,9 @@ pub enum ParseErrorKind {
     /// More lines than [`Limits::lines`](crate::Limits).
     #[error("more than {0} lines")]
     TooManyLines(usize),
+    /// More bytes in one line than [`Limits::line_bytes`](crate::Limits).
+    #[error("more than {0} bytes in one line")]
+    LineTooLong(usize),
     /// More `m=` lines than [`Limits::media`](crate::Limits).
     #[error("more than {0} media")]
     TooManyMedia(usize),

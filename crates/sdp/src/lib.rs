@@ -5,7 +5,7 @@
 //!
 //! [`SessionDescription`] is read from bytes with [`parse`](SessionDescription::parse) and written with `Display`.
 //! Attributes keep their order, unknown ones too; typed views ([`Attributes::rtpmaps`], [`Media::rtp_formats`],
-//! [`Media::media_address`], ...) read them when asked. [`offer_answer::Negotiation`] drives the exchanges of a
+//! [`Media::media_address`], ...) read them when asked, and [`Attributes::get`] reads any type of [`attribute`]. [`offer_answer::Negotiation`] drives the exchanges of a
 //! session.
 //!
 //! ```
@@ -31,7 +31,19 @@
 //! | 3551 §6 | static audio payload types | yes |
 //! | 3605, 5761 §5.1.1 | `rtcp`, `rtcp-mux` | yes |
 //! | 4733 §2.4, 7587 §6-7 | telephone events and Opus in offers and answers | yes |
-//! | 4145, 4568, 5547, 5763, 5888, 6135, 8285, 8839, 9143 | other attributes | no types yet; kept and written back |
+//! | 4145, 5763, 6135 | `setup` and `connection`, with the roles of answers | yes |
+//! | 4568, 6188, 7714 | `crypto` with keys, lifetimes, identifiers and session parameters | yes |
+//! | 8122 | `fingerprint` | yes |
+//! | 4585, 5104 | `rtcp-fb` | yes |
+//! | 5506, 5761 | `rtcp-rsize`, `rtcp-mux` | yes |
+//! | 8839, 8840, 6544 | `candidate`, `remote-candidates`, `ice-ufrag`, `ice-pwd`, `ice-options`, `ice-lite`, `end-of-candidates` | yes |
+//! | 5576 | `ssrc`, `ssrc-group` | yes |
+//! | 5888, 9143 | `mid`, `group`, `bundle-only` as attributes | yes |
+//! | 8285 | `extmap` | yes |
+//! | 4975, 6714, 7701 | `path`, `accept-types`, `accept-wrapped-types`, `max-size`, `msrp-cema`, `chatroom` | yes |
+//! | 5547 | `file-selector`, `-transfer-id`, `-disposition`, `-date`, `-icon`, `-range` | yes |
+//! | 4574, 4796 | `label`, `content` | yes |
+//! | any other | unknown attributes | kept and written back |
 
 mod bandwidth;
 mod connection;

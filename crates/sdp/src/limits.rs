@@ -7,6 +7,9 @@ pub struct Limits {
     pub bytes: usize,
     /// Lines in the whole text. Default 2,000: an offer of 16 media with 100 ICE candidates each fits.
     pub lines: usize,
+    /// Bytes in one line. Default 8,192: keys, paths and candidates stay below 1,000. A typed attribute takes memory in
+    /// proportion to its line.
+    pub line_bytes: usize,
     /// `m=` sections. Default 64: more streams than any user interface shows, room for those long removed.
     pub media: usize,
     /// `a=` lines in one section. Default 512: ICE candidates and RTCP feedback of a browser take about 100.
@@ -20,6 +23,7 @@ impl Default for Limits {
         Self {
             bytes: 65_535,
             lines: 2_000,
+            line_bytes: 8_192,
             media: 64,
             attributes: 512,
             formats: 128,

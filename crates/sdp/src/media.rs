@@ -1,6 +1,6 @@
 //! One `m=` section.
 
-use crate::attribute::Rtcp;
+use crate::attribute::{MalformedAttribute, Rtcp, TypedAttribute};
 use crate::{Attribute, Attributes, Bandwidth, Connection, Direction, RtpFormat, SessionDescription, Text};
 use std::fmt;
 use std::net::SocketAddr;
@@ -161,6 +161,21 @@ impl Media {
         match self.connection_in(session) {
             Some(connection) if connection.is_unspecified() => said.intersect(Direction::SendOnly),
             _ => said,
+        }
+    }
+
+    /// An attribute that the session may say for all sections (`setup`, `fingerprint`, `ice-ufrag`, ...): the section's
+    /// own, else the session's. `None` when neither has it.
+    ///
+    /// # Errors
+    /// When the one that holds is malformed.
+    pub fn attribute_in<A: TypedAttribute>(
+        &self,
+        session: &SessionDescription,
+    ) -> Result<Option<A>, MalformedAttribute> {
+        match self.attributes.get()? {
+            Some(own) => Ok(Some(own)),
+            None => session.attributes.get(),
         }
     }
 

@@ -134,6 +134,9 @@ impl<'a> Parser<'a> {
     }
 
     fn whole_line(&mut self, line: &str, ended: bool) -> Result<(), ParseErrorKind> {
+        if line.len() > self.limits.line_bytes {
+            return Err(ParseErrorKind::LineTooLong(self.limits.line_bytes));
+        }
         let (line, carriage_return) = match line.strip_suffix('\r') {
             Some(line) => (line, true),
             None => (line, false),

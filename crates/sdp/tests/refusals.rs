@@ -107,6 +107,7 @@ fn each_limit_holds() {
     let two = Limits {
         bytes: 300,
         lines: 9,
+        line_bytes: 100,
         media: 2,
         attributes: 2,
         formats: 2,
@@ -119,6 +120,10 @@ fn each_limit_holds() {
         ("m=a 1 p 1\r\n".repeat(3), ParseErrorKind::TooManyMedia(2)),
         ("a=x\r\n".repeat(3), ParseErrorKind::TooManyAttributes(2)),
         ("m=a 1 p 1 2 3\r\n".to_owned(), ParseErrorKind::TooManyFormats(2)),
+        (
+            format!("a={}\r\n", "x".repeat(99)),
+            ParseErrorKind::LineTooLong(100),
+        ),
         ("e=x\r\n".repeat(5), ParseErrorKind::TooManyLines(9)),
         (
             "x".repeat(400),

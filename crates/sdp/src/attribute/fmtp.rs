@@ -1,9 +1,8 @@
 //! `a=fmtp`.
 
-use super::MalformedAttribute;
+use super::typed::typed_attribute;
 use crate::Text;
 use std::fmt;
-use std::str::FromStr;
 
 /// Parameters of a format (RFC 8866 §6.15): `113 useinbandfec=1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,7 +18,17 @@ impl Fmtp {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         fmtp_parameter(&self.parameters, name)
     }
+
+    fn read(value: &str) -> Option<Self> {
+        let (format, parameters) = value.split_once(' ')?;
+        Some(Self {
+            format: format.into(),
+            parameters: parameters.trim().into(),
+        })
+    }
 }
+
+typed_attribute!(Fmtp, "fmtp");
 
 /// Finds a parameter in `name=value; name=value`. Names are compared without regard to case (RFC 4855 §3).
 pub fn fmtp_parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
@@ -28,20 +37,6 @@ pub fn fmtp_parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
         .filter_map(|parameter| parameter.split_once('='))
         .find(|(found, _)| found.trim().eq_ignore_ascii_case(name))
         .map(|(_, value)| value.trim())
-}
-
-impl FromStr for Fmtp {
-    type Err = MalformedAttribute;
-
-    fn from_str(value: &str) -> Result<Self, MalformedAttribute> {
-        match value.trim().split_once(' ') {
-            Some((format, parameters)) => Ok(Self {
-                format: format.into(),
-                parameters: parameters.trim().into(),
-            }),
-            None => Err(MalformedAttribute("fmtp")),
-        }
-    }
 }
 
 impl fmt::Display for Fmtp {

@@ -1,9 +1,9 @@
 //! `a=rtcp`.
 
-use super::MalformedAttribute;
+use super::lex::decimal;
+use super::typed::typed_attribute;
 use crate::Connection;
 use std::fmt;
-use std::str::FromStr;
 
 /// Where RTCP is received when not on the port above the media's (RFC 3605 §2.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -14,13 +14,10 @@ pub struct Rtcp {
     pub connection: Option<Connection>,
 }
 
-impl FromStr for Rtcp {
-    type Err = MalformedAttribute;
-
-    fn from_str(value: &str) -> Result<Self, MalformedAttribute> {
-        const MALFORMED: MalformedAttribute = MalformedAttribute("rtcp");
+impl Rtcp {
+    fn read(value: &str) -> Option<Self> {
         let mut parts = value.split_ascii_whitespace();
-        let port = parts.next().and_then(|port| port.parse().ok()).ok_or(MALFORMED)?;
+        let port = parts.next().and_then(decimal)?;
         let connection = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (None, ..) => None,
             (Some(net_type), Some(address_type), Some(address), None) => Some(Connection {
@@ -28,11 +25,13 @@ impl FromStr for Rtcp {
                 address_type: address_type.into(),
                 address: address.into(),
             }),
-            _ => return Err(MALFORMED),
+            _ => return None,
         };
-        Ok(Self { port, connection })
+        Some(Self { port, connection })
     }
 }
+
+typed_attribute!(Rtcp, "rtcp");
 
 impl fmt::Display for Rtcp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,8 @@
 //! `a=rtpmap`.
 
-use super::MalformedAttribute;
+use super::typed::typed_attribute;
 use crate::Text;
 use std::fmt;
-use std::str::FromStr;
 
 /// What a payload type means (RFC 8866 §6.6): `101 telephone-event/8000`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,31 +17,27 @@ pub struct Rtpmap {
     pub channels: u8,
 }
 
-impl FromStr for Rtpmap {
-    type Err = MalformedAttribute;
-
-    fn from_str(value: &str) -> Result<Self, MalformedAttribute> {
-        parse(value).ok_or(MalformedAttribute("rtpmap"))
+impl Rtpmap {
+    fn read(value: &str) -> Option<Self> {
+        let (payload_type, rest) = value.split_once(' ')?;
+        let payload_type = payload_type.parse().ok().filter(|number| *number <= 127)?;
+        let mut parts = rest.trim().split('/');
+        let encoding = parts.next().filter(|name| !name.is_empty())?;
+        let clock_rate = parts.next()?.parse().ok().filter(|rate| *rate > 0)?;
+        let channels = match parts.next() {
+            Some(channels) => channels.parse().ok().filter(|count| *count > 0)?,
+            None => 1,
+        };
+        Some(Self {
+            payload_type,
+            encoding: encoding.into(),
+            clock_rate,
+            channels,
+        })
     }
 }
 
-fn parse(value: &str) -> Option<Rtpmap> {
-    let (payload_type, rest) = value.trim().split_once(' ')?;
-    let payload_type = payload_type.parse().ok().filter(|number| *number <= 127)?;
-    let mut parts = rest.trim().split('/');
-    let encoding = parts.next().filter(|name| !name.is_empty())?;
-    let clock_rate = parts.next()?.parse().ok().filter(|rate| *rate > 0)?;
-    let channels = match parts.next() {
-        Some(channels) => channels.parse().ok().filter(|count| *count > 0)?,
-        None => 1,
-    };
-    Some(Rtpmap {
-        payload_type,
-        encoding: encoding.into(),
-        clock_rate,
-        channels,
-    })
-}
+typed_attribute!(Rtpmap, "rtpmap");
 
 impl fmt::Display for Rtpmap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -57,6 +52,7 @@ impl fmt::Display for Rtpmap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribute::MalformedAttribute;
 
     #[test]
     fn well_formed_values_are_read_and_written_back() {
