@@ -105,6 +105,10 @@ pub fn sip_headers(data: &[u8]) {
         ContentType ContentDisposition Accept Allow Supported Require ProxyRequire Unsupported AllowEvents
         WwwAuthenticate Authorization Warning Reason RetryAfter Date SessionExpires MinSe
         UserAgent Subject SipEtag SipIfMatch Event SubscriptionState Replaces Join TargetDialog
+        AcceptEncoding AcceptLanguage AlertInfo CallInfo ErrorInfo AuthenticationInfo ProxyAuthenticate
+        ProxyAuthorization ContentEncoding ContentLanguage ContentId InReplyTo MimeVersion Priority Timestamp Server
+        Organization FlowTimer MaxBreadth ReferSub InfoPackage RecvInfo AnswerMode AcceptContact RejectContact
+        RequestDisposition HistoryInfo Diversion PPreferredIdentity PAssociatedUri Privacy
     }
 }
 

@@ -31,7 +31,7 @@
 //! |---|---|---|
 //! | 3261 §7, §18.3, §25 | syntax of messages, framing on datagrams and streams | yes |
 //! | 3261 §19.1 | SIP and SIPS URIs, escapes, equivalence | yes |
-//! | 3261 §20 | header fields: a type for each that a user agent acts on; others are read as text | partly: no types for Accept-Encoding, Accept-Language, Alert-Info, Authentication-Info, Call-Info, Content-Language, Error-Info, In-Reply-To, MIME-Version, Priority, Timestamp |
+//! | 3261 §20 | header fields: a type for each | yes; Encryption, Hide, Response-Key of RFC 2543 are gone, as RFC 3261 §28 says |
 //! | 3261 §7.4.1 | multipart bodies | no: the body is bytes |
 //! | 4475 | torture messages: all 49 get the verdict of the RFC | yes |
 //! | 5118 | torture messages for IPv6 | no test yet; IPv6 references are read |
@@ -43,6 +43,8 @@
 //! | 3326 | Reason | yes |
 //! | 3327, 3608 | Path, Service-Route | yes |
 //! | 3515, 3892 | Refer-To, Referred-By | yes |
+//! | 3840, 3841, 4488, 5373 | Accept-Contact, Reject-Contact, Request-Disposition, Refer-Sub, Answer-Mode | yes |
+//! | 5393, 5626, 5806, 6086, 7044, 8262 | Max-Breadth, Flow-Timer, Diversion, Info-Package, Recv-Info, History-Info, Content-ID | yes |
 //! | 3891, 3911, 4538 | Replaces, Join, Target-Dialog | yes |
 //! | 3903 | SIP-ETag, SIP-If-Match | yes |
 //! | 4028 | Session-Expires, Min-SE | yes |

@@ -239,6 +239,10 @@ address_headers! {
     PAssertedIdentity list true;
     /// P-Preferred-Identity: which identity a user asks its network to assert (RFC 3325 §9.2).
     PPreferredIdentity list true;
+    /// History-Info: an address that the request was sent to before; one value of the list (RFC 7044 §5).
+    HistoryInfo list true;
+    /// Diversion: who diverted the call, and why; one value of the list (RFC 5806 §4).
+    Diversion list true;
     /// P-Associated-URI: further addresses of the registered user (RFC 7315 §4.1).
     PAssociatedUri list true;
 }

@@ -1,12 +1,81 @@
-//! Challenges and credentials (RFC 3261 §20.7, §20.27, §20.28, §20.44): the scheme, and the rest as text for
+//! Challenges and credentials (RFC 3261 §20.6, §20.7, §20.27, §20.28, §20.44): the scheme, and the rest as text for
 //! whoever knows the scheme.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
+use super::{HeaderError, HeaderName, HeaderValue, TypedHeader, unquote};
 use crate::parse::lex::{self, Cursor};
+
+/// Authentication-Info: what a server says behind a successful authentication: the next nonce, and the proof
+/// that it knows the password (RFC 3261 §20.6, RFC 7616 §3.5).
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct AuthenticationInfo(Bytes);
+
+impl AuthenticationInfo {
+    /// The value of this parameter without quotes: `nextnonce`, `qop`, `rspauth`, `cnonce`, `nc`.
+    pub fn get(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        infos(&self.0).find_map(|info| {
+            let (key, value) = split(info)?;
+            key.eq_ignore_ascii_case(name.as_bytes()).then(|| unquote(value))
+        })
+    }
+}
+
+impl fmt::Debug for AuthenticationInfo {
+    /// The names only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = infos(&self.0).filter_map(|info| Some(lex::ascii(split(info)?.0)));
+        f.debug_set().entries(names).finish()
+    }
+}
+
+impl TypedHeader for AuthenticationInfo {
+    const NAME: HeaderName<'static> = HeaderName::AuthenticationInfo;
+
+    /// `ainfo *(COMMA ainfo)`, each `token EQUAL (token / quoted-string)`.
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        let mut offset = 0;
+        for info in infos(&value) {
+            let known = split(info).is_some_and(|(key, value)| {
+                let quoted = value.first() == Some(&b'"');
+                lex::is_token(key)
+                    && if quoted {
+                        lex::quoted_end(value, 0) == Some(value.len())
+                    } else {
+                        lex::is_token(value)
+                    }
+            });
+            if !known {
+                return Err(Cursor::at(&value, offset).unexpected());
+            }
+            offset += info.len() + 1;
+        }
+        Ok(Self(value.to_bytes()))
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.0);
+    }
+}
+
+/// The pieces between commas outside of quotes, white space and all; at least one.
+fn infos(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = lex::list_element_end(text);
+        rest = text.get(end + 1..);
+        Some(&text[..end])
+    })
+}
+
+fn split(info: &[u8]) -> Option<(&[u8], &[u8])> {
+    let equals = memchr::memchr(b'=', info)?;
+    Some((lex::trimmed(&info[..equals]), lex::trimmed(&info[equals + 1..])))
+}
 
 /// `scheme SP name=value, name="value" ...`, kept as text: `offhook-digest` reads and writes it.
 #[derive(Clone, PartialEq, Eq, Hash)]

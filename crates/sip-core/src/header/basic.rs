@@ -1,4 +1,5 @@
-//! Call-ID, Max-Forwards and Content-Length: one word or one number (RFC 3261 §20.8, §20.14, §20.22).
+//! Call-ID, In-Reply-To, and fields of one number (RFC 3261 §20.8, §20.14, §20.19, §20.21 to §20.23; RFC 3262
+//! §7.1; RFC 5393 §5.2; RFC 5626 §10).
 
 use std::fmt;
 
@@ -86,6 +87,28 @@ number_headers! {
     Expires(u32);
     /// Min-Expires: the shortest refresh interval that a server accepts, in seconds (RFC 3261 §20.23).
     MinExpires(u32);
+    /// Flow-Timer: after how many seconds without a keep-alive a server takes the flow for dead
+    /// (RFC 5626 §10).
+    FlowTimer(u32);
+    /// Max-Breadth: into how many branches at a time the request may be forked (RFC 5393 §5.2).
+    MaxBreadth(u32);
     /// RSeq: the number of a reliable provisional response (RFC 3262 §7.1).
     RSeq(u32);
+}
+
+/// In-Reply-To: a call that this one returns; one value of the list (RFC 3261 §20.21).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InReplyTo(pub CallId);
+
+impl TypedHeader for InReplyTo {
+    const NAME: HeaderName<'static> = HeaderName::InReplyTo;
+    const LIST: bool = true;
+
+    fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
+        CallId::parse(value).map(Self)
+    }
+
+    fn write(&self, out: &mut BytesMut) {
+        self.0.write(out);
+    }
 }

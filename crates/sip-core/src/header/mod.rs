@@ -12,25 +12,33 @@ mod basic;
 mod cseq;
 mod date;
 mod event;
+mod info_uri;
 mod media;
 mod params;
 mod rack;
 mod reason;
 mod replaces;
 mod text;
+mod timestamp;
 mod timing;
+mod token_params;
 mod tokens;
 mod via;
 
 pub use address::{
-    Contact, From, NameAddr, PAssertedIdentity, PAssociatedUri, PPreferredIdentity, Path, RecordRoute,
-    ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, To,
+    Contact, Diversion, From, HistoryInfo, NameAddr, PAssertedIdentity, PAssociatedUri, PPreferredIdentity,
+    Path, RecordRoute, ReferTo, ReferredBy, ReplyTo, Route, ServiceRoute, To,
 };
-pub use auth::{AuthText, Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
-pub use basic::{CallId, ContentLength, Expires, MaxForwards, MinExpires, RSeq};
+pub use auth::{
+    AuthText, AuthenticationInfo, Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate,
+};
+pub use basic::{
+    CallId, ContentLength, Expires, FlowTimer, InReplyTo, MaxBreadth, MaxForwards, MinExpires, RSeq,
+};
 pub use cseq::CSeq;
 pub use date::Date;
 pub use event::{Event, SubscriptionState, Substate};
+pub use info_uri::{AlertInfo, CallInfo, ErrorInfo};
 pub use map::{Field, Headers};
 pub use media::{Accept, ContentDisposition, ContentType, MediaType};
 pub use name::HeaderName;
@@ -38,10 +46,15 @@ pub use params::Params;
 pub use rack::RAck;
 pub use reason::{Reason, Warning};
 pub use replaces::{Join, Replaces, TargetDialog};
-pub use text::{Organization, Server, SipEtag, SipIfMatch, Subject, UserAgent};
+pub use text::{ContentId, Organization, Priority, Server, SipEtag, SipIfMatch, Subject, UserAgent};
+pub use timestamp::{MimeVersion, Timestamp};
 pub use timing::{MinSe, Refresher, RetryAfter, SessionExpires};
+pub use token_params::{
+    AcceptContact, AcceptEncoding, AcceptLanguage, AnswerMode, InfoPackage, RecvInfo, ReferSub, RejectContact,
+};
 pub use tokens::{
-    Allow, AllowEvents, ContentEncoding, Privacy, ProxyRequire, Require, Supported, Unsupported,
+    Allow, AllowEvents, ContentEncoding, ContentLanguage, Privacy, ProxyRequire, RequestDisposition, Require,
+    Supported, Unsupported,
 };
 pub use typed::{HeaderError, HeaderValue, TypedHeader};
 pub use typed_all::TypedAll;

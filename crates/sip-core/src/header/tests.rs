@@ -230,6 +230,95 @@ fn events_and_reasons() {
 }
 
 #[test]
+fn places_of_more_information() {
+    check::<AlertInfo>(
+        &[
+            ("<http://www.example.com/sounds/moo.wav>", ""),
+            ("<urn:alert:source:internal>;x=y", ""),
+        ],
+        &["", "http://a.test", "<>", "<http://a.test", "<http://a.test>x"],
+    );
+    check::<CallInfo>(
+        &[(
+            "<http://a.test/p.jpg> ;purpose=icon",
+            "<http://a.test/p.jpg>;purpose=icon",
+        )],
+        &["icon"],
+    );
+    check::<ErrorInfo>(&[("<sip:not-in-service@a.test>", "")], &["*"]);
+    let info = CallInfo::parse("<http://a.test/p.jpg>;purpose=icon".into()).unwrap();
+    assert_eq!(info.purpose(), Some("icon"));
+}
+
+#[test]
+fn words_with_parameters() {
+    check::<AcceptEncoding>(&[("gzip;q=0.5", ""), ("*", "")], &["", ";q=1", "a b"]);
+    check::<AcceptLanguage>(&[("en-gb;q=0.8", ""), ("da", "")], &["", "da, en"]);
+    check::<ReferSub>(&[("false", ""), ("true;x", "")], &["", "true false"]);
+    check::<InfoPackage>(&[("dtmf;a=b", "")], &["", "a/b"]);
+    check::<RecvInfo>(&[("dtmf", "")], &["a b"]);
+    check::<AnswerMode>(&[("Auto;require", "")], &["", "A uto"]);
+    check::<AcceptContact>(&[("*;audio;require;explicit", "")], &["", "*;"]);
+    check::<RejectContact>(&[("*;actor=\"msg-taker\"", "")], &[";video"]);
+    assert_eq!(AcceptLanguage::parse("en;q=0.8".into()).unwrap().q(), 800);
+    assert!(AnswerMode::new("Auto").unwrap().is("auto"));
+    assert!(!ReferSub::new("False").unwrap().is_wanted());
+    let mut headers = Headers::new();
+    headers.push("Accept-Language", "da, en-gb;q=0.8, en;q=0.7");
+    assert_eq!(headers.typed_all::<AcceptLanguage>().flatten().count(), 3);
+}
+
+#[test]
+fn small_fields() {
+    check::<FlowTimer>(&[("120", "")], &["", "two"]);
+    check::<MaxBreadth>(&[("60", "")], &["-1"]);
+    check::<Priority>(&[("non-urgent", "")], &["", "not urgent"]);
+    check::<ContentId>(&[("<a.b@c.test>", "")], &["", "<>", "a@b", "<a b>", "<a", "<a>b"]);
+    check::<ContentLanguage>(&[("fr, en-gb", "")], &["f r"]);
+    check::<RequestDisposition>(&[("proxy, recurse, parallel", "")], &["no(fork"]);
+    check::<MimeVersion>(&[("1.0", "")], &["", "1", "1.", ".0", "1.0.0", "1.0 (x)"]);
+    check::<InReplyTo>(&[("70710@saturn.bell-tel.com", "")], &["", "a b"]);
+    check::<HistoryInfo>(
+        &[("<sip:bob@b.test?Reason=SIP%3Bcause%3D302>;index=1.1;mp=1", "")],
+        &["index=1"],
+    );
+    check::<Diversion>(&[("<sip:bob@b.test>;reason=user-busy;counter=1", "")], &[""]);
+    check::<Timestamp>(
+        &[("54", ""), ("54.", ""), ("54.000 .25", ""), ("0.1  3", "0.1 3")],
+        &["", ".5", "5x", "5 x", "5 1 1", "-5", "99999999999999999999"],
+    );
+    let stamp = Timestamp::new(std::time::Duration::from_millis(1_500)).with_delay(std::time::Duration::ZERO);
+    assert_eq!(stamp.to_bytes(), "1.500 0.000");
+    let stamp = Timestamp::parse("7.0000000019 .25".into()).unwrap();
+    assert_eq!(
+        (stamp.sent().as_nanos(), stamp.delay().unwrap().as_millis()),
+        (7_000_000_001, 250)
+    );
+}
+
+#[test]
+fn what_a_server_proves_after_authentication() {
+    check::<AuthenticationInfo>(
+        &[
+            ("nextnonce=\"47364c23432d2e131a5fb210812c\"", ""),
+            ("qop=auth , rspauth=\"a,b\",nc=00000001", ""),
+        ],
+        &["", "nextnonce", "a=b,,c=d", "a=\"b", "a b=c", "a=b;c"],
+    );
+    let info = AuthenticationInfo::parse("qop=auth , rspauth=\"a,\\\"b\", NC=00000001".into()).unwrap();
+    let get = |name| {
+        info.get(name)
+            .map(|value| String::from_utf8(value.into_owned()).unwrap())
+    };
+    assert_eq!(
+        (get("rspauth").as_deref(), get("nc").as_deref()),
+        (Some("a,\"b"), Some("00000001"))
+    );
+    assert_eq!(get("cnonce"), None);
+    assert!(!format!("{info:?}").contains('b'), "no secrets in logs");
+}
+
+#[test]
 fn dates() {
     check::<Date>(
         &[

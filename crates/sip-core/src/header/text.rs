@@ -1,5 +1,6 @@
 //! Header fields of free text: User-Agent, Server, Subject, Organization (RFC 3261 §20.25, §20.35, §20.36,
-//! §20.41), and one-token ones: SIP-ETag, SIP-If-Match (RFC 3903 §11.3).
+//! §20.41), and of one word: Priority (RFC 3261 §20.26), SIP-ETag, SIP-If-Match (RFC 3903 §11.3), Content-ID
+//! (RFC 8262 §2).
 
 use std::borrow::Cow;
 
@@ -51,6 +52,11 @@ text_headers! {
     Subject any;
     /// Organization: whose program it is (RFC 3261 §20.25).
     Organization any;
+    /// Priority: how urgent the request is to its receiver: `emergency`, `urgent`, `normal` or `non-urgent`
+    /// (RFC 3261 §20.26).
+    Priority token;
+    /// Content-ID: names a body or a part of one, with its angle brackets (RFC 8262 §2, RFC 2392).
+    ContentId bracketed;
     /// SIP-ETag: names the published state (RFC 3903 §11.3.1).
     SipEtag token;
     /// SIP-If-Match: which published state a PUBLISH refreshes, changes or removes (RFC 3903 §11.3.2).
@@ -70,4 +76,16 @@ fn token(value: &[u8]) -> Result<(), HeaderError> {
     let mut cursor = Cursor::new(value);
     cursor.take_while(lex::is_token_byte);
     Err(cursor.unexpected())
+}
+
+/// `<id>`, the id without white space (RFC 2045 §7).
+fn bracketed(value: &[u8]) -> Result<(), HeaderError> {
+    let mut cursor = Cursor::new(value);
+    cursor.expect(b'<')?;
+    let id = cursor.take_while(|byte| byte > b' ' && byte != b'>' && byte != b'<' && byte != 0x7f);
+    if id.is_empty() {
+        return Err(cursor.unexpected());
+    }
+    cursor.expect(b'>')?;
+    cursor.expect_end()
 }

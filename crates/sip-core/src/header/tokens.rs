@@ -1,4 +1,4 @@
-//! Lists of tokens: methods, option tags, event packages (RFC 3261 §20.5, §20.29, §20.32, §20.37, §20.40;
+//! Lists of tokens: methods, option tags, languages, event packages (RFC 3261 §20.5, §20.12, §20.13, §20.29, §20.32, §20.37, §20.40;
 //! RFC 6665 §8.2.2).
 
 use bytes::{Bytes, BytesMut};
@@ -68,6 +68,10 @@ token_lists! {
     AllowEvents;
     /// Content-Encoding: how the body is encoded (RFC 3261 §20.12).
     ContentEncoding;
+    /// Content-Language: the languages of the body (RFC 3261 §20.13).
+    ContentLanguage;
+    /// Request-Disposition: how the caller wants proxies to treat the request (RFC 3841 §9.1).
+    RequestDisposition;
     /// Privacy: what the sender asks the network to hide; `;` separates its values (RFC 3323 §4.2).
     Privacy;
 }
