@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     ("sip_message", sip::sip_message),
     ("sip_stream", sip::sip_stream),
     ("sip_uri", sip::sip_uri),
+    ("srtp", rtp::srtp),
     ("transactions_ops", transactions::transactions_ops),
     ("wave_file", wav::wave_file),
 ];

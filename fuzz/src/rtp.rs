@@ -5,6 +5,7 @@ use offhook_rtp_media::dtmf::{Digit, TelephoneEvent};
 use offhook_rtp_media::jitter::{JitterBuffer, JitterConfig, Pull};
 use offhook_rtp_media::packet::{RtpPacket, RtpWriter};
 use offhook_rtp_media::rtcp::{Compound, RtcpPacket, RtcpWriter};
+use offhook_rtp_media::srtp::{MasterKey, SrtpReceiver, SrtpSender, SrtpSuite};
 use offhook_rtp_media::{AudioConfig, AudioTransport, Direction, Ssrc};
 use offhook_sansio::{Entropy, WallClock};
 use std::net::SocketAddr;
@@ -58,6 +59,35 @@ pub fn rtcp_compound(data: &[u8]) {
         assert_eq!(again.reports().collect::<Vec<_>>(), blocks);
     }
     assert!(packets > 0);
+}
+
+/// Nothing that was not protected with the key is taken, and what was protected is taken once. The first octet chooses the
+/// suite; the rest is a datagram.
+pub fn srtp(data: &[u8]) {
+    let Some((choice, datagram)) = data.split_first() else {
+        return;
+    };
+    let suite = SrtpSuite::ALL[usize::from(*choice) % SrtpSuite::ALL.len()];
+    let key = vec![0x5a; suite.key_len() + suite.salt_len()];
+    let key = MasterKey::new(suite, &key).expect("a key of the suite's length");
+    let (mut sender, mut receiver) = (SrtpSender::new(&key), SrtpReceiver::new(&key));
+    assert!(receiver.unprotect_rtp(&mut datagram.to_vec()).is_err());
+    assert!(receiver.unprotect_rtcp(&mut datagram.to_vec()).is_err());
+
+    let mut buffer = [datagram, &[0; 20]].concat();
+    if let Ok(len) = sender.protect_rtp(&mut buffer, datagram.len()) {
+        let mut again = buffer[..len].to_vec();
+        assert_eq!(receiver.unprotect_rtp(&mut buffer[..len]), Ok(datagram.len()));
+        assert_eq!(buffer[..datagram.len()], *datagram);
+        assert!(receiver.unprotect_rtp(&mut again).is_err());
+    }
+    let mut buffer = [datagram, &[0; 20]].concat();
+    if let Ok(len) = sender.protect_rtcp(&mut buffer, datagram.len()) {
+        let mut again = buffer[..len].to_vec();
+        assert_eq!(receiver.unprotect_rtcp(&mut buffer[..len]), Ok(datagram.len()));
+        assert_eq!(buffer[..datagram.len()], *datagram);
+        assert!(receiver.unprotect_rtcp(&mut again).is_err());
+    }
 }
 
 /// No order of packets and pulls breaks the bounds of the jitter buffer. Four octets are one operation.

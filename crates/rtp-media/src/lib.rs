@@ -61,14 +61,17 @@
 //! | RFC 8285, header extensions | partly: passed over |
 //! | ITU-T G.711, A-law and µ-law | yes |
 //! | ITU-T G.722 | partly: 64 kbit/s |
-//! | RFC 3389, 3611, 3711, 5764, 8445 | no |
+//! | RFC 3711, SRTP | partly: AES-CM with HMAC-SHA1, encrypted and authenticated; no f8, no MKI, no key derivation rate |
+//! | RFC 6188, AES-256 for SRTP | partly: 256 bits, not 192 |
+//! | RFC 7714, AES-GCM for SRTP | yes: packets that are only authenticated are refused |
+//! | RFC 3389, 3611, 5764, 8445 | no |
 //!
 //! # RTP bleed
 //!
 //! Whoever follows the address that packets come from can be made to send its audio to a stranger. Here an unexpected
 //! address is neither heard nor sent to before it has sent [`PROOF`] packets in sequence while the expected one was
 //! silent for [`SILENCE`] (or was never heard); an address once heard gives way only to its own SSRC. A stranger who is
-//! first, or sees the packets, can still win: only SRTP shuts him out.
+//! first, or sees the packets, can still win: only [SRTP](srtp) shuts him out, for it is checked before anything else.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -81,6 +84,7 @@ pub mod jitter;
 pub mod packet;
 pub mod rtcp;
 mod session;
+pub mod srtp;
 mod stream;
 mod time;
 

@@ -1,6 +1,7 @@
 //! Counts what a running call allocates: nothing, but inside the Opus port.
 
 use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::srtp::{MasterKey, SrtpKeys, SrtpSuite};
 use offhook_rtp_media::{AudioConfig, AudioTransport, MediaKind};
 use offhook_sansio::{Entropy, WallClock};
 use std::net::SocketAddr;
@@ -18,12 +19,20 @@ struct Call {
 
 impl Call {
     fn new(codec: AudioCodec) -> Self {
+        Self::with(codec, None)
+    }
+
+    fn with(codec: AudioCodec, suite: Option<SrtpSuite>) -> Self {
         let now = Instant::now();
         let clock = WallClock::new(now, Duration::from_hours(500_000));
         let addresses: [SocketAddr; 2] =
             ["192.0.2.1:4000", "192.0.2.2:5000"].map(|text| text.parse().unwrap());
         let end = |remote: usize| {
-            let config = AudioConfig::new(codec, addresses[remote]);
+            let mut config = AudioConfig::new(codec, addresses[remote]);
+            config.srtp = suite.map(|suite| {
+                let key = |side| MasterKey::generate(suite, &mut Entropy::from_number(side));
+                SrtpKeys::new(key(remote as u64), key(1 - remote as u64))
+            });
             AudioTransport::new(config, now, clock, Entropy::from_number(remote as u64)).unwrap()
         };
         let ends = [end(1), end(0)];
@@ -88,6 +97,17 @@ fn a_running_call_allocates_nothing_per_packet_and_tick() {
         call.allocations(100);
         assert_eq!(call.allocations(2000), 0, "{codec}");
         assert!(call.ends[0].statistics().rtcp_received > 2);
+    }
+}
+
+#[test]
+fn an_encrypted_call_allocates_nothing_either() {
+    for &suite in SrtpSuite::ALL {
+        let mut call = Call::with(AudioCodec::Pcmu, Some(suite));
+        call.allocations(100);
+        assert_eq!(call.allocations(2000), 0, "{suite}");
+        let statistics = call.ends[0].statistics();
+        assert!(statistics.packets_received > 1800 && statistics.rtcp_received > 2);
     }
 }
 

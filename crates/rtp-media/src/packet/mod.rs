@@ -161,6 +161,29 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
     matches!(datagram, [first, 192..=223, ..] if first >> 6 == 2)
 }
 
+/// Where the payload begins, whatever is in it: of an encrypted packet nothing behind the header can be read.
+pub(crate) fn payload_start(bytes: &[u8]) -> Result<usize, RtpError> {
+    let have = bytes.len();
+    let fixed = bytes.first_chunk::<HEADER_LEN>().ok_or(RtpError::Truncated {
+        need: HEADER_LEN,
+        have,
+    })?;
+    if fixed[0] >> 6 != 2 {
+        return Err(RtpError::Version(fixed[0] >> 6));
+    }
+    let mut need = HEADER_LEN + usize::from(fixed[0] & 0x0f) * 4;
+    if fixed[0] & 0x10 != 0 {
+        let words = bytes.get(need + 2..need + 4);
+        need += 4 + words.map_or(0, |words| {
+            usize::from(u16::from_be_bytes([words[0], words[1]])) * 4
+        });
+    }
+    if need > have {
+        return Err(RtpError::Truncated { need, have });
+    }
+    Ok(need)
+}
+
 /// Splits the extension off; the error is how many bytes it needs (RFC 3550 §5.3.1).
 fn split_extension(bytes: &[u8]) -> Result<(u16, &[u8], &[u8]), usize> {
     let (head, rest) = bytes.split_first_chunk::<4>().ok_or(4usize)?;

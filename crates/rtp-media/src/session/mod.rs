@@ -13,6 +13,7 @@ pub use statistics::{DropCounts, RemoteReport, Statistics};
 use crate::ids::{PayloadType, Ssrc};
 use crate::packet::{HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use crate::rtcp::schedule::{Membership, Schedule};
+use crate::srtp::SrtpError;
 use latch::{Latch, Origin};
 use offhook_sansio::{Entropy, WallClock};
 use sink::Sink;
@@ -254,6 +255,12 @@ impl RtpSession {
         RtpWriter::new(header)
             .frame(payload_len, packet)
             .expect("the payload lies in the buffer behind a header's room")
+    }
+
+    /// Counts a datagram that SRTP refused.
+    pub(crate) fn refuse(&mut self, refused: SrtpError) {
+        trace!(%refused, "SRTP");
+        self.totals.dropped.count(refused);
     }
 
     /// Where RTP goes.

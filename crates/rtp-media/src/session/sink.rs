@@ -22,7 +22,9 @@ impl Sink {
     pub(super) fn new(entropy: &mut Entropy) -> Self {
         Self {
             ssrc: Ssrc(entropy.u32()),
-            sequence: entropy.u32() as u16,
+            // In the lower half: a receiver of SRTP that misses the first packets would else take one from behind the first
+            // roll-over for one before it (RFC 3711 §3.3.1).
+            sequence: entropy.u32() as u16 & 0x7fff,
             timestamp: entropy.u32(),
             stamped: None,
             packets: 0,

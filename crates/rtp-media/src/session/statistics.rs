@@ -1,5 +1,6 @@
 //! What a stream counted, as plain data.
 
+use crate::srtp::SrtpError;
 use std::time::Duration;
 
 /// Packets that were thrown away before they reached the jitter buffer, by cause.
@@ -19,6 +20,16 @@ pub struct DropCounts {
     pub own_ssrc: u64,
     /// Of an SSRC other than the stream's, in an RTCP datagram.
     pub foreign_rtcp: u64,
+    /// SRTP whose tag is not the peer's: forged, damaged, or plain RTP where a key was agreed.
+    pub forged: u64,
+    /// SRTP that was received before, or is too old to know.
+    pub replayed: u64,
+    /// SRTCP that says it is not encrypted.
+    pub unencrypted: u64,
+    /// SRTP of a source beyond those that are remembered ([`MAX_SOURCES`](crate::srtp::MAX_SOURCES)).
+    pub too_many_sources: u64,
+    /// SRTP beyond the life of the peer's key.
+    pub key_exhausted: u64,
 }
 
 impl DropCounts {
@@ -31,6 +42,26 @@ impl DropCounts {
             + self.out_of_range
             + self.own_ssrc
             + self.foreign_rtcp
+            + self.forged
+            + self.replayed
+            + self.unencrypted
+            + self.too_many_sources
+            + self.key_exhausted
+    }
+
+    /// Counts what SRTP refused.
+    pub(crate) fn count(&mut self, refused: SrtpError) {
+        let counter = match refused {
+            SrtpError::Forged => &mut self.forged,
+            SrtpError::Replayed => &mut self.replayed,
+            SrtpError::Unencrypted => &mut self.unencrypted,
+            SrtpError::TooManySources => &mut self.too_many_sources,
+            SrtpError::KeyExhausted => &mut self.key_exhausted,
+            SrtpError::Malformed { .. } | SrtpError::BufferTooSmall { .. } | SrtpError::SequenceReused(_) => {
+                &mut self.malformed
+            }
+        };
+        *counter += 1;
     }
 }
 

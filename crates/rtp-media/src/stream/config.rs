@@ -4,6 +4,7 @@ use crate::codec::{AudioCodec, CodecError, MAX_PACKET_MS};
 use crate::dtmf::Digit;
 use crate::ids::{PayloadType, Ssrc};
 use crate::jitter::JitterConfig;
+use crate::srtp::SrtpKeys;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ pub struct AudioConfig {
     pub remote_rtcp: SocketAddr,
     /// RTP and RTCP share the RTP address (RFC 5761). Default no.
     pub rtcp_mux: bool,
+    /// The keys of SRTP, if it was agreed on. What is not protected with them is dropped then. Default none.
+    pub srtp: Option<SrtpKeys>,
     /// Our canonical name in RTCP, at most 255 octets (RFC 7022 tells how to make one). Default `offhook`.
     pub cname: String,
     /// Silence of the peer, while media flows both ways, after which [`AudioEvent::RtpTimeout`] is told. Default
@@ -87,6 +90,7 @@ impl AudioConfig {
             remote_rtp,
             remote_rtcp,
             rtcp_mux: false,
+            srtp: None,
             cname: "offhook".to_owned(),
             rtp_timeout: Duration::from_secs(30),
             jitter: JitterConfig::default(),
@@ -185,6 +189,8 @@ pub enum AudioEvent {
     },
     /// The source that is heard said goodbye by RTCP. It may still come back: only signalling ends a call.
     SourceLeft,
+    /// Our SRTP key has lived out its life: nothing is sent until a re-negotiation brings another. Told once.
+    SrtpKeyExhausted,
 }
 
 /// What [`AudioTransport::read`](crate::AudioTransport::read) gave.

@@ -10,9 +10,10 @@ pub use outgoing::{MediaKind, MediaTransmit};
 
 use crate::codec::AudioCodec;
 use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, TelephoneEvent};
-use crate::ids::Ssrc;
+use crate::ids::{PayloadType, Ssrc};
 use crate::packet::is_rtcp;
 use crate::session::{PAYLOAD_AT, RtpSession, SessionConfig, SourceNews, Statistics};
+use crate::srtp::{MAX_OVERHEAD, SrtpContext};
 use crate::time::{MediaClock, ticks_to_duration};
 use config::Numbers;
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, WallClock, earliest};
@@ -72,6 +73,7 @@ pub struct AudioTransport {
     numbers: Numbers,
     clock: MediaClock,
     session: RtpSession,
+    srtp: Option<SrtpContext>,
     receiver: Receiver,
     sender: Sender,
     dtmf_in: DtmfReceiver,
@@ -80,6 +82,7 @@ pub struct AudioTransport {
     events: Outbox<AudioEvent>,
     timers: Deadlines<StreamTimer, 1>,
     last_rtp: Instant,
+    told_exhausted: bool,
     stopped: bool,
 }
 
@@ -99,6 +102,7 @@ impl AudioTransport {
         let mut transport = Self {
             clock: MediaClock::new(now, config.codec.spec().clock_rate),
             session: RtpSession::new(session_config(&config), now, wall_clock, entropy),
+            srtp: config.srtp.clone().map(SrtpContext::new),
             receiver: Receiver::new(config.codec, config.jitter, config.ptime_ms)?,
             sender: Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp)?,
             dtmf_in: DtmfReceiver::default(),
@@ -107,6 +111,7 @@ impl AudioTransport {
             events: Outbox::new(),
             timers: Deadlines::new(),
             last_rtp: now,
+            told_exhausted: false,
             stopped: false,
             numbers,
             config,
@@ -145,6 +150,10 @@ impl AudioTransport {
             self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
         }
         self.session.update(session_config(&config));
+        match (&mut self.srtp, &config.srtp) {
+            (Some(srtp), Some(keys)) => srtp.update(keys),
+            (srtp, keys) => *srtp = keys.clone().map(SrtpContext::new),
+        }
         self.dtmf_out.set_clock_rate(config.dtmf_clock_rate);
         self.numbers = numbers;
         // What plays goes on playing: most re-negotiations refresh a call and change nothing.
@@ -162,6 +171,13 @@ impl AudioTransport {
         if self.stopped {
             return;
         }
+        let datagram = match &mut self.srtp {
+            None => datagram,
+            Some(srtp) => match srtp.receiver.unprotect_rtp(datagram) {
+                Ok(len) => &mut datagram[..len],
+                Err(refused) => return self.session.refuse(refused),
+            },
+        };
         let arrival = self.clock.ticks(now);
         let numbers = self.numbers;
         let Some(packet) = self.session.receive(now, arrival, from, datagram, |number| {
@@ -207,6 +223,13 @@ impl AudioTransport {
         if self.stopped {
             return;
         }
+        let datagram = match &mut self.srtp {
+            None => datagram,
+            Some(srtp) => match srtp.receiver.unprotect_rtcp(datagram) {
+                Ok(len) => &mut datagram[..len],
+                Err(refused) => return self.session.refuse(refused),
+            },
+        };
         let news = self.session.receive_rtcp(now, from, datagram);
         if let Some(loss) = news.loss {
             self.sender.expect_loss(loss);
@@ -266,10 +289,7 @@ impl AudioTransport {
             return;
         }
         if self.session.report_at() <= now {
-            let to = self.session.remote_rtcp();
-            let session = &mut self.session;
-            self.outgoing
-                .push(MediaKind::Rtcp, to, |buffer| session.poll_report(now, buffer));
+            self.send_rtcp(|session, buffer| session.poll_report(now, buffer));
         }
         let pressed = self.dtmf_in.take_over(now);
         report_digits(&mut self.events, pressed, self.config.dtmf_clock_rate);
@@ -319,10 +339,7 @@ impl AudioTransport {
             return;
         }
         debug!(ssrc = %self.session.ssrc(), "audio stopped");
-        let to = self.session.remote_rtcp();
-        let session = &mut self.session;
-        self.outgoing
-            .push(MediaKind::Rtcp, to, |buffer| session.write_goodbye(now, buffer));
+        self.send_rtcp(|session, buffer| session.write_goodbye(now, buffer));
         self.stopped = true;
         self.timers.stop_all();
     }
@@ -338,6 +355,11 @@ impl AudioTransport {
     /// Samples per second of the PCM that is read and written, one channel.
     pub fn sample_rate(&self) -> u32 {
         self.config.codec.spec().sample_rate
+    }
+
+    /// True when what is sent and heard is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.srtp.is_some()
     }
 
     /// The codec in use.
@@ -383,7 +405,7 @@ impl AudioTransport {
     /// Makes what stands for one packet time of captured audio: a packet of it, of a digit, or nothing.
     fn send_packet(&mut self) {
         let timestamp = self.session.timestamp();
-        if !self.config.direction.sends() {
+        if !self.config.direction.sends() || self.is_exhausted() {
             self.sender.marker = true;
             return;
         }
@@ -392,32 +414,83 @@ impl AudioTransport {
         {
             for _ in 0..event.copies {
                 let payload = event.payload.to_bytes();
-                let (to, session) = (self.session.remote_rtp(), &mut self.session);
-                self.outgoing.push(MediaKind::Rtp, to, |buffer| {
-                    buffer[PAYLOAD_AT..PAYLOAD_AT + TelephoneEvent::LEN].copy_from_slice(&payload);
-                    Some(session.frame(buffer, TelephoneEvent::LEN, event.marker, number, event.timestamp))
+                let header = |_: &mut Sender| (event.marker, number, event.timestamp);
+                self.send_rtp(header, |_, room| {
+                    room[..TelephoneEvent::LEN].copy_from_slice(&payload);
+                    Some(TelephoneEvent::LEN)
                 });
             }
             return;
         }
-        let (to, session, sender) = (self.session.remote_rtp(), &mut self.session, &mut self.sender);
         let number = self.numbers.send;
-        self.outgoing.push(MediaKind::Rtp, to, |buffer| {
-            match sender.encode(&mut buffer[PAYLOAD_AT..]) {
-                Ok(0) => {
-                    sender.marker = true;
-                    None
-                }
-                Ok(len) => {
-                    let marker = std::mem::take(&mut sender.marker);
-                    Some(session.frame(buffer, len, marker, number, timestamp))
-                }
-                Err(error) => {
-                    debug!(%error, "frame not encoded");
-                    None
-                }
+        let header = |sender: &mut Sender| (std::mem::take(&mut sender.marker), number, timestamp);
+        self.send_rtp(header, |sender, room| match sender.encode(room) {
+            Ok(0) => {
+                sender.marker = true;
+                None
+            }
+            Ok(len) => Some(len),
+            Err(error) => {
+                debug!(%error, "frame not encoded");
+                None
             }
         });
+    }
+
+    /// Queues a packet: `payload` is written, then framed and protected where it lies.
+    fn send_rtp(
+        &mut self,
+        header: impl FnOnce(&mut Sender) -> (bool, PayloadType, u32),
+        payload: impl FnOnce(&mut Sender, &mut [u8]) -> Option<usize>,
+    ) {
+        let Self {
+            session,
+            sender,
+            srtp,
+            outgoing,
+            ..
+        } = self;
+        outgoing.push(MediaKind::Rtp, session.remote_rtp(), |buffer| {
+            let most = buffer.len() - MAX_OVERHEAD;
+            let len = payload(sender, &mut buffer[PAYLOAD_AT..most])?;
+            let (marker, number, timestamp) = header(sender);
+            let len = session.frame(buffer, len, marker, number, timestamp);
+            match srtp {
+                None => Some(len),
+                Some(srtp) => srtp.sender.protect_rtp(buffer, len).ok(),
+            }
+        });
+    }
+
+    /// Queues what `write` makes, protected.
+    fn send_rtcp(&mut self, write: impl FnOnce(&mut RtpSession, &mut [u8]) -> Option<usize>) {
+        let Self {
+            session,
+            srtp,
+            outgoing,
+            ..
+        } = self;
+        outgoing.push(MediaKind::Rtcp, session.remote_rtcp(), |buffer| {
+            let most = buffer.len() - MAX_OVERHEAD;
+            let len = write(session, &mut buffer[..most])?;
+            match srtp {
+                None => Some(len),
+                Some(srtp) => srtp.sender.protect_rtcp(buffer, len).ok(),
+            }
+        });
+    }
+
+    /// True when our key may protect nothing more; says so once.
+    fn is_exhausted(&mut self) -> bool {
+        let exhausted = self
+            .srtp
+            .as_ref()
+            .is_some_and(|srtp| srtp.sender.packets_left() == 0);
+        if exhausted && !self.told_exhausted {
+            push(&mut self.events, AudioEvent::SrtpKeyExhausted);
+        }
+        self.told_exhausted = exhausted;
+        exhausted
     }
 
     /// Does what another direction than before asks for.

@@ -2,6 +2,7 @@
 
 mod clean;
 mod digits;
+mod encrypted;
 mod link;
 mod loss;
 mod renegotiation;
