@@ -27,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("msrp_uri", msrp::msrp_uri),
     ("rtcp_compound", rtp::rtcp_compound),
     ("rtp_packet", rtp::rtp_packet),
+    ("sdp_attributes", sdp::sdp_attributes),
     ("sdp_offer_answer", sdp::sdp_offer_answer),
     ("sdp_parse", sdp::sdp_parse),
     ("session_ops", session::session_ops),

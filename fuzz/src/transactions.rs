@@ -18,6 +18,7 @@ const LIMITS: EndpointLimits = EndpointLimits {
     invitations: 8,
     forks: 4,
     registrations: 2,
+    server_names: 8,
 };
 
 /// One endpoint whose peer sends whatever it likes: requests that reuse branches, tags and numbers, responses to

@@ -27,10 +27,11 @@
 //! | RFC | what | state |
 //! |---|---|---|
 //! | 8866, 4566 | the text, `rtpmap`, `fmtp`, `ptime`, `maxptime`, directions | yes; multicast suffixes of `c=` are kept as text |
-//! | 3264 | offer/answer | yes for the exchanges, versions, directions and formats; no `a=` capability sets |
+//! | 3264 | offer/answer | yes: exchanges, versions, directions, formats, streams added, removed and recycled, stable payload types; no capability sets (§9) |
+//! | 4317 | its examples | all, in the tests |
 //! | 3551 §6 | static audio payload types | yes |
 //! | 3605, 5761 §5.1.1 | `rtcp`, `rtcp-mux` | yes |
-//! | 4733 §2.4, 7587 §6-7 | telephone events and Opus in offers and answers | yes |
+//! | 4733 §2.4, 7587 §6-7, 3952 §5 | telephone events, Opus and iLBC in offers and answers | yes |
 //! | 4145, 5763, 6135 | `setup` and `connection`, with the roles of answers | yes |
 //! | 4568, 6188, 7714 | `crypto` with keys, lifetimes, identifiers and session parameters | yes |
 //! | 8122 | `fingerprint` | yes |
@@ -53,6 +54,7 @@ mod limits;
 mod media;
 mod origin;
 mod parse;
+mod protocol;
 mod session;
 mod text;
 mod timing;
@@ -65,10 +67,11 @@ pub use attribute::{Attribute, Attributes, Direction};
 pub use bandwidth::Bandwidth;
 pub use connection::Connection;
 pub use error::{ParseError, ParseErrorKind};
-pub use format::RtpFormat;
+pub use format::{IlbcMode, MalformedEvents, OpusParameters, RtpFormat, TelephoneEvents};
 pub use limits::{Limits, ParseOptions, Policy};
-pub use media::{Media, MediaKind};
+pub use media::{HoldStyle, Media, MediaKind};
 pub use origin::Origin;
+pub use protocol::Protocol;
 pub use session::SessionDescription;
 pub use text::Text;
 pub use timing::{Repeat, Timing, ZoneAdjustment};

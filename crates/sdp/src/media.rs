@@ -1,66 +1,37 @@
 //! One `m=` section.
 
-use crate::attribute::{MalformedAttribute, Rtcp, TypedAttribute};
-use crate::{Attribute, Attributes, Bandwidth, Connection, Direction, RtpFormat, SessionDescription, Text};
-use std::fmt;
-use std::net::SocketAddr;
+use crate::attribute::{Candidate, IceUfrag, MalformedAttribute, Property, Rtcp, TypedAttribute, tokens};
+use crate::{
+    Attribute, Attributes, Bandwidth, Connection, Direction, Protocol, RtpFormat, SessionDescription, Text,
+};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What is carried by a media section (RFC 8866 §5.14).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum MediaKind {
-    /// `audio`
-    Audio,
-    /// `video`
-    Video,
-    /// `text`: real-time text (RFC 4103).
-    Text,
-    /// `application`
-    Application,
-    /// `message`: session chat and files (RFC 4975).
-    Message,
-    /// `image`: fax (RFC 6466).
-    Image,
-    /// Any other token.
-    Other(Text),
-}
-
-impl MediaKind {
-    const KNOWN: [Self; 6] = [
-        Self::Audio,
-        Self::Video,
-        Self::Text,
-        Self::Application,
-        Self::Message,
-        Self::Image,
-    ];
-
-    /// The token.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Audio => "audio",
-            Self::Video => "video",
-            Self::Text => "text",
-            Self::Application => "application",
-            Self::Message => "message",
-            Self::Image => "image",
-            Self::Other(token) => token,
-        }
+tokens! {
+    /// What is carried by a media section (RFC 8866 §5.14).
+    MediaKind {
+        /// `audio`
+        Audio = "audio",
+        /// `video`
+        Video = "video",
+        /// `text`: real-time text (RFC 4103).
+        Text = "text",
+        /// `application`
+        Application = "application",
+        /// `message`: session chat and files (RFC 4975).
+        Message = "message",
+        /// `image`: fax (RFC 6466).
+        Image = "image",
     }
 }
 
-impl From<&str> for MediaKind {
-    fn from(token: &str) -> Self {
-        Self::KNOWN
-            .into_iter()
-            .find(|kind| kind.as_str().eq_ignore_ascii_case(token))
-            .unwrap_or_else(|| Self::Other(token.into()))
-    }
-}
-
-impl fmt::Display for MediaKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
+/// How a section says that its author does not receive for now (RFC 3264 §8.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum HoldStyle {
+    /// `a=sendonly`, or `a=inactive` when nothing was sent either.
+    #[default]
+    Direction,
+    /// `c=IN IP4 0.0.0.0`: the way of RFC 2543, for peers that know no other. No RTCP is received either.
+    ZeroAddress,
 }
 
 /// One stream of a session: an `m=` line with the lines that belong to it (RFC 8866 §5.14).
@@ -126,9 +97,62 @@ impl Media {
         }
     }
 
-    /// True when the section is refused or removed.
+    /// True when the section is refused or removed: port 0, unless it is offered for use in its bundle only
+    /// (RFC 9143 §6).
     pub fn is_rejected(&self) -> bool {
-        self.port == 0
+        self.port == 0 && self.attributes.has(Property::BundleOnly) != Ok(true)
+    }
+
+    /// The protocol as a type: choose by it between RTP in the clear, SRTP, MSRP and others.
+    pub fn transport(&self) -> Protocol {
+        Protocol::from(&*self.protocol)
+    }
+
+    /// The same section on hold: its author goes on sending what it sent, and receives nothing.
+    #[must_use]
+    pub fn held(mut self, style: HoldStyle) -> Self {
+        match style {
+            HoldStyle::Direction => {
+                let said = self.attributes.direction().unwrap_or_default();
+                self.attributes.set_direction(said.held());
+            }
+            HoldStyle::ZeroAddress => {
+                let is_v6 = self
+                    .connection
+                    .as_ref()
+                    .is_some_and(|own| own.address_type == "IP6");
+                let zero = if is_v6 {
+                    Ipv6Addr::UNSPECIFIED.into()
+                } else {
+                    Ipv4Addr::UNSPECIFIED.into()
+                };
+                self.connection = Some(Connection::new(zero));
+            }
+        }
+        self
+    }
+
+    /// True when the author proposes ICE for this section: a user name fragment here or in the session
+    /// (RFC 8839 §5.4), whether candidates are here already or will trickle in.
+    pub fn has_ice_proposal(&self, session: &SessionDescription) -> bool {
+        self.attribute_in::<IceUfrag>(session)
+            .is_ok_and(|ufrag| ufrag.is_some())
+    }
+
+    /// True when a well-formed candidate is here.
+    pub fn has_ice_candidates(&self) -> bool {
+        self.attributes
+            .all::<Candidate>()
+            .any(|candidate| candidate.is_ok())
+    }
+
+    /// The names of the encodings of an RTP section, in order of preference, without what only accompanies codecs.
+    pub fn codecs(&self) -> Vec<Text> {
+        let codecs = self
+            .rtp_formats()
+            .into_iter()
+            .filter(|format| !format.is_auxiliary());
+        codecs.map(|format| format.encoding).collect()
     }
 
     /// The same section with one attribute more.
@@ -186,7 +210,7 @@ impl Media {
 
     /// Where the stream is received. `None` when it is refused, or when the address is a host name or missing.
     pub fn media_address(&self, session: &SessionDescription) -> Option<SocketAddr> {
-        if self.is_rejected() {
+        if self.port == 0 {
             return None;
         }
         let ip = self.connection_in(session)?.ip()?;

@@ -44,6 +44,7 @@ pub use rtcp_feedback::{FeedbackKind, RtcpFeedback};
 pub use rtpmap::Rtpmap;
 pub use setup::{ConnectionReuse, Setup};
 pub use ssrc::{Ssrc, SsrcGroup, SsrcSemantics};
+pub(crate) use typed::tokens;
 pub use typed::{MalformedAttribute, Property, TypedAttribute};
 
 use crate::Text;

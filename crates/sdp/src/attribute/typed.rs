@@ -253,4 +253,5 @@ macro_rules! tokens {
     };
 }
 
-pub(super) use {tokens, typed_attribute, word_attribute, words_attribute};
+pub(crate) use tokens;
+pub(super) use {typed_attribute, word_attribute, words_attribute};

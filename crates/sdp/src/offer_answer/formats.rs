@@ -1,6 +1,6 @@
 //! Which formats two sides share (RFC 3264 §6.1).
 
-use crate::RtpFormat;
+use crate::{IlbcMode, RtpFormat, TelephoneEvents};
 
 /// One format as each side numbers it.
 ///
@@ -11,6 +11,22 @@ pub struct FormatMatch {
     pub local: RtpFormat,
     /// As it stands in the peer's description.
     pub remote: RtpFormat,
+}
+
+impl FormatMatch {
+    /// The frame size that both sides of an iLBC stream use (RFC 3952 §5); `None` for another encoding.
+    pub fn ilbc_mode(&self) -> Option<IlbcMode> {
+        Some(self.local.ilbc_mode()?.agreed_with(self.remote.ilbc_mode()?))
+    }
+
+    /// The telephone events that may be sent: those that both sides take; `None` for another encoding.
+    pub fn telephone_events(&self) -> Option<TelephoneEvents> {
+        Some(
+            self.local
+                .telephone_events()?
+                .intersect(&self.remote.telephone_events()?),
+        )
+    }
 }
 
 /// Whose order of formats an answer follows.

@@ -2,14 +2,18 @@
 
 mod formats;
 mod mismatch;
+mod payload_types;
+mod streams;
 mod version;
 
 pub use formats::{FormatMatch, Preference, answer_formats, match_answer};
 pub use mismatch::Mismatch;
+pub use streams::{AgreedStream, OfferedStream, StreamChange, add_section};
 pub use version::RemoteChange;
 
 use crate::{Media, SessionDescription};
 use mismatch::{check_answer, check_offer};
+use payload_types::PayloadTypes;
 use std::fmt;
 use version::Versions;
 
@@ -78,7 +82,12 @@ pub enum NegotiationError {
 ///
 /// Holds the pair of descriptions that is in force, and an offer under way. The session part of what it writes
 /// (name, connection, attributes) is that of a template; the caller gives the media. The version of the origin
-/// grows by exactly one whenever what we write differs from what we wrote last, and stays when it does not.
+/// grows by exactly one whenever what we write differs from what we wrote last, and stays when it does not. In each RTP
+/// section a dynamic payload type keeps its meaning for as long as the section lives (RFC 3264 §8.3.2): offers are
+/// renumbered where the caller's numbers would break that.
+///
+/// A delayed offer is the same exchange begun by the called side: `create_offer` for the 2xx, `handle_answer` for the
+/// ACK (RFC 3261 §13.2.1).
 ///
 /// ```
 /// use offhook_sdp::{Media, RtpFormat, SessionDescription, offer_answer::Negotiation};
@@ -101,6 +110,7 @@ pub enum NegotiationError {
 pub struct Negotiation {
     template: SessionDescription,
     versions: Versions,
+    payload_types: PayloadTypes,
     pending: Option<Pending>,
     active: Option<Active>,
     /// The last description of the peer, agreed on or not: a new one is compared with it.
@@ -122,8 +132,16 @@ enum Side {
 
 #[derive(Clone, Debug)]
 struct Active {
+    offered_by: Side,
     local: SessionDescription,
     remote: SessionDescription,
+}
+
+impl Active {
+    fn is_in_use(&self, index: usize) -> bool {
+        let refused = |media: &[Media]| media.get(index).is_none_or(Media::is_rejected);
+        !refused(&self.local.media) && !refused(&self.remote.media)
+    }
 }
 
 impl Negotiation {
@@ -131,6 +149,7 @@ impl Negotiation {
     pub fn new(template: SessionDescription) -> Self {
         Self {
             versions: Versions::new(template.origin.session_version),
+            payload_types: PayloadTypes::default(),
             template,
             pending: None,
             active: None,
@@ -169,6 +188,59 @@ impl Negotiation {
         self.pending.as_ref().map(|pending| &pending.offer)
     }
 
+    /// The sections of the peer's offer under way and what it does to each; none in another state.
+    pub fn offered_streams(&self) -> impl Iterator<Item = OfferedStream<'_>> {
+        let offer = self.offer_from(Side::Peer);
+        let active = self.active.as_ref();
+        let session_changed = offer.zip(active).is_some_and(|(offer, active)| {
+            let part =
+                |session: &SessionDescription| (session.connection.clone(), session.attributes.clone());
+            part(offer) != part(&active.remote)
+        });
+        let sections = offer.into_iter().flat_map(|offer| {
+            let indexed = offer.media.iter().enumerate();
+            indexed.map(move |(index, media)| (offer, index, media))
+        });
+        sections.map(move |(offer, index, media)| {
+            let before = active.and_then(|active| active.remote.media.get(index));
+            let in_use = active.is_some_and(|active| active.is_in_use(index));
+            OfferedStream {
+                index,
+                media,
+                offer,
+                change: StreamChange::of(before, in_use, session_changed, media),
+            }
+        })
+    }
+
+    /// The sections of the descriptions in force, refused ones too.
+    pub fn agreed_streams(&self) -> impl Iterator<Item = AgreedStream<'_>> {
+        self.active.iter().flat_map(|active| {
+            let pairs = active.local.media.iter().zip(&active.remote.media).enumerate();
+            pairs.map(|(index, (local, remote))| AgreedStream {
+                index,
+                local,
+                remote,
+                local_session: &active.local,
+                remote_session: &active.remote,
+                we_offered: active.offered_by == Side::Us,
+            })
+        })
+    }
+
+    /// Our sections in force, to change and offer again: what either side refused is refused here too (RFC 3264 §8.2).
+    /// [`add_section`] puts a new stream among them.
+    pub fn sections(&self) -> Vec<Media> {
+        let section = |stream: AgreedStream<'_>| {
+            if stream.is_active() {
+                stream.local.clone()
+            } else {
+                stream.local.rejection()
+            }
+        };
+        self.agreed_streams().map(section).collect()
+    }
+
     /// Makes an offer of these media. Later ones must keep the place of each earlier section, refused ones too, and
     /// add new sections behind them (RFC 3264 §8).
     ///
@@ -181,6 +253,8 @@ impl Negotiation {
         if let Some(active) = &self.active {
             check_offer(&active.local.media, &media).map_err(NegotiationError::OwnOffer)?;
         }
+        let mut media = media;
+        self.payload_types.apply(&mut media);
         let offer = self.write(media);
         let from = Side::Us;
         Ok(&self.pending.insert(Pending { from, offer }).offer)
@@ -197,7 +271,7 @@ impl Negotiation {
         };
         check_answer(&offer.media, &answer.media).map_err(NegotiationError::PeerAnswer)?;
         let local = offer.clone();
-        self.settle(local, answer);
+        self.settle(Side::Us, local, answer);
         Ok(())
     }
 
@@ -230,7 +304,28 @@ impl Negotiation {
         check_answer(&offer.media, &media).map_err(NegotiationError::OwnAnswer)?;
         let remote = offer.clone();
         let local = self.write(media);
-        Ok(&self.settle(local, remote).local)
+        Ok(&self.settle(Side::Peer, local, remote).local)
+    }
+
+    /// Answers the peer's offer section by section: `choose` gives our section, or `None` to refuse it. It is not
+    /// asked for sections that the offer disables, which are refused (RFC 3264 §6).
+    ///
+    /// # Errors
+    /// As [`create_answer`](Self::create_answer).
+    pub fn answer_with(
+        &mut self,
+        mut choose: impl FnMut(OfferedStream<'_>) -> Option<Media>,
+    ) -> Result<&SessionDescription, NegotiationError> {
+        let answer = |stream: OfferedStream<'_>| {
+            let chosen = if stream.media.is_rejected() {
+                None
+            } else {
+                choose(stream)
+            };
+            chosen.unwrap_or_else(|| stream.media.rejection())
+        };
+        let media = self.offered_streams().map(answer).collect();
+        self.create_answer(media)
     }
 
     /// Drops the offer under way, ours or the peer's, as when it was refused (RFC 3261 §14.1): what was in force
@@ -253,15 +348,23 @@ impl Negotiation {
         (pending.from == side).then_some(&pending.offer)
     }
 
-    fn settle(&mut self, local: SessionDescription, remote: SessionDescription) -> &Active {
+    fn settle(&mut self, offered_by: Side, local: SessionDescription, remote: SessionDescription) -> &Active {
         self.pending = None;
         self.last_remote = Some(remote.clone());
-        self.active.insert(Active { local, remote })
+        let active = self.active.insert(Active {
+            offered_by,
+            local,
+            remote,
+        });
+        let refused = |place: usize| active.remote.media[place].is_rejected();
+        self.payload_types.forget(refused);
+        active
     }
 
     fn write(&mut self, media: Vec<Media>) -> SessionDescription {
         let mut description = self.template.clone().with_media(media);
         self.versions.stamp(&mut description);
+        self.payload_types.record(&description.media);
         description
     }
 

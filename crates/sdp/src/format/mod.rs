@@ -1,5 +1,13 @@
 //! What an RTP payload type stands for.
 
+mod events;
+mod ilbc;
+mod opus;
+
+pub use events::{MalformedEvents, TelephoneEvents};
+pub use ilbc::IlbcMode;
+pub use opus::OpusParameters;
+
 use crate::attribute::{Rtpmap, fmtp_parameter};
 use crate::{Attributes, Text};
 
@@ -64,7 +72,7 @@ impl RtpFormat {
             .with_fmtp(Text::from_static("0-16"))
     }
 
-    /// The format that RFC 3551 §6 gives to a static audio payload type.
+    /// The format that RFC 3551 §6 gives to a static payload type.
     pub fn static_payload(payload_type: u8) -> Option<Self> {
         let (_, encoding, clock_rate, channels) = *STATIC_PAYLOADS
             .iter()
@@ -108,6 +116,27 @@ impl RtpFormat {
         fmtp_parameter(self.fmtp.as_deref()?, name)
     }
 
+    /// What a receiver of Opus says of itself; `None` for another encoding.
+    pub fn opus_parameters(&self) -> Option<OpusParameters> {
+        self.is("opus")
+            .then(|| OpusParameters::read(self.fmtp.as_deref().unwrap_or_default()))
+    }
+
+    /// The frame size of iLBC; `None` for another encoding.
+    pub fn ilbc_mode(&self) -> Option<IlbcMode> {
+        self.is("iLBC")
+            .then(|| IlbcMode::read(self.fmtp_parameter("mode")))
+    }
+
+    /// The events that the receiver takes; `None` for another encoding than telephone events. An absent or malformed
+    /// list means the DTMF digits.
+    pub fn telephone_events(&self) -> Option<TelephoneEvents> {
+        self.is("telephone-event").then(|| {
+            let list = self.fmtp.as_deref().and_then(|list| list.parse().ok());
+            list.unwrap_or(TelephoneEvents::DTMF)
+        })
+    }
+
     /// True when the encoding has that name, in any case.
     pub fn is(&self, encoding: &str) -> bool {
         self.encoding.eq_ignore_ascii_case(encoding)
@@ -129,7 +158,7 @@ impl RtpFormat {
     }
 }
 
-/// Static audio payload types: number, encoding, clock rate, channels (RFC 3551 §6, table 4).
+/// Static payload types: number, encoding, clock rate, channels (RFC 3551 §6, tables 4 and 5).
 const STATIC_PAYLOADS: &[(u8, &str, u32, u8)] = &[
     (0, "PCMU", 8000, 1),
     (3, "GSM", 8000, 1),
@@ -148,4 +177,11 @@ const STATIC_PAYLOADS: &[(u8, &str, u32, u8)] = &[
     (16, "DVI4", 11_025, 1),
     (17, "DVI4", 22_050, 1),
     (18, "G729", 8000, 1),
+    (25, "CelB", 90_000, 1),
+    (26, "JPEG", 90_000, 1),
+    (28, "nv", 90_000, 1),
+    (31, "H261", 90_000, 1),
+    (32, "MPV", 90_000, 1),
+    (33, "MP2T", 90_000, 1),
+    (34, "H263", 90_000, 1),
 ];
