@@ -13,7 +13,7 @@
 //! | RFC | | |
 //! |---|---|---|
 //! | 7616 | yes | MD5, SHA-256, SHA-512-256 and their `-sess` forms, `auth`, `auth-int`, `userhash`, `username*` |
-//! | 7616 §3.5 | no | `Authentication-Info`: the client does not verify the server (`rspauth`) |
+//! | 7616 §3.5 | partly | `Authentication-Info` is made by [`Verifier::authentication_info`]; the client does not verify `rspauth` |
 //! | 8760 | yes | several challenges for one realm; the client takes the strongest, see [`Authenticator`] |
 //! | 3261 §22 | yes | the rules by which a user agent answers 401 and 407 |
 //! | 2617, 2069 | yes | challenges without `qop` are answered; a server accepts such answers only if told to |

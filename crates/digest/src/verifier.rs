@@ -195,6 +195,50 @@ impl Verifier {
         Ok(name)
     }
 
+    /// The value of `Authentication-Info` for an answer that was accepted: the proof that the server knows the secret as
+    /// well (RFC 7616 §3.5). `name` is what [`verify`](Self::verify) gave, `uri` what the answer signed.
+    ///
+    /// # Errors
+    /// When the answer has no `qop`: then there is nothing to prove it with.
+    pub fn authentication_info(
+        &self,
+        value: &str,
+        name: &str,
+        secret: &Secret,
+        uri: &str,
+    ) -> Result<String, VerifyError> {
+        let response = Response::parse(value)?;
+        let algorithm = response.algorithm.unwrap_or(Algorithm::Md5);
+        let protection = self
+            .offered(algorithm, &response)?
+            .ok_or(ParseError::Missing("qop"))?;
+        let (cnonce, nc, qop) = (
+            protection.cnonce.replace(['"', '\\'], ""),
+            protection.nc,
+            protection.qop,
+        );
+        let inputs = Inputs {
+            algorithm,
+            username: name,
+            realm: &self.config.realm,
+            secret,
+            nonce: &response.nonce,
+            protection: Some(protection),
+            session_cnonce: "",
+        };
+        // The same as the answer's, with nothing in the place of the method.
+        let proof = Signed {
+            method: "",
+            uri,
+            body: b"",
+        };
+        let rspauth = request_digest(&inputs, &proof);
+        Ok(format!(
+            "rspauth=\"{rspauth}\", cnonce=\"{cnonce}\", nc={nc:08x}, qop={}",
+            qop.as_str()
+        ))
+    }
+
     /// How many nonces are remembered now.
     pub fn nonce_count(&self) -> usize {
         self.nonces.len()

@@ -4,9 +4,8 @@ use crate::chunk::{
     BadField, ByteRange, Continuation, FailureReport, HeadWriter, Method, SuccessReport, TransactionId,
     TransactionIds, write_end_line,
 };
+use crate::end_line::{EndLineGuard, Free};
 use bytes::{Buf, Bytes, BytesMut};
-use memchr::memmem;
-use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::num::NonZeroU32;
@@ -165,13 +164,10 @@ struct Queued {
 #[derive(Debug)]
 struct Open {
     id: TransactionId,
-    /// `-------` and the identifier: what the body may not contain.
-    end_line: SmallVec<[u8; 40]>,
+    guard: EndLineGuard,
     len: u64,
     /// How long it may become.
     most: u64,
-    /// The last bytes of its body, fewer than an end-line has.
-    carry: SmallVec<[u8; 40]>,
     /// Its body contains our end-line from here on: it must end.
     collided: bool,
 }
@@ -364,15 +360,15 @@ impl Outbound {
         let most = rest.unwrap_or(u64::MAX).min(self.chunk_size);
         let first = message.available.min(most).min(PIECE as u64);
         let mut id = ids.next_id();
-        let mut end_line = end_line_of(&id);
+        let mut guard = EndLineGuard::new(&id);
         let peeked = message
             .data
             .front()
             .map_or(&[][..], |data| &data[..data.len().min(first as usize)]);
-        while memmem::find(peeked, &end_line).is_some() {
+        while guard.is_in(peeked) {
             ids.renew();
             id = ids.next_id();
-            end_line = end_line_of(&id);
+            guard = EndLineGuard::new(&id);
         }
         let is_short = most <= SMALL_CHUNK && first == most && peeked.len() as u64 == first;
         let range = ByteRange {
@@ -391,10 +387,9 @@ impl Outbound {
         message.begun = true;
         self.open = Some(Open {
             id,
-            end_line,
+            guard,
             len: 0,
             most,
-            carry: SmallVec::new(),
             collided: false,
         });
     }
@@ -409,11 +404,14 @@ impl Outbound {
             return Bytes::new();
         };
         let mut len = (data.len().min(PIECE) as u64).min(open.most - open.len) as usize;
-        if open.len > 0 {
-            len = open.free_of_end_line(&data[..len]);
+        if open.len > 0
+            && let Free::Part(part) = open.guard.check(&data[..len])
+        {
+            open.collided = true;
+            len = part;
         }
         let piece = data.split_to(len);
-        open.keep_carry(&piece);
+        open.guard.pass(&piece);
         open.len += len as u64;
         message.at += len as u64;
         message.available -= len as u64;
@@ -501,44 +499,6 @@ impl Queued {
             wants_data.push_back(self.key);
         }
     }
-}
-
-impl Open {
-    /// How much of `data` may follow in this body before it would contain our end-line.
-    fn free_of_end_line(&mut self, data: &[u8]) -> usize {
-        let whole = self.end_line.len();
-        let mut seam: SmallVec<[u8; 80]> = SmallVec::from_slice(&self.carry);
-        seam.extend_from_slice(&data[..data.len().min(whole - 1)]);
-        if memmem::find(&seam, &self.end_line).is_some() {
-            self.collided = true;
-            return 0;
-        }
-        match memmem::find(data, &self.end_line) {
-            Some(at) => {
-                self.collided = true;
-                at + 1
-            }
-            None => data.len(),
-        }
-    }
-
-    fn keep_carry(&mut self, piece: &[u8]) {
-        let most = self.end_line.len() - 1;
-        if piece.len() >= most {
-            self.carry.clear();
-            self.carry.extend_from_slice(&piece[piece.len() - most..]);
-        } else {
-            let spare = (self.carry.len() + piece.len()).saturating_sub(most);
-            self.carry.drain(..spare);
-            self.carry.extend_from_slice(piece);
-        }
-    }
-}
-
-fn end_line_of(id: &TransactionId) -> SmallVec<[u8; 40]> {
-    let mut line = SmallVec::from_slice(b"-------");
-    line.extend_from_slice(id.as_bytes());
-    line
 }
 
 fn write_head(

@@ -224,3 +224,28 @@ fn a_hashed_name_is_found_by_verify_named_only() {
     });
     assert_eq!(found, Ok("bob".to_owned()));
 }
+
+#[test]
+fn the_server_proves_that_it_knows_the_password() {
+    let mut fixture = fixture(|config| config.algorithms = vec![Algorithm::Md5]);
+    fixture.challenge();
+    let value = fixture.answer();
+    assert_eq!(fixture.verify(&value), Ok("bob".to_owned()));
+    let secret = Secret::from("zanzibar");
+    let info = fixture
+        .server
+        .authentication_info(&value, "bob", &secret, REQUEST.uri)
+        .unwrap();
+    let answer = Response::parse(&value).unwrap();
+    let md5 = |text: String| Algorithm::Md5.hash(&[text.as_bytes()]);
+    let (ha1, ha2) = (
+        md5("bob:biloxi.com:zanzibar".to_owned()),
+        md5(":sip:biloxi.com".to_owned()),
+    );
+    let cnonce = answer.cnonce.unwrap();
+    let rspauth = md5(format!("{ha1}:{}:00000001:{cnonce}:auth:{ha2}", answer.nonce));
+    assert_eq!(
+        info,
+        format!("rspauth=\"{rspauth}\", cnonce=\"{cnonce}\", nc=00000001, qop=auth")
+    );
+}

@@ -10,7 +10,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionConfig {
-    /// Our path as told in SDP: our relays, and last our own URI.
+    /// Our path as told in SDP: our relays, the one that we connect to last, and then our own URI.
     pub local_path: MsrpPath,
     /// The peer's path as told in SDP.
     pub remote_path: MsrpPath,
@@ -100,8 +100,8 @@ impl SessionConfig {
             .parse::<MsrpPath>()
             .is_ok_and(|path| match self.matching {
                 PathMatching::Exact => {
-                    let expected = self.relays().iter().chain(self.remote_path.uris());
-                    path.uris().len() == self.relays().len() + self.remote_path.uris().len()
+                    let expected = self.relays().chain(self.remote_path.uris());
+                    path.uris().len() == self.relays().count() + self.remote_path.uris().len()
                         && path.uris().iter().zip(expected).all(|(a, b)| a.is_equivalent(b))
                 }
                 PathMatching::SessionId => path.last().session_id() == self.remote_path.last().session_id(),
@@ -110,16 +110,13 @@ impl SessionConfig {
 
     /// The way of our requests: our relays, then the peer's path.
     pub(crate) fn full_remote_path(&self) -> String {
-        let relays = self.relays().iter().map(|relay| format!("{relay} "));
+        let relays = self.relays().map(|relay| format!("{relay} "));
         relays.collect::<String>() + &self.remote_path.to_string()
     }
 
-    /// Our relays, which all our requests pass first.
-    pub(crate) fn relays(&self) -> &[MsrpUri] {
-        self.local_path
-            .uris()
-            .split_last()
-            .map_or(&[], |(_, relays)| relays)
+    /// Our relays in the order in which our requests pass them: the reverse of the path in SDP (RFC 4976 §5.1).
+    pub(crate) fn relays(&self) -> impl Iterator<Item = &MsrpUri> {
+        self.local_path.uris().iter().rev().skip(1)
     }
 
     /// True when a Content-Type is one of [`accept_types`](Self::accept_types).

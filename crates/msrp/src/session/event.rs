@@ -2,6 +2,8 @@
 
 use crate::chunk::{ByteRange, Head, HeadError, StatusCode};
 use crate::message::IncomingId;
+use crate::relay::RelayError;
+use crate::uri::MsrpPath;
 use bytes::Bytes;
 
 /// Names a message that was given to a session to send.
@@ -82,6 +84,9 @@ pub enum SessionEvent {
         /// All of the message is delivered by now.
         complete: bool,
     },
+    /// Our relay renewed the place, and it is somewhere else now: tell the peer of this path by a new offer, and make the
+    /// next session with it, before the old place expires (RFC 4976 §9.4).
+    RelayMoved(MsrpPath),
     /// The session is over. Messages that were not told to be done or failed have an unknown outcome.
     Closed(CloseReason),
 }
@@ -155,4 +160,6 @@ pub enum CloseReason {
     Unintelligible(HeadError),
     /// The peer went on with what was refused.
     Flood,
+    /// Our relay did not renew the place.
+    Relay(RelayError),
 }

@@ -13,9 +13,12 @@ pub use event::{AbortReason, CloseReason, Message, OutgoingId, SessionEvent};
 use crate::chunk::{BadField, Continuation, FailureReport, HeadWriter, Method, StatusCode, TransactionIds};
 use crate::framer::{Frame, Framer};
 use crate::outbound::{Body, Outbound};
+use crate::relay::{RelayClient, RelayEvent};
+use crate::setup::Role;
 use crate::transaction::{Pending, Transactions, What};
 use bytes::{Buf, Bytes, BytesMut};
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, earliest};
+
 use receive::Inbox;
 use reports::Tracked;
 use std::collections::BTreeMap;
@@ -45,6 +48,8 @@ pub struct MsrpSession {
     ids: TransactionIds,
     message_ids: TransactionIds,
     timers: Deadlines<SessionTimer, 3>,
+    /// Renews our place at the relay that the connection goes to.
+    relay: Option<Box<RelayClient>>,
     /// Responses, reports and empty requests: they go before messages.
     urgent: BytesMut,
     scratch: BytesMut,
@@ -110,6 +115,28 @@ impl MsrpSession {
         session
     }
 
+    /// The session of an end that is at a relay: `relay` has its place there, on this connection, and the framer has
+    /// read it so far. The path of the place becomes our path.
+    pub fn relayed(
+        now: Instant,
+        mut config: SessionConfig,
+        entropy: Entropy,
+        framer: Framer,
+        relay: RelayClient,
+        role: Role,
+    ) -> Self {
+        if let Some(path) = relay.path() {
+            config.local_path = path.clone();
+        }
+        let mut session = Self::new(now, config, entropy, framer);
+        session.relay = Some(Box::new(relay));
+        if role == Role::Active {
+            session.send_empty(now, What::Bind);
+        }
+        session.handle_input(now);
+        session
+    }
+
     fn new(now: Instant, config: SessionConfig, mut entropy: Entropy, framer: Framer) -> Self {
         let own = config.local_path.last().to_string();
         let to_path = config.full_remote_path();
@@ -125,6 +152,7 @@ impl MsrpSession {
             ids: TransactionIds::new(entropy.fork()),
             message_ids: TransactionIds::new(entropy),
             timers,
+            relay: None,
             urgent: BytesMut::new(),
             scratch: BytesMut::new(),
             events: Outbox::new(),
@@ -226,6 +254,7 @@ impl MsrpSession {
     pub fn handle_input(&mut self, now: Instant) {
         while self.state != State::Closed {
             match self.framer.next_frame() {
+                Ok(Some(Frame::Head(head))) if self.is_for_relay_client(now, &head) => {}
                 Ok(Some(frame)) => self.handle_frame(frame),
                 Ok(None) => {
                     self.watch_for_stall(now);
@@ -251,6 +280,10 @@ impl MsrpSession {
         while let Some(pending) = self.transactions.take_expired(now) {
             self.settle_transaction(pending, silence(pending.what));
         }
+        if let Some(relay) = &mut self.relay {
+            relay.handle_timeout(now);
+            self.follow_relay_client();
+        }
         while let Some(timer) = self.timers.take_expired(now) {
             match timer {
                 SessionTimer::Bind => self.end(CloseReason::BindTimeout),
@@ -266,7 +299,11 @@ impl MsrpSession {
         if self.state == State::Closed {
             return None;
         }
-        earliest(self.timers.soonest(), self.transactions.deadline())
+        let relay = self.relay.as_ref().and_then(|relay| relay.poll_timeout());
+        earliest(
+            earliest(self.timers.soonest(), relay),
+            self.transactions.deadline(),
+        )
     }
 
     /// The next bytes to write, all in one write if possible.
@@ -325,6 +362,32 @@ impl MsrpSession {
             _ => self.config.response_timeout,
         };
         self.transactions.open(id, now + timeout, what);
+    }
+
+    /// Whether a response is one to our relay client, which takes it then.
+    fn is_for_relay_client(&mut self, now: Instant, head: &crate::chunk::Head) -> bool {
+        let Some(relay) = &mut self.relay else {
+            return false;
+        };
+        let is_its = relay.handle_response(now, head);
+        if is_its {
+            self.follow_relay_client();
+        }
+        is_its
+    }
+
+    fn follow_relay_client(&mut self) {
+        while let Some(relay) = &mut self.relay {
+            if let Some(bytes) = relay.poll_transmit() {
+                self.urgent.extend_from_slice(&bytes);
+            }
+            match relay.poll_event() {
+                Some(RelayEvent::Moved(path)) => self.events.push(SessionEvent::RelayMoved(path)),
+                Some(RelayEvent::Failed(error)) => self.end(CloseReason::Relay(error)),
+                Some(RelayEvent::Placed(_) | RelayEvent::Renewed) => {}
+                None => return,
+            }
+        }
     }
 
     /// The connection is bound.

@@ -3,7 +3,7 @@
 use super::connect::{ConnectError, ready};
 use super::driver::MsrpConnection;
 use super::entropy;
-use super::stream::{ServerTls, Stream};
+use super::stream::{ServerTls, Stream, tune};
 use super::transport::MsrpTransport;
 use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, StatusCode};
 use crate::framer::{Frame, Framer};
@@ -142,7 +142,7 @@ impl Arrival {
         within: Duration,
     ) -> io::Result<Self> {
         let receiving = async {
-            stream.set_nodelay(true)?;
+            tune(&stream)?;
             Self::read_head(tls.protect(stream).await?, limits).await
         };
         tokio::time::timeout(within, receiving)

@@ -2,7 +2,7 @@
 
 use super::driver::MsrpConnection;
 use super::entropy;
-use super::stream::{ClientTls, Stream};
+use super::stream::{ClientTls, Stream, tune};
 use super::transport::{MsrpTransport, ReadError};
 use crate::framer::Framer;
 use crate::session::{CloseReason, MsrpSession, SessionConfig, SessionEvent};
@@ -30,11 +30,7 @@ impl ConnectorDirect {
     pub fn prepare(local_uri: Option<MsrpUri>) -> Result<Self, ConnectError> {
         let local_uri = match local_uri {
             Some(uri) => uri,
-            None => MsrpUri::new_session(
-                SocketAddr::new(own_address(), RECOMMENDED_PORT),
-                false,
-                &mut entropy()?,
-            ),
+            None => own_uri(false)?,
         };
         Ok(Self {
             local_path: local_uri.into(),
@@ -63,7 +59,7 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         config.local_path = self.local_path;
-        let stream = connect(first_hop(&config), self.tls).await?;
+        let stream = dial_uri(first_hop(&config), &self.tls).await?;
         let session = MsrpSession::connected(Instant::now(), config, entropy()?);
         ready(MsrpConnection::spawn(session, stream)).await
     }
@@ -74,7 +70,7 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
         config.local_path = self.local_path;
-        let stream = connect(first_hop(&config), self.tls).await?;
+        let stream = dial_uri(first_hop(&config), &self.tls).await?;
         let within = config.bind_timeout;
         let transport = MsrpTransport::new(stream, Framer::new(config.head_limits), None, config)?;
         tokio::time::timeout(within, transport.bind())
@@ -85,25 +81,39 @@ impl ConnectorDirect {
 
 /// Whom to connect to: our first relay, or else the peer or its relay.
 fn first_hop(config: &SessionConfig) -> &MsrpUri {
-    config.relays().first().unwrap_or(config.remote_path.first())
+    config.relays().next().unwrap_or(config.remote_path.first())
 }
 
-/// Opens a connection to a URI, trying all addresses of its host (RFC 4975 §6.2).
-async fn connect(target: &MsrpUri, tls: ClientTls) -> Result<Stream, ConnectError> {
+/// Opens a connection to a URI (RFC 4975 §6.2).
+pub(super) async fn dial_uri(target: &MsrpUri, tls: &ClientTls) -> Result<Stream, ConnectError> {
     let host = target.host().trim_matches(['[', ']']);
     let port = target.port().unwrap_or(RECOMMENDED_PORT);
+    dial((host, port), target.is_secure().then_some(host), tls).await
+}
+
+/// Opens a connection, trying all addresses of the host; with a name, protected by TLS with a certificate for that name.
+pub(super) async fn dial(
+    address: (&str, u16),
+    name: Option<&str>,
+    tls: &ClientTls,
+) -> Result<Stream, ConnectError> {
     let connecting = async {
-        let stream = TcpStream::connect((host, port)).await?;
-        stream.set_nodelay(true)?;
-        if target.is_secure() {
-            tls.protect(stream, host).await
-        } else {
-            Ok(Box::new(stream) as Stream)
+        let stream = TcpStream::connect(address).await?;
+        tune(&stream)?;
+        match name {
+            Some(name) => tls.protect(stream, name).await,
+            None => Ok(Box::new(stream) as Stream),
         }
     };
     tokio::time::timeout(ConnectorDirect::TIMEOUT, connecting)
         .await
         .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// A URI for a session of this machine.
+pub(super) fn own_uri(is_secure: bool) -> io::Result<MsrpUri> {
+    let address = SocketAddr::new(own_address(), RECOMMENDED_PORT);
+    Ok(MsrpUri::new_session(address, is_secure, &mut entropy()?))
 }
 
 /// Waits until the connection is bound.
@@ -144,6 +154,9 @@ pub enum ConnectError {
     /// What the peer sent instead of binding the connection could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Our relay gave no place.
+    #[error(transparent)]
+    Relay(#[from] crate::relay::RelayError),
     /// Nobody connected and bound in time.
     #[error("nobody bound the session in time")]
     BindTimeout,

@@ -31,6 +31,8 @@ mod accept;
 mod connect;
 mod driver;
 mod handle;
+mod relay;
+mod relay_server;
 mod server;
 mod stream;
 mod transport;
@@ -39,6 +41,11 @@ pub use accept::AcceptorDirect;
 pub use connect::{ConnectError, ConnectorDirect};
 pub use driver::MsrpConnection;
 pub use handle::{DeliverError, SessionGone, SessionHandle};
+pub use relay::{
+    Acceptor, AcceptorRelay, Connector, ConnectorRelay, MsrpRelaySettings, RelayAddress, RelayResolver,
+    Resolving, get_acceptor, get_connector,
+};
+pub use relay_server::RelayServer;
 pub use server::{Expected, MsrpServer, ServerConfig};
 pub use transport::{MsrpTransport, ReadError, SendChunk};
 
