@@ -62,7 +62,7 @@
 //! | 3261 §13, §14, §15 | INVITE, re-INVITE, BYE | yes |
 //! | 3261 §16 | proxies | no |
 //! | 3261 §17 | the four transactions | yes |
-//! | 3261 §18 | transports | partly: the driver has UDP and TCP; `maddr` is not obeyed; an ACK for a 2xx goes over UDP however large it is |
+//! | 3261 §18 | transports | partly: the driver has UDP, TCP, TLS and WebSocket; `maddr` is not obeyed; an ACK for a 2xx goes over UDP however large it is |
 //! | 3261 §22, 7616, 8760 | digest, as a client | yes |
 //! | 3261 §22 | digest, as a server | no: the owner does it with `offhook-digest` |
 //! | 3262, 3311, 4028 | reliable provisional responses, UPDATE, session timers | no, and not announced |
@@ -72,6 +72,9 @@
 //! | 4320 | non-INVITE transactions | yes |
 //! | 5626 | outbound | no, but the retry times of §4.5 and, on connections, the keep-alive of §4.4.1 |
 //! | 5923 | connection reuse | partly: a peer that began a dialog over its own connection is reached by it; no `alias` |
+//! | 5922 | whom a TLS certificate names | yes; the common name does not count |
+//! | 5924 | the SIP key usage | yes, for servers |
+//! | 7118 | WebSocket, both ends | yes; no HTTP authentication |
 //! | 6026 | INVITE transactions with 2xx | yes |
 //! | 6141 | re-INVITE | partly: the target is refreshed; no roll-back by UPDATE |
 
@@ -88,7 +91,9 @@ pub mod tokio;
 pub mod transaction;
 pub mod uri;
 
-pub use endpoint::{Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, Route, SendError};
+pub use endpoint::{
+    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, Route, SendError, TransportFailure,
+};
 pub use header::{HeaderError, HeaderName, Headers, NameAddr, TypedHeader};
 pub use invitation::{CommandError, InvitationEvent, InvitationId, InvitationMut, InvitationState, Invite};
 pub use message::{Message, Method, Request, Response, StatusClass, StatusCode};

@@ -1,5 +1,6 @@
 //! What an endpoint tells its owner.
 
+use super::TransportFailure;
 use crate::Request;
 use crate::invitation::{InvitationEvent, InvitationId};
 use crate::registration::{RegistrationEvent, RegistrationId};
@@ -37,6 +38,14 @@ pub enum EndpointEvent {
         request: Request,
         /// The way it came.
         path: Path,
+    },
+    /// A connection that we opened, or wanted to open, is not there; for whoever has to mend it. What was to go by it
+    /// fails, or takes another way, and says so itself.
+    TransportFailed {
+        /// Between whom.
+        path: Path,
+        /// Why.
+        failure: TransportFailure,
     },
     /// A message that was sent or received, where [`EndpointConfig::trace`](crate::EndpointConfig::trace) is on.
     Trace(Trace),

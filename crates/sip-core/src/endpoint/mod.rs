@@ -6,6 +6,7 @@ mod config;
 mod core;
 mod dialogs;
 mod event;
+mod failure;
 mod invitations;
 mod registrations;
 mod requests;
@@ -15,6 +16,7 @@ mod usages;
 pub use config::{Body, EndpointConfig, EndpointLimits, Route};
 pub use core::SendError;
 pub use event::{EndpointEvent, Statistics, Trace};
+pub use failure::TransportFailure;
 
 pub(crate) use core::{Core, Owner, body_of};
 pub(crate) use usages::Usage;
@@ -172,6 +174,15 @@ impl Endpoint {
         }
         self.core.transactions.handle_transport_error(now, path);
         self.handle_transactions(now);
+    }
+
+    /// Takes the same news of a connection that we opened or wanted to open, and tells the reason:
+    /// [`EndpointEvent::TransportFailed`].
+    pub fn handle_transport_failure(&mut self, now: Instant, path: Path, failure: TransportFailure) {
+        self.core
+            .events
+            .push(EndpointEvent::TransportFailed { path, failure });
+        self.handle_transport_error(now, path);
     }
 
     /// Runs the timers that are due.

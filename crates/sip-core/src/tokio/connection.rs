@@ -1,10 +1,16 @@
 //! The task of one connection: bytes to messages, messages to bytes, and who is silent for too long.
 
 use super::connection_config::ConnectionConfig;
+use super::protocol::{Link, Protocol, Wanted, failure};
 use super::watch::{Due, Watch};
+#[cfg(feature = "websocket")]
+use super::websocket::{self, Frame, WebSocketStream};
 use crate::ParseError;
+use crate::endpoint::TransportFailure;
 use crate::parse::{Cut, Framer};
 use bytes::Bytes;
+#[cfg(feature = "websocket")]
+use futures_util::{Stream, StreamExt};
 use offhook_sansio::{Entropy, Path, Received};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -30,7 +36,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(1);
 pub(super) enum News {
     Accepted {
         stream: TcpStream,
-        local: SocketAddr,
+        listener: u64,
         remote: SocketAddr,
     },
     Message {
@@ -40,6 +46,7 @@ pub(super) enum News {
     Closed {
         id: u64,
         path: Path,
+        failure: TransportFailure,
     },
 }
 
@@ -48,13 +55,14 @@ pub(super) enum News {
 pub(super) enum Opening {
     Accepted(TcpStream),
     /// To be opened, from this address of ours if it matters.
-    From(Option<IpAddr>),
+    ToServer(Wanted, Option<IpAddr>),
 }
 
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: u64,
     pub(super) path: Path,
+    pub(super) protocol: Protocol,
     pub(super) config: ConnectionConfig,
     pub(super) news: mpsc::Sender<News>,
     /// The queue's other end is the table's, so that the connection ends with it.
@@ -77,57 +85,134 @@ enum End {
     DriverGone,
 }
 
+impl From<End> for TransportFailure {
+    fn from(end: End) -> Self {
+        match end {
+            End::ByPeer | End::DriverGone => Self::Closed,
+            End::System(error) => failure(&error),
+            End::Silence(reason) => Self::Silent(reason),
+            End::Malformed(_) => Self::Malformed,
+        }
+    }
+}
+
 impl Connection {
-    pub(super) async fn run(mut self, opening: Opening, queue: mpsc::Receiver<Bytes>) {
-        let is_ours = matches!(opening, Opening::From(_));
-        let stream = match self.open(opening).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::debug!(path = %self.path, %error, "cannot connect");
-                return self.closed().await;
+    pub(super) async fn run(self, opening: Opening, queue: mpsc::Receiver<Bytes>) {
+        let is_ours = matches!(opening, Opening::ToServer(..));
+        let link = match self.open(opening).await {
+            Ok(link) => link,
+            Err(failure) => {
+                tracing::debug!(path = %self.path, %failure, "cannot connect");
+                return self.closed(failure).await;
             }
         };
-        let (mut reading, writing) = stream.into_split();
+        match link {
+            Link::Tcp(stream) => {
+                let (reading, writing) = stream.into_split();
+                self.serve(reading, writing, queue, is_ours).await;
+            }
+            #[cfg(feature = "tls")]
+            Link::Tls(stream) => {
+                let (reading, writing) = tokio::io::split(stream);
+                self.serve(reading, writing, queue, is_ours).await;
+            }
+            #[cfg(feature = "websocket")]
+            Link::Ws(stream) => self.serve_frames(*stream, queue, is_ours).await,
+            #[cfg(feature = "websocket")]
+            Link::Wss(stream) => self.serve_frames(*stream, queue, is_ours).await,
+        }
+    }
+
+    async fn serve(
+        mut self,
+        mut reading: impl AsyncRead + Unpin,
+        writing: impl AsyncWrite + Unpin,
+        queue: mpsc::Receiver<Bytes>,
+        is_ours: bool,
+    ) {
         let mut written = pin!(write(writing, queue, self.config.write_timeout));
         let end = tokio::select! {
             end = self.read(&mut reading, is_ours) => end,
-            result = &mut written => {
-                tracing::debug!(path = %self.path, ?result, "a connection is not written to any more");
-                return self.closed().await;
-            }
+            result = &mut written => return self.unwritable(result).await,
         };
-        tracing::debug!(path = %self.path, %end, "a connection ends");
-        self.closed().await;
+        let is_refused = matches!(end, End::Malformed(_));
+        self.ended(end).await;
         // The table has let go of the queue: what is in it is written, then the stream is closed.
         let _ = timeout(LINGER, written).await;
-        if matches!(end, End::Malformed(_)) {
+        if is_refused {
             // Closing on unread bytes would reset the connection, and the refusal be lost.
             let _ = timeout(LINGER, discard(reading)).await;
         }
     }
 
-    async fn closed(&self) {
-        let (id, path) = (self.id, self.path);
-        // Without a table nobody needs to know.
-        let _ = self.news.send(News::Closed { id, path }).await;
+    /// The same for frames.
+    #[cfg(feature = "websocket")]
+    async fn serve_frames<S: AsyncRead + AsyncWrite + Unpin>(
+        mut self,
+        stream: WebSocketStream<S>,
+        queue: mpsc::Receiver<Bytes>,
+        is_ours: bool,
+    ) {
+        let (sink, mut frames) = stream.split();
+        let mut written = pin!(websocket::write(sink, queue, PING, self.config.write_timeout));
+        let frames = (&mut frames).map(|frame| frame.map(Frame::from).map_err(io::Error::other));
+        let end = tokio::select! {
+            end = self.read_frames(frames, is_ours) => end,
+            result = &mut written => return self.unwritable(result).await,
+        };
+        self.ended(end).await;
+        let _ = timeout(LINGER, written).await;
     }
 
-    async fn open(&self, opening: Opening) -> io::Result<TcpStream> {
-        let stream = match opening {
-            Opening::Accepted(stream) => stream,
-            Opening::From(source) => {
-                let socket = if self.path.remote.is_ipv4() {
-                    TcpSocket::new_v4()?
-                } else {
-                    TcpSocket::new_v6()?
-                };
-                if let Some(source) = source {
-                    socket.bind(SocketAddr::new(source, 0))?;
-                }
-                let connecting = socket.connect(self.path.remote);
-                timeout(self.config.connect_timeout, connecting).await??
+    async fn unwritable(&self, result: io::Result<()>) {
+        tracing::debug!(path = %self.path, ?result, "a connection is not written to any more");
+        let failure = result.err().map_or(TransportFailure::Closed, |error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                TransportFailure::Silent("it takes nothing")
+            } else {
+                failure(&error)
             }
+        });
+        self.closed(failure).await;
+    }
+
+    async fn ended(&self, end: End) {
+        tracing::debug!(path = %self.path, %end, "a connection ends");
+        self.closed(end.into()).await;
+    }
+
+    async fn closed(&self, failure: TransportFailure) {
+        let (id, path) = (self.id, self.path);
+        // Without a table nobody needs to know.
+        let _ = self.news.send(News::Closed { id, path, failure }).await;
+    }
+
+    async fn open(&self, opening: Opening) -> Result<Link, TransportFailure> {
+        match opening {
+            Opening::Accepted(stream) => {
+                stream.set_nodelay(true)?;
+                self.protocol.accept(stream, &self.config).await
+            }
+            Opening::ToServer(wanted, source) => {
+                let patience = self.config.connect_timeout;
+                let stream = timeout(patience, self.connect(source))
+                    .await
+                    .map_err(|_| TransportFailure::ConnectTimeout(patience))??;
+                self.protocol.connect(stream, &wanted, &self.config).await
+            }
+        }
+    }
+
+    async fn connect(&self, source: Option<IpAddr>) -> io::Result<TcpStream> {
+        let socket = if self.path.remote.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
         };
+        if let Some(source) = source {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        let stream = socket.connect(self.path.remote).await?;
         stream.set_nodelay(true)?;
         Ok(stream)
     }
@@ -148,14 +233,56 @@ impl Connection {
                     Err(error) => return error.into(),
                 },
                 () = sleep_until(at) => match due {
-                    Due::Ping => {
-                        self.send(PING);
-                        watch.pinged(Instant::now(), &mut self.entropy);
-                    }
+                    Due::Ping => self.ping(&mut watch),
                     Due::Close(reason) => return End::Silence(reason),
                 },
             }
         }
+    }
+
+    #[cfg(feature = "websocket")]
+    async fn read_frames(
+        &mut self,
+        mut frames: impl Stream<Item = io::Result<Frame>> + Unpin,
+        is_ours: bool,
+    ) -> End {
+        let mut watch = Watch::new(Instant::now(), is_ours, &self.config, &mut self.entropy);
+        loop {
+            let (at, due) = watch.next();
+            tokio::select! {
+                frame = frames.next() => {
+                    watch.heard(Instant::now());
+                    match frame {
+                        None | Some(Ok(Frame::Close)) => return End::ByPeer,
+                        Some(Ok(Frame::Ping)) => self.send(PONG),
+                        Some(Ok(Frame::Pong)) => watch.ponged(),
+                        Some(Ok(Frame::Message(bytes))) => match self.hand_on(bytes).await {
+                            Ok(()) => watch.got_message(),
+                            Err(end) => return end,
+                        },
+                        Some(Err(error)) => return error.into(),
+                    }
+                }
+                () = sleep_until(at) => match due {
+                    Due::Ping => self.ping(&mut watch),
+                    Due::Close(reason) => return End::Silence(reason),
+                },
+            }
+        }
+    }
+
+    fn ping(&mut self, watch: &mut Watch) {
+        self.send(PING);
+        watch.pinged(Instant::now(), &mut self.entropy);
+    }
+
+    async fn hand_on(&self, bytes: Bytes) -> Result<(), End> {
+        let path = self.path;
+        let message = News::Message {
+            id: self.id,
+            received: Received { path, bytes },
+        };
+        self.news.send(message).await.map_err(|_| End::DriverGone)
     }
 
     /// Hands on all that has arrived whole.
@@ -167,15 +294,7 @@ impl Connection {
                 Ok(Cut::Ping) => is_pinged = true,
                 Ok(Cut::Pong) => watch.ponged(),
                 Ok(Cut::Message(bytes)) => {
-                    let received = Received {
-                        path: self.path,
-                        bytes,
-                    };
-                    let message = News::Message {
-                        id: self.id,
-                        received,
-                    };
-                    self.news.send(message).await.map_err(|_| End::DriverGone)?;
+                    self.hand_on(bytes).await?;
                     watch.got_message();
                 }
                 Err(error) => {
@@ -210,7 +329,12 @@ async fn write(
     patience: Duration,
 ) -> io::Result<()> {
     while let Some(bytes) = queue.recv().await {
-        timeout(patience, stream.write_all(&bytes)).await??;
+        let writing = async {
+            stream.write_all(&bytes).await?;
+            // TLS may keep a part of a record until it is asked for.
+            stream.flush().await
+        };
+        timeout(patience, writing).await??;
     }
     stream.shutdown().await
 }

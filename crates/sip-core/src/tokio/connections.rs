@@ -1,30 +1,27 @@
-//! All TCP connections, accepted and opened, by their paths.
+//! All connections, accepted and opened, by their paths.
 
 use super::connection::{Connection, LINGER, News, Opening};
 use super::connection_config::ConnectionConfig;
+use super::listener::Listener;
+use super::protocol::{Protocol, Wanted};
 use super::system_entropy;
-use super::transports::{BindError, Readable};
+use super::transports::{BindError, Broken, Readable};
+use crate::endpoint::TransportFailure;
 use bytes::Bytes;
 use offhook_sansio::{Entropy, Path, Transport};
-use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 /// How many messages may wait for the driver, of all connections; their senders wait when there are more.
 const NEWS: usize = 64;
-
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 1024;
-
-/// How long nothing is accepted when the system cannot: it has no file descriptor to give.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Listeners, and one table of connections. The local end of a path is the listener's address, whatever port a
 /// connection that we opened has.
@@ -36,18 +33,11 @@ pub(super) struct Connections {
     /// How many were accepted from each address.
     sources: HashMap<IpAddr, usize>,
     /// Paths of connections that we closed, to be told.
-    broken: VecDeque<Path>,
+    broken: VecDeque<Broken>,
     news: mpsc::Receiver<News>,
     news_in: mpsc::Sender<News>,
     next_id: u64,
     entropy: Entropy,
-}
-
-#[derive(Debug)]
-struct Listener {
-    bound: SocketAddr,
-    /// What stands in Via and Contact, and as the local end of paths.
-    address: SocketAddr,
 }
 
 #[derive(Debug)]
@@ -82,49 +72,64 @@ impl Connections {
         &mut self,
         address: SocketAddr,
         advertised: IpAddr,
+        protocol: Protocol,
     ) -> Result<SocketAddr, BindError> {
-        let failed = |cause| BindError::new(address, cause);
-        let listener = open_listener(address).map_err(failed)?;
-        let bound = listener.local_addr().map_err(failed)?;
-        let address = SocketAddr::new(advertised, bound.port());
-        tokio::spawn(accept(listener, address, self.news_in.clone()));
-        self.listeners.push(Listener { bound, address });
+        self.next_id += 1;
+        let (id, news) = (self.next_id, self.news_in.clone());
+        let listener = Listener::open(id, address, advertised, protocol, news)
+            .map_err(|cause| BindError::new(address, cause))?;
+        let address = listener.address;
+        self.listeners.push(listener);
         Ok(address)
     }
 
-    pub(super) fn locals(&self) -> impl Iterator<Item = SocketAddr> {
-        self.listeners.iter().map(|listener| listener.address)
+    pub(super) fn locals(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
+        self.listeners
+            .iter()
+            .map(|listener| (listener.protocol.transport(), listener.address))
     }
 
-    /// Puts a message into the queue of the path's connection, which is opened where there is none. That it cannot be
-    /// opened comes out later, as [`Readable::Broken`].
-    pub(super) fn send(&mut self, path: Path, bytes: Bytes) -> io::Result<()> {
+    /// Whether there is a connection along this path.
+    pub(super) fn is_connected(&self, path: &Path) -> bool {
+        self.table.contains_key(path)
+    }
+
+    /// Puts a message into the queue of the path's connection, which is opened where there is none: to a server of this
+    /// name. That it cannot be opened comes out later, as [`Readable::Broken`].
+    pub(super) fn send(
+        &mut self,
+        path: Path,
+        bytes: Bytes,
+        server: Option<Arc<str>>,
+    ) -> Result<(), TransportFailure> {
         if !self.table.contains_key(&path) {
-            self.connect(path)?;
+            self.connect(path, server)?;
         }
         let Some(entry) = self.table.get(&path) else {
-            return Err(io::ErrorKind::NotConnected.into());
+            return Err(TransportFailure::Closed);
         };
-        let Err(error) = entry.queue.try_send(bytes) else {
-            return Ok(());
+        let failure = match entry.queue.try_send(bytes) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(_)) => TransportFailure::Silent("too much waits to be sent to it"),
+            Err(TrySendError::Closed(_)) => TransportFailure::Closed,
         };
         self.abort(path);
-        Err(io::Error::other(format!("the connection's queue: {error}")))
+        Err(failure)
     }
 
     /// What has come by any connection.
     pub(super) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<Readable> {
         loop {
-            if let Some(path) = self.broken.pop_front() {
-                return Poll::Ready(Readable::Broken(path));
+            if let Some(broken) = self.broken.pop_front() {
+                return Poll::Ready(Readable::Broken(broken));
             }
             let news = ready!(self.news.poll_recv(context));
             match news.expect("we have a sender ourselves") {
                 News::Accepted {
                     stream,
-                    local,
+                    listener,
                     remote,
-                } => self.accepted(stream, local, remote),
+                } => self.accepted(stream, listener, remote),
                 News::Message { id, received } => {
                     if let Some(entry) = self.table.get_mut(&received.path).filter(|entry| entry.id == id) {
                         entry.is_proven = true;
@@ -132,12 +137,12 @@ impl Connections {
                     }
                     return Poll::Ready(Readable::Message(received));
                 }
-                News::Closed { id, path } => {
+                News::Closed { id, path, failure } => {
                     if self.table.get(&path).is_some_and(|entry| entry.id == id)
                         && let Some(entry) = self.remove(path)
                         && entry.is_of_interest()
                     {
-                        return Poll::Ready(Readable::Broken(path));
+                        return Poll::Ready(Readable::Broken(entry.broken(path, failure)));
                     }
                 }
             }
@@ -161,28 +166,34 @@ impl Connections {
         }
     }
 
-    fn connect(&mut self, path: Path) -> io::Result<()> {
+    fn connect(&mut self, path: Path, server: Option<Arc<str>>) -> Result<(), TransportFailure> {
         let mut listeners = self.listeners.iter();
-        let Some(listener) = listeners.find(|listener| listener.address == path.local) else {
-            return Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                "no such local address",
-            ));
+        let here = |listener: &&Listener| {
+            (listener.protocol.transport(), listener.address) == (path.transport, path.local)
         };
-        let ip = listener.bound.ip();
-        let source = (!ip.is_unspecified()).then_some(ip);
+        let listener = listeners.find(here).ok_or(TransportFailure::NoLocalAddress)?;
+        let (source, protocol) = (listener.source(), listener.protocol.clone());
         if !self.make_room() {
-            return Err(io::Error::new(
-                io::ErrorKind::QuotaExceeded,
-                "too many connections",
-            ));
+            return Err(TransportFailure::Limit("too many connections"));
         }
-        self.start(path, Opening::From(source));
+        let name = match path.server {
+            Some(_) => server,
+            None => Some(path.remote.ip().to_string().into()),
+        };
+        let wanted = Wanted {
+            name,
+            port: path.remote.port(),
+        };
+        self.start(path, protocol, Opening::ToServer(wanted, source));
         Ok(())
     }
 
-    fn accepted(&mut self, stream: TcpStream, local: SocketAddr, remote: SocketAddr) {
-        let path = Path::new(Transport::Tcp, local, remote);
+    fn accepted(&mut self, stream: TcpStream, listener: u64, remote: SocketAddr) {
+        let Some(listener) = self.listeners.iter().find(|known| known.id == listener) else {
+            return;
+        };
+        let protocol = listener.protocol.clone();
+        let path = Path::new(protocol.transport(), listener.address, remote);
         // An older connection with the same ends cannot be alive.
         self.displace(path);
         let source = remote.ip();
@@ -194,18 +205,19 @@ impl Connections {
         }
         if self.make_room() {
             *self.sources.entry(source).or_default() += 1;
-            self.start(path, Opening::Accepted(stream));
+            self.start(path, protocol, Opening::Accepted(stream));
         }
     }
 
-    fn start(&mut self, path: Path, opening: Opening) {
+    fn start(&mut self, path: Path, protocol: Protocol, opening: Opening) {
         let (queue, messages) = mpsc::channel(self.config.queue.max(1));
         self.next_id += 1;
         let id = self.next_id;
-        let is_ours = matches!(opening, Opening::From(_));
+        let is_ours = matches!(opening, Opening::ToServer(..));
         let connection = Connection {
             id,
             path,
+            protocol,
             config: self.config.clone(),
             news: self.news_in.clone(),
             queue: queue.downgrade(),
@@ -248,7 +260,8 @@ impl Connections {
         if let Some(entry) = self.abort(path)
             && entry.is_of_interest()
         {
-            self.broken.push_back(path);
+            self.broken
+                .push_back(entry.broken(path, TransportFailure::Limit("it gave its place to another")));
         }
     }
 
@@ -278,43 +291,12 @@ impl Entry {
     fn is_of_interest(&self) -> bool {
         self.is_ours || self.is_proven
     }
-}
 
-async fn accept(listener: TcpListener, local: SocketAddr, news: mpsc::Sender<News>) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = news.closed() => return,
-        };
-        match accepted {
-            Ok((stream, remote)) => {
-                let accepted = News::Accepted {
-                    stream,
-                    local,
-                    remote,
-                };
-                if news.send(accepted).await.is_err() {
-                    return;
-                }
-            }
-            Err(error) => {
-                tracing::debug!(%local, %error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
+    fn broken(&self, path: Path, failure: TransportFailure) -> Broken {
+        Broken {
+            path,
+            failure,
+            is_ours: self.is_ours,
         }
     }
-}
-
-fn open_listener(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    // Elsewhere than on Windows this lets the port be used again while old connections time out, and nothing more.
-    #[cfg(not(windows))]
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
 }

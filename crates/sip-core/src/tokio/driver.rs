@@ -1,7 +1,8 @@
 //! The task that owns a core.
 
 use super::handle::{Command, Handle};
-use super::transports::{Readable, Transports};
+use super::transports::{Broken, Readable, Transports};
+use crate::endpoint::TransportFailure;
 use offhook_sansio::{Path, Received, ServerId, Transmit};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,6 +20,13 @@ pub trait Core: Send + 'static {
 
     /// Takes the news that something could not be sent along a path.
     fn handle_transport_error(&mut self, now: Instant, path: Path);
+
+    /// Takes the same news of a connection that we opened or wanted to open, with the reason. Forgets the reason by
+    /// default.
+    fn handle_transport_failure(&mut self, now: Instant, path: Path, failure: TransportFailure) {
+        let _ = failure;
+        self.handle_transport_error(now, path);
+    }
 
     /// Runs the timers that are due.
     fn handle_timeout(&mut self, now: Instant);
@@ -150,7 +158,7 @@ impl<C: Core> Task<C> {
                 Woken::Command(None) => self.begin_stop(now),
                 Woken::Readable(Readable::Udp(index)) => self.receive(index).await,
                 Woken::Readable(Readable::Message(received)) => self.core.handle_received(now, received),
-                Woken::Readable(Readable::Broken(path)) => self.core.handle_transport_error(now, path),
+                Woken::Readable(Readable::Broken(broken)) => self.tell_broken(now, broken),
                 Woken::Timer => self.core.handle_timeout(now),
                 Woken::Room => {}
             }
@@ -198,9 +206,19 @@ impl<C: Core> Task<C> {
     async fn drain(&mut self) {
         while let Some(transmit) = self.core.poll_transmit() {
             let path = transmit.path;
-            if let Err(error) = self.transports.send(&transmit).await {
-                tracing::debug!(%path, %error, "cannot send");
-                self.core.handle_transport_error(now(), path);
+            let wanted = path.server.filter(|_| self.transports.wants_name(&path));
+            let server = wanted.and_then(|id| self.core.server_name(id));
+            if let Err(failure) = self.transports.send(&transmit, server).await {
+                tracing::debug!(%path, %failure, "cannot send");
+                let is_ours = path.server.is_some();
+                self.tell_broken(
+                    now(),
+                    Broken {
+                        path,
+                        failure,
+                        is_ours,
+                    },
+                );
             }
         }
         self.stalled = false;
@@ -219,6 +237,19 @@ impl<C: Core> Task<C> {
                     return;
                 }
             }
+        }
+    }
+
+    fn tell_broken(&mut self, now: Instant, broken: Broken) {
+        let Broken {
+            path,
+            failure,
+            is_ours,
+        } = broken;
+        if is_ours {
+            self.core.handle_transport_failure(now, path, failure);
+        } else {
+            self.core.handle_transport_error(now, path);
         }
     }
 

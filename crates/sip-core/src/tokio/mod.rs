@@ -29,16 +29,27 @@ mod connection_config;
 mod connections;
 mod driver;
 mod handle;
+mod listener;
+mod protocol;
+#[cfg(feature = "tls")]
+mod tls;
 mod transports;
 mod udp;
 mod unreachable;
 mod watch;
+#[cfg(feature = "websocket")]
+mod websocket;
 
 pub use connection_config::ConnectionConfig;
 pub use driver::{Core, Driver, DriverConfig};
 pub use handle::{DriverGone, Handle, PostError, WeakHandle};
+#[cfg(feature = "tls")]
+pub use tls::{Certificate, ClientCertificates, Tls, TlsError, TlsOptions, TlsVersion, Trust};
 pub use transports::{BindError, InMemory, Transports};
+#[cfg(feature = "websocket")]
+pub use websocket::{OriginCheck, Origins, WebSocketConfig};
 
+use crate::endpoint::TransportFailure;
 use crate::{Endpoint, EndpointEvent};
 use offhook_sansio::{Entropy, Path, Received, ServerId, Transmit};
 use std::sync::Arc;
@@ -60,6 +71,10 @@ impl Core for Endpoint {
 
     fn handle_transport_error(&mut self, now: Instant, path: Path) {
         Endpoint::handle_transport_error(self, now, path);
+    }
+
+    fn handle_transport_failure(&mut self, now: Instant, path: Path, failure: TransportFailure) {
+        Endpoint::handle_transport_failure(self, now, path, failure);
     }
 
     fn handle_timeout(&mut self, now: Instant) {

@@ -2,11 +2,18 @@
 
 use super::connection_config::ConnectionConfig;
 use super::connections::Connections;
+use super::protocol::Protocol;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 use super::udp::UdpTransport;
+#[cfg(feature = "websocket")]
+use super::websocket::WebSocketConfig;
+use crate::endpoint::TransportFailure;
 use offhook_sansio::{Path, Received, Transmit, Transport};
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::mpsc;
 
@@ -61,7 +68,7 @@ pub struct InMemory {
 
 /// The sockets by which a [`Driver`](super::Driver) sends and receives.
 ///
-/// The local end of a TCP path is the address that its listener was opened for, whatever port a connection that we
+/// The local end of a connection's path is the address that its listener was opened for, whatever port a connection that we
 /// opened really has: it is the one that peers find in Via and Contact (RFC 3261 §18.1.1). A message goes by the
 /// connection that exists between the two ends of its path, or a new one. Nothing is lost in silence: a connection
 /// that cannot be opened, breaks, or is not read from by the peer gives a transport error for its path.
@@ -86,8 +93,16 @@ struct MemoryTransport {
 pub(super) enum Readable {
     Udp(usize),
     Message(Received),
-    /// No more messages come or go between these ends, unless by a new connection.
-    Broken(Path),
+    Broken(Broken),
+}
+
+/// No more messages come or go between these ends, unless by a new connection.
+#[derive(Clone, Debug)]
+pub(super) struct Broken {
+    pub(super) path: Path,
+    pub(super) failure: TransportFailure,
+    /// It was a connection that we opened.
+    pub(super) is_ours: bool,
 }
 
 impl Transports {
@@ -154,12 +169,61 @@ impl Transports {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_tcp_as(&mut self, address: SocketAddr, advertised: IpAddr) -> Result<SocketAddr, BindError> {
+        self.listen(address, advertised, Protocol::Tcp)
+    }
+
+    /// Listens for TLS connections where there is a certificate. Without one the port is held, for it stands in Via and
+    /// Contact, and connections are opened only.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    #[cfg(feature = "tls")]
+    pub fn bind_tls(&mut self, address: SocketAddr, tls: Tls) -> Result<SocketAddr, BindError> {
+        self.listen(address, advertised(address), Protocol::Tls(tls))
+    }
+
+    /// Listens for WebSocket connections (RFC 7118).
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    #[cfg(feature = "websocket")]
+    pub fn bind_ws(
+        &mut self,
+        address: SocketAddr,
+        websocket: WebSocketConfig,
+    ) -> Result<SocketAddr, BindError> {
+        self.listen(address, advertised(address), Protocol::Ws(websocket.into()))
+    }
+
+    /// Listens for WebSocket connections over TLS, as [`bind_tls`](Self::bind_tls) does. Names in certificates are
+    /// compared as on the web.
+    ///
+    /// # Panics
+    /// Outside of a Tokio runtime.
+    #[cfg(feature = "websocket")]
+    pub fn bind_wss(
+        &mut self,
+        address: SocketAddr,
+        websocket: WebSocketConfig,
+        tls: Tls,
+    ) -> Result<SocketAddr, BindError> {
+        self.listen(address, advertised(address), Protocol::Wss(tls, websocket.into()))
+    }
+
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        advertised: IpAddr,
+        protocol: Protocol,
+    ) -> Result<SocketAddr, BindError> {
         let connections = match self.connections.take() {
             Some(connections) => connections,
             None => Connections::new(self.connection_config.clone())
                 .map_err(|cause| BindError::new(address, cause))?,
         };
-        self.connections.insert(connections).listen(address, advertised)
+        self.connections
+            .insert(connections)
+            .listen(address, advertised, protocol)
     }
 
     /// Sets limits and times of connections; before the first [`bind_tcp`](Self::bind_tcp).
@@ -172,8 +236,8 @@ impl Transports {
     /// What there is, for [`Endpoint::add_local`](crate::Endpoint::add_local).
     pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
         let udp = self.udp.iter().map(|udp| (Transport::Udp, udp.address));
-        let tcp = self.connections.iter().flat_map(Connections::locals);
-        udp.chain(tcp.map(|address| (Transport::Tcp, address)))
+        let connected = self.connections.iter().flat_map(Connections::locals);
+        udp.chain(connected)
             .chain(self.memory.iter().map(|memory| memory.local))
             .collect()
     }
@@ -183,7 +247,11 @@ impl Transports {
         poll_fn(|context| {
             for (index, udp) in self.udp.iter_mut().enumerate() {
                 if let Poll::Ready(Some(path)) = udp.poll_broken(context) {
-                    return Poll::Ready(Readable::Broken(path));
+                    return Poll::Ready(Readable::Broken(Broken {
+                        path,
+                        failure: TransportFailure::Unreachable,
+                        is_ours: false,
+                    }));
                 }
                 if udp.poll_recv_ready(context).is_ready() {
                     return Poll::Ready(Readable::Udp(index));
@@ -207,28 +275,37 @@ impl Transports {
         self.udp.get(index)?.try_receive(&mut self.buffer)
     }
 
-    /// Sends one message, or puts it into its connection's queue.
-    pub(super) async fn send(&mut self, transmit: &Transmit) -> io::Result<()> {
+    /// Whether sending along this path opens a connection to a server whose name must be known.
+    pub(super) fn wants_name(&self, path: &Path) -> bool {
+        let connected = |connections: &Connections| connections.is_connected(path);
+        path.server.is_some() && !self.connections.as_ref().is_some_and(connected)
+    }
+
+    /// Sends one message, or puts it into its connection's queue; the name is the server's, where it
+    /// [is wanted](Self::wants_name).
+    pub(super) async fn send(
+        &mut self,
+        transmit: &Transmit,
+        server: Option<Arc<str>>,
+    ) -> Result<(), TransportFailure> {
         let Transmit { path, bytes } = transmit;
         if let Some(memory) = self.memory_from(path) {
             return match memory.sent.try_send(transmit.clone()) {
-                Err(mpsc::error::TrySendError::Closed(_)) => Err(io::ErrorKind::NotConnected.into()),
+                Err(mpsc::error::TrySendError::Closed(_)) => Err(TransportFailure::Closed),
                 // A network whose queue is full loses what comes.
                 Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => Ok(()),
             };
         }
-        let udp = match (path.transport, &mut self.connections) {
-            (Transport::Tcp, Some(connections)) => return connections.send(*path, bytes.clone()),
-            (Transport::Udp, _) => self.udp_from(path),
-            (Transport::Tcp | Transport::Tls | Transport::Ws | Transport::Wss, _) => None,
-        };
-        let Some(udp) = udp else {
-            return Err(io::Error::new(
-                io::ErrorKind::AddrNotAvailable,
-                "no such local address",
-            ));
-        };
-        udp.send(bytes, path.remote).await
+        if path.transport != Transport::Udp {
+            let connections = self
+                .connections
+                .as_mut()
+                .ok_or(TransportFailure::NoLocalAddress)?;
+            return connections.send(*path, bytes.clone(), server);
+        }
+        let udp = self.udp_from(path).ok_or(TransportFailure::NoLocalAddress)?;
+        let sent = udp.send(bytes, path.remote).await;
+        sent.map_err(|error| TransportFailure::from(&error))
     }
 
     /// Closes the connections, once what waits is written or the peer is too slow for it.
@@ -313,7 +390,7 @@ mod tests {
             path: Path::new(Transport::Udp, a, b),
             bytes: Bytes::from_static(b"hello"),
         };
-        transports.send(&transmit).await.expect("loopback");
+        transports.send(&transmit, None).await.expect("loopback");
         let Readable::Udp(index) = transports.readable().await else {
             panic!("there are only sockets")
         };
@@ -325,7 +402,7 @@ mod tests {
             path: Path::new(Transport::Tcp, a, b),
             ..transmit
         };
-        assert!(transports.send(&unknown).await.is_err());
+        assert!(transports.send(&unknown, None).await.is_err());
     }
 
     #[tokio::test]
@@ -339,7 +416,7 @@ mod tests {
         for _ in 0..2 * MEMORY_QUEUE {
             let bytes = bytes.clone();
             transports
-                .send(&Transmit { path, bytes })
+                .send(&Transmit { path, bytes }, None)
                 .await
                 .expect("lost, not refused");
         }
@@ -356,6 +433,6 @@ mod tests {
             .expect("there is room");
         assert!(matches!(transports.readable().await, Readable::Message(got) if got == received));
         drop(network);
-        assert!(transports.send(&Transmit { path, bytes }).await.is_err());
+        assert!(transports.send(&Transmit { path, bytes }, None).await.is_err());
     }
 }

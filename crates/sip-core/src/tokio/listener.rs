@@ -1,0 +1,119 @@
+//! Where connections are accepted, and from where they are opened.
+
+use super::connection::News;
+use super::protocol::Protocol;
+use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// How long nothing is accepted when the system cannot: it has no file descriptor to give.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A local address, with what is spoken there.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) id: u64,
+    bound: SocketAddr,
+    /// What stands in Via and Contact, and as the local end of paths.
+    pub(super) address: SocketAddr,
+    pub(super) protocol: Protocol,
+    occupied: Occupied,
+}
+
+/// What keeps the port ours.
+#[derive(Debug)]
+enum Occupied {
+    Listening(JoinHandle<()>),
+    /// Nobody is listened to where we cannot say who we are, but the port is held: it stands in Via and Contact, and
+    /// must not be somebody else's.
+    Held(#[allow(dead_code, reason = "holds the port")] Socket),
+}
+
+impl Listener {
+    pub(super) fn open(
+        id: u64,
+        address: SocketAddr,
+        advertised: IpAddr,
+        protocol: Protocol,
+        news: mpsc::Sender<News>,
+    ) -> io::Result<Self> {
+        let socket = bind(address, protocol.accepts())?;
+        let bound = socket
+            .local_addr()?
+            .as_socket()
+            .ok_or(io::ErrorKind::AddrNotAvailable)?;
+        let occupied = if protocol.accepts() {
+            socket.listen(BACKLOG)?;
+            let listener = TcpListener::from_std(socket.into())?;
+            Occupied::Listening(tokio::spawn(accept(listener, id, news)))
+        } else {
+            Occupied::Held(socket)
+        };
+        Ok(Self {
+            id,
+            bound,
+            address: SocketAddr::new(advertised, bound.port()),
+            protocol,
+            occupied,
+        })
+    }
+
+    /// From where connections are opened, where it matters.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        let ip = self.bound.ip();
+        (!ip.is_unspecified()).then_some(ip)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Occupied::Listening(task) = &self.occupied {
+            task.abort();
+        }
+    }
+}
+
+fn bind(address: SocketAddr, to_listen: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(IpProtocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    // Elsewhere than on Windows this lets the port be used again while old connections time out, and nothing more; but a
+    // port that is only held would be anybody's.
+    socket.set_reuse_address(to_listen && cfg!(not(windows)))?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+async fn accept(listener: TcpListener, id: u64, news: mpsc::Sender<News>) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = news.closed() => return,
+        };
+        match accepted {
+            Ok((stream, remote)) => {
+                let accepted = News::Accepted {
+                    stream,
+                    listener: id,
+                    remote,
+                };
+                if news.send(accepted).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
