@@ -92,10 +92,14 @@ pub mod transaction;
 pub mod uri;
 
 pub use endpoint::{
-    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, Route, SendError, TransportFailure,
+    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, Reliability, Route, SendError,
+    SessionTimerConfig, TransportFailure,
 };
 pub use header::{HeaderError, HeaderName, Headers, NameAddr, TypedHeader};
-pub use invitation::{CommandError, InvitationEvent, InvitationId, InvitationMut, InvitationState, Invite};
+pub use invitation::{
+    CommandError, Ending, InvitationEvent, InvitationId, InvitationMut, InvitationState, Invite,
+    RedirectPolicy, Refer, ReferralId,
+};
 pub use message::{Message, Method, Request, Response, StatusClass, StatusCode};
 pub use parse::{Limits, ParseError, ParseErrorKind, ParseOptions, Policy};
 pub use registration::{Register, RegistrationEvent, RegistrationId, RegistrationState};

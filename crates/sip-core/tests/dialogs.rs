@@ -372,11 +372,11 @@ fn a_bye_and_a_change_are_made_with_a_password_too_and_an_ack_has_that_of_its_in
 #[test]
 fn requests_of_the_owner_travel_inside_the_call_and_their_answers_come_back() {
     let mut config = offhook_sip_core::EndpointConfig::default();
-    config.allow.push(Method::Info);
+    config.allow.push(Method::Message);
     let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
     net.call();
     let now = net.now;
-    let early = net.alice().call().send_request(now, Method::Info, None, &[]);
+    let early = net.alice().call().send_request(now, Method::Message, None, &[]);
     assert!(
         matches!(early, Err(CommandError::IllegalState { .. })),
         "{early:?}"
@@ -389,12 +389,12 @@ fn requests_of_the_owner_travel_inside_the_call_and_their_answers_come_back() {
     let now = net.now;
     let bye = net.alice().call().send_request(now, Method::Bye, None, &[]);
     assert_eq!(bye, Err(CommandError::IllegalMethod(Method::Bye)));
-    let digit = Body::new("application/dtmf-relay", "Signal=5");
+    let digit = Body::new("text/plain", "Signal=5");
     let headers = [("X-Note".to_owned(), "five".to_owned())];
     let sent = net
         .alice()
         .call()
-        .send_request(now, Method::Info, Some(&digit), &headers);
+        .send_request(now, Method::Message, Some(&digit), &headers);
     let sent = sent.expect("confirmed");
     net.run(SHORT);
     let Some(EndpointEvent::Request { id, request, .. }) = net.bob().events.pop() else {
@@ -416,7 +416,7 @@ fn requests_of_the_owner_travel_inside_the_call_and_their_answers_come_back() {
     let now = net.now;
     net.alice()
         .call()
-        .send_request(now, Method::Info, None, &[])
+        .send_request(now, Method::Message, None, &[])
         .expect("confirmed");
     net.run(Duration::from_secs(33));
     assert!(matches!(
@@ -458,20 +458,20 @@ fn requests_out_of_order_or_outside_any_dialog_are_refused() {
 #[test]
 fn a_method_that_the_owner_allows_comes_out_with_its_call() {
     let mut config = offhook_sip_core::EndpointConfig::default();
-    config.allow.push(Method::Info);
+    config.allow.push(Method::Message);
     let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
     net.call();
     let id = net.bob().call_id();
     let dialog = net.bob().call().dialog().expect("early").id().clone();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let info = format!(
-        "INFO sip:bob@192.0.2.2 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKinfo\n\
-         From: <sip:alice@a.test>;tag={}\nTo: <sip:bob@b.test>;tag={}\nCall-ID: {}\nCSeq: 7 INFO\n\n",
+    let message = format!(
+        "MESSAGE sip:bob@192.0.2.2 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKinfo\n\
+         From: <sip:alice@a.test>;tag={}\nTo: <sip:bob@b.test>;tag={}\nCall-ID: {}\nCSeq: 7 MESSAGE\n\n",
         text(&dialog.remote_tag),
         text(&dialog.local_tag),
         text(&dialog.call_id)
     );
-    net.inject(1, ALICE, &info);
+    net.inject(1, ALICE, &message);
     let event = net.bob().events.pop();
     assert!(
         matches!(&event, Some(EndpointEvent::Request { invitation, .. }) if *invitation == Some(id)),

@@ -44,7 +44,7 @@ fn options_are_answered_with_what_we_can_do() {
         &request("OPTIONS", "1", ""),
         "SIP/2.0 200 OK\r\n",
         &[
-            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS",
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY",
             "Accept: application/sdp",
         ],
     );
@@ -55,19 +55,25 @@ fn what_is_not_understood_is_refused_with_what_would_be() {
     check(
         &request("MESSAGE", "1", ""),
         "SIP/2.0 405 ",
-        &["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"],
+        &["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY"],
     );
     check(
         &request("FLY", "1", ""),
         "SIP/2.0 501 ",
-        &["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"],
+        &["Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY"],
     );
     check(
-        &request("OPTIONS", "1", "Require: 100rel, path\nProxy-Require: x\n"),
+        &request(
+            "OPTIONS",
+            "1",
+            "Require: 100rel, precondition, path\nProxy-Require: x\n",
+        ),
         "SIP/2.0 420 ",
-        &["Unsupported: 100rel, path"],
+        &["Unsupported: precondition, path"],
     );
-    check(&request("BYE", "1", ""), "SIP/2.0 481 ", &[]);
+    for method in ["BYE", "PRACK", "UPDATE", "INFO", "NOTIFY"] {
+        check(&request(method, "1", ""), "SIP/2.0 481 ", &[]);
+    }
     check(&request("CANCEL", "1", ""), "SIP/2.0 481 ", &[]);
     check(
         &request("OPTIONS", "1", "").replace("sip:bob@192.0.2.2 ", "gopher:bob "),

@@ -162,6 +162,14 @@ impl Dialog {
         self.build(method, number)
     }
 
+    /// Gives a request that is sent once more, with a password, a number of its own (RFC 3261 §22.2).
+    pub(crate) fn renumber(&mut self, request: &mut Request) -> u32 {
+        let number = self.sequence.next_local();
+        let cseq = CSeq::new(number, request.method().clone());
+        request.headers_mut().set_typed(&cseq);
+        number
+    }
+
     /// The ACK for a 2xx to the INVITE of this number (RFC 3261 §13.2.2.4).
     pub fn ack(&self, number: u32) -> Request {
         self.build(Method::Ack, number)

@@ -37,6 +37,39 @@ impl Default for EndpointLimits {
     }
 }
 
+/// How provisional responses are made reliable (RFC 3262).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reliability {
+    /// Not at all: `100rel` is not announced, and a peer that requires it gets 420.
+    Off,
+    /// Announced in Supported, and done by us where the peer requires it. The default.
+    #[default]
+    Supported,
+    /// And done by us towards each peer that announces it.
+    Preferred,
+    /// And required in our INVITEs; those of a peer that does not announce it are refused with 421.
+    Required,
+}
+
+/// The session timer that is asked for (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimerConfig {
+    /// After how many seconds without refresh a call counts as dead. Default 1800, as RFC 4028 §4 recommends.
+    pub expires: u32,
+    /// The shortest interval that is accepted, in seconds; a shorter one is refused with 422. Default 90, the least
+    /// that RFC 4028 §5 allows.
+    pub min_se: u32,
+}
+
+impl Default for SessionTimerConfig {
+    fn default() -> Self {
+        Self {
+            expires: 1800,
+            min_se: 90,
+        }
+    }
+}
+
 /// What an [`Endpoint`](crate::Endpoint) is and says of itself.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
@@ -46,13 +79,22 @@ pub struct EndpointConfig {
     pub timing: Timing,
     /// Sizes of tables.
     pub limits: EndpointLimits,
-    /// Methods that are served, said in Allow. Default INVITE, ACK, CANCEL, BYE and OPTIONS, which the endpoint
-    /// serves by itself; requests of the others that you add come out as
+    /// Methods that are served, said in Allow. Default INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO and
+    /// NOTIFY, which the endpoint serves by itself or as part of a call. REFER inside a call comes out as
+    /// [`InvitationEvent::Refer`](crate::InvitationEvent::Refer) once it is added here; requests of the others that you add come out as
     /// [`EndpointEvent::Request`](crate::EndpointEvent::Request).
     pub allow: Vec<Method>,
-    /// Extensions that are understood, said in Supported; a request that requires another is answered with 420.
-    /// Default none.
+    /// Extensions that the owner understands, said in Supported besides those that the endpoint serves itself: `100rel`,
+    /// `timer` and `replaces`, and `norefersub` where REFER is allowed. A request that requires another is answered with
+    /// 420. Default none.
     pub supported: Vec<String>,
+    /// Reliable provisional responses.
+    pub reliability: Reliability,
+    /// Session timers; `None` asks for none and grants none. Default on.
+    pub session_timer: Option<SessionTimerConfig>,
+    /// INFO packages that the owner takes, said in Recv-Info (RFC 6086); an INFO of another is refused with 469.
+    /// Default none. INFO without a package is always taken.
+    pub info_packages: Vec<String>,
     /// Bodies that an INVITE may have, said in Accept. Default `application/sdp`.
     pub accept: Vec<String>,
     /// How messages are read.
@@ -77,13 +119,36 @@ impl Default for EndpointConfig {
                 Method::Cancel,
                 Method::Bye,
                 Method::Options,
+                Method::Prack,
+                Method::Update,
+                Method::Info,
+                Method::Notify,
             ],
             supported: Vec::new(),
+            reliability: Reliability::default(),
+            session_timer: Some(SessionTimerConfig::default()),
+            info_packages: Vec::new(),
             accept: vec!["application/sdp".to_owned()],
             parse: ParseOptions::default(),
             end_timeout: Duration::from_millis(3500),
             trace: false,
         }
+    }
+}
+
+impl EndpointConfig {
+    /// All extensions that are understood: the values of Supported.
+    pub fn extensions(&self) -> impl Iterator<Item = &str> {
+        let built_in = [
+            ("100rel", self.reliability != Reliability::Off),
+            ("norefersub", self.allow.contains(&Method::Refer)),
+            ("replaces", true),
+            ("timer", self.session_timer.is_some()),
+        ];
+        let built_in = built_in
+            .into_iter()
+            .filter_map(|(name, is_on)| is_on.then_some(name));
+        built_in.chain(self.supported.iter().map(String::as_str))
     }
 }
 

@@ -240,8 +240,10 @@ impl Core {
 
     pub(crate) fn describe(&self, headers: &mut Headers) {
         headers.push(HeaderName::Allow, self.allow());
-        if !self.config.supported.is_empty() {
-            headers.push(HeaderName::Supported, self.config.supported.join(", "));
+        let supported: Vec<&str> = self.config.extensions().collect();
+        headers.push(HeaderName::Supported, supported.join(", "));
+        if !self.config.info_packages.is_empty() {
+            headers.push(HeaderName::RecvInfo, self.config.info_packages.join(", "));
         }
     }
 

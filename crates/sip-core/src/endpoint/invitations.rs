@@ -3,7 +3,9 @@
 use super::Endpoint;
 use super::core::Owner;
 use crate::dialog::DialogId;
-use crate::invitation::{CommandError, Invitation, InvitationId, InvitationMut, Invite};
+use crate::invitation::{
+    CommandError, Invitation, InvitationId, InvitationMut, Invite, Replacement, replacement,
+};
 use crate::transaction::{Essentials, TransactionId};
 use crate::{HeaderName, Request, StatusCode};
 use offhook_sansio::Path;
@@ -32,8 +34,9 @@ impl Endpoint {
 
     /// A call; `None` once it is over and nothing can come for it any more.
     pub fn invitation(&mut self, id: InvitationId) -> Option<InvitationMut<'_>> {
-        let (invitation, schedule) = self.invitations.lend(id)?;
-        Some(InvitationMut::new(invitation, &mut self.core, schedule))
+        let replaced = self.invitations.get(id)?.replaced();
+        let (invitation, replaced, schedule) = self.invitations.lend_both(id, replaced)?;
+        Some(InvitationMut::new(invitation, replaced, &mut self.core, schedule))
     }
 
     pub(super) fn handle_invite(
@@ -51,9 +54,24 @@ impl Endpoint {
             self.core.answer(now, transaction, response);
             return;
         }
+        if let Some(response) = self.core.refuse_invite(request) {
+            self.core.statistics.rejected += 1;
+            return self.core.answer(now, transaction, response);
+        }
+        let replaced = match self.replacement(request) {
+            Replacement::None => None,
+            Replacement::Of(replaced) => Some(replaced),
+            Replacement::Refused(status) => {
+                let response = self.core.response_to(request, status);
+                return self.core.answer(now, transaction, response);
+            }
+        };
         let id = InvitationId(self.fresh_number());
         match Invitation::receive(&mut self.core, id, transaction, request, essentials, path) {
-            Ok(invitation) => {
+            Ok(mut invitation) => {
+                if let Some(replaced) = replaced {
+                    invitation.set_replaces(replaced);
+                }
                 self.core.owners.insert(transaction, Owner::Invitation(id));
                 self.invitations.insert(id, invitation);
             }
@@ -64,6 +82,26 @@ impl Endpoint {
                 self.core.answer(now, transaction, response);
             }
         }
+    }
+
+    /// The call that an INVITE with Replaces takes the place of (RFC 3891 §3).
+    fn replacement(&self, request: &Request) -> Replacement {
+        let (dialog, early_only) = match replacement::wanted(request) {
+            None => return Replacement::None,
+            Some(Err(status)) => return Replacement::Refused(status),
+            Some(Ok(wanted)) => wanted,
+        };
+        let sharers = self.core.dialogs.sharers(&dialog);
+        let call = sharers.iter().find_map(|owner| match owner {
+            Owner::Invitation(call) => self.invitations.get(*call),
+            _ => None,
+        });
+        // One that is over is known for as long as its transactions live.
+        let call = call.or_else(|| self.invitations.iter().find(|call| call.is_of(&dialog)));
+        call.map_or(
+            Replacement::Refused(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST),
+            |call| call.replacement(early_only),
+        )
     }
 
     /// An ACK for a 2xx: a transaction of its own, found by its dialog (RFC 3261 §13.3.1.4).

@@ -13,7 +13,7 @@ mod requests;
 mod servers;
 mod usages;
 
-pub use config::{Body, EndpointConfig, EndpointLimits, Route};
+pub use config::{Body, EndpointConfig, EndpointLimits, Reliability, Route, SessionTimerConfig};
 pub use core::SendError;
 pub use event::{EndpointEvent, Statistics, Trace};
 pub use failure::TransportFailure;

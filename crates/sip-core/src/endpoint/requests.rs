@@ -117,7 +117,11 @@ impl Endpoint {
             self.core.answer(now, id, response);
             return;
         }
-        if matches!(request.method(), Method::Bye | Method::Invite) {
+        // Those belong to a call or a subscription, and here is none.
+        if matches!(
+            request.method(),
+            Method::Bye | Method::Invite | Method::Prack | Method::Update | Method::Info | Method::Notify
+        ) {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             let response = self.core.response_to(&request, status);
             self.core.answer(now, id, response);
@@ -173,12 +177,7 @@ impl Core {
             .flat_map(|value| value.split(|byte| *byte == b','))
             .map(|tag| String::from_utf8_lossy(tag.trim_ascii()).into_owned())
             .filter(|tag| {
-                !tag.is_empty()
-                    && !self
-                        .config
-                        .supported
-                        .iter()
-                        .any(|own| own.eq_ignore_ascii_case(tag))
+                !tag.is_empty() && !self.config.extensions().any(|own| own.eq_ignore_ascii_case(tag))
             })
             .collect();
         if unknown.is_empty() {

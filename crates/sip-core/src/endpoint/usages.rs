@@ -70,9 +70,21 @@ impl<U: Usage> Usages<U> {
         self.all.get(&id)
     }
 
-    /// A usage, with the schedule that its owner must update when he has changed it.
-    pub(crate) fn lend(&mut self, id: U::Id) -> Option<(&mut U, &mut Schedule<U::Id>)> {
-        Some((self.all.get_mut(&id)?, &mut self.schedule))
+    /// A usage and an older one, with the schedule that their owner must update when he has changed them.
+    #[expect(clippy::type_complexity, reason = "three borrows of one table")]
+    pub(crate) fn lend_both(
+        &mut self,
+        id: U::Id,
+        older: Option<U::Id>,
+    ) -> Option<(&mut U, Option<&mut U>, &mut Schedule<U::Id>)> {
+        let from = older.filter(|older| *older < id).unwrap_or(id);
+        let mut between = self.all.range_mut(from..=id);
+        let (found, usage) = between.next_back()?;
+        if *found != id {
+            return None;
+        }
+        let older = between.next().filter(|(found, _)| Some(**found) == older);
+        Some((usage, older.map(|(_, usage)| usage), &mut self.schedule))
     }
 
     /// Lets a usage act, and keeps its deadline and its life up to date.

@@ -1,9 +1,13 @@
 //! What a call tells its owner.
 
+use super::ReferralId;
 use super::state::InvitationState;
 use crate::endpoint::Body;
+use crate::header::RetryAfter;
 use crate::transaction::TransactionId;
-use crate::{HeaderName, Headers, Request, Response, StatusCode};
+use crate::{HeaderName, Headers, Request, Response, StatusCode, Uri};
+use bytes::Bytes;
+use std::time::Duration;
 
 /// What made something happen.
 #[derive(Clone, Debug)]
@@ -60,6 +64,12 @@ impl Cause {
         }
     }
 
+    /// When to try again (RFC 3261 §20.33).
+    pub fn retry_after(&self) -> Option<Duration> {
+        let header = self.headers()?.typed::<RetryAfter>()?.ok()?;
+        Some(Duration::from_secs(u64::from(header.seconds)))
+    }
+
     /// The Reason header field (RFC 3326), as it stands.
     pub fn reason_header(&self) -> Option<&str> {
         self.headers()?.get_str(HeaderName::Reason)
@@ -85,6 +95,12 @@ pub enum Originator {
 }
 
 /// What a call tells its owner.
+///
+/// The notifications of the SIP SIMPLE documents are these: `SIPInvitationChangedState` is
+/// [`StateChanged`](Self::StateChanged), with `method`, `request_uri`, `code`, `reason`, `headers` and `body` in its
+/// [`Cause`]; `SIPInvitationGotSDPUpdate` is [`Negotiated`](Self::Negotiated) where it succeeded and
+/// [`NegotiationFailed`](Self::NegotiationFailed) where not. Clients of today also know the sub-states of `connected`
+/// (`normal`, `sent_proposal`, `received_proposal`): they are `Confirmed`, `Reinviting` and `Reinvited`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum InvitationEvent {
@@ -110,10 +126,94 @@ pub enum InvitationEvent {
         /// The description.
         body: Body,
     },
-    /// The peer's 2xx has an offer, since our INVITE had none: give the answer with
-    /// [`accept`](super::InvitationMut::accept), which sends the ACK. Comes after the
-    /// [`Description`](Self::Description).
+    /// A session description of the peer while the call is set up: early media of one branch. In an unreliable response
+    /// it is only a first form of the answer (RFC 3261 §13.2.1); in a reliable one, a PRACK or an UPDATE it counts
+    /// for that branch, and the [`Description`](Self::Description) repeats the one of the branch that is answered.
+    EarlyDescription {
+        /// Offer or answer.
+        kind: DescriptionKind,
+        /// The description.
+        body: Body,
+        /// Tells the branches of a forked call apart: the peer's tag.
+        remote_tag: Bytes,
+        /// Whether it came reliably (RFC 3262).
+        is_reliable: bool,
+    },
+    /// Offer and answer are exchanged: at first, by a re-INVITE of either side, or by an UPDATE.
+    Negotiated {
+        /// What we said.
+        local: Body,
+        /// What the peer said.
+        remote: Body,
+    },
+    /// An offer got no answer; what was agreed before, if anything, holds.
+    NegotiationFailed {
+        /// Why, in words.
+        reason: String,
+    },
+    /// The peer's 2xx or reliable response has an offer, since our INVITE had none: give the answer with
+    /// [`accept`](super::InvitationMut::accept), which sends the ACK or PRACK. Comes after the
+    /// [`Description`](Self::Description) or [`EarlyDescription`](Self::EarlyDescription).
     AnswerWanted,
+    /// The peer offers to change the session by an UPDATE, or by an offer in its PRACK (RFC 3262 §5): answer it at once
+    /// with [`respond_to_update`](super::InvitationMut::respond_to_update).
+    Update {
+        /// The request.
+        request: Request,
+    },
+    /// The end of our [`update`](super::InvitationMut::update), or what stands in for it.
+    UpdateAnswered {
+        /// A response, or why there is none.
+        cause: Cause,
+    },
+    /// The call goes to another place, where a 3xx sent it and the [policy](super::RedirectPolicy) follows.
+    Redirected {
+        /// Where to.
+        target: Uri,
+    },
+    /// The peer's INFO; it was answered with 200.
+    Info {
+        /// Its package (RFC 6086); `None` for the old use.
+        package: Option<String>,
+        /// Its body, such as a [`DtmfRelay`](super::DtmfRelay).
+        body: Option<Body>,
+    },
+    /// The peer asks us to call somebody else (RFC 3515): answer it with
+    /// [`accept_refer`](super::InvitationMut::accept_refer) or
+    /// [`reject_refer`](super::InvitationMut::reject_refer). Without an answer it is declined after 64*T1.
+    Refer {
+        /// Which referral.
+        id: ReferralId,
+        /// The request; [`Invite::referred`](super::Invite::referred) makes the call that it wants.
+        request: Request,
+    },
+    /// The answer to our [`refer`](super::InvitationMut::refer).
+    ReferAnswered {
+        /// Which referral.
+        id: ReferralId,
+        /// A response, or why there is none.
+        cause: Cause,
+        /// Whether [`ReferNotified`](Self::ReferNotified) will follow.
+        is_subscribed: bool,
+    },
+    /// What became of our referral so far. It may come after the end of the call.
+    ReferNotified {
+        /// Which referral.
+        id: ReferralId,
+        /// The status of the call that the peer makes; `None` where its NOTIFY does not say.
+        status: Option<StatusCode>,
+        /// In the peer's words.
+        reason: String,
+        /// Whether it was the last.
+        is_last: bool,
+    },
+    /// A referral of either side came to an end before its last NOTIFY. It may come after the end of the call.
+    ReferralEnded {
+        /// Which.
+        id: ReferralId,
+        /// Why.
+        cause: Cause,
+    },
     /// The peer wants to change the session, see [`respond_to_reinvite`](super::InvitationMut::respond_to_reinvite).
     /// Without a body it wants an offer in the 2xx.
     Reinvite {
@@ -138,7 +238,7 @@ pub enum InvitationEvent {
         /// Why.
         cause: Cause,
     },
-    /// The call is over. The last event, directly behind the change to
+    /// The call is over. The last event but for those of its referrals, directly behind the change to
     /// [`Disconnected`](InvitationState::Disconnected).
     Ended {
         /// Who ended it.

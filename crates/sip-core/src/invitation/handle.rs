@@ -1,117 +1,36 @@
 //! What the owner of an endpoint can do with a call.
 
 use super::ending_status;
-use super::{Cause, Invitation, InvitationId, InvitationState, Originator};
+use super::{Cause, CommandError, Ending, Invitation, InvitationId, InvitationState, Originator};
+use crate::auth::Auth;
 use crate::dialog::Dialog;
-use crate::endpoint::{Body, Core, Route, SendError, Usage};
+use crate::endpoint::{Body, Core, Route, Usage};
 use crate::transaction::{RespondError, Schedule, TransactionId};
 use crate::{Method, NameAddr, StatusCode, Uri};
 use offhook_digest::Credentials;
 use offhook_sansio::{Path, Transport};
 use std::time::Instant;
 
-/// A call to be made, see [`Endpoint::invite`](crate::Endpoint::invite).
-#[derive(Clone, Debug)]
-pub struct Invite {
-    /// Who calls: the From header field, without tag.
-    pub from: NameAddr,
-    /// Who is called: the To header field.
-    pub to: NameAddr,
-    /// The Request-URI, most often that of `to`.
-    pub request_uri: Uri,
-    /// The ways to go, tried in order: the next one after a transport error, a timeout or a 503 (RFC 3263 §4.3).
-    pub routes: Vec<Route>,
-    /// The user part of our Contact.
-    pub contact_user: String,
-    /// For challenges.
-    pub credentials: Option<Credentials>,
-    /// The offer; without one the peer makes it in its 2xx.
-    pub offer: Option<Body>,
-    /// More header fields for the INVITE: name and value.
-    pub extra_headers: Vec<(String, String)>,
-}
-
-impl Invite {
-    /// A call from one URI to another along one route.
-    pub fn new(from: NameAddr, to: Uri, route: Route) -> Self {
-        let contact_user = from
-            .uri
-            .as_sip()
-            .and_then(|uri| uri.user())
-            .unwrap_or_default()
-            .to_owned();
-        Self {
-            from,
-            to: NameAddr::new(to.clone()),
-            request_uri: to,
-            routes: vec![route],
-            contact_user,
-            credentials: None,
-            offer: None,
-            extra_headers: Vec::new(),
-        }
-    }
-}
-
-/// A command to a call was not carried out; nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum CommandError {
-    /// The call is not in a state for it.
-    #[error("{command} in state {state}")]
-    IllegalState {
-        /// The state.
-        state: InvitationState,
-        /// The command.
-        command: &'static str,
-    },
-    /// The status is of a class that the command cannot send.
-    #[error("{command} with status {status}")]
-    IllegalStatus {
-        /// The status.
-        status: StatusCode,
-        /// The command.
-        command: &'static str,
-    },
-    /// The method has a command of its own.
-    #[error("{0} is not sent by this command")]
-    IllegalMethod(Method),
-    /// Another INVITE of this call waits for its response or ACK (RFC 3261 §14.1).
-    #[error("another INVITE of this call is in progress")]
-    InviteInProgress,
-    /// There is no route to send along.
-    #[error("no route")]
-    NoRoute,
-    /// There are as many calls as [`EndpointLimits::invitations`](crate::EndpointLimits::invitations) allows.
-    #[error("{limit} invitations exist")]
-    Limit {
-        /// The limit.
-        limit: usize,
-    },
-    /// The request could not be sent.
-    #[error(transparent)]
-    Send(#[from] SendError),
-    /// The response could not be sent.
-    #[error(transparent)]
-    Respond(#[from] RespondError),
-}
-
 /// One call of an [`Endpoint`](crate::Endpoint), to look at and to command. Drain the endpoint after each command.
 #[derive(Debug)]
 pub struct InvitationMut<'a> {
-    invitation: &'a mut Invitation,
-    core: &'a mut Core,
+    pub(super) invitation: &'a mut Invitation,
+    /// The call whose place it takes.
+    replaced: Option<&'a mut Invitation>,
+    pub(super) core: &'a mut Core,
     schedule: &'a mut Schedule<InvitationId>,
 }
 
 impl<'a> InvitationMut<'a> {
     pub(crate) fn new(
         invitation: &'a mut Invitation,
+        replaced: Option<&'a mut Invitation>,
         core: &'a mut Core,
         schedule: &'a mut Schedule<InvitationId>,
     ) -> Self {
         Self {
             invitation,
+            replaced,
             core,
             schedule,
         }
@@ -196,13 +115,26 @@ impl<'a> InvitationMut<'a> {
             .contact(&self.invitation.contact_user, self.invitation.path)
     }
 
+    /// Sets what later requests of this call answer challenges with: for an incoming call, whose INVITE needed none.
+    pub fn set_credentials(&mut self, credentials: Credentials) {
+        self.invitation.auth = Auth::new(Some(credentials), &mut self.core.entropy);
+    }
+
+    /// The interval of the session timer in seconds, and whether we are who refreshes it (RFC 4028); `None` where none
+    /// runs.
+    pub fn session_interval(&self) -> Option<(u32, bool)> {
+        self.invitation.session.agreed()
+    }
+
     /// The dialog, from the moment at which it is known which one it is.
     pub fn dialog(&self) -> Option<&Dialog> {
         self.invitation.dialog.as_ref()
     }
 
     /// Sends a 180, or another provisional response, perhaps with early media. From `Incoming` or `Early`, to
-    /// `Early`.
+    /// `Early`. It goes reliably (RFC 3262) where the peer demands it, or knows it and
+    /// [`EndpointConfig::reliability`](crate::EndpointConfig::reliability) prefers it; then its body is the answer, or
+    /// the offer where the INVITE had none.
     pub fn respond_provisionally(
         &mut self,
         now: Instant,
@@ -231,8 +163,10 @@ impl<'a> InvitationMut<'a> {
     }
 
     /// Accepts. The peer's INVITE is answered with 200, from `Incoming` or `Early` to `Connecting`, with the
-    /// answer, or with an offer where the INVITE had none. The offer in the peer's 2xx
-    /// ([`AnswerWanted`](super::InvitationEvent::AnswerWanted)) is answered in the ACK, to `Confirmed`.
+    /// answer, or with an offer where the INVITE had none; a body is left out where reliable responses have settled
+    /// both already. The offer in the peer's 2xx or reliable response
+    /// ([`AnswerWanted`](super::InvitationEvent::AnswerWanted)) is answered in the ACK, to `Confirmed`, or in the
+    /// PRACK. A call that this one [replaces](Self::replaces) is ended.
     pub fn accept(&mut self, now: Instant, body: Option<&Body>) -> Result<(), CommandError> {
         if self.invitation.unanswered.is_some() && self.state() == InvitationState::Connecting {
             self.invitation.answer_success(self.core, body);
@@ -244,10 +178,21 @@ impl<'a> InvitationMut<'a> {
             self.invitation.answer_reinvite_success(self.core, body);
             return Ok(());
         }
+        if self.state() == InvitationState::Early
+            && let Some(fork) = self.invitation.owes_prack()
+        {
+            self.invitation.answer_in_prack(self.core, now, fork, body)?;
+            self.settle();
+            return Ok(());
+        }
         self.expect_incoming("accept")?;
         self.respond(now, StatusCode::OK, None, body, &[])?;
         self.invitation
             .set_state(self.core, InvitationState::Connecting, Cause::Local);
+        if let Some(replaced) = &mut self.replaced {
+            replaced.end(self.core, now, &Ending::default());
+            replaced.update_schedule(self.schedule);
+        }
         self.settle();
         Ok(())
     }
@@ -277,6 +222,9 @@ impl<'a> InvitationMut<'a> {
         self.expect(InvitationState::Confirmed, "reinvite")?;
         if self.invitation.is_unacked() || self.invitation.open_reinvite().is_some() {
             return Err(CommandError::InviteInProgress);
+        }
+        if !self.invitation.descriptions.is_idle() {
+            return Err(CommandError::OfferInProgress);
         }
         self.invitation.offer = body;
         self.invitation.send_reinvite(self.core, now)?;
@@ -316,12 +264,13 @@ impl<'a> InvitationMut<'a> {
         Ok(())
     }
 
-    /// Sends a request inside the dialog of an established call: INFO, MESSAGE and the like. What the peer says comes
-    /// as [`RequestAnswered`](super::InvitationEvent::RequestAnswered); a challenge is not answered by itself, but
-    /// known credentials are sent along.
+    /// Sends a request inside the dialog of an established call: MESSAGE, INFO and the like. What the peer says comes
+    /// as [`RequestAnswered`](super::InvitationEvent::RequestAnswered); a challenge is answered once, where there are
+    /// credentials.
     ///
     /// # Errors
-    /// INVITE, ACK, BYE and CANCEL have commands of their own: [`CommandError::IllegalMethod`].
+    /// INVITE, ACK, BYE, CANCEL, PRACK, UPDATE and REFER have commands of their own, or are sent by the call itself:
+    /// [`CommandError::IllegalMethod`].
     pub fn send_request(
         &mut self,
         now: Instant,
@@ -332,7 +281,13 @@ impl<'a> InvitationMut<'a> {
         let state = self.state();
         if matches!(
             method,
-            Method::Invite | Method::Ack | Method::Bye | Method::Cancel
+            Method::Invite
+                | Method::Ack
+                | Method::Bye
+                | Method::Cancel
+                | Method::Prack
+                | Method::Update
+                | Method::Refer
         ) {
             return Err(CommandError::IllegalMethod(method));
         }
@@ -344,7 +299,7 @@ impl<'a> InvitationMut<'a> {
             return Err(illegal);
         }
         self.invitation
-            .send_in_dialog(self.core, now, method, body, extra_headers)?
+            .send_for_owner(self.core, now, method, body, extra_headers)?
             .ok_or(illegal)
     }
 
@@ -352,6 +307,15 @@ impl<'a> InvitationMut<'a> {
     /// come), or 603. To `Disconnecting`, and with the peer's answer or
     /// [`end_timeout`](crate::EndpointConfig::end_timeout) to `Disconnected`; by refusal at once.
     pub fn end(&mut self, now: Instant) -> Result<(), CommandError> {
+        self.end_with(now, &Ending::default())
+    }
+
+    /// [`end`](Self::end) with a status, header fields and a time of one's own: `disconnect` of the documents.
+    ///
+    /// # Errors
+    /// [`CommandError::IllegalStatus`] for a status below 300.
+    pub fn end_with(&mut self, now: Instant, ending: &Ending) -> Result<(), CommandError> {
+        ending_status(ending.status, "end")?;
         let state = self.state();
         if matches!(
             state,
@@ -362,7 +326,7 @@ impl<'a> InvitationMut<'a> {
                 command: "end",
             });
         }
-        self.invitation.end(self.core, now);
+        self.invitation.end(self.core, now, ending);
         self.settle();
         Ok(())
     }
@@ -375,14 +339,23 @@ impl<'a> InvitationMut<'a> {
         body: Option<&Body>,
         extra: &[(String, String)],
     ) -> Result<(), CommandError> {
-        let mut response = self
-            .invitation
+        let call = &mut *self.invitation;
+        let received = call.received.as_ref().ok_or(RespondError::Answered)?;
+        let body = body.filter(|_| !(status.is_success() && received.is_described));
+        let mut response = call
             .response(self.core, status, body, extra)
             .ok_or(RespondError::Answered)?;
         if let Some(reason) = reason {
             response.set_reason(reason);
         }
-        self.invitation.respond(self.core, now, &response)?;
+        if status.is_success() {
+            call.agree_session(self.core, now, &mut response);
+        }
+        if status.is_provisional() && call.is_reliable(self.core, status) {
+            call.respond_reliably(self.core, now, response)?;
+        } else {
+            call.respond(self.core, now, &response)?;
+        }
         self.settle();
         Ok(())
     }
@@ -405,7 +378,7 @@ impl<'a> InvitationMut<'a> {
         Err(CommandError::IllegalState { state, command })
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         self.invitation.update_schedule(self.schedule);
     }
 }

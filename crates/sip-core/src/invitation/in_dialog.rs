@@ -1,8 +1,8 @@
 //! The peer's requests inside the call's dialog (RFC 3261 §12.2.2).
 
-use super::{Cause, Invitation, InvitationState, Originator, push_extra};
+use super::{Cause, Invitation, InvitationState, Originator};
 use crate::dialog::DialogId;
-use crate::endpoint::{Body, Core, SendError};
+use crate::endpoint::Core;
 use crate::transaction::{Essentials, TransactionId};
 use crate::{Method, Request, StatusCode};
 use std::time::Instant;
@@ -27,54 +27,39 @@ impl Invitation {
         request: &Request,
     ) -> InDialog {
         let named = DialogId::of_request(essentials);
-        let dialog = self.dialog.iter_mut().chain(&mut self.forks);
-        let taken = dialog
-            .filter(|dialog| Some(dialog.id()) == named.as_ref())
-            .map(|dialog| dialog.take_request(&essentials.cseq))
-            .next();
+        let taken = named
+            .as_ref()
+            .and_then(|named| self.find_dialog(named))
+            .map(|dialog| dialog.take_request(&essentials.cseq));
         if let Some(Err(error)) = taken {
             tracing::debug!(%error, "a request is out of order");
             let response = core.response_to(request, StatusCode::SERVER_INTERNAL_ERROR);
             core.answer(now, id, response);
             return InDialog::Done;
         }
+        // After the end of the call its dialog may live on for a referral alone (RFC 5057 §4.1).
+        let is_of_referral = matches!(
+            request.method(),
+            Method::Notify | Method::Subscribe | Method::Refer | Method::Options
+        );
+        if self.is_disconnected() && !is_of_referral {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            let response = core.response_to(request, status);
+            core.answer(now, id, response);
+            return InDialog::Done;
+        }
         match request.method() {
-            Method::Bye => {
-                self.handle_bye(core, now, id, request);
-                InDialog::Done
-            }
-            Method::Invite => {
-                self.handle_reinvite(core, now, id, essentials, request);
-                InDialog::Done
-            }
-            _ => InDialog::NotOurs,
+            Method::Bye => self.handle_bye(core, now, id, request),
+            Method::Invite => self.handle_reinvite(core, now, id, essentials, request),
+            Method::Prack => self.handle_prack(core, now, id, essentials, request),
+            Method::Update => self.handle_update(core, now, id, essentials, request),
+            Method::Info => self.handle_info(core, now, id, request),
+            Method::Refer => self.handle_refer(core, now, id, essentials, request),
+            Method::Notify if self.handle_notify(core, now, id, request) => {}
+            Method::Subscribe if self.handle_subscribe(core, now, id, request) => {}
+            _ => return InDialog::NotOurs,
         }
-    }
-
-    /// A request of the owner: INFO, MESSAGE and the like.
-    pub(super) fn send_in_dialog(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        method: Method,
-        body: Option<&Body>,
-        extra: &[(String, String)],
-    ) -> Result<Option<TransactionId>, SendError> {
-        let Some(mut dialog) = self.dialog.take() else {
-            return Ok(None);
-        };
-        let path = core.path_in_dialog(&dialog);
-        let mut request = dialog.request(method);
-        self.dialog = Some(dialog);
-        push_extra(request.headers_mut(), extra);
-        if let Some(body) = body {
-            request.set_body(&body.content_type, body.bytes.clone());
-        }
-        self.complete(core, &mut request, path);
-        core.push_via(&mut request, path);
-        let id = self.send(core, now, request, path)?;
-        self.others.push(id);
-        Ok(Some(id))
+        InDialog::Done
     }
 
     /// RFC 3261 §15.1.2: the BYE is answered with 200, and an INVITE that waits with 487.

@@ -1,8 +1,8 @@
 //! The callee's side: INVITE received, its responses, the 2xx until its ACK (RFC 3261 §13.3, §9.2).
 
 use super::{
-    Cause, DescriptionKind, Invitation, InvitationEvent, InvitationId, InvitationState, Originator,
-    ReceivedInvite, Timer, Unacked, internal, push_extra,
+    Cause, DescriptionKind, Descriptions, Invitation, InvitationEvent, InvitationId, InvitationState,
+    Originator, Peer, ReceivedInvite, RedirectPolicy, SessionTimer, Timer, Unacked, internal, push_extra,
 };
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
@@ -37,6 +37,12 @@ impl Invitation {
             .and_then(|uri| uri.as_sip()?.user())
             .unwrap_or_default()
             .to_owned();
+        let mut peer = Peer::default();
+        peer.learn(request.headers());
+        let mut descriptions = Descriptions::default();
+        if let Some(offer) = &body {
+            descriptions.take_offer(offer.clone());
+        }
         let mut invitation = Self {
             id,
             state: InvitationState::Null,
@@ -59,16 +65,29 @@ impl Invitation {
                 id: transaction,
                 request: request.clone(),
                 number: essentials.cseq.number,
-                has_offer: body.is_some(),
+                is_described: false,
                 provisional: None,
             }),
             unacked: None,
             dialog: Some(dialog),
             forks: Vec::new(),
+            descriptions,
+            reliable: None,
+            asked: None,
+            update: None,
+            prack_offer: None,
+            session: SessionTimer::default(),
+            peer,
+            redirects: RedirectPolicy::Tell,
+            redirection: None,
+            replaces: None,
             acks: Vec::new(),
             unanswered: None,
             byes: Vec::new(),
-            others: Vec::new(),
+            requests: Vec::new(),
+            referrals: Vec::new(),
+            next_referral: 0,
+            goodbye: Vec::new(),
             bye_after_ack: false,
             transactions: BTreeSet::from([transaction]),
             timers: Deadlines::new(),
@@ -92,7 +111,14 @@ impl Invitation {
         let Some(received) = &mut self.received else {
             return Err(RespondError::Answered);
         };
-        let (id, number, offered) = (received.id, received.number, received.has_offer);
+        let (id, number) = (received.id, received.number);
+        if response.status().is_success()
+            && let Some(reliable) = &mut self.reliable
+            && reliable.blocks_success()
+        {
+            reliable.hold(response.clone());
+            return Ok(());
+        }
         core.transactions.respond(now, id, response)?;
         if response.status().is_provisional() {
             received.provisional = Some(response.clone());
@@ -100,21 +126,48 @@ impl Invitation {
             return Ok(());
         }
         self.timers.stop(Timer::Remind);
+        self.timers.stop(Timer::Reliable);
         self.received = None;
+        if let Some(reliable) = &mut self.reliable {
+            reliable.stop();
+        }
         if response.status().is_success() {
-            let timing = core.transactions.timing();
-            let (t1, give_up) = (timing.t1, timing.give_up());
-            self.unacked = Some(Unacked {
-                number,
-                bytes: response.to_bytes(),
-                id,
-                interval: t1,
-                has_offer: !offered && !response.body().is_empty(),
-            });
-            self.timers.set(Timer::Success, now + t1);
-            self.timers.set(Timer::MissingAck, now + give_up);
+            self.take_own_success(core, now, id, number, response);
+        } else {
+            self.fail_exchange(core, "the offer was refused");
         }
         Ok(())
+    }
+
+    /// Our 2xx is out: its description counts, and it is repeated until the ACK comes.
+    fn take_own_success(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        id: TransactionId,
+        number: u32,
+        response: &Response,
+    ) {
+        let timing = core.transactions.timing();
+        let (t1, give_up) = (timing.t1, timing.give_up());
+        let body = body_of(response.headers(), response.body());
+        let is_answer = body.as_ref().is_some_and(|body| self.descriptions.answer(body));
+        if is_answer {
+            self.tell_agreed(core);
+        } else if let Some(offer) = &body {
+            self.descriptions.offer(offer.clone());
+        } else {
+            self.fail_exchange(core, "our 2xx has no answer");
+        }
+        self.unacked = Some(Unacked {
+            number,
+            bytes: response.to_bytes(),
+            id,
+            interval: t1,
+            has_offer: body.is_some() && !is_answer,
+        });
+        self.timers.set(Timer::Success, now + t1);
+        self.timers.set(Timer::MissingAck, now + give_up);
     }
 
     /// The response that this call gives to its INVITE or re-INVITE; `None` when none waits.
@@ -194,12 +247,8 @@ impl Invitation {
         };
         self.timers.stop(Timer::Success);
         self.timers.stop(Timer::MissingAck);
-        if unacked.has_offer
-            && let Some(body) = body_of(ack.headers(), ack.body())
-            && self.state != InvitationState::Disconnecting
-        {
-            let kind = DescriptionKind::Answer;
-            self.emit(core, InvitationEvent::Description { kind, body });
+        if unacked.has_offer && self.state != InvitationState::Disconnecting {
+            self.take_answer_in_ack(core, ack);
         }
         if self.state == InvitationState::Connecting {
             self.set_state(core, InvitationState::Confirmed, Cause::Request(ack.clone()));
@@ -208,6 +257,18 @@ impl Invitation {
         }
         if std::mem::take(&mut self.bye_after_ack) {
             self.send_bye(core, now, None);
+        }
+    }
+
+    fn take_answer_in_ack(&mut self, core: &mut Core, ack: &Request) {
+        let Some(body) = body_of(ack.headers(), ack.body()) else {
+            return self.fail_exchange(core, "the ACK brings no answer to our offer");
+        };
+        let is_answer = self.descriptions.take_answer(&body);
+        let kind = DescriptionKind::Answer;
+        self.emit(core, InvitationEvent::Description { kind, body });
+        if is_answer {
+            self.tell_agreed(core);
         }
     }
 

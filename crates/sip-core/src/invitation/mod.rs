@@ -3,20 +3,46 @@
 //! An invitation carries session descriptions without reading them. It lives inside the
 //! [`Endpoint`](crate::Endpoint), which lends it out as an [`InvitationMut`] to be commanded.
 
+mod command;
+mod descriptions;
+mod early;
 mod ending;
 mod event;
 mod handle;
 mod in_dialog;
 mod incoming;
+mod info;
 mod outgoing;
+mod redirect;
+mod referral;
 mod reinvite;
+mod reliable;
+pub(crate) mod replacement;
+mod request;
+mod session_timer;
 mod state;
+mod update;
 
+pub use command::{CommandError, Invite};
+pub use ending::Ending;
 pub use event::{Cause, DescriptionKind, InvitationEvent, Originator};
-pub use handle::{CommandError, InvitationMut, Invite};
+pub use handle::InvitationMut;
+pub use info::DtmfRelay;
+pub use redirect::{RedirectPolicy, redirect_targets};
+pub use referral::{Refer, ReferralId};
 pub use state::InvitationState;
 
 pub(crate) use in_dialog::InDialog;
+pub(crate) use replacement::Replacement;
+
+use descriptions::Descriptions;
+use early::EarlyDialog;
+use redirect::Redirection;
+use referral::Referral;
+use reliable::ReliableProvisionals;
+use request::SentRequest;
+use session_timer::{Peer, SessionTimer};
+use update::{Asked, WaitingUpdate};
 
 use crate::auth::Auth;
 use crate::dialog::Dialog;
@@ -64,18 +90,38 @@ pub(crate) struct Invitation {
     unacked: Option<Unacked>,
     dialog: Option<Dialog>,
     /// Early dialogs of our INVITE.
-    forks: Vec<Dialog>,
+    forks: Vec<EarlyDialog>,
+    /// Offer and answer in `dialog`.
+    descriptions: Descriptions,
+    /// Our provisional responses that want a PRACK.
+    reliable: Option<Box<ReliableProvisionals>>,
+    /// The peer's UPDATE or PRACK that wants our answer.
+    asked: Option<Box<Asked>>,
+    /// Our UPDATE that is on its way, or waits after glare.
+    update: Option<Box<WaitingUpdate>>,
+    /// For the next PRACK.
+    prack_offer: Option<Body>,
+    session: SessionTimer,
+    peer: Peer,
+    redirects: RedirectPolicy,
+    redirection: Option<Box<Redirection>>,
+    /// The call whose place this one takes when it is accepted.
+    replaces: Option<InvitationId>,
     /// For the repetitions of each 2xx.
     acks: Vec<SentAck>,
     /// The peer's 2xx that wants our answer in its ACK.
     unanswered: Option<Unanswered>,
     byes: Vec<SentBye>,
-    /// Requests of the owner inside the dialog.
-    others: Vec<TransactionId>,
+    /// Our other requests inside the dialog.
+    requests: Vec<SentRequest>,
+    referrals: Vec<Referral>,
+    next_referral: u32,
+    /// With what a BYE goes, besides what it must have.
+    goodbye: Vec<(String, String)>,
     /// An ACK must come before the BYE may go (RFC 3261 §15).
     bye_after_ack: bool,
     transactions: BTreeSet<TransactionId>,
-    timers: Deadlines<Timer, 6>,
+    timers: Deadlines<Timer, 12>,
     told: Option<Instant>,
 }
 
@@ -85,6 +131,8 @@ struct SentInvite {
     request: Request,
     number: u32,
     is_reinvite: bool,
+    /// It only keeps the session alive, and its owner is not told.
+    is_refresh: bool,
     had_provisional: bool,
     is_answered: bool,
     cancel: Cancel,
@@ -103,7 +151,8 @@ struct ReceivedInvite {
     id: TransactionId,
     request: Request,
     number: u32,
-    has_offer: bool,
+    /// Offer and answer have gone over reliable responses: the 2xx has none.
+    is_described: bool,
     /// Repeated each minute, so that no proxy gives up (RFC 3261 §13.3.1.1).
     provisional: Option<Response>,
 }
@@ -154,6 +203,18 @@ enum Timer {
     Cancelled,
     /// Send the re-INVITE again that met the peer's.
     Glare,
+    /// Send the reliable provisional response again.
+    Reliable,
+    /// The owner does not answer the peer's offer.
+    Asked,
+    /// Send the UPDATE again that met the peer's.
+    Update,
+    /// Refresh the session.
+    Refresh,
+    /// Nobody refreshed the session.
+    SessionEnd,
+    /// The time of a referral is over.
+    Referral,
 }
 
 impl TimerKey for Timer {
@@ -164,6 +225,12 @@ impl TimerKey for Timer {
         Self::End,
         Self::Cancelled,
         Self::Glare,
+        Self::Reliable,
+        Self::Asked,
+        Self::Update,
+        Self::Refresh,
+        Self::SessionEnd,
+        Self::Referral,
     ];
     fn index(self) -> usize {
         self as usize
@@ -174,7 +241,9 @@ impl Usage for Invitation {
     type Id = InvitationId;
 
     fn is_over(&self) -> bool {
-        self.state == InvitationState::Disconnected && self.transactions.is_empty()
+        self.state == InvitationState::Disconnected
+            && self.transactions.is_empty()
+            && self.referrals.is_empty()
     }
 
     fn update_schedule(&mut self, schedule: &mut Schedule<InvitationId>) {
@@ -191,6 +260,12 @@ impl Usage for Invitation {
                 Timer::End => self.give_up_on_end(core, now),
                 Timer::Cancelled => self.forget_cancelled(core, now),
                 Timer::Glare => self.retry_reinvite(core, now),
+                Timer::Reliable => self.resend_reliable(core, now),
+                Timer::Asked => self.give_up_on_answer(core, now),
+                Timer::Update => self.retry_update(core, now),
+                Timer::Refresh => self.refresh_session(core, now),
+                Timer::SessionEnd => self.expire_session(core, now),
+                Timer::Referral => self.expire_referrals(core, now),
             }
         }
     }
@@ -211,7 +286,8 @@ impl Usage for Invitation {
     }
 
     fn handle_broken(&mut self, _: &mut Core, _: Instant, path: Path) {
-        for dialog in self.dialog.iter_mut().chain(&mut self.forks) {
+        let forks = self.forks.iter_mut().map(|fork| &mut fork.dialog);
+        for dialog in self.dialog.iter_mut().chain(forks) {
             dialog.forget_flow(path);
         }
     }
@@ -239,18 +315,8 @@ impl Invitation {
             self.handle_invite_response(core, now, index, response, path);
         } else if let Some(index) = self.byes.iter().position(|bye| bye.id == id) {
             self.handle_bye_response(core, now, index, response);
-        } else if response.status().is_final() {
-            self.answer_owner(core, id, Cause::Response(response.clone()));
-        }
-    }
-
-    /// Tells the owner what became of a request of his.
-    fn answer_owner(&mut self, core: &mut Core, id: TransactionId, cause: Cause) {
-        if let Some(index) = self.others.iter().position(|other| *other == id) {
-            self.others.swap_remove(index);
-            if !self.is_disconnected() {
-                self.emit(core, InvitationEvent::RequestAnswered { id, cause });
-            }
+        } else {
+            self.handle_request_response(core, now, id, response);
         }
     }
 
@@ -267,7 +333,7 @@ impl Invitation {
         {
             tracing::debug!("a response to an INVITE could not be sent");
         } else {
-            self.answer_owner(core, id, failure_cause(failure));
+            self.handle_request_failure(core, now, id, failure);
         }
     }
 
@@ -313,8 +379,18 @@ impl Invitation {
         }
         self.unacked = None;
         self.offer = None;
-        for dialog in self.dialog.iter().chain(&self.forks) {
-            core.dialogs.leave(dialog.id(), Owner::Invitation(self.id));
+        self.reliable = None;
+        self.update = None;
+        self.refuse_asked(core, now);
+        self.forget_requests();
+        self.drop_forks(core);
+        if self.referrals.is_empty() {
+            if let Some(dialog) = &self.dialog {
+                core.dialogs.leave(dialog.id(), Owner::Invitation(self.id));
+            }
+        } else {
+            // RFC 5057 §4.1: the dialog lives as long as its last usage.
+            self.watch_referrals();
         }
     }
 
@@ -338,6 +414,7 @@ impl Invitation {
                 request.headers_mut().push_typed(&Contact::Addr(contact));
                 core.describe_in_request(request.headers_mut());
             }
+            Method::Update | Method::Refer => core.describe_in_request(request.headers_mut()),
             _ if !core.config.user_agent.is_empty() => {
                 let user_agent = core.config.user_agent.as_str();
                 request.headers_mut().push(HeaderName::UserAgent, user_agent);

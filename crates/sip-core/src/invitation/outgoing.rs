@@ -1,12 +1,13 @@
 //! The caller's side: INVITE, its responses, the ACK for each 2xx (RFC 3261 §13.2, RFC 3263 §4.3).
 
 use super::{
-    Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationId, InvitationState, Invite,
-    Originator, SentAck, SentBye, SentInvite, Unanswered, failure_cause, internal, push_extra,
+    Cancel, Cause, DescriptionKind, Descriptions, EarlyDialog, Invitation, InvitationEvent, InvitationId,
+    InvitationState, Invite, Originator, Peer, SentAck, SentBye, SentInvite, SessionTimer, Unanswered,
+    failure_cause, internal, push_extra,
 };
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
-use crate::endpoint::{Body, Core, Owner, SendError, body_of};
+use crate::endpoint::{Body, Core, Owner, Reliability, SendError, body_of};
 use crate::header::{CSeq, From, MaxForwards, Route as RouteHeader, To};
 use crate::transaction::{Failure, TransactionId};
 use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
@@ -49,10 +50,23 @@ impl Invitation {
             unacked: None,
             dialog: None,
             forks: Vec::new(),
+            descriptions: Descriptions::default(),
+            reliable: None,
+            asked: None,
+            update: None,
+            prack_offer: None,
+            session: SessionTimer::default(),
+            peer: Peer::default(),
+            redirects: invite.redirects,
+            redirection: None,
+            replaces: None,
             acks: Vec::new(),
             unanswered: None,
             byes: Vec::new(),
-            others: Vec::new(),
+            requests: Vec::new(),
+            referrals: Vec::new(),
+            next_referral: 0,
+            goodbye: Vec::new(),
             bye_after_ack: false,
             transactions: BTreeSet::new(),
             timers: Deadlines::new(),
@@ -88,6 +102,10 @@ impl Invitation {
         headers.push_typed(&To(self.remote.clone()));
         headers.push_typed(&self.call_id);
         headers.push_typed(&CSeq::new(self.number, Method::Invite));
+        if core.config.reliability == Reliability::Required {
+            headers.push(HeaderName::Require, "100rel");
+        }
+        self.session.ask(headers, &core.config);
         if let Some(offer) = &self.offer {
             request.set_body(&offer.content_type, offer.bytes.clone());
         }
@@ -96,7 +114,8 @@ impl Invitation {
         core.push_via(&mut request, path);
         let id = self.send(core, now, request.clone(), path)?;
         self.path = path;
-        self.sent.push(SentInvite::new(id, request, self.number, false));
+        self.sent
+            .push(SentInvite::new(id, request, self.number, false, false));
         Ok(())
     }
 
@@ -116,7 +135,7 @@ impl Invitation {
             if sent.cancel == Cancel::Wanted {
                 self.send_cancel(core, now, index);
             } else if !is_reinvite && status != StatusCode::TRYING {
-                self.handle_early(core, response, path);
+                self.handle_early(core, now, index, response, path);
             }
             return;
         }
@@ -126,33 +145,14 @@ impl Invitation {
         }
         sent.is_answered = true;
         let was_cancelled = sent.cancel != Cancel::No;
-        if is_reinvite {
+        if sent.is_refresh {
+            let sent = (sent.id, sent.request.clone(), sent.number);
+            self.handle_refresh_response(core, now, &sent, response);
+        } else if is_reinvite {
             self.handle_reinvite_rejected(core, now, response, was_cancelled);
         } else {
             self.handle_rejected(core, now, response);
         }
-    }
-
-    /// RFC 3261 §13.2.2.1: a provisional response above 100, perhaps of one more fork.
-    fn handle_early(&mut self, core: &mut Core, response: &Response, path: Path) {
-        if !matches!(self.state, InvitationState::Calling | InvitationState::Early) {
-            return;
-        }
-        if let Ok(dialog) = Dialog::of_response(response, path)
-            && !dialog.id().remote_tag.is_empty()
-            && self.forks.iter().all(|known| known.id() != dialog.id())
-            && self.forks.len() < core.config.limits.forks
-        {
-            core.dialogs.join(dialog.id().clone(), Owner::Invitation(self.id));
-            self.forks.push(dialog);
-        }
-        self.set_state(core, InvitationState::Early, Cause::Response(response.clone()));
-        self.emit(
-            core,
-            InvitationEvent::Provisional {
-                response: response.clone(),
-            },
-        );
     }
 
     fn handle_success(
@@ -183,11 +183,17 @@ impl Invitation {
         {
             return;
         }
+        if self.sent[index].is_refresh {
+            let sent = &self.sent[index];
+            let sent = (sent.id, sent.request.clone(), sent.number);
+            self.handle_refresh_response(core, now, &sent, response);
+            return;
+        }
         if is_reinvite {
             self.handle_reinvite_success(core, now, index, response);
             return;
         }
-        let dialog = match self.take_dialog(response, path) {
+        let (dialog, descriptions) = match self.take_dialog(response, path) {
             Ok(dialog) => dialog,
             Err(error) => {
                 tracing::debug!(%error, "a 2xx begins no dialog");
@@ -204,37 +210,35 @@ impl Invitation {
         };
         let wanted = matches!(self.state, InvitationState::Calling | InvitationState::Early);
         if wanted {
-            self.establish(core, index, dialog, response);
+            self.descriptions = descriptions;
+            self.establish(core, now, index, dialog, response);
         } else {
             self.refuse_success(core, now, index, dialog);
         }
     }
 
     /// The first 2xx wins; the early dialogs of other forks are let go when their own 2xx comes, or never does.
-    fn establish(&mut self, core: &mut Core, index: usize, dialog: Dialog, response: &Response) {
+    fn establish(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        dialog: Dialog,
+        response: &Response,
+    ) {
         let _ = self.auth.can_answer(response);
-        for fork in self.forks.drain(..) {
-            core.dialogs.leave(fork.id(), Owner::Invitation(self.id));
-        }
+        self.drop_forks(core);
         core.dialogs.join(dialog.id().clone(), Owner::Invitation(self.id));
         self.dialog = Some(dialog);
+        self.peer.learn(response.headers());
+        self.take_session(core, now, response);
         self.set_state(
             core,
             InvitationState::Connecting,
             Cause::Response(response.clone()),
         );
-        let body = body_of(response.headers(), response.body());
-        let has_offer = self.offer.is_some();
-        if let Some(body) = body.clone() {
-            let kind = if has_offer {
-                DescriptionKind::Answer
-            } else {
-                DescriptionKind::Offer
-            };
-            self.emit(core, InvitationEvent::Description { kind, body });
-        }
-        let sent = &self.sent[index];
-        if !has_offer && body.is_some() {
+        if self.take_description(core, response) {
+            let sent = &self.sent[index];
             self.unanswered = Some(Unanswered {
                 invite: sent.id,
                 request: sent.request.clone(),
@@ -243,6 +247,7 @@ impl Invitation {
             self.emit(core, InvitationEvent::AnswerWanted);
             return;
         }
+        let sent = &self.sent[index];
         let (id, request, number) = (sent.id, sent.request.clone(), sent.number);
         self.acknowledge(core, id, &request, number, None);
         self.set_state(
@@ -250,6 +255,37 @@ impl Invitation {
             InvitationState::Confirmed,
             Cause::Response(response.clone()),
         );
+    }
+
+    /// Takes the description in the 2xx that begins the call, or the one that this branch gave reliably before; true
+    /// where it is an offer that wants an answer.
+    fn take_description(&mut self, core: &mut Core, response: &Response) -> bool {
+        let kind = DescriptionKind::Answer;
+        if self.descriptions.is_idle()
+            && let Some(body) = self.descriptions.remote().cloned()
+        {
+            // RFC 6337 §2.2: the exchange is over, and a description in the 2xx repeats what is known.
+            self.emit(core, InvitationEvent::Description { kind, body });
+            self.tell_agreed(core);
+            return false;
+        }
+        match body_of(response.headers(), response.body()) {
+            Some(body) if self.descriptions.take_answer(&body) => {
+                self.emit(core, InvitationEvent::Description { kind, body });
+                self.tell_agreed(core);
+                false
+            }
+            Some(body) => {
+                self.descriptions.take_offer(body.clone());
+                let kind = DescriptionKind::Offer;
+                self.emit(core, InvitationEvent::Description { kind, body });
+                true
+            }
+            None => {
+                self.fail_exchange(core, "the 2xx brings no answer");
+                false
+            }
+        }
     }
 
     /// A 2xx that came too late: of another fork, or across our CANCEL (RFC 3261 §13.2.2.4, §15).
@@ -320,6 +356,9 @@ impl Invitation {
         let Some(unanswered) = self.unanswered.take() else {
             return;
         };
+        if !answer.is_some_and(|answer| self.descriptions.answer(answer)) {
+            self.fail_exchange(core, "the offer was not answered");
+        }
         self.acknowledge(
             core,
             unanswered.invite,
@@ -327,6 +366,9 @@ impl Invitation {
             unanswered.number,
             answer,
         );
+        if answer.is_some() {
+            self.tell_agreed(core);
+        }
     }
 
     fn handle_rejected(&mut self, core: &mut Core, now: Instant, response: &Response) {
@@ -337,7 +379,11 @@ impl Invitation {
             self.finish(core, now, Originator::Local, Cause::Response(response.clone()));
         } else if self.state == InvitationState::Disconnected || self.dialog.is_some() {
             // A fork that lost.
-        } else if answerable || (status == StatusCode::SERVICE_UNAVAILABLE && self.take_next_route()) {
+        } else if answerable
+            || (status == StatusCode::SERVICE_UNAVAILABLE && self.take_next_route())
+            || (status == StatusCode::SESSION_INTERVAL_TOO_SMALL && self.session.raise(response))
+            || self.take_redirect(core, response)
+        {
             self.try_again(core, now);
         } else {
             self.finish(core, now, Originator::Remote, Cause::Response(response.clone()));
@@ -353,7 +399,9 @@ impl Invitation {
     ) {
         let sent = &mut self.sent[index];
         sent.is_answered = true;
-        if sent.is_reinvite {
+        if sent.is_refresh {
+            self.handle_refresh_failure(core, now, failure);
+        } else if sent.is_reinvite {
             self.handle_reinvite_failure(core, now, failure);
         } else if self.dialog.is_some() {
             tracing::debug!("an INVITE failed that was answered before");
@@ -371,9 +419,7 @@ impl Invitation {
     }
 
     fn try_again(&mut self, core: &mut Core, now: Instant) {
-        for fork in self.forks.drain(..) {
-            core.dialogs.leave(fork.id(), Owner::Invitation(self.id));
-        }
+        self.drop_forks(core);
         if let Err(error) = self.send_initial(core, now) {
             self.finish(
                 core,
@@ -385,7 +431,11 @@ impl Invitation {
     }
 
     /// The dialog that a 2xx confirms or begins.
-    fn take_dialog(&mut self, response: &Response, path: Path) -> Result<Dialog, DialogError> {
+    fn take_dialog(
+        &mut self,
+        response: &Response,
+        path: Path,
+    ) -> Result<(Dialog, Descriptions), DialogError> {
         let fresh = Dialog::of_response(response, path);
         let remote_tag = to_tag(response);
         match self
@@ -394,11 +444,21 @@ impl Invitation {
             .position(|fork| fork.id().remote_tag == remote_tag)
         {
             Some(index) => {
-                let mut dialog = self.forks.swap_remove(index);
+                let EarlyDialog {
+                    mut dialog,
+                    descriptions,
+                    ..
+                } = self.forks.swap_remove(index);
                 dialog.confirm(response);
-                Ok(dialog)
+                Ok((dialog, descriptions))
             }
-            None => fresh,
+            None => {
+                let mut descriptions = Descriptions::default();
+                if let Some(offer) = &self.offer {
+                    descriptions.offer(offer.clone());
+                }
+                Ok((fresh?, descriptions))
+            }
         }
     }
 
@@ -410,12 +470,19 @@ impl Invitation {
 }
 
 impl SentInvite {
-    pub(super) fn new(id: TransactionId, request: Request, number: u32, is_reinvite: bool) -> Self {
+    pub(super) fn new(
+        id: TransactionId,
+        request: Request,
+        number: u32,
+        is_reinvite: bool,
+        is_refresh: bool,
+    ) -> Self {
         Self {
             id,
             request,
             number,
             is_reinvite,
+            is_refresh,
             had_provisional: false,
             is_answered: false,
             cancel: Cancel::No,
@@ -423,7 +490,7 @@ impl SentInvite {
     }
 }
 
-fn to_tag(response: &Response) -> bytes::Bytes {
+pub(super) fn to_tag(response: &Response) -> bytes::Bytes {
     match response.headers().typed::<To>() {
         Some(Ok(to)) => to.tag_bytes().unwrap_or_default(),
         _ => bytes::Bytes::new(),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::endpoint::{Body, Core, SendError, body_of};
 use crate::transaction::{Essentials, Failure, TransactionId};
-use crate::{HeaderName, Method, Request, Response, StatusCode};
+use crate::{Method, Request, Response, StatusCode};
 use std::time::{Duration, Instant};
 
 /// RFC 3261 §14.1: how long to wait after a 491, in steps of 10 ms: the owner of the Call-ID longer than the other.
@@ -16,21 +16,37 @@ const STEP: Duration = Duration::from_millis(10);
 
 impl Invitation {
     pub(super) fn send_reinvite(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
-        let Some(mut dialog) = self.dialog.take() else {
+        let offer = self.offer.clone();
+        self.send_invite_inside(core, now, offer.clone(), false)?;
+        if let Some(offer) = offer {
+            self.descriptions.offer(offer);
+        }
+        Ok(())
+    }
+
+    pub(super) fn send_invite_inside(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        offer: Option<Body>,
+        is_refresh: bool,
+    ) -> Result<(), SendError> {
+        let Some(dialog) = &mut self.dialog else {
             return Ok(());
         };
-        let path = core.path_in_dialog(&dialog);
+        let path = core.path_in_dialog(dialog);
         let mut request = dialog.request(Method::Invite);
-        self.dialog = Some(dialog);
-        if let Some(offer) = &self.offer {
-            request.set_body(&offer.content_type, offer.bytes.clone());
+        self.session.ask(request.headers_mut(), &core.config);
+        if let Some(offer) = offer {
+            request.set_body(&offer.content_type, offer.bytes);
         }
         self.complete(core, &mut request, path);
         core.push_via(&mut request, path);
-        let number = Essentials::of_request(&request).map_or(0, |essentials| essentials.cseq.number);
+        let number = SentInvite::number_of(&request);
         let id = self.send(core, now, request.clone(), path)?;
         self.path = path;
-        self.sent.push(SentInvite::new(id, request, number, true));
+        self.sent
+            .push(SentInvite::new(id, request, number, true, is_refresh));
         Ok(())
     }
 
@@ -56,6 +72,7 @@ impl Invitation {
         let (id, request, number) = (sent.id, sent.request.clone(), sent.number);
         let was_cancelled = sent.cancel != Cancel::No;
         let body = body_of(response.headers(), response.body());
+        self.take_session(core, now, response);
         if self.state != InvitationState::Reinviting {
             self.acknowledge(core, id, &request, number, None);
             return;
@@ -63,6 +80,7 @@ impl Invitation {
         let has_offer = self.offer.is_some();
         if !has_offer && let Some(body) = body {
             let kind = DescriptionKind::Offer;
+            self.descriptions.take_offer(body.clone());
             self.unanswered = Some(Unanswered {
                 invite: id,
                 request,
@@ -74,8 +92,14 @@ impl Invitation {
         }
         self.acknowledge(core, id, &request, number, None);
         if let Some(body) = body {
+            let is_answer = self.descriptions.take_answer(&body);
             let kind = DescriptionKind::Answer;
             self.emit(core, InvitationEvent::Description { kind, body });
+            if is_answer {
+                self.tell_agreed(core);
+            }
+        } else {
+            self.fail_exchange(core, "the 2xx brings no answer");
         }
         self.set_state(
             core,
@@ -101,26 +125,38 @@ impl Invitation {
         let cause = Cause::Response(response.clone());
         match response.status() {
             StatusCode::REQUEST_PENDING if !was_cancelled => {
-                let (low, high) = if self.is_outgoing {
-                    OWNER_WAITS
-                } else {
-                    OTHER_WAITS
-                };
-                let steps = low + core.entropy.below(high - low + 1);
-                self.timers.set(Timer::Glare, now + STEP * steps);
+                let wait = self.glare_wait(core);
+                self.descriptions.roll_back();
+                self.timers.set(Timer::Glare, now + wait);
+            }
+            StatusCode::SESSION_INTERVAL_TOO_SMALL if self.session.raise(response) => {
+                self.retry_reinvite(core, now);
             }
             // RFC 3261 §12.2.1.2: the peer knows no such dialog.
             StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 self.send_bye(core, now, None);
                 self.finish(core, now, Originator::Remote, cause);
             }
-            _ if answerable => {
-                if let Err(error) = self.send_reinvite(core, now) {
-                    let cause = internal(StatusCode::SERVICE_UNAVAILABLE, &error.to_string());
-                    self.fail_reinvite(core, cause);
-                }
-            }
+            _ if answerable => self.retry_reinvite(core, now),
             _ => self.fail_reinvite(core, cause),
+        }
+    }
+
+    /// RFC 3261 §14.1: the owner of the Call-ID waits longer, so that one of both comes first.
+    pub(super) fn glare_wait(&self, core: &mut Core) -> Duration {
+        let (low, high) = if self.is_outgoing {
+            OWNER_WAITS
+        } else {
+            OTHER_WAITS
+        };
+        STEP * (low + core.entropy.below(high - low + 1))
+    }
+
+    pub(super) fn handle_refresh_failure(&mut self, core: &mut Core, now: Instant, failure: Failure) {
+        self.descriptions.roll_back();
+        if self.state.is_established() {
+            self.send_bye(core, now, None);
+            self.finish(core, now, Originator::Local, failure_cause(failure));
         }
     }
 
@@ -143,6 +179,7 @@ impl Invitation {
 
     pub(super) fn fail_reinvite(&mut self, core: &mut Core, cause: Cause) {
         self.timers.stop(Timer::Glare);
+        self.fail_exchange(core, &cause.reason());
         self.set_state(core, InvitationState::Confirmed, cause.clone());
         self.emit(core, InvitationEvent::ReinviteFailed { cause });
     }
@@ -160,8 +197,15 @@ impl Invitation {
         let refusal = if self.received.is_some() {
             // RFC 3261 §14.2: a second INVITE before the first is answered.
             Some(StatusCode::SERVER_INTERNAL_ERROR)
-        } else if self.open_reinvite().is_some() || self.is_unacked() || self.unanswered.is_some() {
+        } else if self.open_reinvite().is_some()
+            || self.is_unacked()
+            || self.unanswered.is_some()
+            || self.descriptions.is_ours()
+        {
             Some(StatusCode::REQUEST_PENDING)
+        } else if self.asked.is_some() {
+            // RFC 3311 §5.2 for an INVITE that crosses: one exchange after the other.
+            Some(StatusCode::SERVER_INTERNAL_ERROR)
         } else if !(self.state.is_established()) {
             Some(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST)
         } else {
@@ -170,13 +214,13 @@ impl Invitation {
         if let Some(status) = refusal {
             let mut response = core.response_to(request, status);
             if status == StatusCode::SERVER_INTERNAL_ERROR {
-                let seconds = core.entropy.below(11);
-                response
-                    .headers_mut()
-                    .push(HeaderName::RetryAfter, seconds.to_string());
+                response = core.with_retry_after(response);
             }
             core.answer(now, id, response);
             return;
+        }
+        if let Some(response) = self.session.refusal(core, request) {
+            return core.answer(now, id, response);
         }
         if waits_after_glare {
             // Our own offer would be about a session that is just being changed.
@@ -193,9 +237,13 @@ impl Invitation {
             id,
             request: request.clone(),
             number: essentials.cseq.number,
-            has_offer: !request.body().is_empty(),
+            is_described: false,
             provisional: None,
         });
+        self.peer.learn(request.headers());
+        if let Some(offer) = body_of(request.headers(), request.body()) {
+            self.descriptions.take_offer(offer);
+        }
         self.set_state(core, InvitationState::Reinvited, Cause::Request(request.clone()));
         self.emit(
             core,
@@ -203,6 +251,14 @@ impl Invitation {
                 request: request.clone(),
             },
         );
+    }
+
+    /// The peer's re-INVITE was answered without its owner, as no PRACK came.
+    pub(super) fn leave_reinvited(&mut self, core: &mut Core, cause: Cause) {
+        if self.state == InvitationState::Reinvited {
+            self.set_state(core, InvitationState::Confirmed, cause);
+            self.emit(core, InvitationEvent::ReinviteCancelled);
+        }
     }
 
     /// What [`accept`](super::InvitationMut::accept) does for an offer in the 2xx to our re-INVITE.

@@ -42,6 +42,18 @@ pub fn escape_user(text: &str) -> String {
     })
 }
 
+/// `text` with everything escaped that may not stand in the value of a URI's header field, `sip:a@b?Name=value`.
+///
+/// ```
+/// use offhook_sip_core::uri::escape_header;
+/// assert_eq!(escape_header("1@a;to-tag=2"), "1%40a%3Bto-tag%3D2");
+/// ```
+pub fn escape_header(text: &str) -> String {
+    escape(text.as_bytes(), |b| {
+        b.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&b)
+    })
+}
+
 pub(super) fn escape(text: &[u8], plain: impl Fn(u8) -> bool) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len());

@@ -6,7 +6,7 @@ mod host;
 mod params;
 mod sip;
 
-pub use escape::{escape_user, unescape};
+pub use escape::{escape_header, escape_user, unescape};
 pub use host::Host;
 pub use sip::SipUri;
 
