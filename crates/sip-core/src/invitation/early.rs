@@ -29,7 +29,7 @@ enum Order {
     Unreliable,
     Next,
     /// Seen before, or one before it is missing: not to be acknowledged or used (RFC 3262 §4).
-    OutOfOrder,
+    Unusable,
 }
 
 impl EarlyDialog {
@@ -43,7 +43,7 @@ impl EarlyDialog {
             self.rseq = Some(rseq);
             return Order::Next;
         }
-        Order::OutOfOrder
+        Order::Unusable
     }
 
     /// True once UPDATE may be sent inside it: the peer has answered reliably, and says that it knows the method.
@@ -80,7 +80,7 @@ impl Invitation {
         }
         let fork = self.early_dialog(core, response, path);
         let order = fork.map_or(Order::Unreliable, |fork| self.forks[fork].take_rseq(response));
-        if order == Order::OutOfOrder {
+        if order == Order::Unusable {
             tracing::debug!("a reliable response is out of order");
             return;
         }

@@ -1,6 +1,6 @@
 //! The peer's requests inside the call's dialog (RFC 3261 §12.2.2).
 
-use super::{Cause, Invitation, InvitationState, Originator};
+use super::{Cause, Invitation, InvitationState, InviteKind, Originator};
 use crate::dialog::DialogId;
 use crate::endpoint::Core;
 use crate::transaction::{Essentials, TransactionId};
@@ -64,13 +64,12 @@ impl Invitation {
 
     /// RFC 3261 §15.1.2: the BYE is answered with 200, and an INVITE that waits with 487.
     fn handle_bye(&mut self, core: &mut Core, now: Instant, id: TransactionId, request: &Request) {
-        let response = core.response_to(request, StatusCode::OK);
-        core.answer(now, id, response);
+        core.accept(now, id, request);
         self.refuse_received(core, now, StatusCode::REQUEST_TERMINATED);
         if let Some(index) = self
             .sent
             .iter()
-            .position(|sent| !sent.is_reinvite && !sent.is_answered)
+            .position(|sent| sent.kind == InviteKind::Initial && !sent.is_answered)
         {
             // A BYE inside an early dialog: the other forks shall not ring on.
             self.cancel(core, now, index);

@@ -26,7 +26,7 @@ impl Invitation {
             response.headers_mut().push(HeaderName::RecvInfo, packages);
             return core.answer(now, id, response);
         }
-        self.accept_request(core, now, id, request);
+        core.accept(now, id, request);
         let body = body_of(request.headers(), request.body());
         self.emit(core, InvitationEvent::Info { package, body });
     }

@@ -130,12 +130,20 @@ struct SentInvite {
     id: TransactionId,
     request: Request,
     number: u32,
-    is_reinvite: bool,
-    /// It only keeps the session alive, and its owner is not told.
-    is_refresh: bool,
+    kind: InviteKind,
     had_provisional: bool,
     is_answered: bool,
     cancel: Cancel,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum InviteKind {
+    /// It begins the call.
+    Initial,
+    /// A re-INVITE of the owner.
+    Change,
+    /// A re-INVITE that only keeps the session alive; the owner is not told.
+    Refresh,
 }
 
 /// RFC 3261 §9.1: a CANCEL waits for a provisional response.

@@ -2,8 +2,8 @@
 
 use super::{
     Cancel, Cause, DescriptionKind, Descriptions, EarlyDialog, Invitation, InvitationEvent, InvitationId,
-    InvitationState, Invite, Originator, Peer, SentAck, SentBye, SentInvite, SessionTimer, Unanswered,
-    failure_cause, internal, push_extra,
+    InvitationState, Invite, InviteKind, Originator, Peer, SentAck, SentBye, SentInvite, SessionTimer,
+    Unanswered, failure_cause, internal, push_extra,
 };
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
@@ -115,7 +115,7 @@ impl Invitation {
         let id = self.send(core, now, request.clone(), path)?;
         self.path = path;
         self.sent
-            .push(SentInvite::new(id, request, self.number, false, false));
+            .push(SentInvite::new(id, request, self.number, InviteKind::Initial));
         Ok(())
     }
 
@@ -129,12 +129,12 @@ impl Invitation {
     ) {
         let status = response.status();
         let sent = &mut self.sent[index];
-        let is_reinvite = sent.is_reinvite;
+        let kind = sent.kind;
         if status.is_provisional() {
             sent.had_provisional = true;
             if sent.cancel == Cancel::Wanted {
                 self.send_cancel(core, now, index);
-            } else if !is_reinvite && status != StatusCode::TRYING {
+            } else if kind == InviteKind::Initial && status != StatusCode::TRYING {
                 self.handle_early(core, now, index, response, path);
             }
             return;
@@ -145,13 +145,10 @@ impl Invitation {
         }
         sent.is_answered = true;
         let was_cancelled = sent.cancel != Cancel::No;
-        if sent.is_refresh {
-            let sent = (sent.id, sent.request.clone(), sent.number);
-            self.handle_refresh_response(core, now, &sent, response);
-        } else if is_reinvite {
-            self.handle_reinvite_rejected(core, now, response, was_cancelled);
-        } else {
-            self.handle_rejected(core, now, response);
+        match kind {
+            InviteKind::Initial => self.handle_rejected(core, now, response),
+            InviteKind::Change => self.handle_reinvite_rejected(core, now, response, was_cancelled),
+            InviteKind::Refresh => self.handle_refresh_response(core, now, index, response),
         }
     }
 
@@ -164,7 +161,7 @@ impl Invitation {
         path: Path,
     ) {
         let sent = &mut self.sent[index];
-        let (id, is_reinvite) = (sent.id, sent.is_reinvite);
+        let (id, kind) = (sent.id, sent.kind);
         sent.is_answered = true;
         let remote_tag = to_tag(response);
         if let Some(ack) = self
@@ -183,15 +180,10 @@ impl Invitation {
         {
             return;
         }
-        if self.sent[index].is_refresh {
-            let sent = &self.sent[index];
-            let sent = (sent.id, sent.request.clone(), sent.number);
-            self.handle_refresh_response(core, now, &sent, response);
-            return;
-        }
-        if is_reinvite {
-            self.handle_reinvite_success(core, now, index, response);
-            return;
+        match kind {
+            InviteKind::Initial => {}
+            InviteKind::Change => return self.handle_reinvite_success(core, now, index, response),
+            InviteKind::Refresh => return self.handle_refresh_response(core, now, index, response),
         }
         let (dialog, descriptions) = match self.take_dialog(response, path) {
             Ok(dialog) => dialog,
@@ -399,11 +391,12 @@ impl Invitation {
     ) {
         let sent = &mut self.sent[index];
         sent.is_answered = true;
-        if sent.is_refresh {
-            self.handle_refresh_failure(core, now, failure);
-        } else if sent.is_reinvite {
-            self.handle_reinvite_failure(core, now, failure);
-        } else if self.dialog.is_some() {
+        match sent.kind {
+            InviteKind::Initial => {}
+            InviteKind::Change => return self.handle_reinvite_failure(core, now, failure),
+            InviteKind::Refresh => return self.handle_refresh_failure(core, now, failure),
+        }
+        if self.dialog.is_some() {
             tracing::debug!("an INVITE failed that was answered before");
         } else if self.state == InvitationState::Calling && self.take_next_route() {
             self.try_again(core, now);
@@ -438,28 +431,24 @@ impl Invitation {
     ) -> Result<(Dialog, Descriptions), DialogError> {
         let fresh = Dialog::of_response(response, path);
         let remote_tag = to_tag(response);
-        match self
+        let known = self
             .forks
             .iter()
-            .position(|fork| fork.id().remote_tag == remote_tag)
-        {
-            Some(index) => {
-                let EarlyDialog {
-                    mut dialog,
-                    descriptions,
-                    ..
-                } = self.forks.swap_remove(index);
-                dialog.confirm(response);
-                Ok((dialog, descriptions))
-            }
-            None => {
-                let mut descriptions = Descriptions::default();
-                if let Some(offer) = &self.offer {
-                    descriptions.offer(offer.clone());
-                }
-                Ok((fresh?, descriptions))
-            }
+            .position(|fork| fork.id().remote_tag == remote_tag);
+        if let Some(index) = known {
+            let EarlyDialog {
+                mut dialog,
+                descriptions,
+                ..
+            } = self.forks.swap_remove(index);
+            dialog.confirm(response);
+            return Ok((dialog, descriptions));
         }
+        let mut descriptions = Descriptions::default();
+        if let Some(offer) = &self.offer {
+            descriptions.offer(offer.clone());
+        }
+        Ok((fresh?, descriptions))
     }
 
     fn is_ours(&self, remote_tag: &[u8]) -> bool {
@@ -470,19 +459,12 @@ impl Invitation {
 }
 
 impl SentInvite {
-    pub(super) fn new(
-        id: TransactionId,
-        request: Request,
-        number: u32,
-        is_reinvite: bool,
-        is_refresh: bool,
-    ) -> Self {
+    pub(super) fn new(id: TransactionId, request: Request, number: u32, kind: InviteKind) -> Self {
         Self {
             id,
             request,
             number,
-            is_reinvite,
-            is_refresh,
+            kind,
             had_provisional: false,
             is_answered: false,
             cancel: Cancel::No,

@@ -216,7 +216,7 @@ impl Invitation {
         let seconds = state.expires().unwrap_or(REFERRAL_EXPIRES).min(REFERRAL_EXPIRES);
         referral.deadline =
             now + Duration::from_secs(u64::from(seconds)) + core.transactions.timing().give_up();
-        self.accept_request(core, now, id, request);
+        core.accept(now, id, request);
         if let Some(dialog) = &mut self.dialog {
             dialog.refresh_target(request.headers());
         }

@@ -1,8 +1,8 @@
 //! Changing a session that stands (RFC 3261 §14).
 
 use super::{
-    Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState, Originator, ReceivedInvite,
-    SentInvite, Timer, Unanswered, failure_cause, internal,
+    Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState, InviteKind, Originator,
+    ReceivedInvite, SentInvite, Timer, Unanswered, failure_cause, internal,
 };
 use crate::endpoint::{Body, Core, SendError, body_of};
 use crate::transaction::{Essentials, Failure, TransactionId};
@@ -17,7 +17,7 @@ const STEP: Duration = Duration::from_millis(10);
 impl Invitation {
     pub(super) fn send_reinvite(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
         let offer = self.offer.clone();
-        self.send_invite_inside(core, now, offer.clone(), false)?;
+        self.send_invite_inside(core, now, offer.clone(), InviteKind::Change)?;
         if let Some(offer) = offer {
             self.descriptions.offer(offer);
         }
@@ -29,7 +29,7 @@ impl Invitation {
         core: &mut Core,
         now: Instant,
         offer: Option<Body>,
-        is_refresh: bool,
+        kind: InviteKind,
     ) -> Result<(), SendError> {
         let Some(dialog) = &mut self.dialog else {
             return Ok(());
@@ -45,8 +45,7 @@ impl Invitation {
         let number = SentInvite::number_of(&request);
         let id = self.send(core, now, request.clone(), path)?;
         self.path = path;
-        self.sent
-            .push(SentInvite::new(id, request, number, true, is_refresh));
+        self.sent.push(SentInvite::new(id, request, number, kind));
         Ok(())
     }
 
@@ -54,7 +53,7 @@ impl Invitation {
     pub(super) fn open_reinvite(&self) -> Option<usize> {
         self.sent
             .iter()
-            .position(|sent| sent.is_reinvite && !sent.is_answered)
+            .position(|sent| sent.kind != InviteKind::Initial && !sent.is_answered)
     }
 
     pub(super) fn handle_reinvite_success(
@@ -219,7 +218,7 @@ impl Invitation {
             core.answer(now, id, response);
             return;
         }
-        if let Some(response) = self.session.refusal(core, request) {
+        if let Some(response) = core.refuse_interval(request) {
             return core.answer(now, id, response);
         }
         if waits_after_glare {

@@ -230,7 +230,7 @@ impl Invitation {
         let body = body_of(request.headers(), request.body());
         match (waiting.carries, body) {
             (Some(DescriptionKind::Offer), Some(answer)) => {
-                self.accept_request(core, now, id, request);
+                core.accept(now, id, request);
                 if self.descriptions.take_answer(&answer) {
                     let kind = DescriptionKind::Answer;
                     self.emit(core, InvitationEvent::Description { kind, body: answer });
@@ -238,7 +238,7 @@ impl Invitation {
                 }
             }
             (Some(DescriptionKind::Offer), None) => {
-                self.accept_request(core, now, id, request);
+                core.accept(now, id, request);
                 self.fail_exchange(core, "the PRACK brings no answer to our offer");
             }
             (_, Some(offer)) if self.descriptions.is_idle() && self.asked.is_none() => {
@@ -254,7 +254,7 @@ impl Invitation {
                 let response = core.response_to(request, StatusCode::REQUEST_PENDING);
                 core.answer(now, id, response);
             }
-            (_, None) => self.accept_request(core, now, id, request),
+            (_, None) => core.accept(now, id, request),
         }
         self.go_on_after_prack(core, now);
     }

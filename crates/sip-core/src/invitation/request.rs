@@ -76,7 +76,7 @@ impl Invitation {
             Method::Update | Method::Refer | Method::Subscribe | Method::Notify
         ) && !request.headers().contains(HeaderName::Contact)
         {
-            let contact = Core::contact(&self.contact_user, path);
+            let contact = core.contact(&self.contact_user, path);
             request.headers_mut().push_typed(&Contact::Addr(contact));
         }
         let again = request.clone();
@@ -144,7 +144,7 @@ impl Invitation {
             self.requests.push(SentRequest { id, ..sent });
             return true;
         }
-        self.conclude_request(core, now, sent, &Cause::Response(response.clone()));
+        self.conclude_request(core, now, &sent, &Cause::Response(response.clone()));
         true
     }
 
@@ -179,11 +179,11 @@ impl Invitation {
             return false;
         };
         let sent = self.requests.swap_remove(index);
-        self.conclude_request(core, now, sent, &failure_cause(failure));
+        self.conclude_request(core, now, &sent, &failure_cause(failure));
         true
     }
 
-    fn conclude_request(&mut self, core: &mut Core, now: Instant, sent: SentRequest, cause: &Cause) {
+    fn conclude_request(&mut self, core: &mut Core, now: Instant, sent: &SentRequest, cause: &Cause) {
         match sent.purpose {
             Purpose::Owner => {
                 if !self.is_disconnected() {

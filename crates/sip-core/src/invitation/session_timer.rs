@@ -1,7 +1,7 @@
 //! Session timers (RFC 4028): a call that nobody refreshes ends by itself, so that none outlives a peer that died.
 
 use super::request::Purpose;
-use super::{Cause, Invitation, InvitationState, Originator, SentInvite, Timer, internal};
+use super::{Cause, Invitation, InvitationState, InviteKind, Originator, SentInvite, Timer, internal};
 use crate::endpoint::{Core, EndpointConfig, Reliability, SendError};
 use crate::header::{MinSe, Refresher, SessionExpires};
 use crate::transaction::Essentials;
@@ -49,18 +49,6 @@ impl SessionTimer {
         if least > LEAST {
             headers.push_typed(&MinSe::new(least));
         }
-    }
-
-    /// Refuses a request that wants a shorter interval than we do (RFC 4028 §9).
-    pub(super) fn refusal(&self, core: &Core, request: &Request) -> Option<Response> {
-        let least = core.config.session_timer.as_ref()?.min_se.max(LEAST);
-        let asked = request.headers().typed::<SessionExpires>()?.ok()?;
-        if asked.seconds >= least || !request.headers().has_token(HeaderName::Supported, "timer") {
-            return None;
-        }
-        let mut response = core.response_to(request, StatusCode::SESSION_INTERVAL_TOO_SMALL);
-        response.headers_mut().push_typed(&MinSe::new(least));
-        Some(response)
     }
 
     /// Takes the Min-SE of a 422; true where asking for that much is something new (RFC 4028 §7.3).
@@ -124,9 +112,21 @@ impl SessionTimer {
 }
 
 impl Core {
+    /// Refuses a request that wants a shorter interval than we do (RFC 4028 §9).
+    pub(super) fn refuse_interval(&self, request: &Request) -> Option<Response> {
+        let least = self.config.session_timer.as_ref()?.min_se.max(LEAST);
+        let asked = request.headers().typed::<SessionExpires>()?.ok()?;
+        if asked.seconds >= least || !request.headers().has_token(HeaderName::Supported, "timer") {
+            return None;
+        }
+        let mut response = self.response_to(request, StatusCode::SESSION_INTERVAL_TOO_SMALL);
+        response.headers_mut().push_typed(&MinSe::new(least));
+        Some(response)
+    }
+
     /// Refuses an INVITE that the policies of the endpoint do not accept: 422 (RFC 4028 §9), 421 (RFC 3262 §3).
     pub(crate) fn refuse_invite(&self, request: &Request) -> Option<Response> {
-        if let Some(response) = SessionTimer::default().refusal(self, request) {
+        if let Some(response) = self.refuse_interval(request) {
             return Some(response);
         }
         let headers = request.headers();
@@ -185,8 +185,10 @@ impl Invitation {
         self.timers.stop(Timer::SessionEnd);
         let Some(agreed) = self.session.agreed else { return };
         let interval = Duration::from_secs(u64::from(agreed.seconds));
-        self.timers
-            .set(Timer::SessionEnd, now + (interval - EARLIER.min(interval / 3)));
+        self.timers.set(
+            Timer::SessionEnd,
+            now + interval.saturating_sub(EARLIER.min(interval / 3)),
+        );
         if agreed.is_refresher {
             self.timers.set(Timer::Refresh, now + interval / 2);
         }
@@ -228,7 +230,7 @@ impl Invitation {
     /// With the description in use, which changes nothing (RFC 4028 §7.4).
     fn send_refreshing_reinvite(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
         let offer = self.descriptions.local().cloned();
-        self.send_invite_inside(core, now, offer.clone(), true)?;
+        self.send_invite_inside(core, now, offer.clone(), InviteKind::Refresh)?;
         if let Some(offer) = offer {
             self.descriptions.offer(offer);
         }
@@ -272,13 +274,15 @@ impl Invitation {
         &mut self,
         core: &mut Core,
         now: Instant,
-        sent: &(crate::transaction::TransactionId, Request, u32),
+        index: usize,
         response: &Response,
     ) {
+        let sent = &self.sent[index];
+        let (id, request, number) = (sent.id, sent.request.clone(), sent.number);
         let cause = Cause::Response(response.clone());
         let dialog = self.dialog.as_ref().map(|dialog| dialog.id().clone());
         if response.status().is_success() {
-            self.acknowledge(core, sent.0, &sent.1, sent.2, None);
+            self.acknowledge(core, id, &request, number, None);
         }
         if let Some(dialog) = dialog {
             let has_offer = self.descriptions.is_ours();

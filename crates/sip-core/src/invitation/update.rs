@@ -154,7 +154,7 @@ impl Invitation {
             let response = core.response_to(request, status);
             return core.answer(now, id, response);
         };
-        if let Some(refusal) = self.session.refusal(core, request) {
+        if let Some(refusal) = core.refuse_interval(request) {
             return core.answer(now, id, refusal);
         }
         let offer = body_of(request.headers(), request.body());
@@ -229,18 +229,6 @@ impl Invitation {
         }
     }
 
-    /// 200 to a PRACK without offer.
-    pub(super) fn accept_request(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        id: TransactionId,
-        request: &Request,
-    ) {
-        let response = core.response_to(request, StatusCode::OK);
-        core.answer(now, id, response);
-    }
-
     fn accept_update(
         &mut self,
         core: &mut Core,
@@ -255,7 +243,7 @@ impl Invitation {
             if let Some(dialog) = dialog.and_then(|dialog| self.find_dialog(dialog)) {
                 dialog.refresh_target(request.headers());
             }
-            let contact = Core::contact(&self.contact_user, self.path);
+            let contact = core.contact(&self.contact_user, self.path);
             let headers = response.headers_mut();
             headers.push_typed(&Contact::Addr(contact));
             core.describe(headers);
@@ -368,6 +356,12 @@ impl InvitationMut<'_> {
 }
 
 impl Core {
+    /// A 200 that says no more.
+    pub(super) fn accept(&mut self, now: Instant, id: TransactionId, request: &Request) {
+        let response = self.response_to(request, StatusCode::OK);
+        self.answer(now, id, response);
+    }
+
     /// RFC 3261 §14.2: 0 to 10 seconds.
     pub(super) fn with_retry_after(&mut self, mut response: Response) -> Response {
         let seconds = self.entropy.below(11);
