@@ -95,10 +95,8 @@ fn two_updates_at_once_refuse_each_other_and_are_sent_again_apart() {
     net.log.clear();
     // The callee waits up to 2 s, the owner of the Call-ID 2.1 to 4 s.
     net.run(Duration::from_millis(2050));
-    assert_eq!(
-        (net.count("UPDATE sip:alice"), net.count("UPDATE sip:bob")),
-        (1, 0)
-    );
+    assert!(net.count("UPDATE sip:alice") > 0, "repeated until it is answered");
+    assert_eq!(net.count("UPDATE sip:bob"), 0);
     respond(&mut net, 0, Some("to bob"));
     net.run(Duration::from_secs(2));
     respond(&mut net, 1, Some("to alice"));
