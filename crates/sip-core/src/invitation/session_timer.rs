@@ -3,8 +3,7 @@
 use super::request::Purpose;
 use super::{Cause, Invitation, InvitationState, InviteKind, Originator, SentInvite, Timer, internal};
 use crate::endpoint::{Core, EndpointConfig, Reliability, SendError};
-use crate::header::{MinSe, Refresher, SessionExpires};
-use crate::transaction::Essentials;
+use crate::header::{CSeq, MinSe, Refresher, SessionExpires};
 use crate::{HeaderName, Headers, Method, Request, Response, StatusCode};
 use std::time::{Duration, Instant};
 
@@ -331,9 +330,12 @@ impl Peer {
 }
 
 impl SentInvite {
-    /// The number of an INVITE.
+    /// The number of a request of ours.
     pub(super) fn number_of(request: &Request) -> u32 {
-        Essentials::of_request(request).map_or(0, |essentials| essentials.cseq.number)
+        match request.headers().typed::<CSeq>() {
+            Some(Ok(cseq)) => cseq.number,
+            _ => 0,
+        }
     }
 }
 
