@@ -70,8 +70,8 @@ pub use device::{
     DeviceSource, DeviceStats, Direction, LastingDevice, LastingEvent, LastingHandle, OpenDevice, devices,
 };
 pub use file::{
-    EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, Recording, Summary,
-    WaveError, WaveFile, WavePlayer, WaveRecorder,
+    EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, RecorderEvent,
+    Recording, Summary, WaveError, WaveFile, WavePlayer, WaveRecorder,
 };
 pub use gain::Gain;
 pub use level::Level;

@@ -9,7 +9,8 @@ mod companded;
 mod player;
 mod recorder;
 mod wave;
+mod writer;
 
 pub use player::{EndReason, PlayerEvent, PlayerOptions, WavePlayer};
-pub use recorder::{RecordError, Recording, Summary, WaveRecorder};
+pub use recorder::{RecordError, RecorderEvent, Recording, Summary, WaveRecorder};
 pub use wave::{MAX_FILE_BYTES, MAX_SAMPLES, WaveError, WaveFile};

@@ -1,10 +1,9 @@
 //! Records what a port hears to a wave file, by a thread of its own.
 
+use super::writer::{self, GAP, Writer};
 use crate::port::{AudioPort, Role, Tick};
-use hound::{SampleFormat, WavSpec, WavWriter};
-use rtrb::{Consumer, Producer, RingBuffer};
-use std::fs::{self, File};
-use std::io::{self, BufWriter};
+use rtrb::{Producer, RingBuffer};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,14 +11,18 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use thiserror::Error;
 
-/// A port that records what it hears: 16-bit mono PCM. Made by [`WaveRecorder::start`] together with its
+/// A port that records what it hears: 16-bit PCM. Made by [`WaveRecorder::start`] together with its
 /// [`Recording`], which stays with the application while the port sits in the mixer.
 ///
-/// Dropping the port ends the recording; the file is then closed by the writer's thread.
+/// Dropping the port (both of a stereo recording) ends the recording; the file is then closed by the writer's thread.
+/// A recording is not started twice: to record to the same file anew, start another one.
 #[derive(Debug)]
 pub struct WaveRecorder {
     rate: u32,
-    ring: Producer<i16>,
+    /// Samples, and gaps as [`GAP`] plus their length.
+    ring: Producer<i32>,
+    /// Samples and gaps given so far.
+    position: u64,
     shared: Arc<Shared>,
 }
 
@@ -28,7 +31,18 @@ pub struct WaveRecorder {
 pub struct Recording {
     path: PathBuf,
     shared: Arc<Shared>,
-    writer: JoinHandle<Result<Summary, RecordError>>,
+    writer: Option<JoinHandle<Result<Summary, RecordError>>>,
+    outcome: Option<Result<Summary, Arc<RecordError>>>,
+}
+
+/// What happened to a [`Recording`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum RecorderEvent {
+    /// The recording is complete and the file closed.
+    DidEnd(Summary),
+    /// The recording broke off; nothing more is written.
+    DidFail(Arc<RecordError>),
 }
 
 /// What was recorded.
@@ -37,10 +51,12 @@ pub struct Recording {
 pub struct Summary {
     /// The file.
     pub path: PathBuf,
-    /// Samples in the file.
+    /// Samples in the file, of each channel.
     pub samples: u64,
     /// Samples a second, in hertz.
     pub sample_rate: u32,
+    /// 1, or 2 of a stereo recording.
+    pub channels: u16,
     /// Samples that were lost because the disk was too slow for [`WaveRecorder::BUFFER`].
     pub overruns: u64,
 }
@@ -77,7 +93,7 @@ pub enum RecordError {
     Write {
         /// The file.
         path: PathBuf,
-        /// Samples in the file.
+        /// Samples in the file, of each channel.
         samples: u64,
         /// What the system said.
         source: io::Error,
@@ -90,13 +106,39 @@ pub enum RecordError {
     },
 }
 
-/// What the port, the application and the writer tell each other.
+/// What the ports, the application and the writer tell each other.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     paused: AtomicBool,
-    finish: AtomicBool,
-    ended: AtomicBool,
-    overruns: AtomicU64,
+    pub(super) finish: AtomicBool,
+    pub(super) ended: AtomicBool,
+    pub(super) overruns: AtomicU64,
+    tick: Latch,
+}
+
+/// What both ports of a stereo recording go by in one tick, so that a pause begins for both at once. Written on the
+/// mixer's thread only.
+#[derive(Debug, Default)]
+struct Latch {
+    /// Number of the tick, plus one.
+    seen: AtomicU64,
+    paused: AtomicBool,
+    /// Ticks recorded so far, this one included.
+    recorded: AtomicU64,
+}
+
+impl Shared {
+    /// How many ticks are in the recording with this one; `None` while it is paused or finished.
+    fn enter(&self, tick: &Tick) -> Option<u64> {
+        let latch = &self.tick;
+        if latch.seen.swap(tick.index + 1, Ordering::Relaxed) != tick.index + 1 {
+            let paused = self.paused.load(Ordering::Relaxed) || self.finish.load(Ordering::Relaxed);
+            latch.paused.store(paused, Ordering::Relaxed);
+            latch.recorded.fetch_add(u64::from(!paused), Ordering::Relaxed);
+        }
+        let recorded = latch.recorded.load(Ordering::Relaxed);
+        (!latch.paused.load(Ordering::Relaxed)).then_some(recorded)
+    }
 }
 
 impl WaveRecorder {
@@ -111,29 +153,51 @@ impl WaveRecorder {
     ///
     /// This touches the disk: call it before the port goes to the mixer's thread.
     pub fn start(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Recording), RecordError> {
-        let path = path.into();
-        let file = open(&path, rate)?;
-        let (ring, samples) = RingBuffer::new(rate as usize * Self::BUFFER.as_secs() as usize);
+        let ([port], recording) = Self::record(path.into(), rate)?;
+        Ok((port, recording))
+    }
+
+    /// Does the same with two ports: what the first hears goes to the left channel (me), what the second hears to the
+    /// right one (they). While only one of them is connected to something, the other channel is silent.
+    pub fn start_stereo(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Self, Recording), RecordError> {
+        let ([left, right], recording) = Self::record(path.into(), rate)?;
+        Ok((left, right, recording))
+    }
+
+    fn record<const CHANNELS: usize>(
+        path: PathBuf,
+        rate: u32,
+    ) -> Result<([Self; CHANNELS], Recording), RecordError> {
+        let file = writer::open(&path, rate, CHANNELS as u16)?;
         let shared = Arc::new(Shared::default());
-        let writer = Writer {
-            path: path.clone(),
-            rate,
-            file,
-            samples,
-            shared: Arc::clone(&shared),
-            written: 0,
-        };
+        let mut sides = Vec::with_capacity(CHANNELS);
+        let ports = std::array::from_fn(|_| {
+            let (ring, samples) = RingBuffer::new(rate as usize * Self::BUFFER.as_secs() as usize);
+            sides.push(samples);
+            Self {
+                rate,
+                ring,
+                position: 0,
+                shared: Arc::clone(&shared),
+            }
+        });
+        let writer = Writer::new(path.clone(), rate, file, sides, Arc::clone(&shared));
         let thread = thread::Builder::new().name("offhook-wave-writer".into());
         let writer = thread.spawn(move || writer.run()).map_err(|_| {
-            discard(&path);
+            writer::discard(&path);
             RecordError::Thread { path: path.clone() }
         })?;
-        let port = Self {
-            rate,
-            ring,
-            shared: Arc::clone(&shared),
+        let recording = Recording {
+            path,
+            shared,
+            writer: Some(writer),
+            outcome: None,
         };
-        Ok((port, Recording { path, shared, writer }))
+        Ok((ports, recording))
+    }
+
+    fn lost(&self, samples: u64) {
+        self.shared.overruns.fetch_add(samples, Ordering::Relaxed);
     }
 }
 
@@ -146,15 +210,24 @@ impl AudioPort for WaveRecorder {
         Role::CONSUMER
     }
 
-    fn consume(&mut self, _: &Tick, frame: &[i16]) {
-        if self.shared.paused.load(Ordering::Relaxed) || self.shared.finish.load(Ordering::Relaxed) {
+    fn consume(&mut self, tick: &Tick, frame: &[i16]) {
+        let Some(recorded) = self.shared.enter(tick) else {
             return;
+        };
+        let due = recorded * frame.len() as u64;
+        let gap = due.saturating_sub(self.position + frame.len() as u64);
+        // The other port was connected while this one was not.
+        if gap > 0 && self.ring.push(GAP + gap.min(GAP as u64) as i32).is_err() {
+            return self.lost(frame.len() as u64);
         }
-        let (_, lost) = self.ring.push_partial_slice(frame);
+        let room = self.ring.slots().min(frame.len());
+        let (kept, lost) = frame.split_at(room);
+        if let Ok(chunk) = self.ring.write_chunk_uninit(room) {
+            chunk.fill_from_iter(kept.iter().map(|&sample| i32::from(sample)));
+        }
+        self.position += gap + room as u64;
         if !lost.is_empty() {
-            self.shared
-                .overruns
-                .fetch_add(lost.len() as u64, Ordering::Relaxed);
+            self.lost(lost.len() as u64);
         }
     }
 }
@@ -190,116 +263,41 @@ impl Recording {
         self.shared.overruns.load(Ordering::Relaxed)
     }
 
+    /// How the recording ended, once, when it did: by itself because its ports were dropped, or because it broke off.
+    /// Does not wait.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<RecorderEvent> {
+        if !self.writer.as_ref()?.is_finished() {
+            return None;
+        }
+        Some(match self.join() {
+            Ok(summary) => RecorderEvent::DidEnd(summary),
+            Err(error) => RecorderEvent::DidFail(error),
+        })
+    }
+
     /// Ends the recording, waits until all that was heard is on its way to the disk and the file is closed, and tells
     /// how it went. Blocks for about as long as the disk needs.
-    pub fn finish(self) -> Result<Summary, RecordError> {
+    pub fn finish(mut self) -> Result<Summary, Arc<RecordError>> {
         self.shared.finish.store(true, Ordering::Release);
-        self.writer.thread().unpark();
-        let path = self.path;
-        self.writer.join().unwrap_or(Err(RecordError::Thread { path }))
-    }
-}
-
-/// The writer's thread.
-struct Writer {
-    path: PathBuf,
-    rate: u32,
-    file: WavWriter<BufWriter<File>>,
-    samples: Consumer<i16>,
-    shared: Arc<Shared>,
-    written: u64,
-}
-
-impl Writer {
-    fn run(mut self) -> Result<Summary, RecordError> {
-        let shared = Arc::clone(&self.shared);
-        let result = self.write_all().and_then(|()| self.file.finalize());
-        shared.ended.store(true, Ordering::Release);
-        match result {
-            Ok(()) => Ok(Summary {
-                path: self.path,
-                samples: self.written,
-                sample_rate: self.rate,
-                overruns: shared.overruns.load(Ordering::Relaxed),
-            }),
-            Err(error) => Err(RecordError::Write {
-                path: self.path,
-                samples: self.written,
-                source: system(error),
-            }),
+        if let Some(writer) = &self.writer {
+            writer.thread().unpark();
         }
+        self.join()
     }
 
-    fn write_all(&mut self) -> Result<(), hound::Error> {
-        let mut unsaved = 0;
-        loop {
-            // Asked before the ring is emptied, so that nothing put in before is left in it.
-            let over = self.shared.finish.load(Ordering::Acquire) || self.samples.is_abandoned();
-            while let Ok(sample) = self.samples.pop() {
-                if self.written == MAX_SAMPLES_IN_FILE {
-                    let full = io::Error::new(io::ErrorKind::FileTooLarge, "a wave file ends at 4 GiB");
-                    return Err(hound::Error::IoError(full));
-                }
-                self.file.write_sample(sample)?;
-                self.written += 1;
-                unsaved += 1;
-            }
-            if over {
-                return Ok(());
-            }
-            if unsaved >= u64::from(self.rate) * WaveRecorder::CHECKPOINT.as_secs() {
-                self.file.flush()?;
-                unsaved = 0;
-            }
-            thread::park_timeout(NAP);
-        }
+    fn join(&mut self) -> Result<Summary, Arc<RecordError>> {
+        let ended = self.writer.take().map(|writer| {
+            let path = self.path.clone();
+            let result = writer.join().unwrap_or(Err(RecordError::Thread { path }));
+            result.map_err(Arc::new)
+        });
+        self.outcome = ended.or_else(|| self.outcome.take());
+        let gone = || {
+            Err(Arc::new(RecordError::Thread {
+                path: self.path.clone(),
+            }))
+        };
+        self.outcome.clone().unwrap_or_else(gone)
     }
 }
-
-fn open(path: &Path, rate: u32) -> Result<WavWriter<BufWriter<File>>, RecordError> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).map_err(|source| RecordError::Folder {
-            folder: folder.into(),
-            source,
-        })?;
-    }
-    let failed = |source| RecordError::Open {
-        path: path.into(),
-        source,
-    };
-    let file = File::create(path).map_err(failed)?;
-    let spec = WavSpec {
-        channels: 1,
-        sample_rate: rate,
-        bits_per_sample: 16,
-        sample_format: SampleFormat::Int,
-    };
-    let header = WavWriter::new(BufWriter::new(file), spec).and_then(|mut writer| {
-        writer.flush()?;
-        Ok(writer)
-    });
-    header.map_err(|error| {
-        discard(path);
-        failed(system(error))
-    })
-}
-
-/// Takes away a file that was just made and will not be written.
-fn discard(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        tracing::debug!(%error, "an empty recording could not be removed");
-    }
-}
-
-fn system(error: hound::Error) -> io::Error {
-    match error {
-        hound::Error::IoError(error) => error,
-        other => io::Error::other(other),
-    }
-}
-
-/// How long the writer sleeps when the ring is empty.
-const NAP: Duration = Duration::from_millis(20);
-
-/// The 32-bit sizes of a wave file, less the header, in 16-bit samples.
-const MAX_SAMPLES_IN_FILE: u64 = (u32::MAX as u64 - 64) / 2;

@@ -1,0 +1,258 @@
+//! The thread that writes a recording.
+
+use super::recorder::{RecordError, Shared, Summary, WaveRecorder};
+use hound::{SampleFormat, WavSpec, WavWriter};
+use rtrb::Consumer;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+/// What lies at and above this in a ring is no sample: the rest of it is how many samples of silence come here.
+pub(super) const GAP: i32 = 1 << 20;
+
+/// The writer's thread.
+pub(super) struct Writer<W: Write + Seek> {
+    path: PathBuf,
+    rate: u32,
+    file: WavWriter<W>,
+    sides: Vec<Side>,
+    shared: Arc<Shared>,
+    written: u64,
+}
+
+/// One channel on its way to the file.
+struct Side {
+    ring: Consumer<i32>,
+    /// Silence that is still to be written.
+    gap: u64,
+    /// Silence that was written already, because the other channel did not wait.
+    ahead: u64,
+}
+
+impl Side {
+    /// How much there is to write at least, gaps included.
+    fn ready(&mut self) -> u64 {
+        while self.gap == 0 && self.ring.peek().is_ok_and(|&item| item >= GAP) {
+            let Ok(item) = self.ring.pop() else { break };
+            let gap = (item - GAP) as u64;
+            let done = gap.min(self.ahead);
+            self.ahead -= done;
+            self.gap = gap - done;
+        }
+        self.gap + self.ring.slots() as u64
+    }
+
+    fn next(&mut self) -> i16 {
+        self.ready();
+        if self.gap > 0 {
+            self.gap -= 1;
+            return 0;
+        }
+        if let Ok(sample) = self.ring.pop() {
+            return sample as i16;
+        }
+        self.ahead += 1;
+        0
+    }
+}
+
+impl<W: Write + Seek> Writer<W> {
+    pub(super) fn new(
+        path: PathBuf,
+        rate: u32,
+        file: WavWriter<W>,
+        rings: Vec<Consumer<i32>>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let side = |ring| Side {
+            ring,
+            gap: 0,
+            ahead: 0,
+        };
+        Self {
+            path,
+            rate,
+            file,
+            sides: rings.into_iter().map(side).collect(),
+            shared,
+            written: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<Summary, RecordError> {
+        let shared = Arc::clone(&self.shared);
+        let channels = self.sides.len() as u16;
+        let result = self.write_all().and_then(|()| self.file.finalize());
+        let result = result.and_then(|()| still_there(&self.path));
+        shared.ended.store(true, Ordering::Release);
+        match result {
+            Ok(()) => Ok(Summary {
+                path: self.path,
+                samples: self.written,
+                sample_rate: self.rate,
+                channels,
+                overruns: shared.overruns.load(Ordering::Relaxed),
+            }),
+            Err(error) => Err(RecordError::Write {
+                path: self.path,
+                samples: self.written,
+                source: system(error),
+            }),
+        }
+    }
+
+    fn write_all(&mut self) -> Result<(), hound::Error> {
+        let hold = u64::from(self.rate) * HOLD.as_millis() as u64 / 1000;
+        let mut unsaved = 0;
+        loop {
+            // Asked before the rings are emptied, so that nothing put in before is left in them.
+            let abandoned = self.sides.iter().all(|side| side.ring.is_abandoned());
+            let over = abandoned || self.shared.finish.load(Ordering::Acquire);
+            let ready = self.sides.iter_mut().map(Side::ready);
+            let (least, most) = ready.fold((u64::MAX, 0), |(least, most), n| (least.min(n), most.max(n)));
+            // A channel that nobody speaks to does not hold the other one up.
+            let count = if over {
+                most
+            } else {
+                least.max(most.saturating_sub(hold))
+            };
+            for _ in 0..count {
+                self.write_one()?;
+            }
+            unsaved += count;
+            if over && count == 0 {
+                return Ok(());
+            }
+            if unsaved >= u64::from(self.rate) * WaveRecorder::CHECKPOINT.as_secs() {
+                self.file.flush()?;
+                still_there(&self.path)?;
+                unsaved = 0;
+            }
+            if !over {
+                thread::park_timeout(NAP);
+            }
+        }
+    }
+
+    fn write_one(&mut self) -> Result<(), hound::Error> {
+        if self.written == MAX_BYTES / (2 * self.sides.len() as u64) {
+            let full = io::Error::new(io::ErrorKind::FileTooLarge, "a wave file ends at 4 GiB");
+            return Err(hound::Error::IoError(full));
+        }
+        for side in &mut self.sides {
+            self.file.write_sample(side.next())?;
+        }
+        self.written += 1;
+        Ok(())
+    }
+}
+
+/// A file that somebody removed can be written on, but nobody will ever read it.
+fn still_there(path: &Path) -> Result<(), hound::Error> {
+    Ok(fs::metadata(path).map(drop)?)
+}
+
+/// Opens a file with its header, and the folders above it.
+pub(super) fn open(path: &Path, rate: u32, channels: u16) -> Result<WavWriter<BufWriter<File>>, RecordError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(|source| RecordError::Folder {
+            folder: folder.into(),
+            source,
+        })?;
+    }
+    let failed = |source| RecordError::Open {
+        path: path.into(),
+        source,
+    };
+    let file = File::create(path).map_err(failed)?;
+    let spec = WavSpec {
+        channels,
+        sample_rate: rate,
+        bits_per_sample: 16,
+        sample_format: SampleFormat::Int,
+    };
+    let header = WavWriter::new(BufWriter::new(file), spec).and_then(|mut writer| {
+        writer.flush()?;
+        Ok(writer)
+    });
+    header.map_err(|error| {
+        discard(path);
+        failed(system(error))
+    })
+}
+
+/// Takes away a file that was just made and will not be written.
+pub(super) fn discard(path: &Path) {
+    if let Err(error) = fs::remove_file(path) {
+        tracing::debug!(%error, "an empty recording could not be removed");
+    }
+}
+
+fn system(error: hound::Error) -> io::Error {
+    match error {
+        hound::Error::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+/// How long the writer sleeps when the ring is empty.
+const NAP: Duration = Duration::from_millis(20);
+
+/// How far one channel of a stereo recording may be ahead of the other before that one is taken to be silent.
+const HOLD: Duration = Duration::from_millis(500);
+
+/// The 32-bit sizes of a wave file, less the header.
+const MAX_BYTES: u64 = u32::MAX as u64 - 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtrb::RingBuffer;
+    use std::io::Cursor;
+
+    /// A disk with room for so many bytes.
+    struct SmallDisk(Cursor<Vec<u8>>, usize);
+
+    impl Write for SmallDisk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.0.position() as usize + bytes.len() > self.1 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.0.write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Seek for SmallDisk {
+        fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    #[test]
+    fn a_disk_that_fills_up_ends_the_recording_with_the_cause() {
+        let spec = WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
+        let file = WavWriter::new(SmallDisk(Cursor::default(), 10_044), spec).expect("room for the header");
+        let (mut ring, samples) = RingBuffer::new(16_000);
+        (0..16_000).for_each(|_| ring.push(7).expect("room"));
+        let shared = Arc::new(Shared::default());
+        let writer = Writer::new("full.wav".into(), 8_000, file, vec![samples], Arc::clone(&shared));
+        let error = writer.run().expect_err("the disk is full");
+        let RecordError::Write { samples, source, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((samples, source.kind()), (5_000, io::ErrorKind::StorageFull));
+        assert!(shared.ended.load(Ordering::Relaxed));
+    }
+}
