@@ -1,7 +1,7 @@
 //! A conference: what one 20 ms tick costs by the number of members, all talking, at 16 and 48 kHz.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use offhook_audio_mixer::{AudioMixer, AudioPort, MixerConfig, Produced, Tick};
+use offhook_audio_mixer::{AudioMixer, AudioPort, Gain, MixerConfig, Produced, Tick};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
@@ -50,11 +50,36 @@ fn conference(rate: u32, members: usize, member: impl Fn(usize) -> Member) -> Au
     mixer
 }
 
+/// Single connections instead of a bridge: the cost is that of the connections, N * N / 3.
+fn thirds(rate: u32, members: usize) -> AudioMixer<Member> {
+    let mut mixer = AudioMixer::new(MixerConfig::at_rate(rate)).expect("a usual rate");
+    let slots: Vec<_> = (0..members)
+        .map(|id| {
+            mixer
+                .add_port(Member::new(rate, rate, id, 600.0, true))
+                .expect("below the limit")
+        })
+        .collect();
+    let mut state = 0x5EED_u64;
+    for &from in &slots {
+        for &to in &slots {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            if state.is_multiple_of(3) {
+                mixer.connect(from, to, Gain::UNITY).expect("both exist");
+            }
+        }
+    }
+    mixer.tick(Instant::now());
+    mixer
+}
+
 fn bridge(c: &mut Criterion) {
     let now = Instant::now();
     for rate in [16_000, 48_000] {
         let mut group = c.benchmark_group(format!("bridge/{} kHz/all talk", rate / 1000));
-        for members in [2, 10, 50, 100, 250, 500] {
+        for members in [2, 10, 50, 100, 250, 500, 1000] {
             group.throughput(Throughput::Elements(members as u64));
             let mut mixer = conference(rate, members, |id| Member::new(rate, rate, id, 600.0, true));
             group.bench_function(BenchmarkId::from_parameter(members), |b| {
@@ -72,6 +97,14 @@ fn bridge(c: &mut Criterion) {
         });
         group.finish();
     }
+    let mut group = c.benchmark_group("matrix/48 kHz/each hears a random third");
+    for members in [10, 50, 100, 250] {
+        let mut mixer = thirds(48_000, members);
+        group.bench_function(BenchmarkId::from_parameter(members), |b| {
+            b.iter(|| mixer.tick(now));
+        });
+    }
+    group.finish();
     let mut group = c.benchmark_group("bridge/48 kHz/10 members at another rate");
     for rate in [8_000, 16_000, 44_100] {
         let mut mixer = conference(48_000, 10, |id| Member::new(rate, rate, id, 1000.0, true));

@@ -6,7 +6,7 @@
 //! # The real-time contract
 //!
 //! [`AudioMixer`] is a plain value: no thread, no clock. Its driver calls [`AudioMixer::tick`] once every 10 or 20 ms and
-//! commands it in between. A tick, and with it every [`AudioPort::produce`] and [`AudioPort::consume`], allocates nothing,
+//! commands it in between; [`MixerThread`] is such a driver. A tick, and with it every [`AudioPort::produce`] and [`AudioPort::consume`], allocates nothing,
 //! locks nothing, touches no file and logs nothing. Files and sound cards meet the tick at memory or at lock-free rings.
 //!
 //! ```
@@ -41,8 +41,8 @@
 //!
 //! `voice`, on by default, adds `VoiceProcessor`: echo cancellation, noise suppression and gain control.
 //!
-//! `device` adds sound cards: `AudioDevice`, and `LastingDevice`, which survives that the card is pulled out (on Linux it needs ALSA's headers to build). Without it there is
-//! [`NullDevice`].
+//! `device` adds sound cards: `AudioDevice` (on Linux it needs ALSA's headers to build). Without it there are [`FileDevice`]
+//! and [`NullDevice`]. [`LastingDevice`] survives that a device goes away.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
@@ -63,11 +63,12 @@ mod tone;
 mod voice;
 
 pub use bridge::{AudioBridge, BridgeError, BridgeId};
-pub use device::NullDevice;
 #[cfg(feature = "device")]
+pub use device::{AudioDevice, DeviceHandle, device_names};
 pub use device::{
-    AudioDevice, DeviceChoice, DeviceError, DeviceEvent, DeviceHandle, DeviceInfo, DeviceOptions,
-    DeviceSource, DeviceStats, Direction, LastingDevice, LastingEvent, LastingHandle, OpenDevice, devices,
+    DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, DeviceSource, DeviceStats,
+    DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, LastingDevice, LastingEvent,
+    LastingHandle, NullDevice, OpenDevice, OpenPair, devices,
 };
 pub use file::{
     EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, RecorderEvent,

@@ -21,6 +21,10 @@ pub enum Produced {
     Audio,
     /// There is nothing to hear; what is in the frame does not matter. Silent ports cost almost nothing.
     Silence,
+    /// There should have been sound, but it is late or lost. The frame must be left as it was: the mixer fades what it heard
+    /// last out, is silent for as long as this lasts, lets the sound fade in when it comes back, and counts
+    /// ([`AudioMixer::missing_ticks`](crate::AudioMixer::missing_ticks)).
+    Missing,
 }
 
 /// Which ways sound flows through a port.

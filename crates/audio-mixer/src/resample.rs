@@ -163,29 +163,25 @@ mod tests {
         )
     }
 
-    const RATES: [(usize, usize); 9] = [
-        (8_000, 16_000),
-        (8_000, 48_000),
-        (16_000, 48_000),
-        (48_000, 16_000),
-        (48_000, 8_000),
-        (16_000, 8_000),
-        (44_100, 48_000),
-        (48_000, 44_100),
-        (32_000, 48_000),
-    ];
+    /// All rates of files, codecs and cards that give whole frames of 20 ms.
+    const RATES: [usize; 8] = [8_000, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000];
+
+    fn every_pair() -> impl Iterator<Item = (usize, usize)> {
+        let pairs = RATES.into_iter().flat_map(|from| RATES.map(|to| (from, to)));
+        pairs.filter(|(from, to)| from != to)
+    }
 
     #[test]
     fn tones_up_to_four_fifths_of_the_band_keep_their_level_and_stay_clean() {
-        for (rate_in, rate_out) in RATES {
-            for part in [0.05, 0.2, 0.35, 0.42] {
+        for (rate_in, rate_out) in every_pair() {
+            for part in [0.01, 0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.42] {
                 let hz = rate_in.min(rate_out) as f64 * part;
                 // A whole number of periods in the measured stretch, so that nothing leaks past the tone.
                 let hz = (hz / 50.0).round() * 50.0;
                 let (level, clean) = response(rate_in, rate_out, hz);
-                assert!(level.abs() < 0.1, "{rate_in} to {rate_out}, {hz} Hz: {level} dB");
+                assert!(level.abs() < 0.2, "{rate_in} to {rate_out}, {hz} Hz: {level} dB");
                 assert!(
-                    clean > 70.0,
+                    clean > 60.0,
                     "{rate_in} to {rate_out}, {hz} Hz: rest only {clean} dB below"
                 );
             }
@@ -194,20 +190,36 @@ mod tests {
 
     #[test]
     fn tones_above_the_new_band_are_taken_away() {
-        for (rate_in, rate_out) in [(48_000, 16_000), (48_000, 8_000), (16_000, 8_000)] {
-            let (tick_in, tick_out) = (rate_in / 50, rate_out / 50);
-            let mut resampler = Resampler::new(tick_in, tick_out).expect("a usual ratio");
-            let mut frame = vec![0; tick_out];
-            for tick in 0..4 {
-                let input: Vec<i16> = (0..tick_in)
-                    .map(|i| TAU * 0.55 * rate_out as f64 * (tick * tick_in + i) as f64 / rate_in as f64)
-                    .map(|phase| (10_000.0 * phase.sin()) as i16)
-                    .collect();
-                resampler.process(&input, &mut frame);
+        for (rate_in, rate_out) in every_pair().filter(|(from, to)| from > to) {
+            for part in 0..8 {
+                // From a little above the new band to the end of the old one.
+                let (low, high) = (0.55 * rate_out as f64, 0.5 * rate_in as f64);
+                let hz = low + (high - low) * f64::from(part) / 8.0;
+                if low > high {
+                    continue;
+                }
+                let left = loudest_of(rate_in, rate_out, hz);
+                assert!(
+                    left < 10,
+                    "{rate_in} to {rate_out}, {hz} Hz: {left} of 10000 left"
+                );
             }
-            let peak = frame.iter().map(|s| s.unsigned_abs()).max();
-            assert!(peak < Some(10), "{rate_in} to {rate_out}: {peak:?} of 10000 left");
         }
+    }
+
+    /// What is left of a tone of 10,000.
+    fn loudest_of(rate_in: usize, rate_out: usize, hz: f64) -> u16 {
+        let (tick_in, tick_out) = (rate_in / 50, rate_out / 50);
+        let mut resampler = Resampler::new(tick_in, tick_out).expect("a usual ratio");
+        let mut frame = vec![0; tick_out];
+        for tick in 0..4 {
+            let input: Vec<i16> = (0..tick_in)
+                .map(|i| TAU * hz * (tick * tick_in + i) as f64 / rate_in as f64)
+                .map(|phase| (10_000.0 * phase.sin()) as i16)
+                .collect();
+            resampler.process(&input, &mut frame);
+        }
+        frame.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0)
     }
 
     #[test]

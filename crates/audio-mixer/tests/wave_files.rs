@@ -406,9 +406,9 @@ fn a_stereo_recording_keeps_both_sides_in_step_whoever_is_connected() {
         let (i_am, they_are) = plan[index / 10];
         let paused = index / 10 == 4;
         if paused {
-            recording.pause()
+            recording.pause();
         } else {
-            recording.resume()
+            recording.resume();
         }
         let (mine, theirs) = (100 + index as i16, -100 - index as i16);
         if they_are && index % 2 == 0 {

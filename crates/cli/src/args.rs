@@ -1,6 +1,7 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use offhook::{DeviceChoice, DeviceOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ Exit codes:
   13  the recording cannot be written
   14  cannot listen: the port is busy, or the address is not ours
   15  nobody can be reached: the name does not resolve, or no answer from the host
+  16  a sound device cannot be opened, or this build knows no sound cards
   20  declined by the other side
   21  busy (486, 600)
   22  not answered in time, or given up while ringing
@@ -39,6 +41,9 @@ pub(crate) enum Command {
     /// Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
     #[command(after_help = EXIT_CODES)]
     Answer(AnswerArgs),
+    /// List the sound devices with their sample rates
+    #[command(after_help = EXIT_CODES)]
+    Devices(DevicesArgs),
     /// Register an account with its provider and stay until interrupted
     #[command(after_help = EXIT_CODES)]
     Register(RegisterArgs),
@@ -126,16 +131,43 @@ pub(crate) struct MediaArgs {
     /// Hang up this long after the call is established
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<f64>,
-    /// Open no sound card (none is opened with --play or --record either)
-    #[arg(long)]
+    /// Open no sound card (none is opened with --play or --record either, unless one is chosen)
+    #[arg(long, conflicts_with_all = ["input_device", "output_device"])]
     pub(crate) no_device: bool,
+    /// Speak through this: a name of `offhook devices`, `default`, `null`, or the path of a wave file or pipe (raw 16-bit
+    /// samples at 48 kHz) with a slash in it, such as ./hello.wav [default: default, or null beside --output-device]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub(crate) input_device: Option<DeviceChoice>,
+    /// Hear through this, likewise; a wave file is written
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub(crate) output_device: Option<DeviceChoice>,
 }
 
 impl MediaArgs {
-    /// Whether the call is to be spoken and heard on a sound card.
+    /// Whether the call may be spoken and heard on the system's sound card.
     pub(crate) fn wants_device(&self) -> bool {
         !self.no_device && self.play.is_none() && self.record.is_none()
     }
+
+    /// The devices that were chosen, if any.
+    pub(crate) fn chosen_devices(&self) -> Option<DeviceOptions> {
+        if self.input_device.is_none() && self.output_device.is_none() {
+            return None;
+        }
+        let choice = |chosen: &Option<DeviceChoice>| chosen.clone().unwrap_or(DeviceChoice::Off);
+        Some(DeviceOptions {
+            input: choice(&self.input_device),
+            output: choice(&self.output_device),
+            ..DeviceOptions::default()
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevicesArgs {
+    /// Print one device a line as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// The transports that this version speaks.
@@ -143,6 +175,17 @@ impl MediaArgs {
 pub(crate) enum TransportArg {
     Udp,
     Tcp,
+}
+
+/// Names of devices have no slash; what is written with one is a file.
+fn device(text: &str) -> Result<DeviceChoice, String> {
+    Ok(match text {
+        "" => return Err("expected a device: see `offhook devices`".to_owned()),
+        "null" => DeviceChoice::Off,
+        "default" => DeviceChoice::Default,
+        path if path.contains('/') => DeviceChoice::File(path.into()),
+        name => DeviceChoice::Named(name.to_owned()),
+    })
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -177,6 +220,19 @@ mod tests {
             parse(&["offhook", "answer", "--auto-answer", "--calls", "1"]),
             Some(0.0)
         );
+    }
+
+    #[test]
+    fn a_device_is_nothing_a_file_or_a_name() {
+        for (text, choice) in [
+            ("null", DeviceChoice::Off),
+            ("default", DeviceChoice::Default),
+            ("./a.wav", DeviceChoice::File("./a.wav".into())),
+            ("hw:CARD=0", DeviceChoice::Named("hw:CARD=0".into())),
+        ] {
+            assert_eq!(device(text), Ok(choice));
+        }
+        assert!(device("").is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ pub(crate) enum Code {
     Record = 13,
     Listen = 14,
     Unreachable = 15,
+    Device = 16,
     Declined = 20,
     Busy = 21,
     NotAnswered = 22,

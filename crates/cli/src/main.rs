@@ -3,6 +3,7 @@
 mod answer;
 mod args;
 mod call;
+mod devices;
 mod exit;
 mod media;
 mod register;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         match Cli::parse().command {
             Command::Call(args) => call::run(args).await,
             Command::Answer(args) => answer::run(args).await,
+            Command::Devices(args) => devices::run(&args),
             Command::Register(args) => register::run(args).await,
         }
     });

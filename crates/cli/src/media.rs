@@ -3,7 +3,8 @@
 use crate::args::MediaArgs;
 use crate::exit::{Code, Failure};
 use offhook::{
-    Attachment, AudioCodec, AudioStream, PlayerOptions, Recording, WaveFile, WavePlayer, WaveRecorder,
+    Attachment, AudioCodec, AudioStream, DeviceOptions, PlayerOptions, Recording, WaveFile, WavePlayer,
+    WaveRecorder,
 };
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ pub(crate) struct Media {
     tune: Option<WaveFile>,
     record: Option<PathBuf>,
     use_device: bool,
+    devices: Option<DeviceOptions>,
 }
 
 impl Media {
@@ -43,13 +45,16 @@ impl Media {
             tune,
             record: args.record.clone(),
             use_device: args.wants_device(),
+            devices: args.chosen_devices(),
         })
     }
 
     /// The audio stream of call number `call`, counted from 1, and its recording.
     pub(crate) fn stream(&self, call: u64) -> Result<(AudioStream, Option<Recorded>), Failure> {
         let mut stream = AudioStream::offer().with_codecs(&self.codecs);
-        if !self.use_device {
+        if let Some(devices) = &self.devices {
+            stream = stream.with_device(devices.clone());
+        } else if !self.use_device {
             stream = stream.without_device();
         }
         if let Some(tune) = &self.tune {

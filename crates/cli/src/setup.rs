@@ -158,6 +158,7 @@ pub(crate) fn failure(error: Error) -> Failure {
         Error::Command(CommandError::Session(SessionError::Stream(_) | SessionError::Negotiation(_))) => {
             Code::Declined
         }
+        Error::Command(CommandError::Device(_)) => Code::Device,
         Error::Codec(_) => Code::Codec,
         _ => Code::Internal,
     };

@@ -41,7 +41,8 @@ pub use offhook_account::{
     Account, AccountId, FileStorage, InvalidAccountId, MemoryStorage, Settings, Storage,
 };
 pub use offhook_audio_mixer::{
-    AudioPort, PlayerOptions, RecordError, Recording, WaveError, WaveFile, WavePlayer, WaveRecorder,
+    AudioPort, DeviceChoice, DeviceError, DeviceInfo, DeviceOptions, PlayerOptions, RecordError, Recording,
+    WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
 };
 pub use offhook_lookup::LookupError;
 pub use offhook_rtp_media::Statistics;

@@ -46,11 +46,13 @@ pub(crate) struct Options {
 }
 
 /// What the scenarios are played with, and the Debian package of each.
-const PEERS: [(&str, &str); 4] = [
+const PEERS: [(&str, &str); 6] = [
     ("baresip", "baresip-core"),
     ("sipp", "sip-tester"),
     ("tshark", "tshark"),
     ("dumpcap", "tshark"),
+    ("pulseaudio", "pulseaudio libasound2-plugins libasound2-dev"),
+    ("parec", "pulseaudio-utils"),
 ];
 
 /// The time that no scenario may exceed, capture included.
@@ -79,6 +81,9 @@ pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> 
         return Ok(());
     }
     demand_peers()?;
+    if chosen.iter().any(|scenario| scenario.name == "sound_card") {
+        build_player(root)?;
+    }
     let theatre = Theatre {
         folder: root.join("target/interop"),
         offhook: match &options.program {
@@ -175,6 +180,12 @@ fn demand_peers() -> Result<(), ChoreError> {
         programs.join(", "),
         packages.join(" ")
     )))
+}
+
+/// Builds the mixer's example with sound cards, which need ALSA's headers: nothing else in the workspace does.
+fn build_player(root: &Path) -> Result<(), ChoreError> {
+    let package = ["build", "--quiet", "--package", "offhook-audio-mixer"];
+    run(cargo(root, &package).args(["--features", "device", "--example", "mix_files"]))
 }
 
 /// Builds the program under test; it lies beside this one.

@@ -1,5 +1,6 @@
 //! A sound card as a port.
 
+use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, Direction};
 use super::ring::{self, Counters, DeviceStats, Inlet, Outlet};
 use crate::port::{AudioPort, Produced, Role, Tick};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
@@ -10,143 +11,6 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use thiserror::Error;
-
-/// Which way sound flows through a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// From the microphone.
-    Input,
-    /// To the loudspeaker.
-    Output,
-}
-
-impl fmt::Display for Direction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Input => "input",
-            Self::Output => "output",
-        })
-    }
-}
-
-/// A device that the system has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeviceInfo {
-    /// What [`DeviceChoice::Named`] takes.
-    pub name: String,
-    /// Whether it has a microphone.
-    pub input: bool,
-    /// Whether it has a loudspeaker.
-    pub output: bool,
-    /// The usual rates of its microphone in hertz, ascending; empty while another program has it.
-    pub input_rates: Vec<u32>,
-    /// The usual rates of its loudspeaker in hertz, likewise.
-    pub output_rates: Vec<u32>,
-}
-
-/// Which device to open for one direction.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub enum DeviceChoice {
-    /// What the system calls its default.
-    #[default]
-    Default,
-    /// The device of this name, as in [`DeviceInfo::name`].
-    Named(String),
-    /// None.
-    Off,
-}
-
-/// What to open.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeviceOptions {
-    /// The rate to ask for, in hertz: the mixer's, so that nothing is resampled. A device that does not know it is opened at
-    /// another usual rate. Default 48000.
-    pub sample_rate: u32,
-    /// The microphone.
-    pub input: DeviceChoice,
-    /// The loudspeaker.
-    pub output: DeviceChoice,
-}
-
-impl Default for DeviceOptions {
-    fn default() -> Self {
-        Self {
-            sample_rate: 48_000,
-            input: DeviceChoice::Default,
-            output: DeviceChoice::Default,
-        }
-    }
-}
-
-impl DeviceOptions {
-    fn absent(&self, direction: Direction) -> DeviceError {
-        match direction {
-            Direction::Input => absent(&self.input, direction),
-            Direction::Output => absent(&self.output, direction),
-        }
-    }
-}
-
-/// Why a device was not opened, or was lost.
-#[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum DeviceError {
-    /// The system has no default device for this direction.
-    #[error("there is no default {direction} device: connect one, or use the null device")]
-    NoDefault {
-        /// The direction.
-        direction: Direction,
-    },
-    /// There is no device of that name.
-    #[error("there is no {direction} device named {name:?}: list the devices to see their names")]
-    NotFound {
-        /// The direction.
-        direction: Direction,
-        /// The name.
-        name: String,
-    },
-    /// The device is there, but another program has it.
-    #[error("the {direction} device is busy: close the program that uses it")]
-    Busy {
-        /// The direction.
-        direction: Direction,
-    },
-    /// The system does not let this program use the device.
-    #[error("the system does not permit to use the {direction} device")]
-    NotPermitted {
-        /// The direction.
-        direction: Direction,
-    },
-    /// Input and output have no rate and sample format in common with this crate.
-    #[error("the devices offer no usual sample rate in 16 or 32 bits")]
-    NoCommonRate,
-    /// The device was taken away.
-    #[error("the {direction} device is gone")]
-    Lost {
-        /// The direction.
-        direction: Direction,
-    },
-    /// Anything else that the system says.
-    #[error("the {direction} device failed: {message}")]
-    System {
-        /// The direction.
-        direction: Direction,
-        /// What the system said.
-        message: String,
-    },
-}
-
-/// What happened to an open device.
-#[non_exhaustive]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DeviceEvent {
-    /// The device works no more: drop it and open another one, or leave that to a `LastingDevice`.
-    Failed(DeviceError),
-    /// The system moved the stream to another device; it goes on.
-    Rerouted(Direction),
-}
 
 /// A sound card as a port: gives what the microphone hears, and plays what it hears itself.
 pub struct AudioDevice {
@@ -166,7 +30,10 @@ pub struct DeviceHandle {
 }
 
 /// Lists the devices of the system.
+///
+/// To learn their rates it opens each of them for a moment.
 pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
+    hush();
     let host = cpal::default_host();
     let devices = host.devices().map_err(|error| told(Direction::Output, &error))?;
     let info = |device: cpal::Device| DeviceInfo {
@@ -179,19 +46,43 @@ pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
     Ok(devices.map(info).collect())
 }
 
+/// Lists the names of the devices of the system, sorted. This opens none of them, so it may be asked often.
+pub fn device_names() -> Result<Vec<String>, DeviceError> {
+    hush();
+    let devices = cpal::default_host().devices();
+    let devices = devices.map_err(|error| told(Direction::Output, &error))?;
+    let mut names: Vec<String> = devices.map(|device| name_of(&device)).collect();
+    names.sort_unstable();
+    names.dedup();
+    Ok(names)
+}
+
+/// ALSA's library writes to standard error what it will also return: from this thread it goes nowhere.
+#[cfg(target_os = "linux")]
+fn hush() {
+    if let Err(error) = alsa::Output::local_error_handler() {
+        tracing::debug!(%error, "ALSA's own messages will appear");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn hush() {}
+
 impl AudioDevice {
     /// Opens and starts a device. The port goes to the mixer; the handle stays with the application.
     ///
-    /// This may block for as long as the system takes: call it before the port goes to the mixer's thread.
+    /// Files among the choices are left out: a [`DeviceSource`](crate::DeviceSource) opens those as well. This may block for
+    /// as long as the system takes: call it before the port goes to the mixer's thread.
     pub fn open(options: &DeviceOptions) -> Result<(Self, DeviceHandle), DeviceError> {
         Self::open_chosen(options).map_err(|error| match error {
             // Some systems name a default device that they cannot open: nothing was lost, it never was there.
-            DeviceError::Lost { direction } => options.absent(direction),
+            DeviceError::Lost { direction } => options.choice(direction).absent(direction),
             error => error,
         })
     }
 
     fn open_chosen(options: &DeviceOptions) -> Result<(Self, DeviceHandle), DeviceError> {
+        hush();
         let host = cpal::default_host();
         let input = choose(&host, &options.input, Direction::Input)?;
         let output = choose(&host, &options.output, Direction::Output)?;
@@ -397,7 +288,7 @@ fn choose(
     direction: Direction,
 ) -> Result<Option<(cpal::Device, Direction)>, DeviceError> {
     let found = match (choice, direction) {
-        (DeviceChoice::Off, _) => return Ok(None),
+        (DeviceChoice::Off | DeviceChoice::File(_), _) => return Ok(None),
         (DeviceChoice::Default, Direction::Input) => host.default_input_device(),
         (DeviceChoice::Default, Direction::Output) => host.default_output_device(),
         (DeviceChoice::Named(name), _) => {
@@ -405,18 +296,8 @@ fn choose(
             devices.find(|device| name_of(device) == *name)
         }
     };
-    let device = found.ok_or_else(|| absent(choice, direction))?;
+    let device = found.ok_or_else(|| choice.absent(direction))?;
     Ok(Some((device, direction)))
-}
-
-fn absent(choice: &DeviceChoice, direction: Direction) -> DeviceError {
-    match choice {
-        DeviceChoice::Named(name) => DeviceError::NotFound {
-            direction,
-            name: name.clone(),
-        },
-        _ => DeviceError::NoDefault { direction },
-    }
 }
 
 /// The first usual rate that both directions know, beginning with the one asked for.

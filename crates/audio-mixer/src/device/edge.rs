@@ -40,8 +40,8 @@ impl Edge {
         };
         match self.device.produce(tick, &mut resampled.frame) {
             Produced::Audio => resampled.heard.process(&resampled.frame, frame),
-            Produced::Silence if resampled.heard.is_silent() => return Produced::Silence,
-            Produced::Silence => resampled.heard.process_silence(frame),
+            Produced::Silence if !resampled.heard.is_silent() => resampled.heard.process_silence(frame),
+            nothing => return nothing,
         }
         Produced::Audio
     }

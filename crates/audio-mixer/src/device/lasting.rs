@@ -1,6 +1,6 @@
 //! A device that may go and come back while the mixer runs.
 
-use super::card::{AudioDevice, DeviceError, DeviceEvent, DeviceHandle, DeviceOptions, Direction};
+use super::choice::{DeviceError, DeviceOptions, Direction};
 use super::edge::Edge;
 use crate::mixer::{MixerError, TickLength};
 use crate::port::{AudioPort, Produced, Role, Tick};
@@ -31,28 +31,6 @@ pub trait OpenDevice: Send + 'static {
     fn progress(&self) -> u64;
 }
 
-impl DeviceSource for DeviceOptions {
-    type Open = DeviceHandle;
-
-    fn open(&mut self) -> Result<(Box<dyn AudioPort>, DeviceHandle), DeviceError> {
-        let (port, handle) = AudioDevice::open(self)?;
-        Ok((Box::new(port), handle))
-    }
-}
-
-impl OpenDevice for DeviceHandle {
-    fn poll_loss(&mut self) -> Option<DeviceError> {
-        std::iter::from_fn(|| self.poll_event()).find_map(|event| match event {
-            DeviceEvent::Failed(error) => Some(error),
-            DeviceEvent::Rerouted(_) => None,
-        })
-    }
-
-    fn progress(&self) -> u64 {
-        self.callbacks()
-    }
-}
-
 /// What happened to a [`LastingDevice`].
 #[non_exhaustive]
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,19 +44,24 @@ pub enum LastingEvent {
 /// A device as a port that is always there: while the device is not, it says nothing and swallows what it hears, as
 /// [`NullDevice`](crate::NullDevice) does, and it comes back by itself when the device does.
 ///
-/// Its rate and role never change, so nothing has to be announced to the mixer; a card of another rate is resampled.
+/// Its rate never changes, and its role only when it is muted; a card of another rate is resampled. How loud it is, either
+/// way, is up to the mixer's [`set_input_gain`](crate::AudioMixer::set_input_gain) and
+/// [`set_output_gain`](crate::AudioMixer::set_output_gain).
 /// Cards are opened and closed on a thread of its own, which ends with the [`LastingHandle`].
 pub struct LastingDevice {
     rate: u32,
     arriving: Consumer<Option<Edge>>,
     leaving: Producer<Edge>,
     device: Option<Edge>,
+    input_muted: bool,
+    output_muted: bool,
 }
 
 /// The application's end of a [`LastingDevice`]. When it is dropped the device is closed and the port is silent from then on.
-pub struct LastingHandle {
-    events: Receiver<LastingEvent>,
-    stop: Option<Sender<()>>,
+pub struct LastingHandle<S = DeviceOptions> {
+    /// `None` when they are told.
+    events: Option<Receiver<LastingEvent>>,
+    orders: Option<Sender<S>>,
     keeper: Option<JoinHandle<()>>,
 }
 
@@ -95,26 +78,39 @@ impl LastingDevice {
     ///
     /// # Errors
     /// [`MixerError::PortRate`] for a rate that no mixer with such ticks takes.
-    pub fn start(
-        source: impl DeviceSource,
+    pub fn start<S: DeviceSource>(
+        source: S,
         rate: u32,
         tick: TickLength,
-    ) -> Result<(Self, LastingHandle), MixerError> {
-        let (port, keeper, events) = Self::apart(source, rate, tick)?;
-        let (stop, stopped) = mpsc::channel();
-        let told = keeper.events.clone();
+    ) -> Result<(Self, LastingHandle<S>), MixerError> {
+        let (events, polled) = mpsc::channel();
+        // An application that dropped its handle does not want to know.
+        let tell = move |event| drop(events.send(event));
+        let (port, mut handle) = Self::start_telling(source, rate, tick, tell)?;
+        handle.events = Some(polled);
+        Ok((port, handle))
+    }
+
+    /// The same, with events that are not polled but told: `tell` is called on the device's own thread, and may block it.
+    ///
+    /// # Errors
+    /// [`MixerError::PortRate`] for a rate that no mixer with such ticks takes.
+    pub fn start_telling<S: DeviceSource>(
+        source: S,
+        rate: u32,
+        tick: TickLength,
+        tell: impl FnMut(LastingEvent) + Send + 'static,
+    ) -> Result<(Self, LastingHandle<S>), MixerError> {
+        let (port, keeper) = Self::apart(source, rate, tick, Box::new(tell))?;
+        let (orders, ordered) = mpsc::channel();
         let thread = thread::Builder::new().name("offhook-device".into());
-        let keeper = thread.spawn(move || keeper.run(&stopped));
+        let keeper = thread.spawn(move || keeper.run(&ordered));
         if let Err(error) = &keeper {
-            let cause = DeviceError::System {
-                direction: Direction::Output,
-                message: format!("no thread to open it: {error}"),
-            };
-            let _ = told.send(LastingEvent::Lost(cause));
+            tracing::warn!(%error, "no thread to open a sound device");
         }
         let handle = LastingHandle {
-            events,
-            stop: Some(stop),
+            events: None,
+            orders: Some(orders),
             keeper: keeper.ok(),
         };
         Ok((port, handle))
@@ -124,7 +120,8 @@ impl LastingDevice {
         source: S,
         rate: u32,
         tick: TickLength,
-    ) -> Result<(Self, Keeper<S>, Receiver<LastingEvent>), MixerError> {
+        tell: Tell,
+    ) -> Result<(Self, Keeper<S>), MixerError> {
         let refused = MixerError::PortRate {
             rate,
             tick: tick.duration(),
@@ -132,12 +129,13 @@ impl LastingDevice {
         let frame_len = tick.samples(rate).ok_or(refused)?;
         let (arrivals, arriving) = RingBuffer::new(2);
         let (leaving, left) = RingBuffer::new(2);
-        let (events, polled) = mpsc::channel();
         let port = Self {
             rate,
             arriving,
             leaving,
             device: None,
+            input_muted: false,
+            output_muted: false,
         };
         let keeper = Keeper {
             source,
@@ -148,9 +146,20 @@ impl LastingDevice {
             told: None,
             arrivals,
             left,
-            events,
+            tell,
         };
-        Ok((port, keeper, polled))
+        Ok((port, keeper))
+    }
+
+    /// Mutes the microphone: the port is no producer any more. Announce it with
+    /// [`AudioMixer::port_did_change`](crate::AudioMixer::port_did_change).
+    pub fn set_input_muted(&mut self, muted: bool) {
+        self.input_muted = muted;
+    }
+
+    /// Mutes the loudspeaker: the port is no consumer any more. Announce it as well.
+    pub fn set_output_muted(&mut self, muted: bool) {
+        self.output_muted = muted;
     }
 
     /// Takes what the keeper sent. Devices that go are closed by the keeper, not here.
@@ -171,7 +180,10 @@ impl AudioPort for LastingDevice {
     }
 
     fn role(&self) -> Role {
-        Role::BOTH
+        Role {
+            producer: !self.input_muted,
+            consumer: !self.output_muted,
+        }
     }
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
@@ -196,24 +208,33 @@ impl fmt::Debug for LastingDevice {
     }
 }
 
-impl LastingHandle {
-    /// What happened, oldest first.
+impl<S> LastingHandle<S> {
+    /// Closes the device and opens another one in its place, now and from now on (`set_sound_devices` of the SIP SIMPLE
+    /// documents). Returns at once; the next event tells how it went.
+    pub fn set_sound_devices(&self, source: S) {
+        if let Some(orders) = &self.orders {
+            // A thread that could not be started said so.
+            let _ = orders.send(source);
+        }
+    }
+
+    /// What happened, oldest first; nothing if the events are told instead.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<LastingEvent> {
-        self.events.try_recv().ok()
+        self.events.as_ref()?.try_recv().ok()
     }
 }
 
-impl Drop for LastingHandle {
+impl<S> Drop for LastingHandle<S> {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        drop(self.orders.take());
         if self.keeper.take().is_some_and(|keeper| keeper.join().is_err()) {
             tracing::warn!("the thread of the sound device panicked");
         }
     }
 }
 
-impl fmt::Debug for LastingHandle {
+impl<S> fmt::Debug for LastingHandle<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LastingHandle").finish_non_exhaustive()
     }
@@ -231,8 +252,10 @@ struct Keeper<S: DeviceSource> {
     told: Option<DeviceError>,
     arrivals: Producer<Option<Edge>>,
     left: Consumer<Edge>,
-    events: Sender<LastingEvent>,
+    tell: Tell,
 }
+
+type Tell = Box<dyn FnMut(LastingEvent) + Send>;
 
 struct Watched<O> {
     device: O,
@@ -241,12 +264,26 @@ struct Watched<O> {
 }
 
 impl<S: DeviceSource> Keeper<S> {
-    fn run(mut self, stopped: &Receiver<()>) {
-        while stopped.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) {
+    fn run(mut self, orders: &Receiver<S>) {
+        loop {
+            match orders.recv_timeout(LOOK) {
+                Ok(source) => self.change(source),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             self.look(Instant::now());
         }
         // The port may outlive this: it shall not pull at a device that is closed.
         let _ = self.arrivals.push(None);
+    }
+
+    fn change(&mut self, source: S) {
+        self.source = source;
+        self.retry_at = None;
+        self.told = None;
+        if self.open.take().is_some() {
+            let _ = self.arrivals.push(None);
+        }
     }
 
     fn look(&mut self, now: Instant) {
@@ -278,7 +315,7 @@ impl<S: DeviceSource> Keeper<S> {
                     since: now,
                 });
                 self.told = None;
-                let _ = self.events.send(LastingEvent::Found);
+                (self.tell)(LastingEvent::Found);
             }
             Err(cause) => self.lost(cause, now),
         }
@@ -287,8 +324,7 @@ impl<S: DeviceSource> Keeper<S> {
     fn lost(&mut self, cause: DeviceError, now: Instant) {
         self.retry_at = Some(now + LastingDevice::RETRY);
         if self.told.as_ref() != Some(&cause) {
-            // An application that dropped its handle does not want to know.
-            let _ = self.events.send(LastingEvent::Lost(cause.clone()));
+            (self.tell)(LastingEvent::Lost(cause.clone()));
             self.told = Some(cause);
         }
     }

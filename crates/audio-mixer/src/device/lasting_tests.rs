@@ -91,8 +91,10 @@ impl Bench {
             ..World::default()
         };
         let world = Arc::new(Mutex::new(world));
-        let (port, keeper, events) =
-            LastingDevice::apart(Socket(Arc::clone(&world)), 16_000, TickLength::Ms20).expect("a usual rate");
+        let (told, events) = mpsc::channel();
+        let tell = Box::new(move |event| told.send(event).expect("the bench listens"));
+        let (port, keeper) = LastingDevice::apart(Socket(Arc::clone(&world)), 16_000, TickLength::Ms20, tell)
+            .expect("a usual rate");
         Self {
             world,
             port,
@@ -197,6 +199,33 @@ fn a_device_of_another_rate_is_resampled() {
     let (events, heard) = bench.run(3 * SECOND);
     assert_eq!(events, [LastingEvent::Found]);
     assert!((999..=1001).contains(&heard), "{heard}");
+}
+
+#[test]
+fn another_device_takes_the_place_of_the_first() {
+    let mut bench = Bench::new(true, 16_000);
+    bench.run(SECOND);
+    let other = World {
+        plugged: true,
+        rate: 48_000,
+        ..World::default()
+    };
+    let other = Arc::new(Mutex::new(other));
+    bench.keeper.change(Socket(Arc::clone(&other)));
+    assert_eq!(bench.world.lock().expect("no test panicked").open_now, 0);
+    let (events, heard) = bench.run(SECOND);
+    assert_eq!(events, [LastingEvent::Found]);
+    assert!((999..=1001).contains(&heard), "{heard}");
+    assert_eq!(other.lock().expect("no test panicked").open_now, 1);
+}
+
+#[test]
+fn a_muted_device_gives_up_its_role() {
+    let mut bench = Bench::new(true, 16_000);
+    bench.port.set_input_muted(true);
+    assert_eq!(bench.port.role(), Role::CONSUMER);
+    bench.port.set_output_muted(true);
+    assert_eq!(bench.port.role(), Role::NONE);
 }
 
 #[test]

@@ -1,27 +1,38 @@
-//! Sound devices as ports.
+//! Sound devices as ports, and the clock of a mixer that has none.
 //!
-//! [`NullDevice`] is always there. With the feature `device` there is also `AudioDevice`, a sound card, and `LastingDevice`,
-//! one that may go and come back.
+//! [`NullDevice`] and [`FileDevice`] are always there, and [`LastingDevice`], one that may go and come back. The feature `device`
+//! adds `AudioDevice`, a sound card.
 
 #[cfg(feature = "device")]
 mod card;
-#[cfg(feature = "device")]
+mod choice;
+mod clock;
 mod edge;
-#[cfg(feature = "device")]
+mod fade;
+mod file;
 mod lasting;
 mod null;
-#[cfg(feature = "device")]
 mod ring;
-#[cfg(feature = "device")]
 mod slide;
+mod source;
+mod watch;
 
 #[cfg(feature = "device")]
-pub use card::{
-    AudioDevice, DeviceChoice, DeviceError, DeviceEvent, DeviceHandle, DeviceInfo, DeviceOptions, Direction,
-    devices,
-};
-#[cfg(feature = "device")]
+pub use card::{AudioDevice, DeviceHandle, device_names, devices};
+pub use choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, Direction};
+pub use clock::{MixerGone, MixerThread};
+pub use file::{FileDevice, FileHandle};
 pub use lasting::{DeviceSource, LastingDevice, LastingEvent, LastingHandle, OpenDevice};
 pub use null::NullDevice;
-#[cfg(feature = "device")]
 pub use ring::DeviceStats;
+pub use source::OpenPair;
+pub use watch::{DeviceWatcher, DevicesChange};
+
+/// Lists the devices of the system. This was built without the feature `device` and knows of none.
+///
+/// # Errors
+/// Never; with the feature the system may refuse.
+#[cfg(not(feature = "device"))]
+pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
+    Ok(Vec::new())
+}

@@ -4,6 +4,7 @@
 //! tick or callback finds something. What drifts apart is brought together by [`Slide`]s of one sample each; what a stop or
 //! a stall takes away is dropped or waited for. Both are counted.
 
+use super::fade::Fade;
 use super::slide::{Pace, Slide};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(super) struct Counters {
     pub(super) output: Losses,
     pub(super) glitches: AtomicU64,
     /// How often the card asked for or brought sound, be it silence.
+    #[cfg(feature = "device")]
     pub(super) callbacks: AtomicU64,
 }
 
@@ -82,17 +84,13 @@ pub(super) struct Outlet {
     missed: u64,
     pace: Pace,
     slide: Slide,
+    fade: Fade,
 }
 
 /// A ring for sound at `rate` hertz.
 pub(super) fn ring(rate: u32, counters: &Arc<Counters>, side: fn(&Counters) -> &Losses) -> (Inlet, Outlet) {
     let samples = |time: Duration| (u128::from(rate) * time.as_millis() / 1000) as usize;
-    let (producer, consumer) = RingBuffer::new(samples(CAPACITY));
-    let inlet = Inlet {
-        ring: producer,
-        counters: Arc::clone(counters),
-        side,
-    };
+    let (inlet, consumer) = inlet(samples(CAPACITY), counters, side);
     let outlet = Outlet {
         ring: consumer,
         counters: Arc::clone(counters),
@@ -103,8 +101,20 @@ pub(super) fn ring(rate: u32, counters: &Arc<Counters>, side: fn(&Counters) -> &
         missed: 0,
         pace: Pace::new(rate),
         slide: Slide::new(rate),
+        fade: Fade::new(rate),
     };
     (inlet, outlet)
+}
+
+/// A ring whose other end is read as fast as it will go.
+pub(super) fn inlet(
+    room: usize,
+    counters: &Arc<Counters>,
+    side: fn(&Counters) -> &Losses,
+) -> (Inlet, Consumer<i16>) {
+    let (ring, samples) = RingBuffer::new(room);
+    let counters = Arc::clone(counters);
+    (Inlet { ring, counters, side }, samples)
 }
 
 impl Inlet {
@@ -121,7 +131,18 @@ impl Inlet {
         }
     }
 
+    /// Whether the next sample would be lost.
+    pub(super) fn is_full(&self) -> bool {
+        self.ring.is_full()
+    }
+
+    /// Whether nobody takes anything out any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+
     /// The card called.
+    #[cfg(feature = "device")]
     pub(super) fn count_callback(&self) {
         self.counters.callbacks.fetch_add(1, Ordering::Relaxed);
     }
@@ -146,22 +167,25 @@ impl Outlet {
         flowed && (self.flows || samples.iter().any(|&sample| sample != 0))
     }
 
-    /// Takes one sample out; silence if there is none.
+    /// Takes one sample out; if there is none, what was last heard fades to silence.
     pub(super) fn pull_one(&mut self) -> i16 {
-        if !self.flows {
-            self.missed += u64::from(self.dry);
-            return 0;
-        }
         let ring = &mut self.ring;
-        self.slide.next(|| ring.pop().ok()).unwrap_or_else(|| {
-            self.flows = false;
-            self.dry = true;
-            self.missed += 1;
-            0
-        })
+        let sample = if self.flows {
+            self.slide.next(|| ring.pop().ok())
+        } else {
+            None
+        };
+        if let Some(sample) = sample {
+            return self.fade.sound(sample);
+        }
+        self.dry |= self.flows;
+        self.flows = false;
+        self.missed += u64::from(self.dry);
+        self.fade.missing()
     }
 
     /// The card called.
+    #[cfg(feature = "device")]
     pub(super) fn count_callback(&self) {
         self.counters.callbacks.fetch_add(1, Ordering::Relaxed);
     }
@@ -217,9 +241,10 @@ mod tests {
         inlet.push(&[5; 160]);
         assert!(!outlet.pull(&mut frame), "one tick is not enough to start");
         inlet.push(&[5; 160]);
+        assert!(outlet.pull(&mut frame) && frame[32..] == [5; 128], "it fades in");
         assert!(outlet.pull(&mut frame) && frame == [5; 160]);
-        assert!(outlet.pull(&mut frame) && frame == [5; 160]);
-        assert!(!outlet.pull(&mut frame) && frame == [0; 160]);
+        assert!(outlet.pull(&mut frame), "the end fades");
+        assert!(frame.is_sorted_by(|a, b| a >= b) && frame[0] == 4 && frame[32..] == [0; 128]);
         assert_eq!(counters.stats().input_underruns, 160);
         inlet.push(&[6; 160]);
         assert!(!outlet.pull(&mut frame), "it fills up first");
@@ -245,7 +270,7 @@ mod tests {
         (0..320).for_each(|i| inlet.push_one(i));
         outlet.begin();
         assert!((0..320).all(|i| outlet.pull_one() == i));
-        assert_eq!(outlet.pull_one(), 0);
+        assert_eq!(outlet.pull_one(), 309, "the end fades");
         outlet.end(321);
         assert_eq!(counters.stats().input_underruns, 1);
     }

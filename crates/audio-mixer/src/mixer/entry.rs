@@ -15,6 +15,10 @@ pub(crate) struct Entry<P> {
     pub(crate) output: Fader,
     pub(crate) memberships: Vec<Membership>,
     pub(crate) sources: Vec<Source>,
+    /// Ticks whose sound was late or lost.
+    pub(crate) missing: u64,
+    /// The sound of the last tick was missing.
+    gap: bool,
 }
 
 /// What lies between the port's frames and the mixer's.
@@ -60,6 +64,8 @@ impl<P: AudioPort> Entry<P> {
             output: Fader::default(),
             memberships: Vec::new(),
             sources: Vec::new(),
+            missing: 0,
+            gap: false,
         }
     }
 
@@ -75,8 +81,27 @@ impl<P: AudioPort> Entry<P> {
         let Some(port) = &mut self.port else {
             return fade_out_mirrored(voice, before);
         };
-        if !self.edge.role.producer || !self.edge.take(port, tick, voice) {
+        if !self.edge.role.producer {
             return None;
+        }
+        match self.edge.take(port, tick, voice) {
+            Produced::Audio => {}
+            Produced::Silence => {
+                self.gap = false;
+                return None;
+            }
+            Produced::Missing => {
+                self.missing += 1;
+                let begins = !std::mem::replace(&mut self.gap, true);
+                return if begins {
+                    fade_out_mirrored(voice, before)
+                } else {
+                    None
+                };
+            }
+        }
+        if std::mem::take(&mut self.gap) {
+            kernel::glide(voice, Ramp::fade_in(Gain::UNITY));
         }
         match self.input.ramp.steady_gain() {
             Some(Gain::UNITY) => {}
@@ -130,17 +155,17 @@ impl Edge {
         })
     }
 
-    /// Takes one frame from the port; whether there is anything to hear.
-    fn take(&mut self, port: &mut impl AudioPort, tick: &Tick, voice: &mut [i16]) -> bool {
+    /// Takes one frame from the port.
+    fn take(&mut self, port: &mut impl AudioPort, tick: &Tick, voice: &mut [i16]) -> Produced {
         let Some(resampler) = &mut self.inward else {
-            return port.produce(tick, voice) == Produced::Audio;
+            return port.produce(tick, voice);
         };
         match port.produce(tick, &mut self.frame) {
             Produced::Audio => resampler.process(&self.frame, voice),
-            Produced::Silence if resampler.is_silent() => return false,
-            Produced::Silence => resampler.process_silence(voice),
+            Produced::Silence if !resampler.is_silent() => resampler.process_silence(voice),
+            nothing => return nothing,
         }
-        true
+        Produced::Audio
     }
 }
 
@@ -170,7 +195,7 @@ impl Fader {
     }
 }
 
-/// The end of a port that is gone: its last tick played backwards joins on without a step, and fades to nothing.
+/// The end of a port that is gone, or whose sound is missing: its last tick played backwards joins on without a step, and fades to nothing.
 fn fade_out_mirrored(voice: &mut [i16], before: Level) -> Option<Level> {
     if before == Level::SILENCE {
         return None;

@@ -334,6 +334,11 @@ impl<P: AudioPort> AudioMixer<P> {
         self.entry(slot).map(|_| self.voices.level(slot.index()))
     }
 
+    /// How many ticks of a port's sound were late or lost ([`Produced::Missing`](crate::Produced::Missing)) since it was added.
+    pub fn missing_ticks(&self, slot: Slot) -> Option<u64> {
+        Some(self.entry(slot)?.missing)
+    }
+
     /// Sets how loud the port is for all others. Default [`Gain::UNITY`].
     pub fn set_input_gain(&mut self, slot: Slot, gain: Gain) -> Result<(), MixerError> {
         self.change(slot, |entry| entry.input.set_gain(gain))

@@ -67,8 +67,12 @@ impl Program {
 
     /// `offhook answer` on a free port of 127.0.0.1, and where that is.
     pub(crate) fn answer(options: &[&str]) -> (Self, SocketAddr) {
-        let mut program =
-            Self::start([&["answer", "--listen", "127.0.0.1:0", "--no-device"], options].concat());
+        Self::answer_with(&[&["--no-device"], options].concat())
+    }
+
+    /// The same without saying that there is no device.
+    pub(crate) fn answer_with(options: &[&str]) -> (Self, SocketAddr) {
+        let mut program = Self::start([&["answer", "--listen", "127.0.0.1:0"], options].concat());
         let address = program.listening();
         (program, address)
     }

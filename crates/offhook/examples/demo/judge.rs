@@ -78,6 +78,12 @@ impl From<WaveError> for Fault {
     }
 }
 
+impl From<Arc<RecordError>> for Fault {
+    fn from(error: Arc<RecordError>) -> Self {
+        Self::Record(error)
+    }
+}
+
 impl From<RecordError> for Fault {
     fn from(error: RecordError) -> Self {
         Self::Record(Arc::new(error))

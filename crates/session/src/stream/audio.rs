@@ -3,7 +3,7 @@
 use super::{Agreed, AudioDescription, MediaStream, StreamDescription, StreamError, StreamSettings};
 use crate::SessionEvent;
 use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, MediaPlane, PortId, StreamId};
-use offhook_audio_mixer::AudioPort;
+use offhook_audio_mixer::{AudioPort, DeviceOptions};
 use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 use offhook_rtp_media::dtmf::Digit;
@@ -30,12 +30,20 @@ pub struct AudioStream {
     codecs: Option<Vec<AudioCodec>>,
     rtp_timeout: Option<Duration>,
     jitter: JitterConfig,
-    use_device: bool,
+    device: Device,
     waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
     ports: u32,
     local: Option<LocalMedia>,
     running: Option<Running>,
     on_hold_by_local: bool,
+}
+
+/// Whether a stream is spoken and heard on devices, and which.
+#[derive(Clone, Debug)]
+enum Device {
+    No,
+    IfNothingElse,
+    These(DeviceOptions),
 }
 
 /// What was agreed upon last.
@@ -55,7 +63,7 @@ impl AudioStream {
             codecs: None,
             rtp_timeout: None,
             jitter: JitterConfig::default(),
-            use_device: true,
+            device: Device::IfNothingElse,
             waiting: Vec::new(),
             ports: 0,
             local: None,
@@ -109,13 +117,25 @@ impl AudioStream {
     /// The same stream without a sound card: what comes is dropped, what goes is silence, unless a port is attached.
     #[must_use]
     pub fn without_device(mut self) -> Self {
-        self.use_device = false;
+        self.device = Device::No;
         self
     }
 
-    /// True when the stream is to be spoken and heard on a sound card: nothing else is attached, and nobody said no.
-    pub fn wants_device(&self) -> bool {
-        self.use_device && self.waiting.is_empty()
+    /// The same stream spoken and heard on these devices, whatever else is attached.
+    #[must_use]
+    pub fn with_device(mut self, options: DeviceOptions) -> Self {
+        self.device = Device::These(options);
+        self
+    }
+
+    /// The devices on which the stream is to be spoken and heard: those that were chosen, or the system's default ones when
+    /// nothing else is attached and nobody said no.
+    pub fn wanted_device(&self) -> Option<DeviceOptions> {
+        match &self.device {
+            Device::No => None,
+            Device::These(options) => Some(options.clone()),
+            Device::IfNothingElse => self.waiting.is_empty().then(DeviceOptions::default),
+        }
     }
 
     fn codecs(&self) -> &[AudioCodec] {

@@ -94,8 +94,7 @@ pub enum CommandError {
     /// The registration was refused before anything was sent.
     #[error(transparent)]
     Registration(#[from] RegisterError),
-    /// The sound card cannot be opened.
-    #[cfg(feature = "device")]
+    /// The sound device cannot be opened.
     #[error(transparent)]
     Device(#[from] offhook_audio_mixer::DeviceError),
     /// The user agent has stopped.

@@ -8,6 +8,7 @@ mod registration;
 mod rehearsal;
 mod ringing;
 mod sipp_calls;
+mod sound_card;
 mod tcp;
 mod tones;
 
@@ -37,6 +38,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         tcp::SCENARIOS,
         registration::SCENARIOS,
         bad_input::SCENARIOS,
+        sound_card::SCENARIOS,
     ]
     .into_iter()
     .flatten()

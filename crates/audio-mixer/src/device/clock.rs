@@ -1,0 +1,132 @@
+//! A mixer on a thread of its own that ticks steadily.
+
+use crate::mixer::AudioMixer;
+use crate::port::AudioPort;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+type Command<P> = Box<dyn FnOnce(&mut AudioMixer<P>) + Send>;
+
+/// Drives a mixer in real time: for programs that have no clock of their own for it.
+///
+/// The thread owns the mixer; commands travel to it as closures and are carried out between two ticks. Ticks are due at
+/// fixed times after the start, so that a late one does not delay those after it. After a stall of more than
+/// [`CATCH_UP`](Self::CATCH_UP), as when a laptop wakes up, what was due meanwhile is left out and counted.
+pub struct MixerThread<P: AudioPort + 'static = Box<dyn AudioPort>> {
+    commands: Option<SyncSender<Command<P>>>,
+    skipped: Arc<AtomicU64>,
+    thread: Option<JoinHandle<AudioMixer<P>>>,
+}
+
+/// The thread of a mixer has ended: one of its ports panicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the mixer's thread has ended")]
+pub struct MixerGone;
+
+impl<P: AudioPort + 'static> MixerThread<P> {
+    /// Most commands that wait for the next tick; further callers wait for room.
+    pub const MAX_COMMANDS: usize = 256;
+
+    /// So late a tick is still made up for: the sound cards' rings hold as much.
+    pub const CATCH_UP: Duration = Duration::from_millis(200);
+
+    /// Starts to tick.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(mixer: AudioMixer<P>) -> io::Result<Self> {
+        let (commands, inbox) = sync_channel(Self::MAX_COMMANDS);
+        let skipped = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&skipped);
+        let thread = thread::Builder::new().name("offhook-mixer".into());
+        let thread = thread.spawn(move || run(mixer, &inbox, &counter))?;
+        Ok(Self {
+            commands: Some(commands),
+            skipped,
+            thread: Some(thread),
+        })
+    }
+
+    /// Has a command carried out before the next tick and waits for its result: at most about one tick.
+    ///
+    /// # Errors
+    /// [`MixerGone`] when the thread has ended.
+    pub fn call<T: Send + 'static>(
+        &self,
+        command: impl FnOnce(&mut AudioMixer<P>) -> T + Send + 'static,
+    ) -> Result<T, MixerGone> {
+        let (told, result) = sync_channel(1);
+        let command: Command<P> = Box::new(move |mixer| drop(told.send(command(mixer))));
+        let commands = self.commands.as_ref().ok_or(MixerGone)?;
+        commands.send(command).map_err(|_| MixerGone)?;
+        result.recv().map_err(|_| MixerGone)
+    }
+
+    /// Ticks that were left out because the thread did not get to run in time.
+    pub fn skipped_ticks(&self) -> u64 {
+        self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// Stops ticking and gives the mixer back with all its ports.
+    ///
+    /// # Errors
+    /// [`MixerGone`] when the thread has ended before.
+    pub fn stop(mut self) -> Result<AudioMixer<P>, MixerGone> {
+        self.join().ok_or(MixerGone)
+    }
+
+    fn join(&mut self) -> Option<AudioMixer<P>> {
+        drop(self.commands.take());
+        self.thread.take()?.join().ok()
+    }
+}
+
+impl<P: AudioPort + 'static> Drop for MixerThread<P> {
+    fn drop(&mut self) {
+        if self.thread.is_some() && self.join().is_none() {
+            tracing::warn!("the mixer's thread panicked");
+        }
+    }
+}
+
+impl<P: AudioPort + 'static> fmt::Debug for MixerThread<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MixerThread")
+            .field("skipped_ticks", &self.skipped_ticks())
+            .finish_non_exhaustive()
+    }
+}
+
+fn run<P: AudioPort + 'static>(
+    mut mixer: AudioMixer<P>,
+    inbox: &Receiver<Command<P>>,
+    skipped: &AtomicU64,
+) -> AudioMixer<P> {
+    let tick = mixer.config().tick.duration();
+    let mut due = Instant::now() + tick;
+    loop {
+        let now = Instant::now();
+        if now < due {
+            // Commands are carried out as they come; they do not move the ticks.
+            match inbox.recv_timeout(due - now) {
+                Ok(command) => command(&mut mixer),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return mixer,
+            }
+            continue;
+        }
+        mixer.tick(due);
+        due += tick;
+        let late = now.saturating_duration_since(due);
+        if late > MixerThread::<P>::CATCH_UP {
+            let missed = (late.as_nanos() / tick.as_nanos()) as u32;
+            due += tick * missed;
+            skipped.fetch_add(missed.into(), Ordering::Relaxed);
+        }
+    }
+}

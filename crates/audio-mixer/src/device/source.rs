@@ -1,0 +1,153 @@
+//! From a choice to an open device: sound cards, files and pipes, in any combination.
+
+#[cfg(feature = "device")]
+use super::card::{AudioDevice, DeviceHandle};
+use super::choice::{DeviceChoice, DeviceError, DeviceOptions, Direction};
+use super::file::{FileDevice, FileHandle};
+use super::lasting::{DeviceSource, OpenDevice};
+use crate::port::{AudioPort, Produced, Role, Tick};
+use std::path::Path;
+
+#[cfg(feature = "device")]
+type Card = (AudioDevice, DeviceHandle);
+
+/// Without the feature `device` there is none.
+#[cfg(not(feature = "device"))]
+type Card = (crate::NullDevice, std::convert::Infallible);
+
+/// A microphone and a loudspeaker that were opened together.
+struct Pair {
+    card: Option<Box<dyn AudioPort>>,
+    files: FileDevice,
+}
+
+/// What keeps the devices of [`DeviceOptions`] open.
+#[derive(Debug)]
+pub struct OpenPair {
+    #[cfg(feature = "device")]
+    card: Option<DeviceHandle>,
+    files: FileHandle,
+}
+
+impl DeviceSource for DeviceOptions {
+    type Open = OpenPair;
+
+    fn open(&mut self) -> Result<(Box<dyn AudioPort>, OpenPair), DeviceError> {
+        let card = self.open_card()?;
+        let rate = card
+            .as_ref()
+            .map_or(self.sample_rate, |(port, _)| port.sample_rate());
+        let (files, file_handle) =
+            FileDevice::open(self.file(Direction::Input), self.file(Direction::Output), rate)?;
+        #[cfg_attr(
+            not(feature = "device"),
+            expect(unused_variables, reason = "there is never one")
+        )]
+        let (port, handle) = card.unzip();
+        let pair = Pair {
+            card: port.map(|port| Box::new(port) as Box<dyn AudioPort>),
+            files,
+        };
+        let open = OpenPair {
+            #[cfg(feature = "device")]
+            card: handle,
+            files: file_handle,
+        };
+        Ok((Box::new(pair), open))
+    }
+}
+
+impl DeviceOptions {
+    fn file(&self, direction: Direction) -> Option<&Path> {
+        match self.choice(direction) {
+            DeviceChoice::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    fn wants_card(&self, direction: Direction) -> bool {
+        matches!(
+            self.choice(direction),
+            DeviceChoice::Default | DeviceChoice::Named(_)
+        )
+    }
+
+    #[cfg(feature = "device")]
+    fn open_card(&self) -> Result<Option<Card>, DeviceError> {
+        let wanted = self.wants_card(Direction::Input) || self.wants_card(Direction::Output);
+        wanted.then(|| AudioDevice::open(self)).transpose()
+    }
+
+    #[cfg(not(feature = "device"))]
+    fn open_card(&self) -> Result<Option<Card>, DeviceError> {
+        let mut directions = [Direction::Input, Direction::Output].into_iter();
+        let wanted = directions.find(|&direction| self.wants_card(direction));
+        wanted.map_or(Ok(None), |direction| {
+            Err(self.choice(direction).absent(direction))
+        })
+    }
+}
+
+impl AudioPort for Pair {
+    fn sample_rate(&self) -> u32 {
+        self.files.sample_rate()
+    }
+
+    fn role(&self) -> Role {
+        let (card, files) = (
+            self.card.as_ref().map_or(Role::NONE, AudioPort::role),
+            self.files.role(),
+        );
+        Role {
+            producer: card.producer || files.producer,
+            consumer: card.consumer || files.consumer,
+        }
+    }
+
+    fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+        match &mut self.card {
+            Some(card) if !self.files.role().producer => card.produce(tick, frame),
+            _ => self.files.produce(tick, frame),
+        }
+    }
+
+    fn consume(&mut self, tick: &Tick, frame: &[i16]) {
+        if let Some(card) = &mut self.card {
+            card.consume(tick, frame);
+        }
+        self.files.consume(tick, frame);
+    }
+}
+
+impl OpenDevice for OpenPair {
+    fn poll_loss(&mut self) -> Option<DeviceError> {
+        #[cfg(feature = "device")]
+        if let Some(loss) = self.card.as_mut().and_then(OpenDevice::poll_loss) {
+            return Some(loss);
+        }
+        self.files.poll_loss()
+    }
+
+    fn progress(&self) -> u64 {
+        #[cfg(feature = "device")]
+        if let Some(card) = &self.card {
+            return card.progress();
+        }
+        self.files.progress()
+    }
+}
+
+#[cfg(feature = "device")]
+impl OpenDevice for DeviceHandle {
+    fn poll_loss(&mut self) -> Option<DeviceError> {
+        use super::choice::DeviceEvent;
+        std::iter::from_fn(|| self.poll_event()).find_map(|event| match event {
+            DeviceEvent::Failed(error) => Some(error),
+            DeviceEvent::Rerouted(_) => None,
+        })
+    }
+
+    fn progress(&self) -> u64 {
+        self.callbacks()
+    }
+}
