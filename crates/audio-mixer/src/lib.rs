@@ -68,7 +68,7 @@ pub use device::{AudioDevice, DeviceHandle, device_names};
 pub use device::{
     DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, DeviceSource, DeviceStats,
     DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, LastingDevice, LastingEvent,
-    LastingHandle, NullDevice, OpenDevice, OpenPair, devices,
+    LastingHandle, MixerGone, MixerThread, NullDevice, OpenDevice, OpenPair, devices,
 };
 pub use file::{
     EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, RecorderEvent,
