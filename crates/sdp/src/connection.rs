@@ -25,6 +25,15 @@ impl Connection {
         }
     }
 
+    /// The connection data of a host name or of an address in IP4's notation, as the documents' `SDPConnection`.
+    pub fn named(address: impl Into<Text>) -> Self {
+        Self {
+            net_type: Text::from_static("IN"),
+            address_type: Text::from_static("IP4"),
+            address: address.into(),
+        }
+    }
+
     /// The address, without a multicast suffix. `None` for a host name, which has to be looked up.
     pub fn ip(&self) -> Option<IpAddr> {
         let address = self.address.split('/').next()?;

@@ -47,7 +47,7 @@ pub struct Media {
     pub protocol: Text,
     /// Payload types for RTP, in order of preference; otherwise what the protocol defines.
     pub formats: Vec<Text>,
-    /// `i=`: a title for people.
+    /// `i=`: a title for people. An empty one is read and written as none.
     pub info: Option<Text>,
     /// `c=`: where the stream is received, when not where the session says.
     pub connection: Option<Connection>,

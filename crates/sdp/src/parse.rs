@@ -185,6 +185,7 @@ impl<'a> Parser<'a> {
             (b'a', Some(media)) => push_attribute(&mut media.attributes, value, self.limits)?,
             (b'a', None) => push_attribute(&mut self.session.attributes, value, self.limits)?,
             (b'm', _) => self.media_line(value)?,
+            (b'i', _) if value.is_empty() => {}
             (b'i', Some(media)) => once(&mut media.info, Text::from_clean(value), strict)?,
             (b'i', None) => once(&mut self.session.info, Text::from_clean(value), strict)?,
             (b'k', Some(media)) => once(&mut media.key, Text::from_clean(value), strict)?,

@@ -13,7 +13,7 @@ pub struct SessionDescription {
     pub origin: Origin,
     /// `s=`: the session's name. Default `-`, which means none (RFC 8866 §5.3).
     pub name: Text,
-    /// `i=`: about the session, for people.
+    /// `i=`: about the session, for people. An empty one is read and written as none.
     pub info: Option<Text>,
     /// `u=`: where to read more about the session.
     pub uri: Option<Text>,

@@ -8,7 +8,7 @@ impl fmt::Display for SessionDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v=0\r\no={}\r\n", self.origin)?;
         line(f, "s=", if self.name.is_empty() { "-" } else { &self.name })?;
-        optional(f, "i=", self.info.as_deref())?;
+        information(f, self.info.as_deref())?;
         optional(f, "u=", self.uri.as_deref())?;
         for email in &self.emails {
             line(f, "e=", email)?;
@@ -55,7 +55,7 @@ impl fmt::Display for Media {
             f.write_str(format)?;
         }
         f.write_str("\r\n")?;
-        optional(f, "i=", self.info.as_deref())?;
+        information(f, self.info.as_deref())?;
         for connection in self.connection.iter().chain(&self.more_connections) {
             write!(f, "c={connection}\r\n")?;
         }
@@ -73,6 +73,11 @@ fn line(f: &mut fmt::Formatter<'_>, field: &str, value: &str) -> fmt::Result {
 
 fn optional(f: &mut fmt::Formatter<'_>, field: &str, value: Option<&str>) -> fmt::Result {
     value.map_or(Ok(()), |value| line(f, field, value))
+}
+
+/// An empty text is no line: the RFC wants at least one byte in it.
+fn information(f: &mut fmt::Formatter<'_>, value: Option<&str>) -> fmt::Result {
+    optional(f, "i=", value.filter(|value| !value.is_empty()))
 }
 
 fn bandwidths(f: &mut fmt::Formatter<'_>, list: &[Bandwidth]) -> fmt::Result {

@@ -41,7 +41,7 @@ fn fixed_point(bytes: &[u8]) -> Result<(), TestCaseError> {
 fn session() -> impl Strategy<Value = SessionDescription> {
     let lines = (
         "[!-~]{1,30}( [!-~]{1,9})?",
-        of(value()),
+        of(information()),
         of(value()),
         vec(value(), 0..3),
         vec(value(), 0..3),
@@ -87,7 +87,7 @@ fn media() -> impl Strategy<Value = Media> {
         1u16..9,
         token(),
         formats,
-        of(value()),
+        of(information()),
         common,
     )
         .prop_map(
@@ -146,6 +146,11 @@ fn zone() -> impl Strategy<Value = ZoneAdjustment> {
 
 fn token() -> impl Strategy<Value = String> {
     "[!#-.0-9A-Z^-~]{1,30}"
+}
+
+/// An empty one is none.
+fn information() -> impl Strategy<Value = String> {
+    "[ -~\u{e4}]{1,60}"
 }
 
 fn value() -> impl Strategy<Value = String> {
