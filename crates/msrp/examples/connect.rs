@@ -2,18 +2,21 @@
 //! event as a line of JSON.
 //!
 //! ```text
-//! cargo run --release -p offhook-msrp --example connect -- --local-path 'msrp://127.0.0.1:2856/c1;tcp' \
+//! cargo run --release -p offhook-msrp --features tls --example connect -- --local-path 'msrp://127.0.0.1:2856/c1;tcp' \
 //!     --remote-path 'msrp://127.0.0.1:2855/s1;tcp' --size 200 --count 100000 --window 1000
 //! ```
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 
 use bytes::Bytes;
 use clap::Parser;
 use common::{Summary, tell, tell_event};
+use ends::{Protection, ThroughRelay};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::OutgoingId;
-use offhook_msrp::tokio::{ConnectorDirect, MsrpConnection};
+use offhook_msrp::tokio::{Connector, ConnectorDirect, MsrpConnection, get_connector};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -23,9 +26,9 @@ use tokio::io::AsyncReadExt;
 #[derive(Parser)]
 #[command(about = "Connects to an MSRP peer and sends messages or a file, one JSON line per event.")]
 struct Args {
-    /// The path of the peer.
+    /// The path of the peer. Without it, it is read from standard input once ours is told: the peer may have to know it.
     #[arg(long)]
-    remote_path: MsrpPath,
+    remote_path: Option<MsrpPath>,
     /// Our URI, as the peer expects it; made up without.
     #[arg(long)]
     local_path: Option<MsrpUri>,
@@ -50,15 +53,30 @@ struct Args {
     /// Tell the throughput only, not each event.
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    protection: Protection,
+    #[command(flatten)]
+    through: ThroughRelay,
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
-    let connector = ConnectorDirect::prepare(args.local_path.clone())?;
+    let connector = prepare(&args).await?;
     tell(&json!({ "event": "prepared", "path": connector.local_path().to_string() }));
-    let mut config = SessionConfig::new(connector.local_path().clone(), args.remote_path.clone());
+    let remote_path = match &args.remote_path {
+        Some(path) => path.clone(),
+        None => std::io::stdin()
+            .lines()
+            .next()
+            .ok_or("no path of the peer")??
+            .parse()?,
+    };
+    let mut config = SessionConfig::new(connector.local_path().clone(), remote_path);
     config.chunk_size = args.chunk;
+    config
+        .peer_fingerprints
+        .extend(args.protection.fingerprint.clone());
     let mut session = connector.complete(config).await?;
     tell(&json!({ "event": "ready" }));
     let mut summary = Summary::start();
@@ -72,6 +90,20 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         show(&args, &event);
     }
     Ok(())
+}
+
+async fn prepare(args: &Args) -> Result<Connector, Box<dyn std::error::Error>> {
+    let relay = args.through.settings(&args.protection)?;
+    if relay.is_some() {
+        return Ok(get_connector(relay.as_ref(), args.local_path.clone()).await?);
+    }
+    let mut connector = ConnectorDirect::prepare(args.local_path.clone())?;
+    if let Some(identity) = args.protection.identity()? {
+        connector = connector.with_identity(&identity);
+    } else if args.protection.tls {
+        connector = connector.with_tls(args.protection.client()?);
+    }
+    Ok(Connector::Direct(connector))
 }
 
 async fn send_messages(

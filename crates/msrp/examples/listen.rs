@@ -1,16 +1,19 @@
 //! Takes one MSRP connection without SIP, by paths given on the command line, and tells each event as a line of JSON.
 //!
 //! ```text
-//! cargo run --release -p offhook-msrp --example listen -- --port 2855 --session-id s1 \
+//! cargo run --release -p offhook-msrp --features tls --example listen -- --port 2855 --session-id s1 \
 //!     --remote-path 'msrp://127.0.0.1:2856/c1;tcp' --mode sink
 //! ```
 
 mod common;
+#[path = "common/ends.rs"]
+mod ends;
 
 use clap::{Parser, ValueEnum};
 use common::{Summary, tell, tell_event};
+use ends::{Protection, ThroughRelay};
 use offhook_msrp::session::{Delivery, IncomingId, PathMatching};
-use offhook_msrp::tokio::AcceptorDirect;
+use offhook_msrp::tokio::{Acceptor, AcceptorDirect, get_acceptor};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use serde_json::json;
 use std::collections::HashMap;
@@ -30,9 +33,9 @@ struct Args {
     /// Our session id.
     #[arg(long, default_value = "listen")]
     session_id: String,
-    /// The path of the peer that connects.
+    /// The path of the peer that connects. Without it, it is read from standard input once ours is told.
     #[arg(long)]
-    remote_path: MsrpPath,
+    remote_path: Option<MsrpPath>,
     /// What to do with messages.
     #[arg(long, value_enum, default_value_t = Mode::Sink)]
     mode: Mode,
@@ -45,6 +48,10 @@ struct Args {
     /// Tell the throughput only, not each event.
     #[arg(long)]
     quiet: bool,
+    #[command(flatten)]
+    protection: Protection,
+    #[command(flatten)]
+    through: ThroughRelay,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -60,19 +67,21 @@ enum Mode {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let args = Args::parse();
-    let uri: MsrpUri = match args.address {
-        IpAddr::V4(ip) => format!("msrp://{ip}:{}/{};tcp", args.port, args.session_id),
-        IpAddr::V6(_) => format!(
-            "msrp://{}/{};tcp",
-            SocketAddr::new(args.address, args.port),
-            args.session_id
-        ),
-    }
-    .parse()?;
-    let acceptor = AcceptorDirect::prepare_uri(uri).await?;
+    let acceptor = prepare(&args).await?;
     tell(&json!({ "event": "listening", "path": acceptor.local_path().to_string() }));
-    let mut config = SessionConfig::new(acceptor.local_path().clone(), args.remote_path.clone());
+    let remote_path = match &args.remote_path {
+        Some(path) => path.clone(),
+        None => std::io::stdin()
+            .lines()
+            .next()
+            .ok_or("no path of the peer")??
+            .parse()?,
+    };
+    let mut config = SessionConfig::new(acceptor.local_path().clone(), remote_path);
     config.message_limits.bytes = u64::MAX;
+    config
+        .peer_fingerprints
+        .extend(args.protection.fingerprint.clone());
     if args.mode != Mode::Echo {
         config.delivery = Delivery::Pieces;
     }
@@ -103,6 +112,33 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     summary.tell("received");
     Ok(())
+}
+
+async fn prepare(args: &Args) -> Result<Acceptor, Box<dyn std::error::Error>> {
+    let address = SocketAddr::new(args.address, args.port);
+    let relay = args.through.settings(&args.protection)?;
+    // At a relay nobody connects to the port, but a URI has one.
+    let port = if relay.is_some() {
+        args.port.max(1)
+    } else {
+        args.port
+    };
+    let scheme = if args.protection.tls { "msrps" } else { "msrp" };
+    let host = match address.ip() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let uri: MsrpUri = format!("{scheme}://{host}:{port}/{};tcp", args.session_id).parse()?;
+    if relay.is_some() {
+        return Ok(get_acceptor(relay.as_ref(), Some(uri)).await?);
+    }
+    let mut acceptor = AcceptorDirect::prepare_uri(uri).await?;
+    if let Some(identity) = args.protection.identity()? {
+        acceptor = acceptor.with_identity(&identity);
+    } else if args.protection.tls {
+        acceptor = acceptor.with_tls(args.protection.server()?);
+    }
+    Ok(Acceptor::Direct(acceptor))
 }
 
 /// Writes pieces to the file of their message.

@@ -20,6 +20,8 @@ pub(crate) enum What {
     Bind,
     /// Keeps the connection alive.
     KeepAlive,
+    /// Asks for a nickname.
+    Nickname,
     /// Carries bytes of a message.
     Chunk {
         message: u64,

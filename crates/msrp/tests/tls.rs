@@ -1,7 +1,13 @@
 //! Sessions protected by TLS, on this machine.
 #![cfg(feature = "tls")]
 
-use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpServer, ServerConfig};
+use offhook_msrp::chunk::StatusCode;
+use offhook_msrp::relay::server::{RelayConfig, RelayUser};
+use offhook_msrp::session::CloseReason;
+use offhook_msrp::tokio::{
+    AcceptorDirect, AcceptorRelay, ConnectError, ConnectorDirect, ConnectorRelay, MsrpRelaySettings,
+    MsrpServer, RelayServer, ServerConfig, TlsIdentity,
+};
 use offhook_msrp::{OutgoingMessage, SessionConfig, SessionEvent};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
@@ -100,4 +106,131 @@ async fn msrps_without_a_configuration_is_an_error() {
         connector.complete(config).await,
         Err(ConnectError::Secure)
     ));
+}
+
+fn own_making() -> TlsIdentity {
+    let made = rcgen::generate_simple_self_signed(["whoever".to_owned()]).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+    TlsIdentity::new(made.cert.der().clone(), key).unwrap()
+}
+
+/// What becomes of a session when alice expects one certificate of bob, and bob one of alice.
+async fn meet_by_fingerprint(
+    alice: &TlsIdentity,
+    bob: &TlsIdentity,
+    alice_expects: &[&TlsIdentity],
+    bob_expects: &[&TlsIdentity],
+) -> Result<(), ConnectError> {
+    let acceptor = AcceptorDirect::prepare("127.0.0.1:0".parse().unwrap())
+        .await?
+        .with_identity(bob);
+    let connector = ConnectorDirect::prepare(None)?.with_identity(alice);
+    let mut ours = SessionConfig::new(connector.local_path().clone(), acceptor.local_path().clone());
+    let mut theirs = SessionConfig::new(acceptor.local_path().clone(), connector.local_path().clone());
+    let printed = |expected: &[&TlsIdentity]| {
+        let texts = expected.iter().map(|identity| identity.fingerprint().to_string());
+        texts.map(|text| text.parse().unwrap()).collect()
+    };
+    ours.peer_fingerprints = printed(alice_expects);
+    theirs.peer_fingerprints = printed(bob_expects);
+    theirs.bind_timeout = std::time::Duration::from_secs(1);
+    let (alice, bob) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
+    let (alice, mut bob) = (alice?, bob?);
+    alice
+        .handle()
+        .deliver(OutgoingMessage::new("text/plain", "hi"))
+        .await
+        .unwrap();
+    assert!(matches!(bob.next_event().await, Some(SessionEvent::Message(message)) if message.body == "hi"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn certificates_of_ones_own_making_are_taken_by_their_fingerprints() {
+    let (alice, bob) = (own_making(), own_making());
+    meet_by_fingerprint(&alice, &bob, &[&bob], &[&alice])
+        .await
+        .unwrap();
+    meet_by_fingerprint(&alice, &bob, &[&alice, &bob], &[&alice])
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_certificate_with_another_fingerprint_ends_the_session() {
+    let (alice, bob, eve) = (own_making(), own_making(), own_making());
+    assert!(matches!(
+        meet_by_fingerprint(&alice, &eve, &[&bob], &[&alice]).await,
+        Err(ConnectError::Fingerprint)
+    ));
+    assert!(matches!(
+        meet_by_fingerprint(&eve, &bob, &[&bob], &[&alice]).await,
+        Err(ConnectError::NotBound(CloseReason::BindRefused(
+            StatusCode::FORBIDDEN
+        )))
+    ));
+    assert!(matches!(
+        meet_by_fingerprint(&alice, &bob, &[], &[&alice]).await,
+        Err(ConnectError::NoFingerprint)
+    ));
+}
+
+#[tokio::test]
+async fn a_server_knows_each_of_its_peers_by_fingerprint() {
+    let (alice, bob, eve) = (own_making(), own_making(), own_making());
+    let mut config = ServerConfig::default();
+    config.identity = Some(bob.clone());
+    let server = MsrpServer::bind("127.0.0.1:0".parse().unwrap(), config)
+        .await
+        .unwrap();
+    for (shown, is_taken) in [(&alice, true), (&eve, false)] {
+        let expected = server.prepare(None).unwrap();
+        let connector = ConnectorDirect::prepare(None).unwrap().with_identity(shown);
+        let mut ours = SessionConfig::new(connector.local_path().clone(), expected.local_path().clone());
+        let mut theirs = SessionConfig::new(expected.local_path().clone(), connector.local_path().clone());
+        ours.peer_fingerprints = vec![bob.fingerprint().clone()];
+        theirs.peer_fingerprints = vec![alice.fingerprint().clone()];
+        theirs.bind_timeout = std::time::Duration::from_secs(1);
+        let (a, b) = tokio::join!(connector.complete(ours), expected.complete(theirs));
+        assert_eq!((a.is_ok(), b.is_ok()), (is_taken, is_taken));
+    }
+}
+
+#[tokio::test]
+async fn a_place_at_a_relay_is_asked_for_over_tls() {
+    let identity = identity("localhost");
+    let mut config = RelayConfig::new("msrps://127.0.0.1:0;tcp".parse().unwrap());
+    config.aliases.push("localhost".to_owned());
+    config.users.insert("alice".to_owned(), RelayUser::new("alicepw"));
+    let relay = RelayServer::bind_tls(
+        "127.0.0.1:0".parse().unwrap(),
+        config,
+        Arc::clone(&identity.server),
+        trusting(&identity.certificate),
+    )
+    .await
+    .unwrap();
+    let settings = MsrpRelaySettings::new("localhost", "alice", "alicepw")
+        .with_host("127.0.0.1", relay.local_addr().port())
+        .with_tls(trusting(&identity.certificate));
+    let (connector, acceptor) = (
+        ConnectorRelay::prepare(&settings, None).await.unwrap(),
+        AcceptorRelay::prepare(&settings, None).await.unwrap(),
+    );
+    assert!(
+        connector
+            .local_path()
+            .to_string()
+            .starts_with("msrps://127.0.0.1:")
+    );
+    let ours = SessionConfig::new(connector.local_path().clone(), acceptor.local_path().clone());
+    let theirs = SessionConfig::new(acceptor.local_path().clone(), connector.local_path().clone());
+    let (alice, bob) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
+    let (alice, mut bob) = (alice.unwrap(), bob.unwrap());
+    alice
+        .handle()
+        .deliver(OutgoingMessage::new("text/plain", "hi"))
+        .await
+        .unwrap();
+    assert!(matches!(bob.next_event().await, Some(SessionEvent::Message(message)) if message.body == "hi"));
 }

@@ -1,4 +1,5 @@
 //! One JSON line per event, and the throughput at the end.
+#![allow(dead_code, reason = "each example uses a part")]
 
 use offhook_msrp::SessionEvent;
 use serde_json::{Value, json};
@@ -26,7 +27,6 @@ impl Summary {
         self.bytes += bytes;
     }
 
-    #[allow(dead_code, reason = "one of the two examples counts pieces")]
     pub(crate) fn bytes(&mut self, bytes: u64) {
         self.bytes += bytes;
     }

@@ -71,6 +71,10 @@ impl StatusCode {
     pub const UNSUPPORTED_MEDIA: Self = Self(415);
     /// A parameter is out of bounds.
     pub const OUT_OF_BOUNDS: Self = Self(423);
+    /// A nickname that is none (RFC 7701 §7.1).
+    pub const BAD_NICKNAME: Self = Self(424);
+    /// A nickname that is reserved or in use (RFC 7701 §7.1).
+    pub const NICKNAME_TAKEN: Self = Self(425);
     /// No such session.
     pub const NO_SESSION: Self = Self(481);
     /// The method is not understood.
@@ -104,6 +108,8 @@ impl StatusCode {
             413 => "Stop sending message",
             415 => "Media type not supported",
             423 => "Parameter out of bounds",
+            424 => "Malformed nickname",
+            425 => "Nickname reserved or already in use",
             481 => "No such session",
             501 => "Unknown method",
             506 => "Session already bound",

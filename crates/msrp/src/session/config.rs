@@ -1,6 +1,7 @@
 //! How a session behaves.
 
 use crate::chunk::{FieldName, Head, Limits, StatusCode};
+use crate::fingerprint::Fingerprint;
 use crate::message::MessageLimits;
 use crate::uri::{MsrpPath, MsrpUri};
 use std::num::NonZeroU32;
@@ -29,6 +30,12 @@ pub struct SessionConfig {
     pub reports: Reports,
     /// How the paths of incoming requests are compared with ours. Default: exactly.
     pub matching: PathMatching,
+    /// The certificates that the peer may show, by the `fingerprint` attributes of its SDP (RFC 4975 §14.4). With any, a
+    /// connection without TLS or with another certificate is not taken. Default: none.
+    pub peer_fingerprints: Vec<Fingerprint>,
+    /// Whether requests for a nickname are told to the owner, who answers them, as a chat room does (RFC 7701 §7).
+    /// Default false: they are answered 501.
+    pub takes_nicknames: bool,
     /// How long to wait for a response. Default 30 s (RFC 4975 §7.1.1).
     pub response_timeout: Duration,
     /// How long the connection may take to be bound to the session. Default 30 s.
@@ -61,6 +68,8 @@ impl SessionConfig {
             head_limits: Limits::default(),
             reports: Reports::PerChunk,
             matching: PathMatching::Exact,
+            peer_fingerprints: Vec::new(),
+            takes_nicknames: false,
             response_timeout: Duration::from_secs(30),
             bind_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_mins(1)),

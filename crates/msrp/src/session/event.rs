@@ -2,6 +2,7 @@
 
 use crate::chunk::{ByteRange, Head, HeadError, StatusCode};
 use crate::message::IncomingId;
+use crate::nickname::Nickname;
 use crate::relay::RelayError;
 use crate::uri::MsrpPath;
 use bytes::Bytes;
@@ -84,6 +85,17 @@ pub enum SessionEvent {
         /// All of the message is delivered by now.
         complete: bool,
     },
+    /// The peer asks for a nickname: answer by `MsrpSession::answer_nickname`. Told when
+    /// [`SessionConfig::takes_nicknames`](super::SessionConfig::takes_nicknames) is set.
+    NicknameWanted {
+        /// The request.
+        request: Head,
+        /// The name.
+        nickname: Nickname,
+    },
+    /// The answer to our request for a nickname: ours with 200; 424 and 425 say that it is malformed or taken, 408 that
+    /// nobody answered (RFC 7701 §7.1).
+    NicknameAnswered(StatusCode),
     /// Our relay renewed the place, and it is somewhere else now: tell the peer of this path by a new offer, and make the
     /// next session with it, before the old place expires (RFC 4976 §9.4).
     RelayMoved(MsrpPath),

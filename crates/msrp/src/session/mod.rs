@@ -10,11 +10,15 @@ pub use crate::outbound::{Burst, OutgoingMessage};
 pub use config::{Delivery, PathMatching, Reports, SessionConfig};
 pub use event::{AbortReason, CloseReason, Message, OutgoingId, SessionEvent};
 
-use crate::chunk::{BadField, Continuation, FailureReport, HeadWriter, Method, StatusCode, TransactionIds};
+use crate::chunk::{
+    BadField, Continuation, FailureReport, FieldName, HeadWriter, Method, StatusCode, TransactionIds,
+};
 use crate::framer::{Frame, Framer};
+use crate::nickname::Nickname;
 use crate::outbound::{Body, Outbound};
 use crate::relay::{RelayClient, RelayEvent};
 use crate::setup::Role;
+use crate::trace::{ChunkTracer, Tracing};
 use crate::transaction::{Pending, Transactions, What};
 use bytes::{Buf, Bytes, BytesMut};
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, earliest};
@@ -48,6 +52,8 @@ pub struct MsrpSession {
     ids: TransactionIds,
     message_ids: TransactionIds,
     timers: Deadlines<SessionTimer, 3>,
+    /// Sees what passes, while somebody wants to.
+    tracing: Option<Box<Tracing>>,
     /// Renews our place at the relay that the connection goes to.
     relay: Option<Box<RelayClient>>,
     /// Responses, reports and empty requests: they go before messages.
@@ -152,6 +158,7 @@ impl MsrpSession {
             ids: TransactionIds::new(entropy.fork()),
             message_ids: TransactionIds::new(entropy),
             timers,
+            tracing: None,
             relay: None,
             urgent: BytesMut::new(),
             scratch: BytesMut::new(),
@@ -228,6 +235,29 @@ impl MsrpSession {
         self.tracked.remove(&message.0);
     }
 
+    /// Asks the chat room for a nickname; [`SessionEvent::NicknameAnswered`] tells the outcome (RFC 7701 §7.1).
+    ///
+    /// # Errors
+    /// When the session is not active.
+    pub fn request_nickname(&mut self, now: Instant, nickname: &Nickname) -> Result<(), SendError> {
+        if self.state != State::Active {
+            return Err(SendError::Closing);
+        }
+        let id = self.ids.next_id();
+        let (to, from) = (&self.outbound.to_path, &self.outbound.from_path);
+        HeadWriter::request(&mut self.urgent, &id, &Method::Nickname, to, from)?
+            .field(FieldName::UseNickname.as_str(), &nickname.to_string())?
+            .end(Continuation::Last);
+        let deadline = now + self.config.response_timeout;
+        self.transactions.open(id, deadline, What::Nickname);
+        Ok(())
+    }
+
+    /// Shows all chunks to a tracer from now on, or to nobody. A chunk that is under way when a tracer comes is not shown.
+    pub fn set_tracer(&mut self, tracer: Option<Box<dyn ChunkTracer>>) {
+        self.tracing = tracer.map(|tracer| Box::new(Tracing::new(tracer)));
+    }
+
     /// Closes the session once all that is queued is sent and answered.
     pub fn close(&mut self) {
         match self.state {
@@ -254,8 +284,15 @@ impl MsrpSession {
     pub fn handle_input(&mut self, now: Instant) {
         while self.state != State::Closed {
             match self.framer.next_frame() {
-                Ok(Some(Frame::Head(head))) if self.is_for_relay_client(now, &head) => {}
-                Ok(Some(frame)) => self.handle_frame(frame),
+                Ok(Some(frame)) => {
+                    if let Some(tracing) = &mut self.tracing {
+                        tracing.received(&frame);
+                    }
+                    match frame {
+                        Frame::Head(head) if self.is_for_relay_client(now, &head) => {}
+                        frame => self.handle_frame(frame),
+                    }
+                }
                 Ok(None) => {
                     self.watch_for_stall(now);
                     break;
@@ -312,6 +349,7 @@ impl MsrpSession {
         if self.state == State::Closed && self.urgent.is_empty() {
             return None;
         }
+        let between_chunks = self.outbound.open_chunk().is_none();
         let mut out = std::mem::take(&mut self.scratch);
         if !self.urgent.is_empty() {
             self.outbound.interrupt(&mut out);
@@ -330,6 +368,9 @@ impl MsrpSession {
         self.settle();
         if !burst.has_remaining() {
             return None;
+        }
+        if let Some(tracing) = &mut self.tracing {
+            tracing.sent(burst.clone(), between_chunks);
         }
         if let Some(keep_alive) = self.config.keep_alive.filter(|_| self.state == State::Active) {
             self.timers.set(SessionTimer::KeepAlive, now + keep_alive);
@@ -433,6 +474,7 @@ impl MsrpSession {
             What::Bind => self.end(CloseReason::BindRefused(status)),
             What::KeepAlive if status.is_success() => {}
             What::KeepAlive => self.end(CloseReason::KeepAliveFailed(status)),
+            What::Nickname => self.events.push(SessionEvent::NicknameAnswered(status)),
             What::Chunk { message, len, .. } => self.settle_chunk(message, len, status),
         }
     }

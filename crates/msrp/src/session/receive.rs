@@ -130,6 +130,9 @@ impl MsrpSession {
                 }
                 Err(status) => self.respond(&head, status),
             },
+            StartLine::Request(Method::Nickname) if self.config.takes_nicknames => {
+                self.handle_nickname(&head);
+            }
             StartLine::Request(_) => {
                 let status = match self.check_paths(&head) {
                     Ok(()) => StatusCode::UNKNOWN_METHOD,
@@ -137,6 +140,25 @@ impl MsrpSession {
                 };
                 self.respond(&head, status);
             }
+        }
+    }
+
+    /// Answers a request for a nickname: 200 when it is the peer's now, else 403, 424 or 425 (RFC 7701 §7.1).
+    pub fn answer_nickname(&mut self, request: &Head, status: StatusCode) {
+        self.respond(request, status);
+    }
+
+    fn handle_nickname(&mut self, head: &Head) {
+        let wanted = head
+            .field(FieldName::UseNickname)
+            .and_then(|name| name.parse().ok());
+        match (self.check_paths(head), wanted) {
+            (Err(status), _) => self.respond(head, status),
+            (Ok(()), None) => self.respond(head, StatusCode::BAD_NICKNAME),
+            (Ok(()), Some(nickname)) => self.events.push(SessionEvent::NicknameWanted {
+                request: head.detached(),
+                nickname,
+            }),
         }
     }
 

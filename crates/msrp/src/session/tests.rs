@@ -5,6 +5,7 @@ use crate::uri::MsrpPath;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+mod extensions;
 mod receiving;
 
 const ALICE: &str = "msrp://a.test:7654/alice;tcp";

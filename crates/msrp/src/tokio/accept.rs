@@ -3,7 +3,7 @@
 use super::connect::{ConnectError, ready};
 use super::driver::MsrpConnection;
 use super::entropy;
-use super::stream::{ServerTls, Stream, tune};
+use super::stream::{ServerTls, Stream, is_announced, tune};
 use super::transport::MsrpTransport;
 use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, StatusCode};
 use crate::framer::{Frame, Framer};
@@ -67,6 +67,15 @@ impl AcceptorDirect {
         self
     }
 
+    /// Protects the connection by TLS between two ends that show certificates of their own making: the peer's has to have
+    /// one of [`SessionConfig::peer_fingerprints`]. Our URI becomes `msrps`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: &super::TlsIdentity) -> Self {
+        self.tls.needs_fingerprints = true;
+        self.with_tls(std::sync::Arc::clone(&identity.server))
+    }
+
     /// Our path, for the SDP attribute `path`.
     pub fn local_path(&self) -> &MsrpPath {
         &self.local_path
@@ -94,6 +103,7 @@ impl AcceptorDirect {
 
     async fn arrive(self, config: &mut SessionConfig) -> Result<Arrival, ConnectError> {
         config.local_path = self.local_path;
+        self.tls.check(&config.peer_fingerprints)?;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
         let limits = config.head_limits;
         let mut arrivals = tokio::task::JoinSet::new();
@@ -106,7 +116,7 @@ impl AcceptorDirect {
                     let Ok(Ok(arrival)) = received else {
                         continue; // who was refused, or said nothing of use
                     };
-                    match config.check_paths(&arrival.head) {
+                    match arrival.check(config) {
                         Ok(()) => return Ok(arrival),
                         Err(status) => {
                             arrivals.spawn(async move {
@@ -134,6 +144,16 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
+    /// Whether it is the session's peer who is here: by its paths, and by its certificate if that was announced.
+    pub(super) fn check(&self, config: &SessionConfig) -> Result<(), StatusCode> {
+        config.check_paths(&self.head)?;
+        if is_announced(&self.stream, &config.peer_fingerprints) {
+            Ok(())
+        } else {
+            Err(StatusCode::FORBIDDEN)
+        }
+    }
+
     /// Reads the first head, which has to be there in time however slowly it comes.
     pub(super) async fn receive(
         stream: TcpStream,

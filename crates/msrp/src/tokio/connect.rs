@@ -2,7 +2,7 @@
 
 use super::driver::MsrpConnection;
 use super::entropy;
-use super::stream::{ClientTls, Stream, tune};
+use super::stream::{ClientTls, Stream, is_announced, tune};
 use super::transport::{MsrpTransport, ReadError};
 use crate::framer::Framer;
 use crate::session::{CloseReason, MsrpSession, SessionConfig, SessionEvent};
@@ -47,6 +47,15 @@ impl ConnectorDirect {
         self
     }
 
+    /// Protects the connection by TLS between two ends that show certificates of their own making: the peer's has to have
+    /// one of [`SessionConfig::peer_fingerprints`]. Our URI becomes `msrps`.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_identity(mut self, identity: &super::TlsIdentity) -> Self {
+        self.tls.needs_fingerprints = true;
+        self.with_tls(std::sync::Arc::clone(&identity.client))
+    }
+
     /// Our path, for the SDP attribute `path`.
     pub fn local_path(&self) -> &MsrpPath {
         &self.local_path
@@ -59,7 +68,7 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         config.local_path = self.local_path;
-        let stream = dial_uri(first_hop(&config), &self.tls).await?;
+        let stream = dial_peer(&config, &self.tls).await?;
         let session = MsrpSession::connected(Instant::now(), config, entropy()?);
         ready(MsrpConnection::spawn(session, stream)).await
     }
@@ -70,12 +79,23 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
         config.local_path = self.local_path;
-        let stream = dial_uri(first_hop(&config), &self.tls).await?;
+        let stream = dial_peer(&config, &self.tls).await?;
         let within = config.bind_timeout;
         let transport = MsrpTransport::new(stream, Framer::new(config.head_limits), None, config)?;
         tokio::time::timeout(within, transport.bind())
             .await
             .unwrap_or(Err(ConnectError::BindTimeout))
+    }
+}
+
+/// Opens the connection of a session, to the peer that its fingerprints announce.
+async fn dial_peer(config: &SessionConfig, tls: &ClientTls) -> Result<Stream, ConnectError> {
+    tls.check(&config.peer_fingerprints)?;
+    let stream = dial_uri(first_hop(config), tls).await?;
+    if is_announced(&stream, &config.peer_fingerprints) {
+        Ok(stream)
+    } else {
+        Err(ConnectError::Fingerprint)
     }
 }
 
@@ -142,6 +162,16 @@ pub enum ConnectError {
     /// The peer wants TLS, which was not configured (feature `tls`).
     #[error("msrps needs a configuration of TLS")]
     Secure,
+    /// A certificate of the peer's own making cannot be trusted without a fingerprint from its SDP.
+    #[error("the peer announced no fingerprint")]
+    NoFingerprint,
+    /// The peer showed another certificate than its SDP announced, or none.
+    #[error("the peer's certificate is not the one that it announced")]
+    Fingerprint,
+    /// A certificate or key cannot be used.
+    #[cfg(feature = "tls")]
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
     /// No URI could be made.
     #[error(transparent)]
     Uri(#[from] UriError),

@@ -31,6 +31,8 @@ mod accept;
 mod connect;
 mod driver;
 mod handle;
+#[cfg(feature = "tls")]
+mod identity;
 mod relay;
 mod relay_server;
 mod server;
@@ -41,6 +43,8 @@ pub use accept::AcceptorDirect;
 pub use connect::{ConnectError, ConnectorDirect};
 pub use driver::MsrpConnection;
 pub use handle::{DeliverError, SessionGone, SessionHandle};
+#[cfg(feature = "tls")]
+pub use identity::TlsIdentity;
 pub use relay::{
     Acceptor, AcceptorRelay, Connector, ConnectorRelay, MsrpRelaySettings, RelayAddress, RelayResolver,
     Resolving, get_acceptor, get_connector,

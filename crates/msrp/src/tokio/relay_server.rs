@@ -69,9 +69,13 @@ impl RelayServer {
         inward: Arc<rustls::ServerConfig>,
         outward: Arc<rustls::ClientConfig>,
     ) -> Result<Self, ConnectError> {
-        let inward = ServerTls { config: Some(inward) };
+        let inward = ServerTls {
+            config: Some(inward),
+            needs_fingerprints: false,
+        };
         let outward = ClientTls {
             config: Some(outward),
+            needs_fingerprints: false,
         };
         Self::start(address, config, inward, outward).await
     }

@@ -30,6 +30,10 @@ pub struct ServerConfig {
     /// Protects connections by TLS; the URIs that are made become `msrps`. Default: none.
     #[cfg(feature = "tls")]
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Protects connections by TLS between ends that show certificates of their own making, in the place of `tls`: each
+    /// session then needs [`SessionConfig::peer_fingerprints`]. Default: none.
+    #[cfg(feature = "tls")]
+    pub identity: Option<super::TlsIdentity>,
 }
 
 impl Default for ServerConfig {
@@ -40,6 +44,8 @@ impl Default for ServerConfig {
             limits: Limits::default(),
             #[cfg(feature = "tls")]
             tls: None,
+            #[cfg(feature = "tls")]
+            identity: None,
         }
     }
 }
@@ -47,26 +53,19 @@ impl Default for ServerConfig {
 impl ServerConfig {
     #[cfg(feature = "tls")]
     fn server_tls(&self) -> ServerTls {
+        let identity = self.identity.as_ref();
         ServerTls {
-            config: self.tls.clone(),
+            config: identity
+                .map(|identity| Arc::clone(&identity.server))
+                .or_else(|| self.tls.clone()),
+            needs_fingerprints: identity.is_some(),
         }
-    }
-
-    #[cfg(feature = "tls")]
-    fn is_secure(&self) -> bool {
-        self.tls.is_some()
     }
 
     #[cfg(not(feature = "tls"))]
     #[expect(clippy::unused_self, reason = "the same call with the feature `tls`")]
     fn server_tls(&self) -> ServerTls {
         ServerTls::default()
-    }
-
-    #[cfg(not(feature = "tls"))]
-    #[expect(clippy::unused_self, reason = "the same call with the feature `tls`")]
-    fn is_secure(&self) -> bool {
-        false
     }
 }
 
@@ -75,7 +74,7 @@ impl ServerConfig {
 #[derive(Debug)]
 pub struct MsrpServer {
     address: SocketAddr,
-    is_secure: bool,
+    tls: ServerTls,
     expected: Sessions,
     task: JoinHandle<()>,
 }
@@ -92,11 +91,11 @@ impl MsrpServer {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let expected = Sessions::default();
-        let is_secure = config.is_secure();
+        let tls = config.server_tls();
         let task = tokio::spawn(listen(listener, config, Arc::clone(&expected)));
         Ok(Self {
             address,
-            is_secure,
+            tls,
             expected,
             task,
         })
@@ -115,7 +114,7 @@ impl MsrpServer {
     pub fn prepare(&self, local_uri: Option<MsrpUri>) -> Result<Expected, ConnectError> {
         let uri = match local_uri {
             Some(uri) => uri,
-            None => MsrpUri::new_session(self.address, self.is_secure, &mut entropy()?),
+            None => MsrpUri::new_session(self.address, self.tls.is_secure(), &mut entropy()?),
         };
         let id = uri
             .session_id()
@@ -129,6 +128,7 @@ impl MsrpServer {
         Ok(Expected {
             local_path: uri.into(),
             arrivals,
+            tls: self.tls.clone(),
             place: Place {
                 id,
                 expected: Arc::clone(&self.expected),
@@ -148,6 +148,7 @@ impl Drop for MsrpServer {
 pub struct Expected {
     local_path: MsrpPath,
     arrivals: mpsc::Receiver<Arrival>,
+    tls: ServerTls,
     place: Place,
 }
 
@@ -163,13 +164,14 @@ impl Expected {
     /// When nobody binds the session within [`SessionConfig::bind_timeout`].
     pub async fn complete(mut self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         config.local_path = self.local_path.clone();
+        self.tls.check(&config.peer_fingerprints)?;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
         loop {
             let arrival = tokio::time::timeout_at(deadline, self.arrivals.recv())
                 .await
                 .map_err(|_| ConnectError::BindTimeout)?
                 .ok_or(ConnectError::ServerGone)?;
-            match config.check_paths(&arrival.head) {
+            match arrival.check(&config) {
                 Ok(()) => return arrival.into_session(config, Box::new(self.place)).await,
                 Err(status) => {
                     tokio::spawn(arrival.refuse(status));

@@ -1,16 +1,49 @@
 //! What a session runs over: TCP, or TLS over it.
 
 use super::connect::ConnectError;
+use crate::fingerprint::Fingerprint;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A connection, whatever protects it.
-pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
+pub(super) trait Connection: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {
+    /// The certificate that the peer showed, in DER form.
+    fn peer_certificate(&self) -> Option<&[u8]>;
+}
 
-impl<S: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug> Connection for S {}
+impl Connection for TcpStream {
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Connection for tokio_rustls::client::TlsStream<TcpStream> {
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        Some(self.get_ref().1.peer_certificates()?.first()?.as_ref())
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Connection for tokio_rustls::server::TlsStream<TcpStream> {
+    fn peer_certificate(&self) -> Option<&[u8]> {
+        Some(self.get_ref().1.peer_certificates()?.first()?.as_ref())
+    }
+}
 
 pub(super) type Stream = Box<dyn Connection>;
+
+/// Whether the peer is who its SDP says by fingerprints, if it says so (RFC 4975 §14.4).
+pub(super) fn is_announced(stream: &Stream, announced: &[Fingerprint]) -> bool {
+    #[cfg(feature = "tls")]
+    let is_shown = stream
+        .peer_certificate()
+        .is_some_and(|certificate| Fingerprint::any_matches(announced, certificate));
+    #[cfg(not(feature = "tls"))]
+    let is_shown = stream.peer_certificate().is_some();
+    announced.is_empty() || is_shown
+}
 
 /// After how much silence the system asks whether the peer's machine is still there, and in which steps: a peer that lost
 /// its power is found within two minutes even where nothing is sent.
@@ -30,9 +63,26 @@ pub(super) fn tune(stream: &TcpStream) -> std::io::Result<()> {
 pub(super) struct ClientTls {
     #[cfg(feature = "tls")]
     pub(super) config: Option<std::sync::Arc<rustls::ClientConfig>>,
+    /// The configuration takes any certificate: fingerprints have to say which.
+    #[cfg(feature = "tls")]
+    pub(super) needs_fingerprints: bool,
 }
 
 impl ClientTls {
+    /// Fails where nothing would say whom to trust.
+    pub(super) fn check(&self, announced: &[Fingerprint]) -> Result<(), ConnectError> {
+        #[cfg(feature = "tls")]
+        let is_blind = self.needs_fingerprints && announced.is_empty();
+        #[cfg(not(feature = "tls"))]
+        let is_blind = false;
+        let _ = announced;
+        if is_blind {
+            Err(ConnectError::NoFingerprint)
+        } else {
+            Ok(())
+        }
+    }
+
     /// Protects a connection to a host, whose certificate has to be for it.
     #[cfg(feature = "tls")]
     pub(super) async fn protect(&self, stream: TcpStream, host: &str) -> Result<Stream, ConnectError> {
@@ -57,9 +107,26 @@ impl ClientTls {
 pub(super) struct ServerTls {
     #[cfg(feature = "tls")]
     pub(super) config: Option<std::sync::Arc<rustls::ServerConfig>>,
+    /// The configuration takes any certificate: fingerprints have to say which.
+    #[cfg(feature = "tls")]
+    pub(super) needs_fingerprints: bool,
 }
 
 impl ServerTls {
+    /// Fails where nothing would say whom to trust.
+    pub(super) fn check(&self, announced: &[Fingerprint]) -> Result<(), ConnectError> {
+        #[cfg(feature = "tls")]
+        let is_blind = self.needs_fingerprints && announced.is_empty();
+        #[cfg(not(feature = "tls"))]
+        let is_blind = false;
+        let _ = announced;
+        if is_blind {
+            Err(ConnectError::NoFingerprint)
+        } else {
+            Ok(())
+        }
+    }
+
     #[cfg(feature = "tls")]
     pub(super) fn is_secure(&self) -> bool {
         self.config.is_some()

@@ -56,7 +56,7 @@ fn a_request_of_the_client_goes_where_it_says_and_responses_come_back() {
     assert_eq!(
         world.hear(alice),
         format!(
-            "MSRP nick1 425\r\nTo-Path: {own}\r\nFrom-Path: {ours} {PEER}\r\nX-More: 1\r\n-------nick1$\r\n"
+            "MSRP nick1 425 Nickname reserved or already in use\r\nTo-Path: {own}\r\nFrom-Path: {ours} {PEER}\r\nX-More: 1\r\n-------nick1$\r\n"
         )
     );
     world.say(alice, request.replace("nick1", "nick2").as_bytes());

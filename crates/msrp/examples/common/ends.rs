@@ -1,0 +1,177 @@
+//! How the examples reach their peer: TLS and relays, as the command line says.
+
+use clap::Args;
+use offhook_msrp::MsrpUri;
+use offhook_msrp::fingerprint::Fingerprint;
+use offhook_msrp::tokio::{MsrpRelaySettings, TlsIdentity};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[derive(Args)]
+pub(crate) struct Protection {
+    /// Protect the connection by TLS.
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// Our certificate, PEM.
+    #[arg(long, requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Its private key, PEM.
+    #[arg(long, requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Trust certificates that these sign, PEM.
+    #[arg(long)]
+    ca: Option<PathBuf>,
+    /// Trust any certificate. For tests.
+    #[arg(long)]
+    no_verify: bool,
+    /// The peer shows a certificate of its own making with this fingerprint, `SHA-256 4A:AD:...`; we show ours.
+    #[arg(long)]
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl Protection {
+    /// Our own certificate, for an end that is known by fingerprints.
+    pub(crate) fn identity(&self) -> Result<Option<TlsIdentity>, Failure> {
+        if self.fingerprint.is_none() {
+            return Ok(None);
+        }
+        let (certificate, key) = self.own()?;
+        Ok(Some(TlsIdentity::new(certificate, key)?))
+    }
+
+    #[allow(dead_code, reason = "only who listens shows it")]
+    pub(crate) fn server(&self) -> Result<Arc<ServerConfig>, Failure> {
+        let (certificate, key) = self.own()?;
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)?;
+        Ok(Arc::new(config))
+    }
+
+    pub(crate) fn client(&self) -> Result<Arc<ClientConfig>, Failure> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?;
+        if self.no_verify {
+            let any = Arc::new(AnyCertificate);
+            let config = builder.dangerous().with_custom_certificate_verifier(any);
+            return Ok(Arc::new(config.with_no_client_auth()));
+        }
+        let mut roots = RootCertStore::empty();
+        if let Some(path) = &self.ca {
+            for certificate in CertificateDer::pem_file_iter(path)? {
+                roots.add(certificate?)?;
+            }
+        }
+        Ok(Arc::new(
+            builder.with_root_certificates(roots).with_no_client_auth(),
+        ))
+    }
+
+    fn own(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Failure> {
+        let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
+            return Err("--cert and --key are needed for this".into());
+        };
+        Ok((
+            CertificateDer::from_pem_file(cert)?,
+            PrivateKeyDer::from_pem_file(key)?,
+        ))
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct ThroughRelay {
+    /// Use the relay at this host and port.
+    #[arg(long, value_name = "HOST:PORT", requires = "relay_user")]
+    pub(crate) relay: Option<String>,
+    /// The relay's domain, which its certificate is for; without it, the host.
+    #[arg(long)]
+    relay_domain: Option<String>,
+    /// The account at the relay.
+    #[arg(long)]
+    relay_user: Option<String>,
+    /// Its password.
+    #[arg(long, default_value = "")]
+    relay_password: String,
+    /// For how many seconds the place is wanted.
+    #[arg(long)]
+    relay_expires: Option<u64>,
+    /// Connect to the relay without TLS. For tests.
+    #[arg(long)]
+    relay_plain: bool,
+    /// A further relay behind the first, by its URI; same account.
+    #[arg(long, value_name = "URI")]
+    relay_through: Vec<MsrpUri>,
+}
+
+impl ThroughRelay {
+    pub(crate) fn settings(&self, protection: &Protection) -> Result<Option<MsrpRelaySettings>, Failure> {
+        let Some(relay) = &self.relay else {
+            return Ok(None);
+        };
+        let (host, port) = relay.rsplit_once(':').ok_or("--relay wants HOST:PORT")?;
+        let domain = self.relay_domain.as_deref().unwrap_or(host);
+        let user = self.relay_user.as_deref().unwrap_or_default();
+        let mut settings = MsrpRelaySettings::new(domain, user, &*self.relay_password)
+            .with_host(host, port.parse()?)
+            .with_tls(protection.client()?);
+        if let Some(seconds) = self.relay_expires {
+            settings = settings.with_expires(Duration::from_secs(seconds));
+        }
+        if self.relay_plain {
+            settings = settings.without_tls();
+        }
+        for further in &self.relay_through {
+            settings = settings.through(further.clone(), user, &*self.relay_password);
+        }
+        Ok(Some(settings))
+    }
+}
+
+/// `--no-verify`.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _certificate: &CertificateDer<'_>,
+        _signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
