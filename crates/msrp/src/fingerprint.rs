@@ -13,11 +13,14 @@ pub struct Fingerprint {
 /// The hash functions of fingerprints. The weaker ones are read (RFC 4975 shows SHA-1), and count only where the peer
 /// offers nothing stronger; MD5 and MD2 are not taken at all (RFC 8122 §5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum FingerprintHash {
+    /// SHA-1, 20 bytes: read for old peers, never offered.
     Sha1,
+    /// SHA-256, 32 bytes: what we offer.
     Sha256,
+    /// SHA-384, 48 bytes.
     Sha384,
+    /// SHA-512, 64 bytes.
     Sha512,
 }
 
