@@ -32,12 +32,12 @@
 //! | 3261 §7, §18.3, §25 | syntax of messages, framing on datagrams and streams | yes |
 //! | 3261 §19.1 | SIP and SIPS URIs, escapes, equivalence | yes |
 //! | 3261 §20 | header fields: a type for each | yes; Encryption, Hide, Response-Key of RFC 2543 are gone, as RFC 3261 §28 says |
-//! | 3261 §7.4.1 | multipart bodies | no: the body is bytes |
+//! | 3261 §7.4.1, 5621, 2046 §5.1 | multipart bodies: split, built, searched, nesting bounded | yes; parts are not decoded from base64, which SIP has no need of |
 //! | 4475 | torture messages: all 49 get the verdict of the RFC | yes |
 //! | 5118 | torture messages for IPv6 | no test yet; IPv6 references are read |
 //! | 5626 §3.5.1 | CRLF keep-alive on streams | yes (framing) |
 //! | 3581 | `rport` | yes |
-//! | 3966 | `tel:` URIs | partly: number, parameters, comparison; the grammar of numbers is not checked |
+//! | 3966 | `tel:` URIs: grammar, parameters, comparison | yes; a local number without `phone-context` is read |
 //! | 3262 | RSeq, RAck | yes |
 //! | 3323, 3325, 7315 | Privacy; P-Asserted-, P-Preferred-Identity; P-Associated-URI | yes |
 //! | 3326 | Reason | yes |

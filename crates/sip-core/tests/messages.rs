@@ -1,11 +1,11 @@
 //! Whole messages: framing, policies, limits, answering, round trips.
 
 use bytes::{Bytes, BytesMut};
-use offhook_sip_core::header::{CSeq, CallId, Contact, From, MaxForwards, To, Via};
+use offhook_sip_core::header::{Allow, CSeq, CallId, Contact, From, MaxForwards, ReplyTo, To, Via};
 use offhook_sip_core::parse::{Framed, Framer};
 use offhook_sip_core::{
     HeaderName, Headers, Limits, Message, Method, ParseError, ParseErrorKind, ParseOptions, Policy, Request,
-    Response, StatusCode, Uri,
+    Response, StatusCode, TypedHeader, Uri,
 };
 use proptest::prelude::*;
 
@@ -110,6 +110,105 @@ fn each_deviation_is_accepted_by_lenient_and_refused_by_strict() {
         request.check(&strict).unwrap_err().status,
         StatusCode::BAD_REQUEST
     );
+}
+
+#[test]
+fn values_of_real_phones_are_accepted_by_lenient_and_refused_by_strict() {
+    fn verdicts<H: TypedHeader>(value: &str) -> [bool; 2] {
+        [Policy::Lenient, Policy::Strict].map(|policy| {
+            let message = parse(&format!("{HEAD}{}: {value}\r\n\r\n", H::NAME), policy).unwrap();
+            message.headers().typed_all::<H>().last().unwrap().is_ok()
+        })
+    }
+    let only_lenient = [true, false];
+    assert_eq!(
+        verdicts::<Via>("SIP/2.0/UDP a.test;branch=z9hG4bK1;rport;"),
+        only_lenient
+    );
+    assert_eq!(
+        verdicts::<Via>("SIP/2.0/UDP my_pbx.lan;branch=z9hG4bK1"),
+        only_lenient
+    );
+    assert_eq!(
+        verdicts::<Contact>("Jürgen (office) <sip:j@a.test>"),
+        only_lenient
+    );
+    assert_eq!(verdicts::<Contact>("<sip:bob@my_pbx.lan>"), only_lenient);
+    assert_eq!(verdicts::<Contact>("<sip:*31#@a.test>"), only_lenient);
+    assert_eq!(verdicts::<Allow>("INVITE,,BYE"), only_lenient);
+    assert_eq!(verdicts::<Allow>(""), [true, true], "an empty list is legal");
+    assert_eq!(verdicts::<Contact>("\"Jürgen\" <sip:j@a.test>;q=1"), [true, true]);
+    assert_eq!(verdicts::<Via>("SIP/2.0/UDP a.test;;"), [false, false]);
+    assert_eq!(verdicts::<ReplyTo>("a, b <sip:j@a.test>"), [false, false]);
+
+    let status = |policy| parse("SIP/2.0 200\r\n\r\n", policy).is_ok();
+    assert_eq!([status(Policy::Lenient), status(Policy::Strict)], only_lenient);
+    let check = |policy| {
+        let wire = HEAD.replace("sip:b.test SIP", "sip:*31#@b_c SIP") + "Max-Forwards: 70\r\n\r\n";
+        let Ok(Message::Request(request)) = parse(&wire, policy) else {
+            panic!()
+        };
+        request
+            .check(&ParseOptions::default().with_policy(policy))
+            .is_ok()
+    };
+    assert_eq!([check(Policy::Lenient), check(Policy::Strict)], only_lenient);
+}
+
+#[test]
+fn a_value_with_a_semicolon_too_many_is_written_without_it() {
+    let mut headers = Headers::new();
+    headers.push("Via", "SIP/2.0/UDP a.test;rport; ");
+    let mut via = headers.typed::<Via>().unwrap().unwrap();
+    via.params.set("received", "1.2.3.4");
+    assert_eq!(via.to_bytes(), "SIP/2.0/UDP a.test;rport;received=1.2.3.4");
+}
+
+#[test]
+fn each_limit_holds_alone_and_on_a_stream() {
+    let small = Limits::default();
+    let too_large = |what, limit| ParseErrorKind::TooLarge { what, limit };
+    let wire = format!(
+        "{HEAD}Subject: {}\r\n {}\r\nContent-Length: 5\r\n\r\nhello",
+        "a".repeat(40),
+        "b".repeat(40)
+    );
+    let head = wire.len() - 5;
+    for (limits, verdict) in [
+        (
+            small.with_head_bytes(head - 1),
+            Some(too_large("bytes of head", head - 1)),
+        ),
+        (small.with_headers(6), Some(too_large("header fields", 6))),
+        (
+            small.with_header_bytes(93),
+            Some(too_large("bytes of one header field", 93)),
+        ),
+        (small.with_body_bytes(4), Some(too_large("bytes of body", 4))),
+        (
+            small.with_message_bytes(head + 4),
+            Some(too_large("bytes of message", head + 4)),
+        ),
+        (
+            small
+                .with_head_bytes(head)
+                .with_headers(7)
+                .with_header_bytes(94)
+                .with_body_bytes(5)
+                .with_message_bytes(head + 5),
+            None,
+        ),
+    ] {
+        let options = ParseOptions::default().with_limits(limits);
+        let error = Message::parse(wire.clone().into(), &options).err();
+        assert_eq!(error.as_ref().map(|error| error.kind), verdict);
+        let mut framer = Framer::new(options);
+        framer.push(wire.as_bytes());
+        assert_eq!(framer.next_frame().err().map(|error| error.kind), verdict);
+        if let Some(error) = error {
+            assert_eq!(error.response().unwrap().status(), StatusCode::MESSAGE_TOO_LARGE);
+        }
+    }
 }
 
 #[test]

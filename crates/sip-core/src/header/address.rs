@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::{Deref, DerefMut};
+use std::ops::{Deref, DerefMut, Range};
 
 use bytes::{Bytes, BytesMut};
 
@@ -111,7 +111,11 @@ impl NameAddr {
             cursor.skip_ws();
             quoted
         } else if memchr::memchr(b'<', cursor.rest()).is_some() {
-            let name = cursor.take_while(|b| lex::is_token_byte(b) || lex::is_ws(b) || b >= 0x80);
+            let name = if value.is_strict() {
+                cursor.take_while(|b| lex::is_token_byte(b) || lex::is_ws(b))
+            } else {
+                cursor.take_while(|b| b >= b' ' && !matches!(b, b'"' | b'<' | b'>' | b',' | b';' | 0x7f))
+            };
             let trimmed = lex::trim(&value[name]);
             start + trimmed.start..start + trimmed.end
         } else {
@@ -121,7 +125,7 @@ impl NameAddr {
         let start = cursor.pos();
         let end = start
             + memchr::memchr(b'>', cursor.rest()).ok_or(HeaderError::Truncated { offset: value.len() })?;
-        let uri = Uri::parse(value.slice(start..end))?;
+        let uri = read_uri(value, start..end)?;
         cursor.advance(end + 1 - start);
         let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
@@ -138,7 +142,7 @@ impl NameAddr {
         if uri.is_empty() || matches!(cursor.peek(), Some(b'?' | b',')) {
             return Err(cursor.unexpected());
         }
-        let uri = Uri::parse(value.slice(uri))?;
+        let uri = read_uri(value, uri)?;
         let params = Params::parse_rest(value, &mut cursor)?;
         Ok(Self {
             display: Bytes::new(),
@@ -156,6 +160,14 @@ impl NameAddr {
         out.extend_from_slice(self.uri.as_bytes());
         out.extend_from_slice(b">");
         self.params.write(out);
+    }
+}
+
+fn read_uri(value: HeaderValue<'_>, range: Range<usize>) -> Result<Uri, HeaderError> {
+    let uri = Uri::parse(value.slice(range))?;
+    match uri.deviation() {
+        Some(error) if value.is_strict() => Err(error.into()),
+        _ => Ok(uri),
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use super::name::{self, KNOWN, UNKNOWN};
 use super::typed_all::TypedAll;
 use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
-use crate::parse::lex;
+use crate::parse::{Policy, lex};
 
 /// An ordered multimap of header fields.
 ///
@@ -35,6 +35,8 @@ pub struct Headers {
     /// How much of `extra` no entry refers to any more.
     garbage: usize,
     pub(super) entries: Vec<Entry>,
+    /// How values are to be read.
+    policy: Policy,
 }
 
 /// One field: where its line and its value are.
@@ -82,12 +84,13 @@ impl Headers {
         Self::default()
     }
 
-    pub(crate) fn from_wire(wire: Bytes, extra: BytesMut, entries: Vec<Entry>) -> Self {
+    pub(crate) fn from_wire(wire: Bytes, extra: BytesMut, entries: Vec<Entry>, policy: Policy) -> Self {
         Self {
             wire,
             extra,
             garbage: 0,
             entries,
+            policy,
         }
     }
 
@@ -328,7 +331,7 @@ impl Headers {
     #[inline]
     pub(super) fn header_value<'a>(&'a self, entry: &Entry, text: &'a [u8]) -> HeaderValue<'a> {
         let home = matches!(entry.place, Place::Wire | Place::WireUntidy).then_some(&self.wire);
-        HeaderValue::new(text, home)
+        HeaderValue::new(text, home, self.policy)
     }
 
     fn value_bytes(&self, entry: &Entry) -> Bytes {
@@ -462,14 +465,14 @@ impl Headers {
         self.extra.len()
     }
 
-    /// Writes all fields, with the Content-Length that `body_len` needs.
-    pub(crate) fn write_to(&self, out: &mut BytesMut, body_len: usize) {
+    /// Writes all fields, with the Content-Length that `body_len` needs, or as they stand.
+    pub(crate) fn write_to(&self, out: &mut BytesMut, body_len: Option<usize>) {
         const LENGTH: u8 = HeaderName::ContentLength.id();
         let mut run = 0..0; // lines of the message that stand side by side go out in one piece
         let mut has_length = false;
         for entry in &self.entries {
-            let wrong_length =
-                entry.id == LENGTH && (has_length || lex::number(self.value(entry)) != Ok(body_len));
+            let wrong_length = entry.id == LENGTH
+                && body_len.is_some_and(|len| has_length || lex::number(self.value(entry)) != Ok(len));
             let line = entry.line as usize..entry.line_end as usize;
             if matches!(entry.place, Place::Wire | Place::WireFolded) && !wrong_length {
                 if line.start != run.end {
@@ -485,7 +488,7 @@ impl Headers {
             if wrong_length {
                 if !has_length {
                     out.extend_from_slice(self.spelling(entry).as_bytes());
-                    write_length(out, body_len);
+                    write_length(out, body_len.unwrap_or_default());
                 }
             } else if entry.place == Place::Extra {
                 out.extend_from_slice(&self.extra[line]);
@@ -498,9 +501,9 @@ impl Headers {
             has_length |= entry.id == LENGTH;
         }
         out.extend_from_slice(&self.wire[run]);
-        if !has_length {
+        if let Some(len) = body_len.filter(|_| !has_length) {
             out.extend_from_slice(b"Content-Length");
-            write_length(out, body_len);
+            write_length(out, len);
         }
     }
 

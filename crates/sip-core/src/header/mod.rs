@@ -46,7 +46,10 @@ pub use params::Params;
 pub use rack::RAck;
 pub use reason::{Reason, Warning};
 pub use replaces::{Join, Replaces, TargetDialog};
-pub use text::{ContentId, Organization, Priority, Server, SipEtag, SipIfMatch, Subject, UserAgent};
+pub use text::{
+    ContentId, ContentTransferEncoding, Organization, Priority, Server, SipEtag, SipIfMatch, Subject,
+    UserAgent,
+};
 pub use timestamp::{MimeVersion, Timestamp};
 pub use timing::{MinSe, Refresher, RetryAfter, SessionExpires};
 pub use token_params::{

@@ -90,6 +90,7 @@ names! {
     ContentEncoding "Content-Encoding" 'e';
     ContentId "Content-ID";
     ContentLanguage "Content-Language";
+    ContentTransferEncoding "Content-Transfer-Encoding";
     Date "Date";
     Diversion "Diversion";
     ErrorInfo "Error-Info";

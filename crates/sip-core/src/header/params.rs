@@ -45,9 +45,9 @@ impl Params {
             return Ok(Self::new());
         }
         let start = cursor.pos();
-        check(cursor)?;
+        let end = check(cursor, value.is_strict())?;
         Ok(Self {
-            raw: value.slice(start..cursor.pos()),
+            raw: value.slice(start..end),
         })
     }
 
@@ -158,11 +158,15 @@ impl fmt::Debug for Params {
     }
 }
 
-/// `*( SEMI generic-param )` up to the end of the value.
-fn check(cursor: &mut Cursor<'_>) -> Result<(), HeaderError> {
+/// `*( SEMI generic-param )` up to the end of the value, and where the last one ends. One `;` behind it is lenient.
+fn check(cursor: &mut Cursor<'_>, strict: bool) -> Result<usize, HeaderError> {
+    let mut end = cursor.pos();
     loop {
         cursor.expect(b';')?;
         cursor.skip_ws();
+        if cursor.is_end() && !strict {
+            return Ok(end);
+        }
         cursor.token()?;
         cursor.skip_ws();
         if cursor.eat(b'=') {
@@ -174,8 +178,9 @@ fn check(cursor: &mut Cursor<'_>) -> Result<(), HeaderError> {
             }
             cursor.skip_ws();
         }
+        end = cursor.pos();
         if cursor.is_end() {
-            return Ok(());
+            return Ok(end);
         }
     }
 }

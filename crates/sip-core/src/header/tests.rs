@@ -85,7 +85,7 @@ fn addresses() {
             "\"open <sip:a.test>",
             "A, B <sip:a.test>",
             "<sip:a.test>x",
-            "<sip:a.test>;",
+            "<sip:a.test>;;",
             "<sip:a.test>;=1",
             "<sip:a.test>;a=\"b",
             "< sip:a.test>",
@@ -167,7 +167,7 @@ fn media_types_and_dispositions() {
                 "text/plain; charset=\"utf-8\"",
             ),
         ],
-        &["", "application", "application/", "a/b c", "a/b;"],
+        &["", "application", "application/", "a/b c", "a/b;;"],
     );
     let any = Accept::parse("text/*;q=0.25".into()).unwrap().0;
     assert!(any.covers(&MediaType::new("TEXT", "plain").unwrap()) && any.q() == 250);
@@ -258,7 +258,7 @@ fn words_with_parameters() {
     check::<InfoPackage>(&[("dtmf;a=b", "")], &["", "a/b"]);
     check::<RecvInfo>(&[("dtmf", "")], &["a b"]);
     check::<AnswerMode>(&[("Auto;require", "")], &["", "A uto"]);
-    check::<AcceptContact>(&[("*;audio;require;explicit", "")], &["", "*;"]);
+    check::<AcceptContact>(&[("*;audio;require;explicit", "")], &["", "*;;"]);
     check::<RejectContact>(&[("*;actor=\"msg-taker\"", "")], &[";video"]);
     assert_eq!(AcceptLanguage::parse("en;q=0.8".into()).unwrap().q(), 800);
     assert!(AnswerMode::new("Auto").unwrap().is("auto"));
@@ -276,6 +276,7 @@ fn small_fields() {
     check::<ContentId>(&[("<a.b@c.test>", "")], &["", "<>", "a@b", "<a b>", "<a", "<a>b"]);
     check::<ContentLanguage>(&[("fr, en-gb", "")], &["f r"]);
     check::<RequestDisposition>(&[("proxy, recurse, parallel", "")], &["no(fork"]);
+    check::<ContentTransferEncoding>(&[("binary", "")], &["", "8 bit"]);
     check::<MimeVersion>(&[("1.0", "")], &["", "1", "1.", ".0", "1.0.0", "1.0 (x)"]);
     check::<InReplyTo>(&[("70710@saturn.bell-tel.com", "")], &["", "a b"]);
     check::<HistoryInfo>(
@@ -412,7 +413,7 @@ fn no_value_can_smuggle_in_a_header_field() {
     headers.push("Subject", "x\r\nEvil: 1\r\n\r\nbody");
     headers.push("Bad Name:\r\n", "y");
     let mut out = BytesMut::new();
-    headers.write_to(&mut out, 0);
+    headers.write_to(&mut out, Some(0));
     assert_eq!(
         out,
         "Subject: x  Evil: 1    body\r\nBad-Name---: y\r\nContent-Length: 0\r\n"

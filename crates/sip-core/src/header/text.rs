@@ -57,6 +57,8 @@ text_headers! {
     Priority token;
     /// Content-ID: names a body or a part of one, with its angle brackets (RFC 8262 §2, RFC 2392).
     ContentId bracketed;
+    /// Content-Transfer-Encoding: how a part of a body is encoded; `binary` in SIP (RFC 2045 §6, RFC 3261 §7.4.2).
+    ContentTransferEncoding token;
     /// SIP-ETag: names the published state (RFC 3903 §11.3.1).
     SipEtag token;
     /// SIP-If-Match: which published state a PUBLISH refreshes, changes or removes (RFC 3903 §11.3.2).

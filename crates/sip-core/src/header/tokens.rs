@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{HeaderError, HeaderName, HeaderValue, TypedHeader};
 use crate::message::Method;
-use crate::parse::lex;
+use crate::parse::lex::{self, Cursor};
 
 macro_rules! token_lists {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -42,7 +42,7 @@ macro_rules! token_lists {
             const NAME: HeaderName<'static> = HeaderName::$name;
 
             fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
-                check(&value)?;
+                check(value)?;
                 Ok(Self(value.to_bytes()))
             }
 
@@ -109,12 +109,15 @@ fn is_separator(byte: u8) -> bool {
     matches!(byte, b',' | b';')
 }
 
-/// Each place holds one token; an empty list is one too, and so are empty places (`a,,b`), which HTTP's rule
-/// for lists tells readers to skip.
-fn check(list: &[u8]) -> Result<(), HeaderError> {
+/// Each place holds one token; an empty list is one too. Empty places (`a,,b`), which HTTP's rule for lists tells
+/// readers to skip, are lenient.
+fn check(list: HeaderValue<'_>) -> Result<(), HeaderError> {
     let mut offset = 0;
     for item in list.split(|&byte| is_separator(byte)) {
         let token = lex::trim(item);
+        if list.is_strict() && token.is_empty() && !list.is_empty() {
+            return Err(Cursor::at(list.as_slice(), offset + item.len()).unexpected());
+        }
         for at in token {
             if !lex::is_token_byte(item[at]) {
                 return Err(HeaderError::Unexpected {

@@ -5,6 +5,7 @@ use std::ops::{Deref, Range};
 use bytes::{Bytes, BytesMut};
 
 use super::HeaderName;
+use crate::parse::Policy;
 use crate::uri::UriError;
 
 /// A header field value with structure: parsed on demand, written back as it was read.
@@ -59,11 +60,23 @@ pub struct HeaderValue<'a> {
     text: &'a [u8],
     /// The message that `text` lies in; `None` where slices must be copied.
     home: Option<&'a Bytes>,
+    policy: Policy,
 }
 
 impl<'a> HeaderValue<'a> {
-    pub(crate) fn new(text: &'a [u8], home: Option<&'a Bytes>) -> Self {
-        Self { text, home }
+    pub(crate) fn new(text: &'a [u8], home: Option<&'a Bytes>, policy: Policy) -> Self {
+        Self { text, home, policy }
+    }
+
+    /// The same to be read by this policy: that of the message it came in, or [`Policy::Lenient`].
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Whether what the grammar forbids is to be refused even where real phones send it.
+    pub fn is_strict(&self) -> bool {
+        self.policy == Policy::Strict
     }
 
     /// The text.
@@ -102,6 +115,7 @@ impl<'a> From<&'a Bytes> for HeaderValue<'a> {
         Self {
             text: bytes,
             home: Some(bytes),
+            policy: Policy::default(),
         }
     }
 }
@@ -111,6 +125,7 @@ impl<'a> From<&'a str> for HeaderValue<'a> {
         Self {
             text: text.as_bytes(),
             home: None,
+            policy: Policy::default(),
         }
     }
 }

@@ -166,6 +166,11 @@ impl TypedHeader for Via {
         cursor.skip_ws();
         let start = cursor.pos();
         let len = host_end(cursor.rest()).ok_or_else(|| cursor.unexpected())?;
+        if value.is_strict()
+            && let Some(at) = memchr::memchr(b'_', &value[start..start + len])
+        {
+            return Err(Cursor::at(value.as_slice(), start + at).unexpected());
+        }
         cursor.advance(len);
         cursor.skip_ws();
         let port = if cursor.eat(b':') {

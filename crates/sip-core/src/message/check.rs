@@ -84,7 +84,11 @@ impl Request {
         if self.method() != &Method::Register {
             no_star(self.headers())?;
         }
-        match self.uri().map_err(Fault::RequestUri)? {
+        let uri = self.uri().map_err(Fault::RequestUri)?;
+        if let Some(error) = uri.deviation().filter(|_| options.policy == Policy::Strict) {
+            return Err(Fault::RequestUri(error));
+        }
+        match uri {
             Uri::Sip(uri) if !uri.headers_str().is_empty() => Err(Fault::UriHeaders),
             Uri::Other(_) => Err(Fault::UriScheme),
             _ => Ok(()),

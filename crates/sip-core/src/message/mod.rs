@@ -1,22 +1,26 @@
 //! Requests and responses (RFC 3261 §7).
 
 mod check;
+mod entity;
 mod method;
+mod multipart;
 mod request;
 mod response;
 mod status;
 
 pub use check::{Fault, Rejection};
+pub use entity::Entity;
 pub use method::Method;
+pub use multipart::{Multipart, MultipartError};
 pub use request::Request;
 pub use response::Response;
 pub use status::{InvalidStatus, StatusClass, StatusCode};
 
+use std::ops::{Deref, DerefMut};
+
 use bytes::{Bytes, BytesMut};
 
-use crate::header::Headers;
-
-/// A SIP message.
+/// A SIP message. Its header fields and body are those of the [`Entity`] that it dereferences to.
 ///
 /// ```
 /// use offhook_sip_core::header::{CSeq, From};
@@ -47,30 +51,6 @@ pub enum Message {
 }
 
 impl Message {
-    /// The header fields.
-    pub fn headers(&self) -> &Headers {
-        match self {
-            Self::Request(request) => request.headers(),
-            Self::Response(response) => response.headers(),
-        }
-    }
-
-    /// The header fields, to change.
-    pub fn headers_mut(&mut self) -> &mut Headers {
-        match self {
-            Self::Request(request) => request.headers_mut(),
-            Self::Response(response) => response.headers_mut(),
-        }
-    }
-
-    /// The body.
-    pub fn body(&self) -> &Bytes {
-        match self {
-            Self::Request(request) => request.body(),
-            Self::Response(response) => response.body(),
-        }
-    }
-
     /// The request, if it is one.
     pub fn as_request(&self) -> Option<&Request> {
         match self {
@@ -116,17 +96,22 @@ impl From<Response> for Message {
     }
 }
 
-/// What describes a body that is gone (RFC 3261 §20.11 to §20.15).
-fn remove_body_headers(headers: &mut Headers) {
-    use crate::header::HeaderName;
-    let describing = [
-        HeaderName::ContentType,
-        HeaderName::ContentDisposition,
-        HeaderName::ContentEncoding,
-        HeaderName::ContentLanguage,
-        HeaderName::ContentLength,
-    ];
-    for name in describing {
-        headers.remove(name);
+impl Deref for Message {
+    type Target = Entity;
+
+    fn deref(&self) -> &Entity {
+        match self {
+            Self::Request(request) => request,
+            Self::Response(response) => response,
+        }
+    }
+}
+
+impl DerefMut for Message {
+    fn deref_mut(&mut self) -> &mut Entity {
+        match self {
+            Self::Request(request) => request,
+            Self::Response(response) => response,
+        }
     }
 }

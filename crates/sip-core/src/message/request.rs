@@ -1,18 +1,19 @@
 //! Requests (RFC 3261 §7.1).
 
+use std::ops::{Deref, DerefMut};
+
 use bytes::{Bytes, BytesMut};
 
-use super::Method;
-use crate::header::{HeaderName, Headers};
+use super::{Entity, Method};
+use crate::header::Headers;
 use crate::uri::{Uri, UriError};
 
-/// A request. Cloning copies the list of header fields, not the message.
+/// A request: a request line and an [`Entity`]. Cloning copies the list of header fields, not the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     method: Method,
     uri: Bytes,
-    headers: Headers,
-    body: Bytes,
+    entity: Entity,
 }
 
 impl Request {
@@ -21,8 +22,7 @@ impl Request {
         Self {
             method,
             uri: uri.into().as_bytes().clone(),
-            headers: Headers::new(),
-            body: Bytes::new(),
+            entity: Entity::default(),
         }
     }
 
@@ -30,8 +30,7 @@ impl Request {
         Self {
             method,
             uri,
-            headers,
-            body,
+            entity: Entity { headers, body },
         }
     }
 
@@ -58,37 +57,10 @@ impl Request {
         self.uri = uri.into().as_bytes().clone();
     }
 
-    /// The header fields.
-    pub fn headers(&self) -> &Headers {
-        &self.headers
-    }
-
-    /// The header fields, to change.
-    pub fn headers_mut(&mut self) -> &mut Headers {
-        &mut self.headers
-    }
-
-    /// The body; empty where there is none.
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// Sets the body and its Content-Type.
-    pub fn set_body(&mut self, content_type: &str, body: impl Into<Bytes>) {
-        self.headers.set(HeaderName::ContentType, content_type);
-        self.body = body.into();
-    }
-
-    /// Removes the body and the header fields that describe it.
-    pub fn clear_body(&mut self) {
-        super::remove_body_headers(&mut self.headers);
-        self.body = Bytes::new();
-    }
-
     /// The request as it goes on the wire; Content-Length is made to fit the body.
     pub fn to_bytes(&self) -> Bytes {
         let start_line = self.method.as_bytes().len() + self.uri.len() + 16;
-        let mut out = BytesMut::with_capacity(start_line + self.headers.written_len() + self.body.len());
+        let mut out = BytesMut::with_capacity(start_line + self.entity.written_len());
         self.write_to(&mut out);
         out.freeze()
     }
@@ -99,8 +71,20 @@ impl Request {
         out.extend_from_slice(b" ");
         out.extend_from_slice(&self.uri);
         out.extend_from_slice(b" SIP/2.0\r\n");
-        self.headers.write_to(out, self.body.len());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.body);
+        self.entity.write_message(out);
+    }
+}
+
+impl Deref for Request {
+    type Target = Entity;
+
+    fn deref(&self) -> &Entity {
+        &self.entity
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut Entity {
+        &mut self.entity
     }
 }

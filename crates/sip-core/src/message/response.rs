@@ -1,19 +1,19 @@
 //! Responses (RFC 3261 §7.2, §8.2.6).
 
 use std::borrow::Cow;
+use std::ops::{Deref, DerefMut};
 
 use bytes::{Bytes, BytesMut};
 
-use super::{Request, StatusCode};
+use super::{Entity, Request, StatusCode};
 use crate::header::{HeaderName, Headers, To};
 
-/// A response. Cloning copies the list of header fields, not the message.
+/// A response: a status line and an [`Entity`]. Cloning copies the list of header fields, not the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     status: StatusCode,
     reason: Bytes,
-    headers: Headers,
-    body: Bytes,
+    entity: Entity,
 }
 
 impl Response {
@@ -23,8 +23,7 @@ impl Response {
         Self {
             status,
             reason,
-            headers: Headers::new(),
-            body: Bytes::new(),
+            entity: Entity::default(),
         }
     }
 
@@ -44,10 +43,10 @@ impl Response {
             HeaderName::CSeq,
         ];
         for name in echoed {
-            response.headers.copy_from(request, name);
+            response.entity.headers.copy_from(request, name);
         }
         if status == StatusCode::TRYING {
-            response.headers.copy_from(request, HeaderName::Timestamp);
+            response.entity.headers.copy_from(request, HeaderName::Timestamp);
         }
         response
     }
@@ -56,19 +55,18 @@ impl Response {
         Self {
             status,
             reason,
-            headers,
-            body,
+            entity: Entity { headers, body },
         }
     }
 
     /// The same with `tag` in To, unless To has one already (RFC 3261 §8.2.6.2).
     #[must_use]
     pub fn with_to_tag(mut self, tag: &str) -> Self {
-        if let Some(Ok(mut to)) = self.headers.typed::<To>()
+        if let Some(Ok(mut to)) = self.entity.headers.typed::<To>()
             && to.tag().is_none()
         {
             to.set_tag(tag);
-            self.headers.set_typed(&to);
+            self.entity.headers.set_typed(&to);
         }
         self
     }
@@ -93,36 +91,9 @@ impl Response {
         self.reason = Bytes::from(reason.replace(['\r', '\n'], " "));
     }
 
-    /// The header fields.
-    pub fn headers(&self) -> &Headers {
-        &self.headers
-    }
-
-    /// The header fields, to change.
-    pub fn headers_mut(&mut self) -> &mut Headers {
-        &mut self.headers
-    }
-
-    /// The body; empty where there is none.
-    pub fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// Sets the body and its Content-Type.
-    pub fn set_body(&mut self, content_type: &str, body: impl Into<Bytes>) {
-        self.headers.set(HeaderName::ContentType, content_type);
-        self.body = body.into();
-    }
-
-    /// Removes the body and the header fields that describe it.
-    pub fn clear_body(&mut self) {
-        super::remove_body_headers(&mut self.headers);
-        self.body = Bytes::new();
-    }
-
     /// The response as it goes on the wire; Content-Length is made to fit the body.
     pub fn to_bytes(&self) -> Bytes {
-        let len = self.reason.len() + self.headers.written_len() + self.body.len() + 16;
+        let len = self.reason.len() + self.entity.written_len() + 16;
         let mut out = BytesMut::with_capacity(len);
         self.write_to(&mut out);
         out.freeze()
@@ -135,8 +106,20 @@ impl Response {
         out.extend_from_slice(b" ");
         out.extend_from_slice(&self.reason);
         out.extend_from_slice(b"\r\n");
-        self.headers.write_to(out, self.body.len());
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(&self.body);
+        self.entity.write_message(out);
+    }
+}
+
+impl Deref for Response {
+    type Target = Entity;
+
+    fn deref(&self) -> &Entity {
+        &self.entity
+    }
+}
+
+impl DerefMut for Response {
+    fn deref_mut(&mut self) -> &mut Entity {
+        &mut self.entity
     }
 }

@@ -189,9 +189,16 @@ impl Framer {
     /// Length of the message whose head ends at `head`.
     fn message_len(&mut self, head: usize) -> Result<usize, ParseError> {
         let scan = scan::scan(&self.buffer[..head], &self.options, Framing::Stream);
-        let limit = self.options.limits.body_bytes;
+        let limits = &self.options.limits;
+        let too_large = match scan.content_length {
+            Some(length) if length > limits.body_bytes => Some(("bytes of body", limits.body_bytes)),
+            Some(length) if head + length > limits.message_bytes => {
+                Some(("bytes of message", limits.message_bytes))
+            }
+            _ => None,
+        };
         match scan.content_length {
-            Some(length) if length <= limit && !scan.head_faulty => Ok(head + length),
+            Some(length) if too_large.is_none() && !scan.head_faulty => Ok(head + length),
             _ => {
                 self.broken = true;
                 let bytes = self.buffer.split().freeze();
@@ -199,11 +206,8 @@ impl Framer {
                     Err(error) => error,
                     Ok(_) => Self::lost(ParseErrorKind::BadContentLength),
                 };
-                if scan.content_length.is_some_and(|length| length > limit) && !scan.head_faulty {
-                    error.kind = ParseErrorKind::TooLarge {
-                        what: "bytes of body",
-                        limit,
-                    };
+                if let Some((what, limit)) = too_large.filter(|_| !scan.head_faulty) {
+                    error.kind = ParseErrorKind::TooLarge { what, limit };
                 }
                 error.framing_intact = false;
                 Err(error)

@@ -32,7 +32,15 @@ pub enum Policy {
     ///
     /// - lines that end in LF alone (hand-made messages, some gateways);
     /// - a datagram whose head ends without the empty line (small devices sending bodiless requests);
+    /// - a status line without the space behind its code where there is no reason phrase;
+    /// - one `;` behind the last parameter of a header field (`Via: ...;rport;`);
+    /// - display names without quotes that hold more than tokens (`Jürgen (office) <sip:...>`);
+    /// - `_` in host names, which administrators choose though DNS host names have none;
+    /// - `#` in the user part of a URI (service codes: `sip:*31#@pbx`);
+    /// - empty places in lists of tokens (`Allow: INVITE,,BYE`), which HTTP tells readers to skip;
     /// - in [`Request::check`]: a missing or malformed Max-Forwards (RFC 2543 had none to require).
+    ///
+    /// All of them leave no doubt what is meant. White space before a colon is legal, and read under both.
     #[default]
     Lenient,
 }
@@ -96,26 +104,26 @@ pub(crate) fn parse(bytes: Bytes, options: &ParseOptions, framing: Framing) -> R
         }
     };
     if scan.error.is_some() {
-        return Err(refuse(bytes, scan, framing));
+        return Err(refuse(bytes, scan, options, framing));
     }
     let body = bytes.slice(body);
     match scan.start {
         Some(StartLine::Request { method, uri }) => {
             let method = Method::from_wire(&bytes, method);
             let uri = bytes.slice(uri);
-            let headers = Headers::from_wire(bytes, scan.extra, scan.entries);
+            let headers = Headers::from_wire(bytes, scan.extra, scan.entries, options.policy);
             Ok(Message::Request(Request::from_parts(method, uri, headers, body)))
         }
         Some(StartLine::Status { status, reason }) => {
             let reason = bytes.slice(reason);
-            let headers = Headers::from_wire(bytes, scan.extra, scan.entries);
+            let headers = Headers::from_wire(bytes, scan.extra, scan.entries, options.policy);
             Ok(Message::Response(Response::from_parts(
                 status, reason, headers, body,
             )))
         }
         None => {
             scan.note(0, ParseErrorKind::BadStartLine);
-            Err(refuse(bytes, scan, framing))
+            Err(refuse(bytes, scan, options, framing))
         }
     }
 }
@@ -137,20 +145,18 @@ fn body_range(
         None if framing == Framing::Stream => return Err((start, ParseErrorKind::MissingContentLength)),
         None => actual,
     };
-    let limit = options.limits.body_bytes;
-    if wanted > limit {
-        return Err((
-            start,
-            ParseErrorKind::TooLarge {
-                what: "bytes of body",
-                limit,
-            },
-        ));
+    let limits = &options.limits;
+    let too_large = |what, limit| Err((start, ParseErrorKind::TooLarge { what, limit }));
+    if wanted > limits.body_bytes {
+        return too_large("bytes of body", limits.body_bytes);
+    }
+    if wanted.saturating_add(start) > limits.message_bytes {
+        return too_large("bytes of message", limits.message_bytes);
     }
     Ok(start..start + wanted)
 }
 
-fn refuse(bytes: Bytes, scan: Scan, framing: Framing) -> ParseError {
+fn refuse(bytes: Bytes, scan: Scan, options: &ParseOptions, framing: Framing) -> ParseError {
     let (offset, kind) = scan.error.unwrap_or((0, ParseErrorKind::BadStartLine));
     // A fault in the start line says nothing about where the message ends; one in the head may.
     let harmless = matches!(
@@ -163,7 +169,7 @@ fn refuse(bytes: Bytes, scan: Scan, framing: Framing) -> ParseError {
         let method = Method::from_wire(&bytes, method);
         Box::new(RejectedRequest {
             method,
-            headers: Headers::from_wire(bytes, scan.extra, scan.entries),
+            headers: Headers::from_wire(bytes, scan.extra, scan.entries, options.policy),
         })
     });
     ParseError {
@@ -172,4 +178,18 @@ fn refuse(bytes: Bytes, scan: Scan, framing: Framing) -> ParseError {
         rejected,
         framing_intact,
     }
+}
+
+/// Header fields and body of one part of a multipart body. A part need not have header fields (RFC 2046 §5.1).
+pub(crate) fn scan_part(part: Bytes, limits: &Limits) -> Result<(Headers, Bytes), ParseErrorKind> {
+    let options = ParseOptions::default().with_limits(*limits);
+    let scan = scan::scan_fields(&part, &options);
+    if let Some((_, kind)) = scan.error {
+        return Err(kind);
+    }
+    let body = part.slice(scan.end.unwrap_or(part.len())..);
+    Ok((
+        Headers::from_wire(part, scan.extra, scan.entries, options.policy),
+        body,
+    ))
 }

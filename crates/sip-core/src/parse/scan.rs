@@ -42,18 +42,35 @@ impl Scan {
 const USUAL_HEADERS: usize = 24;
 
 pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Scan {
-    let mut scan = Scan::default();
     let start = bytes.iter().take_while(|&&b| b == b'\r' || b == b'\n').count();
-    let limit = options.limits.head_bytes.min(super::Limits::HARD_HEAD_BYTES);
-    let head = &bytes[..bytes.len().min(start.saturating_add(limit))];
     if start == bytes.len() {
+        let mut scan = Scan::default();
         scan.note(0, ParseErrorKind::Empty);
         return scan;
     }
+    let mut scan = lines(bytes, start, true, options, framing);
+    for index in 0..scan.entries.len() {
+        let entry = scan.entries[index];
+        if entry.id == CONTENT_LENGTH {
+            content_length(&mut scan, bytes, &entry);
+        }
+    }
+    scan
+}
+
+/// The same where there is no start line, and Content-Length says nothing.
+pub(crate) fn scan_fields(bytes: &[u8], options: &ParseOptions) -> Scan {
+    lines(bytes, 0, false, options, Framing::Datagram)
+}
+
+/// Goes through the lines of the head, from `start` to the empty one.
+fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, framing: Framing) -> Scan {
+    let mut scan = Scan::default();
+    let limit = options.limits.head_bytes.min(super::Limits::HARD_HEAD_BYTES);
+    let head = &bytes[..bytes.len().min(start.saturating_add(limit))];
     scan.entries.reserve_exact(USUAL_HEADERS.min(head.len() / 4));
     let mut line = start;
     let mut with_cr = 0;
-    let mut first = true;
     for lf in memchr::memchr_iter(b'\n', &bytes[start..head.len()]).map(|at| start + at) {
         let cr = lf > line && bytes[lf - 1] == b'\r';
         with_cr += usize::from(cr);
@@ -69,7 +86,7 @@ pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Sc
         if first {
             first = false;
             scan.first_line = line..end;
-            match start_line::read(bytes, line..end) {
+            match start_line::read(bytes, line..end, options.policy) {
                 Ok(start_line) => scan.start = Some(start_line),
                 Err((offset, kind)) => scan.note(offset, kind),
             }
@@ -78,23 +95,38 @@ pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Sc
         } else {
             field(&mut scan, bytes, line..end, next, cr, options);
         }
+        check_length(&mut scan, next, options);
         line = next;
     }
-    finish(
-        &mut scan,
-        bytes,
-        &Head {
-            start,
-            line,
-            len: head.len(),
-            with_cr,
-            limit,
-            first,
-        },
-        options,
-        framing,
-    );
+    let head = Head {
+        start,
+        line,
+        len: head.len(),
+        with_cr,
+        limit,
+        first,
+    };
+    finish(&mut scan, bytes, &head, options, framing);
     scan
+}
+
+/// Whether the field that ends here, with its folded lines, is too long.
+#[inline]
+fn check_length(scan: &mut Scan, line_end: usize, options: &ParseOptions) {
+    let limit = options.limits.header_bytes;
+    if let Some(entry) = scan.entries.last()
+        && entry.line_end as usize == line_end
+        && line_end - entry.line as usize > limit
+    {
+        let offset = entry.line as usize;
+        scan.note_in_head(
+            offset,
+            ParseErrorKind::TooLarge {
+                what: "bytes of one header field",
+                limit,
+            },
+        );
+    }
 }
 
 /// Where the pass stopped.
@@ -136,12 +168,6 @@ fn finish(scan: &mut Scan, bytes: &[u8], head: &Head, options: &ParseOptions, fr
             .find(|&at| at >= head.start && bytes.get(at + 1) != Some(&b'\n'));
         scan.note_in_head(bare.unwrap_or(head.start), ParseErrorKind::BareCr);
         drop_broken_values(scan, bytes);
-    }
-    for index in 0..scan.entries.len() {
-        let entry = scan.entries[index];
-        if entry.id == CONTENT_LENGTH {
-            content_length(scan, bytes, &entry);
-        }
     }
 }
 

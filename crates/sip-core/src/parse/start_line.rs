@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{ParseErrorKind, lex};
+use super::{ParseErrorKind, Policy, lex};
 use crate::message::StatusCode;
 
 /// The first line of a message, as ranges of it.
@@ -22,12 +22,16 @@ const VERSION: &[u8] = b"SIP/2.0";
 
 /// Reads the line in `range`. Exactly one space stands between the parts of a request line: RFC 4475 §3.1.2.8
 /// to §3.1.2.10 show what accepting more leads to.
-pub(crate) fn read(bytes: &[u8], range: Range<usize>) -> Result<StartLine, (usize, ParseErrorKind)> {
+pub(crate) fn read(
+    bytes: &[u8],
+    range: Range<usize>,
+    policy: Policy,
+) -> Result<StartLine, (usize, ParseErrorKind)> {
     let bad = (range.start, ParseErrorKind::BadStartLine);
     let line = &bytes[range.clone()];
     let space = memchr::memchr(b' ', line).ok_or(bad)?;
     if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
-        return read_status(bytes, range, space);
+        return read_status(bytes, range, space, policy);
     }
     if !lex::is_token(&line[..space]) {
         return Err(bad);
@@ -52,6 +56,7 @@ fn read_status(
     bytes: &[u8],
     range: Range<usize>,
     space: usize,
+    policy: Policy,
 ) -> Result<StartLine, (usize, ParseErrorKind)> {
     let line = &bytes[range.clone()];
     if !line[..space].eq_ignore_ascii_case(VERSION) {
@@ -73,9 +78,9 @@ fn read_status(
         .fold(0, |n, digit| n * 10 + u16::from(digit - b'0'));
     let status = StatusCode::new(number).ok_or(bad)?;
     let reason = match line.get(code + 3) {
-        None => code + 3, // without the space that an empty reason needs: common, and harmless
+        None if policy == Policy::Lenient => code + 3,
         Some(b' ') => code + 4,
-        Some(_) => return Err(bad),
+        _ => return Err(bad),
     };
     Ok(StartLine::Status {
         status,

@@ -5,10 +5,12 @@ mod escape;
 mod host;
 mod params;
 mod sip;
+mod tel;
 
 pub use escape::{escape_header, escape_user, unescape};
 pub use host::Host;
 pub use sip::SipUri;
+pub use tel::TelUri;
 
 pub(crate) use host::host_end;
 
@@ -105,7 +107,7 @@ impl Uri {
         }
         escape::check(&text, colon + 1..text.len(), lex::is_uric_byte)?;
         if scheme.eq_ignore_ascii_case(b"tel") {
-            return Ok(Self::Tel(TelUri { raw: text }));
+            return TelUri::parse(text).map(Self::Tel);
         }
         Ok(Self::Other(OtherUri { raw: text, colon }))
     }
@@ -122,7 +124,7 @@ impl Uri {
     pub fn scheme(&self) -> &str {
         match self {
             Self::Sip(uri) => uri.scheme(),
-            Self::Tel(uri) => lex::ascii(&uri.raw[..3]),
+            Self::Tel(uri) => uri.scheme(),
             Self::Other(uri) => uri.scheme(),
         }
     }
@@ -131,7 +133,7 @@ impl Uri {
     pub fn as_bytes(&self) -> &Bytes {
         match self {
             Self::Sip(uri) => uri.as_bytes(),
-            Self::Tel(uri) => &uri.raw,
+            Self::Tel(uri) => uri.as_bytes(),
             Self::Other(uri) => &uri.raw,
         }
     }
@@ -139,6 +141,12 @@ impl Uri {
     /// The whole text.
     pub fn as_str(&self) -> &str {
         lex::ascii(self.as_bytes())
+    }
+
+    /// What the grammar forbids in it and [`Policy::Lenient`](crate::Policy::Lenient) lets pass: `#` in the user part
+    /// of a SIP URI, `_` in its host.
+    pub fn deviation(&self) -> Option<UriError> {
+        self.as_sip()?.deviation()
     }
 
     /// Equality of RFC 3261 §19.1.4 for SIP URIs (an IP address never equals the name it has), of RFC 3966
@@ -185,60 +193,6 @@ impl fmt::Debug for Uri {
 impl From<SipUri> for Uri {
     fn from(uri: SipUri) -> Self {
         Self::Sip(uri)
-    }
-}
-
-/// A telephone number (RFC 3966).
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct TelUri {
-    raw: Bytes,
-}
-
-impl TelUri {
-    /// The number as it is spelt, with its visual separators.
-    pub fn number(&self) -> &str {
-        let rest = &self.raw[4..];
-        let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
-        lex::ascii(&rest[..end])
-    }
-
-    /// Whether the number is global (`+`).
-    pub fn is_global(&self) -> bool {
-        self.number().starts_with('+')
-    }
-
-    /// What stands behind the number: `;phone-context=...`, `;ext=...`.
-    pub fn params(&self) -> crate::header::Params {
-        let rest = &self.raw[4..];
-        let start = memchr::memchr(b';', rest).unwrap_or(rest.len()) + 4;
-        crate::header::Params::from_checked(self.raw.slice(start..))
-    }
-
-    /// RFC 3966 §4: visual separators and case do not count, the order of parameters neither.
-    pub fn is_equivalent(&self, other: &Self) -> bool {
-        let digits = |uri: &Self| -> Vec<u8> {
-            uri.number()
-                .bytes()
-                .filter(|b| !matches!(b, b'-' | b'.' | b'(' | b')'))
-                .map(|b| b.to_ascii_lowercase())
-                .collect()
-        };
-        let (a, b) = (self.params(), other.params());
-        digits(self) == digits(other)
-            && a.iter().count() == b.iter().count()
-            && a.iter().all(|(name, value)| {
-                b.iter().any(|(n, v)| {
-                    n.eq_ignore_ascii_case(name)
-                        && v.unwrap_or_default()
-                            .eq_ignore_ascii_case(value.unwrap_or_default())
-                })
-            })
-    }
-}
-
-impl fmt::Debug for TelUri {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(lex::ascii(&self.raw))
     }
 }
 

@@ -45,8 +45,7 @@ impl SipUri {
     /// Reads a URI, keeping `raw` as its storage.
     ///
     /// # Errors
-    /// Where it is no URI of RFC 3261 §25.1. Tolerated beyond it: `#` in the user part, `_` in the host, and
-    /// parameters without name are refused.
+    /// Where it is no URI of RFC 3261 §25.1. Tolerated beyond it: what [`Uri::deviation`] names.
     pub fn parse(raw: Bytes) -> Result<Self, UriError> {
         let text = &raw[..];
         if !super::is_sip(text) {
@@ -75,6 +74,15 @@ impl SipUri {
             secure,
             raw,
         })
+    }
+
+    /// The first byte that only [`Policy::Lenient`](crate::Policy::Lenient) lets pass.
+    pub(super) fn deviation(&self) -> Option<UriError> {
+        let (host, host_end) = (usize::from(self.host), usize::from(self.host_end));
+        let hash = memchr::memchr(b'#', &self.raw[..host]);
+        let offset = hash.or_else(|| memchr::memchr(b'_', &self.raw[host..host_end]).map(|at| host + at))?;
+        let byte = self.raw[offset];
+        Some(UriError::Unexpected { offset, byte })
     }
 
     /// `sip` or `sips` as it is spelt.
@@ -372,7 +380,7 @@ fn read_port(text: &[u8], host_end: usize) -> Result<(Option<u16>, usize), UriEr
 }
 
 /// Checks `*(";" name ["=" value])` from `start` and says where it ends.
-fn check_params(text: &[u8], start: usize) -> Result<usize, UriError> {
+pub(super) fn check_params(text: &[u8], start: usize) -> Result<usize, UriError> {
     let mut pos = start;
     while text.get(pos) == Some(&b';') {
         let name = pos + 1;

@@ -188,3 +188,59 @@ fn a_parameter_that_stands_there_twice_does_not_make_a_uri_differ_from_itself() 
         "sip:a.test;maddr=1.1.1.1"
     ]));
 }
+
+/// RFC 3966 §3 and §4.
+#[test]
+fn telephone_numbers_compare_without_separators_case_and_order_of_parameters() {
+    for pair in [
+        ["tel:+1-201-555-0123", "TEL:+1.201.(555)0123"],
+        [
+            "tel:7042;phone-context=example.com",
+            "tel:70-42;Phone-Context=EXAMPLE.com",
+        ],
+        [
+            "tel:863-1234;phone-context=+1-914-555",
+            "tel:8631234;phone-context=+1914555",
+        ],
+        ["tel:+1201;ext=1-2;isub=1", "tel:+1201;ISUB=1;ext=12"],
+        ["tel:*31%23", "tel:*31#"],
+        ["tel:0a", "tel:0A"],
+    ] {
+        assert!(equivalent(pair), "{pair:?}");
+    }
+    for pair in [
+        ["tel:+12015550123", "tel:12015550123"],
+        [
+            "tel:7042;phone-context=example.com",
+            "tel:7042;phone-context=example.org",
+        ],
+        ["tel:7042;phone-context=+1", "tel:7042"],
+        ["tel:+1201;ext=1", "tel:+1201;ext=2"],
+        ["tel:+1201;a=1;a=1;b=2", "tel:+1201;a=1;b=2;b=2"],
+        ["tel:+1201;isub=1-2", "tel:+1201;isub=12"],
+        ["tel:+1201", "sip:+1201@a.test;user=phone"],
+    ] {
+        assert!(!equivalent(pair), "{pair:?}");
+    }
+    for bad in [
+        "tel:",
+        "tel:+",
+        "tel:-",
+        "tel:+1a",
+        "tel:g",
+        "tel:1;",
+        "tel:1;;x",
+        "tel:%41x",
+        "tel:+1%2",
+        "tel:+1?x=y",
+    ] {
+        assert!(bad.parse::<Uri>().is_err(), "{bad}");
+    }
+    let Ok(Uri::Tel(local)) = "tel:911;phone-context=+1;ext=0-0".parse() else {
+        unreachable!()
+    };
+    assert_eq!(
+        (local.phone_context().as_deref(), local.extension().as_deref()),
+        (Some("+1"), Some("00"))
+    );
+}
