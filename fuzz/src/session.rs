@@ -4,9 +4,12 @@
 use bytes::Bytes;
 use offhook_account::Account;
 use offhook_sansio::{Entropy, Path, Received, Transport};
-use offhook_session::media::{LocalMedia, MediaCommand, MediaEvent, MediaPlane, OpenError, StreamId};
+use offhook_session::media::{
+    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, StreamId,
+};
 use offhook_session::{
-    AudioStream, Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager,
+    AudioStream, ChatMessage, ChatStream, Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent,
+    SessionId, SessionManager,
 };
 use offhook_sip_core::{
     Endpoint, EndpointConfig, HeaderName, Message, NameAddr, ParseOptions, Request, Response, Route, SipUri,
@@ -63,6 +66,15 @@ impl MediaPlane for Plane {
         asked.opened += 1;
         let (rtp, rtcp) = (SocketAddr::new(local, 40_000), SocketAddr::new(local, 40_001));
         Ok(LocalMedia { stream, rtp, rtcp })
+    }
+
+    fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError> {
+        let mut asked = self.0.lock().expect("one thread");
+        let stream = StreamId(asked.opened);
+        asked.opened += 1;
+        let path = format!("msrp://{local}:40000/s{};tcp", stream.0);
+        let path = path.parse().expect("it is a path");
+        Ok(LocalMsrp { stream, path })
     }
 
     fn send(&mut self, command: MediaCommand) {
@@ -177,8 +189,14 @@ impl World {
 
     fn command(&mut self, ops: &mut Ops<'_>) {
         let (command, now) = (ops.byte().unwrap_or(0), self.now);
-        let streams = || vec![Box::new(AudioStream::offer()) as Box<dyn MediaStream>];
-        if command % 8 == 0 {
+        let streams = || -> Vec<Box<dyn MediaStream>> {
+            match command / 16 % 3 {
+                0 => vec![Box::new(AudioStream::offer())],
+                1 => vec![Box::new(ChatStream::new())],
+                _ => vec![Box::new(AudioStream::offer()), Box::new(ChatStream::new())],
+            }
+        };
+        if command % 16 == 0 {
             let to: SipUri = "sip:p@192.0.2.2".parse().expect("it is a URI");
             let connect = Connect {
                 account: &self.account,
@@ -194,19 +212,45 @@ impl World {
         let which = usize::from(ops.byte().unwrap_or(0)) % self.born.len().max(1);
         let Some(&id) = self.born.get(which) else { return };
         // Most commands are illegal most of the time: that they are refused is tested elsewhere.
-        let _ = match command % 8 {
+        let _ = match command % 16 {
             1 | 2 => self.manager.accept(now, id, streams()),
             3 => self.manager.reject(now, id, StatusCode::BUSY_HERE),
             4 => self.manager.set_hold(now, id, true),
             5 => self.manager.set_hold(now, id, false),
             6 => self.manager.send_ring_indication(now, id),
+            7 | 8 => self.manager.add_streams(now, id, streams()),
+            9 | 10 => self.manager.accept_proposal(now, id, streams()),
+            11 => self
+                .manager
+                .reject_proposal(now, id, StatusCode::NOT_ACCEPTABLE_HERE),
+            12 => self.manager.cancel_proposal(now, id),
+            13 => {
+                let stream = StreamId(u32::from(ops.byte().unwrap_or(0)) % 8);
+                self.manager.remove_stream(now, id, stream)
+            }
+            14 => self
+                .manager
+                .with_stream(now, id, None, |chat: &mut ChatStream, cx| {
+                    chat.send_message(cx, ChatMessage::text("hello"))
+                })
+                .map(drop),
             _ => self.manager.end(now, id),
         };
     }
 
     fn media_event(&mut self, ops: &mut Ops<'_>) {
         let stream = StreamId(u32::from(ops.byte().unwrap_or(0)) % 8);
-        let event = match ops.byte().unwrap_or(0) % 5 {
+        let event = match ops.byte().unwrap_or(0) % 7 {
+            5 => MediaEvent::Msrp {
+                stream,
+                event: MsrpEvent::Ready,
+            },
+            6 => MediaEvent::Msrp {
+                stream,
+                event: MsrpEvent::Closed {
+                    reason: String::new(),
+                },
+            },
             0 => MediaEvent::RtpTimeout { stream },
             1 => MediaEvent::GotDtmf {
                 stream,
@@ -325,6 +369,9 @@ fn description(ops: &mut Ops<'_>) -> Option<Vec<u8>> {
         "m=audio 5004 RTP/AVP 0\r\na=sendonly\r\n",
         "m=audio 5004 RTP/AVP 9 101\r\na=rtpmap:101 telephone-event/8000\r\na=recvonly\r\n",
         "m=audio 0 RTP/AVP 0\r\n",
+        "m=message 7000 TCP/MSRP *\r\na=path:msrp://192.0.2.2:7000/p;tcp\r\na=accept-types:*\r\n",
+        "m=audio 5004 RTP/AVP 0\r\nm=message 7000 TCP/MSRP *\r\na=path:msrp://192.0.2.2:7000/p;tcp\r\na=setup:active\r\n",
+        "m=audio 5004 RTP/AVP 0\r\nm=message 0 TCP/MSRP *\r\n",
         "m=video 6000 RTP/AVP 34\r\nm=audio 5004 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n",
         "m=audio 5004 RTP/SAVP 0\r\n",
         "m=audio 5004 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n",

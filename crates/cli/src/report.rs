@@ -1,6 +1,6 @@
 //! What happens, told to a person or to a script.
 
-use offhook::{Originator, SessionEvent, Statistics};
+use offhook::{AudioEvent, Originator, SessionEvent, Statistics, StreamEvent};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -73,26 +73,8 @@ impl Reporter {
             ),
             SessionEvent::WillStart => self.say("will_start", json!({}), "Answered"),
             SessionEvent::DidStart { streams } => self.did_start(streams),
-            SessionEvent::Statistics(statistics) => self.statistics(statistics),
-            SessionEvent::GotDtmf { digit } => {
-                self.say(
-                    "got_dtmf",
-                    json!({ "digit": digit.to_string() }),
-                    &format!("The other side pressed {digit}"),
-                );
-            }
+            SessionEvent::Stream { event, .. } => self.stream(event),
             SessionEvent::DidChangeHoldState { originator, on_hold } => self.hold(*originator, *on_hold),
-            SessionEvent::DidTimeoutRtp => {
-                self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
-            }
-            SessionEvent::DidChangeRtpParameters { remote } => {
-                let sentence = format!("Sound now comes from {remote}");
-                self.say(
-                    "did_change_rtp_parameters",
-                    json!({ "remote": remote.to_string() }),
-                    &sentence,
-                );
-            }
             SessionEvent::DidFail {
                 originator,
                 code,
@@ -111,6 +93,34 @@ impl Reporter {
                 reason,
                 duration,
             } => self.did_end(*originator, reason, *duration),
+            _ => {}
+        }
+    }
+
+    fn stream(&self, event: &StreamEvent) {
+        match event {
+            StreamEvent::Audio(AudioEvent::Statistics(statistics)) => self.statistics(statistics),
+            StreamEvent::Audio(AudioEvent::GotDtmf { digit }) => {
+                self.say(
+                    "got_dtmf",
+                    json!({ "digit": digit.to_string() }),
+                    &format!("The other side pressed {digit}"),
+                );
+            }
+            StreamEvent::Audio(AudioEvent::DidTimeoutRtp) => {
+                self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
+            }
+            StreamEvent::Audio(AudioEvent::DidChangeRtpParameters { remote }) => {
+                let sentence = format!("Sound now comes from {remote}");
+                self.say(
+                    "did_change_rtp_parameters",
+                    json!({ "remote": remote.to_string() }),
+                    &sentence,
+                );
+            }
+            StreamEvent::DidFail { reason } => {
+                self.say("stream_did_fail", json!({ "reason": reason }), reason);
+            }
             _ => {}
         }
     }

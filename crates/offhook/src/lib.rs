@@ -53,7 +53,10 @@ pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError};
 pub use offhook_session::tokio::{CommandError, Registration, Session, StartError};
 pub use offhook_session::{
-    AudioDescription, AudioStream, Originator, SessionError, SessionEvent, StreamDescription, Streams,
+    AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
+    Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
+    MediaStreamRegistry, Originator, RenegotiationAction, SessionError, SessionEvent, StreamDescription,
+    StreamEvent, Streams,
 };
 pub use offhook_sip_core::endpoint::Trace;
 pub use offhook_sip_core::{NameAddr, RegistrationEvent, Route, SipUri, StatusCode, Uri, UriError};

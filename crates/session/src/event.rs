@@ -1,11 +1,11 @@
 //! What an application hears of a session.
 
-use crate::{AudioDescription, Originator, StreamDescription};
-use offhook_rtp_media::Statistics;
-use offhook_rtp_media::dtmf::Digit;
+use crate::media::StreamId;
+use crate::{AudioDescription, Originator, StreamDescription, StreamEvent};
+#[cfg(feature = "tokio")]
+use crate::{AudioEvent, FileTransferEvent};
 use offhook_sip_core::{NameAddr, StatusCode};
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// A notification of a session, with the names and the order of the SIP SIMPLE documents (`SIPSession...`).
@@ -75,20 +75,80 @@ pub enum SessionEvent {
         /// True for hold.
         on_hold: bool,
     },
-    /// The remote party pressed a key (`AudioStreamGotDTMF`).
-    GotDtmf {
+    /// The other side wants to add streams: accept or reject the proposal.
+    GotProposal {
+        /// Which side proposes: always the other.
+        originator: Originator,
+        /// What it proposes.
+        streams: Streams,
+    },
+    /// A proposal was accepted.
+    GotAcceptProposal {
+        /// Which side accepted.
+        originator: Originator,
+        /// The streams that are added.
+        streams: Streams,
+    },
+    /// A proposal was rejected, or taken back (487).
+    GotRejectProposal {
+        /// Which side rejected, or took it back.
+        originator: Originator,
+        /// The SIP status code.
+        code: u16,
+        /// Its reason phrase.
+        reason: String,
+        /// What is not added.
+        streams: Streams,
+    },
+    /// A proposal was accepted, but came to nothing.
+    HadProposalFailure {
+        /// Why.
+        reason: String,
+        /// What is not added.
+        streams: Streams,
+    },
+    /// The streams of the session have changed.
+    DidRenegotiateStreams {
+        /// How.
+        action: RenegotiationAction,
+        /// Which streams were added or removed.
+        streams: Streams,
+    },
+    /// About one stream.
+    Stream {
         /// Which.
-        digit: Digit,
+        stream: StreamId,
+        /// What.
+        event: StreamEvent,
     },
-    /// Media comes from another address than negotiated (`AudioStreamDidChangeRTPParameters`).
-    DidChangeRtpParameters {
-        /// Where media comes from now.
-        remote: SocketAddr,
-    },
-    /// No media has arrived for the time that the settings allow (`RTPStreamDidTimeout`). The session goes on.
-    DidTimeoutRtp,
-    /// The figures of the running audio stream, once a second.
-    Statistics(Box<Statistics>),
+}
+
+impl SessionEvent {
+    /// True for figures that make older ones of the same stream worthless.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn replaces(&self, older: &Self) -> bool {
+        let kind = |event: &Self| match event {
+            Self::Stream {
+                stream,
+                event: StreamEvent::Audio(AudioEvent::Statistics(_)),
+            } => Some((*stream, 0)),
+            Self::Stream {
+                stream,
+                event: StreamEvent::FileTransfer(FileTransferEvent::Progress { .. }),
+            } => Some((*stream, 1)),
+            _ => None,
+        };
+        kind(self).is_some_and(|own| kind(older) == Some(own))
+    }
+}
+
+/// What became of streams by a renegotiation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RenegotiationAction {
+    /// They were added.
+    Add,
+    /// They were removed.
+    Remove,
 }
 
 /// A [`SessionEvent`] with the instant at which it came about.
@@ -111,11 +171,11 @@ impl Streams {
 
     /// The audio stream.
     pub fn audio(&self) -> Result<&AudioDescription, NoSuchStream> {
-        self.0
-            .iter()
-            .map(|StreamDescription::Audio(audio)| audio)
-            .next()
-            .ok_or(NoSuchStream("audio"))
+        let mut audio = self.0.iter().filter_map(|stream| match stream {
+            StreamDescription::Audio(audio) => Some(audio),
+            _ => None,
+        });
+        audio.next().ok_or(NoSuchStream("audio"))
     }
 
     /// All streams, in the order of the session description.

@@ -13,8 +13,11 @@
 //! | RFC | what | state |
 //! |---|---|---|
 //! | 3261 §13-15 | calls, their refusal and their end | yes |
-//! | 3264, 6337 | offer and answer in INVITE, re-INVITE and ACK | partly: one audio stream runs; further media sections are refused |
+//! | 3264, 6337 | offer and answer in INVITE, re-INVITE and ACK | yes: any number of streams, added and removed while the session runs |
 //! | 3264 §8.4 | hold, by direction and by the unspecified address | yes |
+//! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`; over TCP only |
+//! | 3862, 3994 | CPIM in chats; who is writing | yes |
+//! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |
 //! | 4961 | symmetric RTP | yes, by `offhook-rtp-media` |
 
@@ -30,12 +33,15 @@ mod stream;
 pub mod tokio;
 
 pub use error::SessionError;
-pub use event::{NoSuchStream, SessionEvent, Stamped, Streams};
+pub use event::{NoSuchStream, RenegotiationAction, SessionEvent, Stamped, Streams};
 pub use manager::{ManagerEvent, SessionConfig, SessionManager};
 pub use session::{Connect, Session, SessionId};
 pub use state::{Originator, SessionDirection, SessionState};
 pub use stream::{
-    Agreed, AudioDescription, AudioStream, MediaStream, StreamDescription, StreamError, StreamSettings,
+    Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
+    Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
+    MediaStreamRegistry, OtherDescription, Parties, StreamContext, StreamDescription, StreamError,
+    StreamEvent, StreamKind, StreamSettings,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

@@ -2,7 +2,7 @@
 
 use crate::media::{MediaEvent, MediaPlane, StreamId};
 use crate::session::{Connect, Context, Incoming, Session, SessionId, body_of};
-use crate::stream::{MediaStream, StreamSettings};
+use crate::stream::{MediaStream, MediaStreamRegistry, StreamContext, StreamError, StreamSettings};
 use crate::{SessionError, SessionEvent, Stamped};
 use offhook_audio_mixer::AudioPort;
 use offhook_rtp_media::dtmf::Digit;
@@ -14,7 +14,7 @@ use offhook_sip_core::{
     Endpoint, EndpointEvent, InvitationEvent, InvitationId, InvitationState, Request, StatusCode,
 };
 use offhook_sip_core::{Register, RegistrationEvent, RegistrationId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct SessionConfig {
     pub most_sessions: usize,
     /// What holds for all streams that do not say otherwise.
     pub streams: StreamSettings,
+    /// The kinds of streams that an application is asked about; others are refused by themselves.
+    pub registry: MediaStreamRegistry,
 }
 
 impl Default for SessionConfig {
@@ -35,6 +37,7 @@ impl Default for SessionConfig {
         Self {
             most_sessions: 1000,
             streams: StreamSettings::default(),
+            registry: MediaStreamRegistry::default(),
         }
     }
 }
@@ -51,6 +54,8 @@ pub struct SessionManager {
     /// In the order of their birth, so that a simulation repeats itself.
     sessions: BTreeMap<SessionId, Session>,
     next_id: u64,
+    /// When which session's streams want to do something: one entry a session at most.
+    stream_timers: BTreeSet<(Instant, SessionId)>,
     events: Outbox<ManagerEvent>,
 }
 
@@ -107,6 +112,7 @@ impl SessionManager {
             entropy,
             sessions,
             next_id: 0,
+            stream_timers: BTreeSet::new(),
             events,
         }
     }
@@ -143,6 +149,7 @@ impl SessionManager {
             endpoint: &mut self.endpoint,
             plane: &mut *self.plane,
             settings: &self.config.streams,
+            registry: &self.config.registry,
         };
         let session = Session::connect(&mut cx, &mut self.entropy, local_ip, connect)?;
         let id = self.adopt(session);
@@ -192,6 +199,66 @@ impl SessionManager {
         self.with(now, id, |session, cx| session.set_hold(cx, on_hold))
     }
 
+    /// Proposes to add streams to a connected session.
+    pub fn add_streams(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<(), SessionError> {
+        let local_ip = self.local_ip_of(id)?;
+        self.with(now, id, |session, cx| session.add_streams(cx, local_ip, streams))
+    }
+
+    /// Removes a stream from a connected session. It ends at once, whatever the other side says.
+    pub fn remove_stream(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        stream: StreamId,
+    ) -> Result<(), SessionError> {
+        self.with(now, id, |session, cx| session.remove_stream(cx, stream))
+    }
+
+    /// Takes our proposal of streams back.
+    pub fn cancel_proposal(&mut self, now: Instant, id: SessionId) -> Result<(), SessionError> {
+        self.with(now, id, Session::cancel_proposal)
+    }
+
+    /// Accepts a proposal with these streams, each for the first proposed section that it takes.
+    pub fn accept_proposal(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<(), SessionError> {
+        let local_ip = self.local_ip_of(id)?;
+        self.with(now, id, |session, cx| {
+            session.accept_proposal(cx, local_ip, streams)
+        })
+    }
+
+    /// Refuses a proposal, usually with 488.
+    pub fn reject_proposal(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        code: StatusCode,
+    ) -> Result<(), SessionError> {
+        self.with(now, id, |session, cx| session.reject_proposal(cx, code))
+    }
+
+    /// Runs a command on the first stream of a type, or on the one with that name: sends a message on a chat, say.
+    pub fn with_stream<S: MediaStream, R>(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        stream: Option<StreamId>,
+        command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError>,
+    ) -> Result<R, SessionError> {
+        self.with(now, id, |session, cx| session.with_stream(cx, stream, command))
+    }
+
     /// Sends a DTMF digit in an established session.
     pub fn send_dtmf(&mut self, now: Instant, id: SessionId, digit: Digit) -> Result<(), SessionError> {
         self.with(now, id, |session, cx| session.send_dtmf(cx, digit))
@@ -225,6 +292,15 @@ impl SessionManager {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
+        while let Some((due, id)) = self.stream_timers.first().copied()
+            && due <= now
+        {
+            let handled = self.with(now, id, |session, cx| {
+                session.handle_timeout(cx);
+                Ok(())
+            });
+            debug_assert!(handled.is_ok(), "a session takes its timers with it");
+        }
         self.settle(now);
     }
 
@@ -239,6 +315,7 @@ impl SessionManager {
             | MediaEvent::GotDtmf { stream, .. }
             | MediaEvent::RtpTimeout { stream }
             | MediaEvent::RemoteAddressChanged { stream, .. }
+            | MediaEvent::Msrp { stream, .. }
             | MediaEvent::Stopped { stream, .. } => stream,
         };
         if let Some(id) = self.owner_of(stream) {
@@ -269,7 +346,8 @@ impl SessionManager {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.endpoint.poll_timeout()
+        let streams = self.stream_timers.first().map(|(due, _)| *due);
+        self.endpoint.poll_timeout().into_iter().chain(streams).min()
     }
 
     /// Runs a command on one session, then brings everything to rest.
@@ -285,6 +363,7 @@ impl SessionManager {
             endpoint: &mut self.endpoint,
             plane: &mut *self.plane,
             settings: &self.config.streams,
+            registry: &self.config.registry,
         };
         let result = command(session, &mut cx);
         self.collect(id);
@@ -327,6 +406,7 @@ impl SessionManager {
             endpoint: &mut self.endpoint,
             plane: &mut *self.plane,
             settings: &self.config.streams,
+            registry: &self.config.registry,
         };
         if let Some(session) = self.sessions.get_mut(&id) {
             session.handle_invitation_event(&mut cx, event);
@@ -372,7 +452,7 @@ impl SessionManager {
             remote_identity,
             offer,
         };
-        let session = Session::incoming(now, &mut self.entropy, local_ip, incoming);
+        let session = Session::incoming(now, &mut self.entropy, local_ip, &self.config.registry, incoming);
         self.adopt(session);
     }
 
@@ -392,7 +472,14 @@ impl SessionManager {
         while let Some(event) = session.poll_event() {
             self.events.push(ManagerEvent::Session { id, event });
         }
-        if session.state() == crate::SessionState::Terminated {
+        let is_over = session.state() == crate::SessionState::Terminated;
+        let due = session.poll_timeout().filter(|_| !is_over);
+        let before = session.replace_timer(due);
+        if before != due {
+            before.map(|before| self.stream_timers.remove(&(before, id)));
+            self.stream_timers.extend(due.map(|due| (due, id)));
+        }
+        if is_over {
             self.sessions.remove(&id);
         }
     }

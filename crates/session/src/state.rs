@@ -9,6 +9,11 @@ use std::fmt;
 ///    \                    \--refused, cancelled, nobody there-------------------^
 ///     --INVITE--> Incoming --accept--> Accepting --ACK--> Connected
 ///                    \--reject, cancelled--> Terminating --------------------> Terminated
+///
+///  Connected --add_streams--> SendingProposal --answer--> Connected
+///                               \--cancel_proposal--> CancellingProposal --487, 2xx--> Connected
+///  Connected --re-INVITE with more streams--> ReceivedProposal --reject, cancelled--> Connected
+///                                               \--accept--> AcceptingProposal --ACK--> Connected
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SessionState {
@@ -22,6 +27,14 @@ pub enum SessionState {
     Accepting,
     /// Both sides agree, media flows.
     Connected,
+    /// We want to add streams; the other side has not answered yet.
+    SendingProposal,
+    /// The other side wants to add streams; the application has not decided yet.
+    ReceivedProposal,
+    /// We said yes to a proposal and wait for the ACK.
+    AcceptingProposal,
+    /// We take our proposal back and wait for the answer.
+    CancellingProposal,
     /// We said goodbye and wait for the answer.
     Terminating,
     /// Over. Nothing more happens.
@@ -43,6 +56,10 @@ impl fmt::Display for SessionState {
             Self::Incoming => "incoming",
             Self::Accepting => "accepting",
             Self::Connected => "connected",
+            Self::SendingProposal => "sending a proposal",
+            Self::ReceivedProposal => "asked for more streams",
+            Self::AcceptingProposal => "accepting a proposal",
+            Self::CancellingProposal => "cancelling a proposal",
             Self::Terminating => "terminating",
             Self::Terminated => "terminated",
         })

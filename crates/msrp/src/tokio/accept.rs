@@ -58,6 +58,15 @@ impl AcceptorDirect {
         })
     }
 
+    /// Takes the connection from a socket that listens already, at the address of this URI.
+    pub fn from_listener(listener: TcpListener, uri: MsrpUri) -> Self {
+        Self {
+            listener,
+            local_path: uri.into(),
+            tls: ServerTls::default(),
+        }
+    }
+
     /// Protects the connection by TLS with this configuration. Our URI becomes `msrps`.
     #[cfg(feature = "tls")]
     #[must_use]

@@ -5,7 +5,9 @@ use crate::judge::Fault;
 use crate::screen::Screen;
 use crate::sound::{Folder, LEAD};
 use crate::test_number::stream;
-use offhook::{Application, AudioCodec, Recording, SessionEvent, SipUri, Statistics};
+use offhook::{
+    Application, AudioCodec, AudioEvent, Recording, SessionEvent, SipUri, Statistics, StreamEvent,
+};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
@@ -53,8 +55,11 @@ async fn talk(
                     screen.line("established", &describe(audio));
                     (phase, deadline) = (Phase::Talking, Instant::now() + length);
                 }
-                SessionEvent::Statistics(figures) => screen.live("RTP", &figures_of(&figures)),
-                SessionEvent::DidTimeoutRtp => screen.line("RTP", "nothing arrives"),
+                SessionEvent::Stream { event: StreamEvent::Audio(event), .. } => match event {
+                    AudioEvent::Statistics(figures) => screen.live("RTP", &figures_of(&figures)),
+                    AudioEvent::DidTimeoutRtp => screen.line("RTP", "nothing arrives"),
+                    _ => {}
+                },
                 SessionEvent::DidFail { code, reason, .. } => {
                     return Err(format!("the call was not established: {code} {reason}").into());
                 }

@@ -1,5 +1,6 @@
 //! What the signalling side and the media side say to each other.
 
+use super::msrp::{MsrpCommand, MsrpEvent};
 use offhook_audio_mixer::AudioPort;
 use offhook_audio_mixer::MixerError;
 use offhook_rtp_media::dtmf::Digit;
@@ -86,6 +87,13 @@ pub enum MediaCommand {
         /// The port.
         port: PortId,
     },
+    /// For a message stream.
+    Msrp {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        command: MsrpCommand,
+    },
     /// End a stream: say goodbye in RTCP, give its ports back, close its sockets.
     Stop {
         /// The stream.
@@ -108,6 +116,7 @@ impl fmt::Debug for MediaCommand {
                 write!(f, "Attach({stream:?}, {port:?}, {attachment:?})")
             }
             Self::Detach { stream, port } => write!(f, "Detach({stream:?}, {port:?})"),
+            Self::Msrp { stream, command } => write!(f, "Msrp({stream:?}, {command:?})"),
             Self::Stop { stream } => write!(f, "Stop({stream:?})"),
         }
     }
@@ -158,6 +167,13 @@ pub enum MediaEvent {
         /// The port.
         audio: Box<dyn AudioPort>,
     },
+    /// Of a message stream.
+    Msrp {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        event: MsrpEvent,
+    },
     /// The stream has ended; its sockets can be closed.
     Stopped {
         /// The stream.
@@ -176,6 +192,7 @@ impl fmt::Debug for MediaEvent {
             Self::RtpTimeout { stream } => write!(f, "RtpTimeout({stream:?})"),
             Self::RemoteAddressChanged { stream, .. } => write!(f, "RemoteAddressChanged({stream:?})"),
             Self::Detached { stream, port, .. } => write!(f, "Detached({stream:?}, {port:?})"),
+            Self::Msrp { stream, event } => write!(f, "Msrp({stream:?}, {event:?})"),
             Self::Stopped { stream, .. } => write!(f, "Stopped({stream:?})"),
         }
     }

@@ -121,6 +121,8 @@ impl MediaEngine {
                 self.detach(|attached| attached.stream == stream && attached.port == port);
             }
             MediaCommand::Stop { stream } => self.stop(now, stream),
+            // Message streams live elsewhere: they have no tick.
+            MediaCommand::Msrp { .. } => {}
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod command;
 mod engine;
+mod msrp;
 mod plane;
 mod port;
 
@@ -13,4 +14,7 @@ pub use command::{
     Attachment, Component, MediaCommand, MediaDatagram, MediaError, MediaEvent, PortId, StreamId,
 };
 pub use engine::{MediaConfig, MediaEngine};
+pub use msrp::{
+    ConnectionRole, FileToReceive, FileToSend, LocalMsrp, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask,
+};
 pub use plane::{LocalMedia, MediaPlane, OpenError};

@@ -1,6 +1,6 @@
 //! What a session needs of the media side, whoever provides it.
 
-use super::{MediaCommand, StreamId};
+use super::{LocalMsrp, MediaCommand, StreamId};
 use std::net::{IpAddr, SocketAddr};
 
 /// The way from signalling to media: opens ports, takes commands.
@@ -14,6 +14,9 @@ pub trait MediaPlane: Send {
 
     /// Opens an RTP and an RTCP port at the address from which the peer will be reached.
     fn open(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError>;
+
+    /// Opens an MSRP end at the address from which the peer will be reached; it listens from now on.
+    fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError>;
 
     /// Hands a command on. Never blocks; commands arrive in order.
     fn send(&mut self, command: MediaCommand);

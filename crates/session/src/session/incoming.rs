@@ -1,14 +1,11 @@
 //! Being called: proposal, ringing, acceptance or refusal.
 
-use super::media::{initialize_all, template};
-use super::{Context, Ending, Session};
-use crate::media::MediaPlane;
-use crate::stream::{MediaStream, StreamError};
-use crate::{AudioDescription, Originator, SessionDirection, SessionError, SessionEvent, SessionState};
-use crate::{StreamDescription, Streams};
+use super::{Context, Ending, Session, template};
+use crate::stream::{MediaStream, MediaStreamRegistry, StreamError};
+use crate::{SessionDirection, SessionError, SessionEvent, SessionState, Streams};
 use offhook_sansio::Entropy;
 use offhook_sdp::offer_answer::Negotiation;
-use offhook_sdp::{Media, MediaKind, SessionDescription};
+use offhook_sdp::{Media, SessionDescription};
 use offhook_sip_core::{Body, InvitationId, NameAddr, StatusCode};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -28,6 +25,7 @@ impl Session {
         now: Instant,
         entropy: &mut Entropy,
         local_ip: IpAddr,
+        registry: &MediaStreamRegistry,
         incoming: Incoming,
     ) -> Self {
         let Incoming {
@@ -37,7 +35,9 @@ impl Session {
             offer,
         } = incoming;
         let mut negotiation = Negotiation::new(template(entropy, local_ip));
-        let streams = offer.as_ref().map_or_else(Streams::default, proposed);
+        let streams = offer
+            .as_ref()
+            .map_or_else(Streams::default, |offer| proposed(registry, offer));
         if let Some(offer) = offer {
             // The first offer of a negotiation is taken in any case.
             let taken = negotiation.handle_offer(offer);
@@ -77,7 +77,7 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         local_ip: IpAddr,
-        mut streams: Vec<Box<dyn MediaStream>>,
+        streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
         if self.state != SessionState::Incoming {
             return Err(self.illegal("accept"));
@@ -85,22 +85,17 @@ impl Session {
         if streams.is_empty() {
             return Err(SessionError::NoStreams);
         }
-        initialize_all(&mut streams, cx.plane, local_ip, cx.settings)?;
+        let settings = cx.settings;
+        let streams = self.on_places(cx, |places, stage| {
+            places.initialize(stage, streams, local_ip, settings)
+        })?;
         match self.answer(cx, streams) {
             Ok(()) => Ok(()),
             Err(error) => {
                 let (code, reason) = (StatusCode::NOT_ACCEPTABLE_HERE, error.to_string());
                 if self.state == SessionState::Accepting {
                     // The 200 is out: it takes a BYE to undo it.
-                    let originator = Originator::Local;
-                    self.terminate(
-                        cx,
-                        Ending {
-                            originator,
-                            code: 0,
-                            reason,
-                        },
-                    );
+                    self.terminate(cx, Ending::local(reason));
                 } else {
                     self.refuse(cx, code, &reason);
                 }
@@ -123,27 +118,25 @@ impl Session {
         if self.state != SessionState::Accepting {
             return;
         }
+        self.confirmed = true;
         let started = match answer {
             Some(answer) if self.negotiation.local().is_none() => self
                 .negotiation
                 .handle_answer(answer)
                 .map_err(|error| error.to_string())
-                .and_then(|()| self.start_streams(cx, true).map_err(|error| error.to_string())),
+                .and_then(|()| {
+                    let all: Vec<usize> = (0..self.places.len()).collect();
+                    self.start_streams(cx, true, &all)
+                        .map_err(|error| error.to_string())
+                }),
             _ if self.negotiation.local().is_none() => {
                 Err("the ACK brought no answer to our offer".to_owned())
             }
             _ => Ok(()),
         };
         match started {
-            Ok(()) => self.establish(cx),
-            Err(reason) => self.terminate(
-                cx,
-                Ending {
-                    originator: Originator::Local,
-                    code: 0,
-                    reason,
-                },
-            ),
+            Ok(()) => self.notice_running(cx),
+            Err(reason) => self.terminate(cx, Ending::local(reason)),
         }
     }
 
@@ -152,17 +145,18 @@ impl Session {
         cx: &mut Context<'_>,
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
-        let is_offered = self.negotiation.offer().is_some();
-        self.place(cx.plane, streams);
-        let body = if is_offered {
-            let sections = self.answer_sections()?;
+        let offer = self.negotiation.offer().cloned();
+        let (placed, body) = if let Some(offer) = &offer {
+            let placed = self.on_places(cx, |places, stage| places.place(stage, offer, streams));
+            let (sections, refusal) = self.places.answer(offer);
             if sections.iter().all(Media::is_rejected) {
-                return Err(StreamError::NoneProposed.into());
+                return Err(refusal.unwrap_or(StreamError::NoneProposed).into());
             }
-            self.negotiation.create_answer(sections)?.to_string()
+            (placed, self.negotiation.create_answer(sections)?.to_string())
         } else {
-            let sections = self.offer_sections();
-            self.negotiation.create_offer(sections)?.to_string()
+            let placed = self.places.append(streams);
+            let sections = self.places.offer(None);
+            (placed, self.negotiation.create_offer(sections)?.to_string())
         };
         let mut invitation = cx
             .endpoint
@@ -171,40 +165,17 @@ impl Session {
         invitation.accept(cx.now, Some(&Body::sdp(body)))?;
         self.state = SessionState::Accepting;
         self.emit(cx.now, SessionEvent::WillStart);
-        if is_offered {
+        if offer.is_some() {
             // Media may arrive as soon as the caller has our answer: be ready before the ACK.
-            self.start_streams(cx, false)?;
+            self.start_streams(cx, false, &placed)?;
         }
         Ok(())
     }
 
-    /// Gives each stream the first free section of its kind; one without a section ends.
-    fn place(&mut self, plane: &mut dyn MediaPlane, streams: Vec<Box<dyn MediaStream>>) {
-        let Some(offer) = self.negotiation.offer() else {
-            self.streams = streams.into_iter().map(Some).collect();
-            return;
-        };
-        self.streams = offer.media.iter().map(|_| None).collect();
-        for mut stream in streams {
-            let free = offer
-                .media
-                .iter()
-                .zip(&mut self.streams)
-                .find(|(section, place)| {
-                    place.is_none() && section.kind == stream.kind() && !section.is_rejected()
-                });
-            match free {
-                Some((_, place)) => *place = Some(stream),
-                None => stream.end(plane),
-            }
-        }
-    }
-
     pub(super) fn refuse(&mut self, cx: &mut Context<'_>, code: StatusCode, reason: &str) {
         let cause = Ending {
-            originator: Originator::Local,
             code: code.as_u16(),
-            reason: reason.to_owned(),
+            ..Ending::local(reason.to_owned())
         };
         self.begin_end(cx, cause.clone());
         let refused = cx
@@ -218,17 +189,7 @@ impl Session {
 }
 
 /// What an offer proposes, as far as we know such streams.
-fn proposed(offer: &SessionDescription) -> Streams {
-    let audio = |media: &Media| {
-        (media.kind == MediaKind::Audio && !media.is_rejected()).then(|| {
-            StreamDescription::Audio(AudioDescription {
-                codec: None,
-                sample_rate: None,
-                local_rtp: None,
-                remote_rtp: media.media_address(offer),
-                direction: media.direction(offer).reversed(),
-            })
-        })
-    };
-    Streams::new(offer.media.iter().filter_map(audio).collect())
+fn proposed(registry: &MediaStreamRegistry, offer: &SessionDescription) -> Streams {
+    let known = (0..offer.media.len()).filter_map(|index| registry.describe(offer, index));
+    Streams::new(known.collect())
 }

@@ -1,17 +1,25 @@
 //! One call leg: signalling on one side, streams on the other.
 
 mod incoming;
-mod media;
 mod outgoing;
-pub(crate) use incoming::Incoming;
-pub use outgoing::Connect;
+mod places;
+mod proposal;
 mod renegotiation;
 
+pub(crate) use incoming::Incoming;
+pub use outgoing::Connect;
+
 use crate::media::{MediaEvent, MediaPlane, StreamId};
-use crate::stream::{MediaStream, StreamSettings};
-use crate::{Originator, SessionDirection, SessionError, SessionEvent, SessionState, Stamped, Streams};
+use crate::stream::{
+    AudioStream, MediaStream, MediaStreamRegistry, Parties, StreamContext, StreamDescription, StreamError,
+    StreamSettings,
+};
+use crate::{
+    Originator, RenegotiationAction, SessionDirection, SessionError, SessionEvent, SessionState, Stamped,
+    Streams,
+};
 use offhook_rtp_media::dtmf::Digit;
-use offhook_sansio::Outbox;
+use offhook_sansio::{Entropy, Outbox};
 use offhook_sdp::SessionDescription;
 use offhook_sdp::offer_answer::Negotiation;
 use offhook_sip_core::invitation::{self, Cause, DescriptionKind};
@@ -19,6 +27,8 @@ use offhook_sip_core::{
     Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, Method, NameAddr,
     StatusCode,
 };
+use places::{Outcome, Places, Stage};
+use std::net::IpAddr;
 use std::time::Instant;
 use tracing::debug;
 
@@ -32,6 +42,16 @@ pub(crate) struct Context<'a> {
     pub(crate) endpoint: &'a mut Endpoint,
     pub(crate) plane: &'a mut dyn MediaPlane,
     pub(crate) settings: &'a StreamSettings,
+    pub(crate) registry: &'a MediaStreamRegistry,
+}
+
+impl Context<'_> {
+    fn stage(&mut self) -> Stage<'_> {
+        Stage {
+            now: self.now,
+            plane: self.plane,
+        }
+    }
 }
 
 /// A session (`Session` of the documents): one call leg with any number of streams.
@@ -45,19 +65,53 @@ pub struct Session {
     remote_identity: NameAddr,
     invitation: InvitationId,
     negotiation: Negotiation,
-    /// One for each media section of the descriptions, in their order; `None` where a section was refused.
-    streams: Vec<Option<Box<dyn MediaStream>>>,
+    places: Places,
+    /// The places of streams whose connections are being made, and why they were started.
+    starting: Vec<usize>,
+    /// The INVITE is answered and acknowledged: only streams may be missing.
+    confirmed: bool,
     /// An answer that came with a provisional response, in case the final one brings none.
     early_answer: Option<SessionDescription>,
     /// An answer that came just before the change of state that makes it count.
     answer: Option<SessionDescription>,
     hold: Hold,
-    /// Our re-INVITE has no final answer yet.
-    proposing: bool,
+    exchange: Exchange,
+    /// Streams that are over on this side, which the other side has not been told yet.
+    removed: Vec<StreamDescription>,
     started_at: Option<Instant>,
+    /// The entry of the manager's timers.
+    timer: Option<Instant>,
     /// The first cause of the end, and when it came: what follows is only its echo.
     ending: Option<(Ending, Instant)>,
     events: Outbox<Stamped<SessionEvent>>,
+}
+
+/// The re-INVITE that is under way.
+#[derive(Debug, Default)]
+enum Exchange {
+    /// None, or one of theirs that is answered at once.
+    #[default]
+    Idle,
+    /// Ours, which changes directions only.
+    Holding,
+    /// Ours, which adds streams.
+    Adding {
+        /// Where they are.
+        places: Vec<usize>,
+        /// How many places there were before.
+        before: usize,
+    },
+    /// Ours, which leaves out streams that are over.
+    Removing(Vec<StreamDescription>),
+    /// Theirs, which adds streams and waits for the application.
+    Proposed(Vec<StreamDescription>),
+}
+
+impl Exchange {
+    /// True while ours has no final answer.
+    fn is_ours(&self) -> bool {
+        matches!(self, Self::Holding | Self::Adding { .. } | Self::Removing(_))
+    }
 }
 
 /// What is wished, and what is agreed upon.
@@ -77,6 +131,15 @@ struct Ending {
 }
 
 impl Ending {
+    /// For a reason of our own that has no status.
+    fn local(reason: String) -> Self {
+        Self {
+            originator: Originator::Local,
+            code: 0,
+            reason,
+        }
+    }
+
     fn of(by: invitation::Originator, cause: &Cause) -> Self {
         let originator = match by {
             invitation::Originator::Local => Originator::Local,
@@ -115,13 +178,13 @@ impl Session {
                 body,
             } => {
                 let answer = read_description(&body.bytes);
-                match self.state {
-                    SessionState::Connected if self.proposing => {
-                        self.handle_reinvite_answered(cx, StatusCode::OK, answer);
-                    }
-                    SessionState::Connected => self.handle_reinvite_confirmed(cx, answer),
+                if self.exchange.is_ours() {
+                    self.handle_reinvite_answered(cx, StatusCode::OK, "", answer);
+                } else if self.started_at.is_some() {
+                    self.handle_reinvite_confirmed(cx, answer);
+                } else {
                     // It counts with the change of state that follows.
-                    _ => self.answer = answer,
+                    self.answer = answer;
                 }
             }
             InvitationEvent::StateChanged {
@@ -133,10 +196,10 @@ impl Session {
                 match self.state {
                     SessionState::Connecting => self.handle_accepted(cx, answer),
                     SessionState::Accepting => self.handle_confirmed(cx, answer),
-                    SessionState::Connected if self.proposing && is_success_without_body(&cause) => {
-                        self.handle_reinvite_answered(cx, StatusCode::OK, None);
+                    _ if self.exchange.is_ours() && is_success_without_body(&cause) => {
+                        self.handle_reinvite_answered(cx, StatusCode::OK, "", None);
                     }
-                    _ => self.pursue_hold(cx),
+                    _ => self.pursue(cx),
                 }
             }
             InvitationEvent::Reinvite { request } => {
@@ -144,11 +207,11 @@ impl Session {
                 self.handle_reinvite(cx, offer);
             }
             // What was wished for while the peer changed the session had to wait until here.
-            InvitationEvent::ReinviteAcknowledged => self.pursue_hold(cx),
+            InvitationEvent::ReinviteAcknowledged => self.handle_reinvite_acknowledged(cx),
             InvitationEvent::ReinviteCancelled => self.handle_reinvite_cancelled(cx),
             InvitationEvent::ReinviteFailed { cause } => {
                 let code = cause.status().unwrap_or(StatusCode::REQUEST_TIMEOUT);
-                self.handle_reinvite_answered(cx, code, None);
+                self.handle_reinvite_answered(cx, code, &cause.reason(), None);
             }
             InvitationEvent::Ended { by, cause } => self.finish(cx, Ending::of(by, &cause)),
             _ => {}
@@ -173,12 +236,16 @@ impl Session {
             remote_identity,
             invitation,
             negotiation,
-            streams: Vec::new(),
+            places: Places::default(),
+            starting: Vec::new(),
+            confirmed: false,
             early_answer: None,
             answer: None,
             hold: Hold::default(),
-            proposing: false,
+            exchange: Exchange::Idle,
+            removed: Vec::new(),
             started_at: None,
+            timer: None,
             ending: None,
             events: Outbox::new(),
         }
@@ -221,26 +288,108 @@ impl Session {
 
     /// The streams as they stand.
     pub fn streams(&self) -> Streams {
-        Streams::new(
-            self.streams
-                .iter()
-                .flatten()
-                .map(|stream| stream.describe())
-                .collect(),
-        )
+        Streams::new(self.places.iter().map(MediaStream::describe).collect())
+    }
+
+    /// What the other side proposes to add, while that waits to be accepted or rejected.
+    pub fn proposed_streams(&self) -> Streams {
+        match &self.exchange {
+            Exchange::Proposed(streams) => Streams::new(streams.clone()),
+            _ => Streams::default(),
+        }
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Stamped<SessionEvent>> {
         self.events.pop()
     }
 
+    /// When one of the streams wants to do something.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.places.poll_timeout()
+    }
+
+    /// Notes when that will be; gives what was noted before.
+    pub(crate) fn replace_timer(&mut self, due: Option<Instant>) -> Option<Instant> {
+        std::mem::replace(&mut self.timer, due)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        self.on_places(cx, Places::handle_timeout);
+    }
+
+    /// Runs something on the streams and passes on what they tell.
+    fn on_places<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Places, &mut Stage<'_>) -> R,
+    ) -> R {
+        let result = act(&mut self.places, &mut cx.stage());
+        self.relay(cx.now);
+        result
+    }
+
+    fn relay(&mut self, now: Instant) {
+        while let Some((stream, event)) = self.places.poll_event() {
+            self.emit(now, SessionEvent::Stream { stream, event });
+        }
+    }
+
+    /// Starts streams as both sides agreed. One that starts is enough; without any, the last reason is the error.
+    fn start_streams(
+        &mut self,
+        cx: &mut Context<'_>,
+        is_offerer: bool,
+        chosen: &[usize],
+    ) -> Result<(), StreamError> {
+        let outcome = Outcome {
+            negotiation: &self.negotiation,
+            is_offerer,
+            parties: Parties {
+                local: &self.local_identity,
+                remote: &self.remote_identity,
+            },
+        };
+        let (started, failure) = self.places.start(&mut cx.stage(), outcome, chosen);
+        self.relay(cx.now);
+        self.starting.extend(started);
+        match failure {
+            Some(error) if self.places.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Goes on when the streams that were started run.
+    fn notice_running(&mut self, cx: &mut Context<'_>) {
+        if !self.places.are_running(&self.starting) {
+            return;
+        }
+        if self.started_at.is_none() {
+            if self.confirmed {
+                self.establish(cx);
+            }
+        } else if !self.starting.is_empty() {
+            let started = std::mem::take(&mut self.starting);
+            let streams = Streams::new(self.places.describe(&started));
+            if !streams.is_empty() {
+                self.emit(
+                    cx.now,
+                    SessionEvent::DidRenegotiateStreams {
+                        action: RenegotiationAction::Add,
+                        streams,
+                    },
+                );
+            }
+        }
+    }
+
     /// Both sides agree and the streams run.
     fn establish(&mut self, cx: &mut Context<'_>) {
+        self.starting.clear();
         self.state = SessionState::Connected;
         self.started_at = Some(cx.now);
         let streams = self.streams();
         self.emit(cx.now, SessionEvent::DidStart { streams });
-        self.pursue_hold(cx);
+        self.pursue(cx);
     }
 
     /// Ends the session in whatever state it is: CANCEL, BYE, or 480 for a call that nobody answered here
@@ -260,12 +409,12 @@ impl Session {
             SessionState::Connecting => (487, "cancelled"),
             _ => (0, "user request"),
         };
+        let reason = reason.to_owned();
         self.terminate(
             cx,
             Ending {
-                originator: Originator::Local,
                 code,
-                reason: reason.to_owned(),
+                ..Ending::local(reason)
             },
         );
         Ok(())
@@ -326,50 +475,51 @@ impl Session {
 
     /// True when the stream is one of this session's.
     pub(crate) fn has_stream(&self, id: StreamId) -> bool {
-        self.streams
-            .iter()
-            .flatten()
-            .any(|stream| stream.id() == Some(id))
+        self.places.index_of(id).is_some()
     }
 
     /// Takes what the media side tells of one of this session's streams.
     pub(crate) fn handle_media_event(&mut self, cx: &mut Context<'_>, id: StreamId, event: MediaEvent) {
-        if let MediaEvent::Failed { error, .. } = &event {
-            let reason = error.to_string();
-            return self.terminate(
-                cx,
-                Ending {
-                    originator: Originator::Local,
-                    code: 0,
-                    reason,
-                },
-            );
-        }
-        let stream = self
-            .streams
-            .iter_mut()
-            .flatten()
-            .find(|stream| stream.id() == Some(id));
-        if let Some(event) = stream.and_then(|stream| stream.handle_media_event(event)) {
-            self.emit(cx.now, event);
+        let handled = self.on_places(cx, |places, stage| places.handle_media_event(stage, id, event));
+        match handled {
+            Ok(()) => self.notice_running(cx),
+            Err((index, error)) => self.handle_stream_failure(cx, index, &error),
         }
     }
 
-    /// Sends a digit on every stream that can.
+    /// A stream cannot go on. The others do (RFC 3264 §8.2); without others, or before the session runs, it is the end.
+    fn handle_stream_failure(&mut self, cx: &mut Context<'_>, index: usize, error: &StreamError) {
+        let description = self.places.describe(&[index]);
+        self.on_places(cx, |places, stage| places.fail(stage, index, error));
+        self.starting.retain(|place| *place != index);
+        if self.started_at.is_none() || self.places.is_empty() {
+            return self.terminate(cx, Ending::local(error.to_string()));
+        }
+        self.removed.extend(description);
+        self.notice_running(cx);
+        self.pursue(cx);
+    }
+
+    /// Runs a command on one of the session's streams.
+    pub(crate) fn with_stream<S: MediaStream, R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: Option<StreamId>,
+        command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError>,
+    ) -> Result<R, SessionError> {
+        Ok(self.on_places(cx, |places, stage| places.with(stage, id, command))?)
+    }
+
+    /// Sends a digit on the audio stream.
     pub(crate) fn send_dtmf(&mut self, cx: &mut Context<'_>, digit: Digit) -> Result<(), SessionError> {
-        if self.state != SessionState::Connected {
+        if self.started_at.is_none() || self.state == SessionState::Terminating {
             return Err(self.illegal("send digits in"));
         }
-        for stream in self.streams.iter_mut().flatten() {
-            stream.send_dtmf(cx.plane, digit)?;
-        }
-        Ok(())
+        self.with_stream(cx, None, |audio: &mut AudioStream, cx| audio.send_dtmf(cx, digit))
     }
 
     fn end_streams(&mut self, cx: &mut Context<'_>) {
-        for stream in self.streams.iter_mut().flatten() {
-            stream.end(cx.plane);
-        }
+        self.on_places(cx, Places::end_all);
     }
 
     fn emit(&mut self, now: Instant, event: SessionEvent) {
@@ -394,6 +544,12 @@ fn is_cancel(cause: &Cause) -> bool {
 /// A 2xx that brings no answer. With one it would have come as a description, just before.
 fn is_success_without_body(cause: &Cause) -> bool {
     matches!(cause, Cause::Response(response) if response.status().is_success()) && cause.body().is_none()
+}
+
+/// The session part of our descriptions: a random id, no name, our address (RFC 8866 §5.2).
+fn template(entropy: &mut Entropy, local_ip: IpAddr) -> SessionDescription {
+    // 63 bits: some peers read the id as a signed number.
+    SessionDescription::new(entropy.u64() >> 1, local_ip)
 }
 
 /// The session description in a message, if there is one that can be read.

@@ -1,9 +1,9 @@
 //! Calling somebody: offer, ringing, answer.
 
-use super::media::{initialize_all, template};
-use super::{Context, Ending, Session};
+use super::places::Places;
+use super::{Context, Ending, Session, template};
 use crate::stream::MediaStream;
-use crate::{Originator, SessionDirection, SessionError, SessionEvent, SessionState};
+use crate::{SessionDirection, SessionError, SessionEvent, SessionState};
 use offhook_account::Account;
 use offhook_sansio::Entropy;
 use offhook_sdp::SessionDescription;
@@ -35,17 +35,18 @@ impl Session {
             account,
             to,
             routes,
-            mut streams,
+            streams,
         } = connect;
         if streams.is_empty() {
             return Err(SessionError::NoStreams);
         }
         let route = routes.first().cloned().ok_or(SessionError::NoRoute)?;
-        initialize_all(&mut streams, cx.plane, local_ip, cx.settings)?;
+        let mut places = Places::default();
+        let settings = cx.settings;
+        let streams = places.initialize(&mut cx.stage(), streams, local_ip, settings)?;
+        places.append(streams);
         let mut negotiation = Negotiation::new(template(entropy, local_ip));
-        let offer = negotiation
-            .create_offer(streams.iter().map(|stream| stream.offer()).collect())?
-            .to_string();
+        let offer = negotiation.create_offer(places.offer(None))?.to_string();
         let mut from = NameAddr::new(account.uri_at(local_ip).into());
         from.set_display_name(account.display_name.as_deref().unwrap_or_default());
         let invite = Invite {
@@ -58,19 +59,18 @@ impl Session {
         let invitation = match cx.endpoint.invite(cx.now, invite) {
             Ok(invitation) => invitation,
             Err(error) => {
-                for stream in &mut streams {
-                    stream.end(cx.plane);
-                }
+                places.end_all(&mut cx.stage());
                 return Err(error.into());
             }
         };
         let mut session = Self::new(SessionDirection::Outgoing, from, to, invitation, negotiation);
-        session.streams = streams.into_iter().map(Some).collect();
+        session.places = places;
         let event = SessionEvent::NewOutgoing {
             remote_identity: session.remote_identity.clone(),
             streams: session.streams(),
         };
         session.emit(cx.now, event);
+        session.relay(cx.now);
         Ok(session)
     }
 
@@ -103,14 +103,7 @@ impl Session {
             return;
         }
         if let Err(reason) = self.conclude(cx, answer) {
-            self.terminate(
-                cx,
-                Ending {
-                    originator: Originator::Local,
-                    code: 0,
-                    reason,
-                },
-            );
+            self.terminate(cx, Ending::local(reason));
         }
     }
 
@@ -122,8 +115,11 @@ impl Session {
             .handle_answer(answer)
             .map_err(|error| error.to_string())?;
         self.emit(cx.now, SessionEvent::WillStart);
-        self.start_streams(cx, true).map_err(|error| error.to_string())?;
-        self.establish(cx);
+        self.confirmed = true;
+        let all: Vec<usize> = (0..self.places.len()).collect();
+        self.start_streams(cx, true, &all)
+            .map_err(|error| error.to_string())?;
+        self.notice_running(cx);
         Ok(())
     }
 }

@@ -1,8 +1,10 @@
-//! Changes while the session runs: hold by either side, peers that move.
+//! Changes while the session runs: hold by either side, streams that end, peers that move.
 
-use super::{Context, Session};
-use crate::{Originator, SessionError, SessionEvent, SessionState};
-use offhook_sdp::SessionDescription;
+use super::places::Outcome;
+use super::{Context, Exchange, Session};
+use crate::stream::Parties;
+use crate::{Originator, RenegotiationAction, SessionError, SessionEvent, SessionState, Streams};
+use offhook_sdp::{Media, SessionDescription};
 use offhook_sip_core::{Body, StatusCode};
 use tracing::debug;
 
@@ -13,35 +15,75 @@ impl Session {
             return Err(self.illegal(if on_hold { "hold" } else { "unhold" }));
         }
         self.hold.wished = on_hold;
-        self.pursue_hold(cx);
+        self.pursue(cx);
         Ok(())
     }
 
-    /// Sends the re-INVITE that makes the wish true, unless another exchange is under way.
-    pub(super) fn pursue_hold(&mut self, cx: &mut Context<'_>) {
-        let is_idle = self.state == SessionState::Connected && !self.proposing;
-        if !is_idle || self.hold.wished == self.hold.agreed {
+    /// Sends the re-INVITE that makes true what is wished and not agreed yet, unless another exchange is under way.
+    pub(super) fn pursue(&mut self, cx: &mut Context<'_>) {
+        if !self.may_propose() {
             return;
         }
-        for stream in self.streams.iter_mut().flatten() {
-            stream.set_hold(self.hold.wished);
+        let holds = self.hold.wished != self.hold.agreed;
+        if !holds && !self.has_leftovers() {
+            return;
         }
-        let sections = self.offer_sections();
+        self.places.set_hold(self.hold.wished);
+        let removed = std::mem::take(&mut self.removed);
+        let exchange = if removed.is_empty() {
+            Exchange::Holding
+        } else {
+            Exchange::Removing(removed)
+        };
+        let sections = self.places.offer(self.negotiation.local());
+        self.propose(cx, sections, exchange);
+    }
+
+    /// True when nothing else is being negotiated.
+    pub(super) fn may_propose(&self) -> bool {
+        self.state == SessionState::Connected && matches!(self.exchange, Exchange::Idle)
+    }
+
+    /// True when the other side thinks that a stream runs which is over here.
+    fn has_leftovers(&self) -> bool {
+        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
+            return false;
+        };
+        let mut sections = local.media.iter().zip(&remote.media).enumerate();
+        sections.any(|(index, (local, remote))| {
+            !local.is_rejected() && !remote.is_rejected() && self.places.get(index).is_none()
+        })
+    }
+
+    /// Offers these sections in a re-INVITE; true when it is on its way.
+    pub(super) fn propose(&mut self, cx: &mut Context<'_>, sections: Vec<Media>, exchange: Exchange) -> bool {
         let offer = match self.negotiation.create_offer(sections) {
             Ok(offer) => offer.to_string(),
-            // The peer's offer is under way; its end comes back here.
-            Err(error) => return debug!(%error, "holding later"),
+            Err(error) => {
+                // The peer's offer is under way; its end comes back here.
+                debug!(%error, "proposing later");
+                self.keep_removed(exchange);
+                return false;
+            }
         };
         let sent = cx
             .endpoint
             .invitation(self.invitation)
             .map(|mut invitation| invitation.reinvite(cx.now, Some(Body::sdp(offer))));
-        match sent {
-            Some(Ok(())) => self.proposing = true,
-            other => {
-                debug!(?other, "the re-INVITE could not be sent");
-                self.take_offer_back();
-            }
+        if let Some(Ok(())) = sent {
+            self.exchange = exchange;
+            return true;
+        }
+        debug!(?sent, "the re-INVITE could not be sent");
+        self.take_offer_back();
+        self.keep_removed(exchange);
+        false
+    }
+
+    /// What could not be told the other side is told later.
+    fn keep_removed(&mut self, exchange: Exchange) {
+        if let Exchange::Removing(streams) = exchange {
+            self.removed = streams;
         }
     }
 
@@ -50,39 +92,58 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
         code: StatusCode,
+        reason: &str,
         answer: Option<SessionDescription>,
     ) {
+        if self.state == SessionState::Terminating {
+            return;
+        }
+        let exchange = std::mem::take(&mut self.exchange);
         let wished = self
-            .streams
+            .places
             .iter()
-            .flatten()
-            .any(|stream| stream.is_on_hold_by_local());
-        self.proposing = false;
+            .any(super::super::stream::MediaStream::is_on_hold_by_local);
         let taken =
             code.is_success() && answer.is_some_and(|answer| self.negotiation.handle_answer(answer).is_ok());
         if !taken {
-            debug!(%code, "hold was refused");
+            debug!(%code, "a re-INVITE was refused");
             self.take_offer_back();
-            if code != StatusCode::REQUEST_PENDING {
-                self.hold.wished = self.hold.agreed;
+            let is_glare = code == StatusCode::REQUEST_PENDING;
+            match exchange {
+                Exchange::Adding { places, before } => self.give_up_adding(cx, code, reason, &places, before),
+                // The streams are over here whatever the other side says; it is told again with the next offer.
+                Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
+                _ if is_glare => {}
+                _ => self.hold.wished = self.hold.agreed,
             }
             return;
         }
-        self.update_streams(cx, true);
-        self.hold.agreed = wished;
-        let originator = Originator::Local;
-        self.emit(
-            cx.now,
-            SessionEvent::DidChangeHoldState {
-                originator,
-                on_hold: wished,
-            },
-        );
-        self.pursue_hold(cx);
+        let added = match &exchange {
+            Exchange::Adding { places, .. } => places.clone(),
+            _ => Vec::new(),
+        };
+        self.update_streams(cx, true, &added);
+        if self.hold.agreed != wished || matches!(exchange, Exchange::Holding) {
+            self.hold.agreed = wished;
+            let originator = Originator::Local;
+            self.emit(
+                cx.now,
+                SessionEvent::DidChangeHoldState {
+                    originator,
+                    on_hold: wished,
+                },
+            );
+        }
+        match exchange {
+            Exchange::Adding { places, .. } => self.begin_added(cx, &places, true),
+            Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
+            Exchange::Idle | Exchange::Holding | Exchange::Proposed(_) => {}
+        }
+        self.pursue(cx);
     }
 
-    /// A re-INVITE of the other side. Changes of direction and address are followed at once; new streams are refused
-    /// by port 0, and what cannot be followed by 488.
+    /// A re-INVITE of the other side. Changes of direction and address, and streams that end, are followed at once; new
+    /// streams are for the application to decide, and what cannot be followed is refused by 488.
     ///
     /// `None` is a re-INVITE without a body, `Some(None)` one whose body cannot be read.
     #[expect(
@@ -94,32 +155,54 @@ impl Session {
         cx: &mut Context<'_>,
         offer: Option<Option<SessionDescription>>,
     ) {
-        let answer = if let Some(offer) = offer {
-            offer.and_then(|offer| self.answer_reinvite(offer))
-        } else {
+        let body = match offer {
+            Some(Some(offer)) => {
+                if self.follows(&offer) && self.negotiation.handle_offer(offer).is_ok() {
+                    if self.ask_about_proposal(cx) {
+                        return;
+                    }
+                    self.answer_offer()
+                } else {
+                    None
+                }
+            }
+            Some(None) => None,
             // No offer: we describe what runs, and the ACK brings the answer (RFC 3261 §14.2).
-            let sections = self.offer_sections();
-            self.negotiation
-                .create_offer(sections)
-                .map(ToString::to_string)
-                .ok()
+            None => {
+                let sections = self.places.offer(self.negotiation.local());
+                self.negotiation
+                    .create_offer(sections)
+                    .map(ToString::to_string)
+                    .ok()
+            }
         };
+        self.respond_to_reinvite(cx, body, &[]);
+        self.pursue(cx);
+    }
+
+    /// Answers the other side's re-INVITE with this description, or by 488, and follows what is agreed. Streams at
+    /// `added` are new: they are started, not updated.
+    pub(super) fn respond_to_reinvite(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: Option<String>,
+        added: &[usize],
+    ) {
         let Some(mut invitation) = cx.endpoint.invitation(self.invitation) else {
             return;
         };
-        let is_followed = answer.is_some();
-        let answered = match answer {
-            Some(answer) => invitation.respond_to_reinvite(cx.now, StatusCode::OK, Some(&Body::sdp(answer))),
+        let is_followed = body.is_some();
+        let answered = match body {
+            Some(body) => invitation.respond_to_reinvite(cx.now, StatusCode::OK, Some(&Body::sdp(body))),
             None => invitation.respond_to_reinvite(cx.now, StatusCode::NOT_ACCEPTABLE_HERE, None),
         };
         if let Err(error) = answered {
             return debug!(%error, "a re-INVITE is no longer there to be answered");
         }
         if is_followed && self.negotiation.offer().is_none() {
-            self.update_streams(cx, false);
+            self.update_streams(cx, false, added);
             self.notice_remote_hold(cx);
         }
-        self.pursue_hold(cx);
     }
 
     /// The ACK to our 2xx of a re-INVITE; it brings the answer when the offer was ours.
@@ -128,12 +211,12 @@ impl Session {
         cx: &mut Context<'_>,
         answer: Option<SessionDescription>,
     ) {
-        if self.negotiation.offer().is_none() || self.proposing {
+        if self.negotiation.offer().is_none() || self.exchange.is_ours() {
             return;
         }
         match answer.map(|answer| self.negotiation.handle_answer(answer)) {
             Some(Ok(())) => {
-                self.update_streams(cx, true);
+                self.update_streams(cx, true, &[]);
                 self.notice_remote_hold(cx);
             }
             other => {
@@ -141,51 +224,84 @@ impl Session {
                 self.take_offer_back();
             }
         }
-        self.pursue_hold(cx);
+        self.pursue(cx);
     }
 
     /// The other side thought better of its re-INVITE.
     pub(super) fn handle_reinvite_cancelled(&mut self, cx: &mut Context<'_>) {
-        if self.negotiation.offer().is_some() && !self.proposing {
+        if self.negotiation.offer().is_some() && !self.exchange.is_ours() {
             self.take_offer_back();
         }
-        self.pursue_hold(cx);
+        self.forget_proposal(cx);
+        self.pursue(cx);
     }
 
-    fn answer_reinvite(&mut self, offer: SessionDescription) -> Option<String> {
-        let follows = self.streams.iter().enumerate().all(|(index, stream)| {
-            let is_removed = offer
-                .media
-                .get(index)
-                .is_some_and(offhook_sdp::Media::is_rejected);
-            is_removed
-                || stream
-                    .as_ref()
-                    .is_none_or(|stream| stream.validate_update(&offer, index))
-        });
-        if !follows {
+    /// Whether all streams can follow what the other side offers now.
+    fn follows(&self, offer: &SessionDescription) -> bool {
+        (0..self.places.len()).all(|index| {
+            let is_removed = offer.media.get(index).is_some_and(Media::is_rejected);
+            let stream = self.places.get(index);
+            is_removed || stream.is_none_or(|stream| stream.validate_update(offer, index))
+        })
+    }
+
+    /// The answer to the offer under way; without one it is taken back.
+    pub(super) fn answer_offer(&mut self) -> Option<String> {
+        let offer = self.negotiation.offer()?.clone();
+        let (sections, refusal) = self.places.answer(&offer);
+        if let Some(error) = refusal.filter(|_| sections.iter().all(Media::is_rejected)) {
+            debug!(%error, "a re-INVITE cannot be followed");
+            self.take_offer_back();
             return None;
         }
-        self.negotiation.handle_offer(offer).ok()?;
-        let answer = self
-            .answer_sections()
-            .and_then(|sections| Ok(self.negotiation.create_answer(sections)?.to_string()));
-        match answer {
-            Ok(answer) => Some(answer),
+        match self.negotiation.create_answer(sections) {
+            Ok(answer) => Some(answer.to_string()),
             Err(error) => {
-                debug!(%error, "a re-INVITE cannot be followed");
+                debug!(%error, "a re-INVITE cannot be answered");
                 self.take_offer_back();
                 None
             }
         }
     }
 
+    /// Lets all streams but the new ones follow what is agreed; tells of those that end by it.
+    fn update_streams(&mut self, cx: &mut Context<'_>, is_offerer: bool, added: &[usize]) {
+        let before: Vec<usize> = (0..self.places.len())
+            .filter(|index| !added.contains(index) && self.places.get(*index).is_some())
+            .collect();
+        let described: Vec<_> = before
+            .iter()
+            .map(|index| (*index, self.places.describe(&[*index])))
+            .collect();
+        let outcome = Outcome {
+            negotiation: &self.negotiation,
+            is_offerer,
+            parties: Parties {
+                local: &self.local_identity,
+                remote: &self.remote_identity,
+            },
+        };
+        self.places.update(&mut cx.stage(), outcome, added);
+        self.relay(cx.now);
+        let gone = described
+            .into_iter()
+            .filter(|(index, _)| self.places.get(*index).is_none());
+        let gone: Vec<_> = gone.flat_map(|(_, described)| described).collect();
+        self.tell_removed(cx, Streams::new(gone));
+    }
+
+    pub(super) fn tell_removed(&mut self, cx: &mut Context<'_>, streams: Streams) {
+        if !streams.is_empty() {
+            let action = RenegotiationAction::Remove;
+            self.emit(cx.now, SessionEvent::DidRenegotiateStreams { action, streams });
+        }
+    }
+
     fn notice_remote_hold(&mut self, cx: &mut Context<'_>) {
         let on_hold = self
-            .streams
+            .places
             .iter()
-            .flatten()
-            .any(|stream| stream.is_on_hold_by_remote());
+            .any(super::super::stream::MediaStream::is_on_hold_by_remote);
         if on_hold != self.hold.by_remote {
             self.hold.by_remote = on_hold;
             let originator = Originator::Remote;
@@ -194,12 +310,10 @@ impl Session {
     }
 
     /// Back to what was agreed before, streams included.
-    fn take_offer_back(&mut self) {
+    pub(super) fn take_offer_back(&mut self) {
         if let Err(error) = self.negotiation.rollback() {
             debug!(%error, "no offer to take back");
         }
-        for stream in self.streams.iter_mut().flatten() {
-            stream.set_hold(self.hold.agreed);
-        }
+        self.places.set_hold(self.hold.agreed);
     }
 }

@@ -1,8 +1,10 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
-use super::{Agreed, AudioDescription, MediaStream, StreamDescription, StreamError, StreamSettings};
-use crate::SessionEvent;
-use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, MediaPlane, PortId, StreamId};
+use super::{
+    Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
+    StreamEvent, StreamSettings,
+};
+use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, PortId, StreamId};
 use offhook_audio_mixer::{AudioPort, DeviceOptions};
 use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
@@ -119,6 +121,28 @@ impl AudioStream {
     pub fn without_device(mut self) -> Self {
         self.device = Device::No;
         self
+    }
+
+    /// Sends a digit to the remote party (RFC 4733).
+    ///
+    /// # Errors
+    /// When the stream does not run.
+    pub fn send_dtmf(&mut self, cx: &mut StreamContext<'_>, digit: Digit) -> Result<(), StreamError> {
+        let stream = self.stream()?.stream;
+        cx.plane.send(MediaCommand::SendDtmf { stream, digit });
+        Ok(())
+    }
+
+    /// An audio section that the other side proposes, as an application sees it.
+    pub(super) fn describe_proposal(offer: &SessionDescription, index: usize) -> StreamDescription {
+        let section = offer.media.get(index);
+        StreamDescription::Audio(AudioDescription {
+            codec: None,
+            sample_rate: None,
+            local_rtp: None,
+            remote_rtp: section.and_then(|media| media.media_address(offer)),
+            direction: section.map_or(Direction::SendRecv, |media| media.direction(offer).reversed()),
+        })
     }
 
     /// The same stream spoken and heard on these devices, whatever else is attached.
@@ -281,19 +305,21 @@ impl AudioStream {
 }
 
 impl MediaStream for AudioStream {
-    fn kind(&self) -> MediaKind {
-        MediaKind::Audio
+    fn takes(&self, offer: &SessionDescription, index: usize) -> bool {
+        let section = offer.media.get(index);
+        section.is_some_and(|media| media.kind == MediaKind::Audio)
     }
 
     fn initialize(
         &mut self,
-        plane: &mut dyn MediaPlane,
+        cx: &mut StreamContext<'_>,
         local: IpAddr,
         settings: &StreamSettings,
     ) -> Result<(), StreamError> {
         self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
-        self.local = Some(plane.open(local)?);
+        self.local = Some(cx.plane.open(local)?);
+        cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
 
@@ -331,15 +357,15 @@ impl MediaStream for AudioStream {
         Ok(answer)
     }
 
-    fn start(&mut self, plane: &mut dyn MediaPlane, agreed: Agreed<'_>) -> Result<(), StreamError> {
+    fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         let (running, config) = self.agree(agreed)?;
-        plane.send(MediaCommand::StartAudio {
+        cx.plane.send(MediaCommand::StartAudio {
             stream,
             config: Box::new(config),
         });
         for (port, attachment, audio) in self.waiting.drain(..) {
-            plane.send(MediaCommand::Attach {
+            cx.plane.send(MediaCommand::Attach {
                 stream,
                 port,
                 attachment,
@@ -347,7 +373,12 @@ impl MediaStream for AudioStream {
             });
         }
         self.running = Some(running);
+        cx.tell(StreamEvent::DidStart);
         Ok(())
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.is_some()
     }
 
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
@@ -361,10 +392,10 @@ impl MediaStream for AudioStream {
         })
     }
 
-    fn update(&mut self, plane: &mut dyn MediaPlane, agreed: Agreed<'_>) -> Result<(), StreamError> {
+    fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         let (running, config) = self.agree(agreed)?;
-        plane.send(MediaCommand::UpdateAudio {
+        cx.plane.send(MediaCommand::UpdateAudio {
             stream,
             config: Box::new(config),
         });
@@ -386,28 +417,28 @@ impl MediaStream for AudioStream {
             .is_some_and(|running| running.on_hold_by_remote)
     }
 
-    fn handle_media_event(&mut self, event: MediaEvent) -> Option<SessionEvent> {
-        match event {
-            MediaEvent::Statistics { statistics, .. } => Some(SessionEvent::Statistics(statistics)),
-            MediaEvent::GotDtmf { digit, .. } => Some(SessionEvent::GotDtmf { digit }),
-            MediaEvent::RtpTimeout { .. } => Some(SessionEvent::DidTimeoutRtp),
-            MediaEvent::RemoteAddressChanged { remote, .. } => {
-                Some(SessionEvent::DidChangeRtpParameters { remote })
-            }
-            _ => None,
-        }
-    }
-
-    fn send_dtmf(&mut self, plane: &mut dyn MediaPlane, digit: Digit) -> Result<(), StreamError> {
-        let stream = self.stream()?.stream;
-        plane.send(MediaCommand::SendDtmf { stream, digit });
+    fn handle_media_event(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        event: MediaEvent,
+    ) -> Result<(), StreamError> {
+        let event = match event {
+            MediaEvent::Statistics { statistics, .. } => AudioEvent::Statistics(statistics),
+            MediaEvent::GotDtmf { digit, .. } => AudioEvent::GotDtmf { digit },
+            MediaEvent::RtpTimeout { .. } => AudioEvent::DidTimeoutRtp,
+            MediaEvent::RemoteAddressChanged { remote, .. } => AudioEvent::DidChangeRtpParameters { remote },
+            _ => return Ok(()),
+        };
+        cx.tell(StreamEvent::Audio(event));
         Ok(())
     }
 
-    fn end(&mut self, plane: &mut dyn MediaPlane) {
+    fn end(&mut self, cx: &mut StreamContext<'_>) {
         self.running = None;
         if let Some(local) = self.local.take() {
-            plane.send(MediaCommand::Stop { stream: local.stream });
+            cx.tell(StreamEvent::WillEnd);
+            cx.plane.send(MediaCommand::Stop { stream: local.stream });
+            cx.tell(StreamEvent::DidEnd);
         }
     }
 

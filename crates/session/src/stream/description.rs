@@ -1,21 +1,32 @@
 //! Streams as an application sees them: plain data, as they stood at one moment.
 
+use super::FileSelector;
 use offhook_sdp::Direction;
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-/// One stream of a session.
+/// One stream of a session, or one that is proposed.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum StreamDescription {
     /// RTP audio.
     Audio(AudioDescription),
+    /// Session chat.
+    Chat(ChatDescription),
+    /// One file.
+    FileTransfer(FileTransferDescription),
+    /// A stream of the application's own, or of a kind that is unknown here.
+    Other(OtherDescription),
 }
 
 impl fmt::Display for StreamDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Audio(audio) => write!(f, "{}", audio.describe()),
+            Self::Chat(_) => f.write_str("chat"),
+            Self::FileTransfer(file) => write!(f, "{}", file.describe()),
+            Self::Other(other) => write!(f, "{} over {}", other.kind, other.protocol),
         }
     }
 }
@@ -43,4 +54,44 @@ impl AudioDescription {
             _ => "audio, not yet negotiated".to_owned(),
         }
     }
+}
+
+/// The attributes of a [`ChatStream`](super::ChatStream).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChatDescription {
+    /// Media types that the other side takes (`a=accept-types`); empty while they are not known.
+    pub remote_accept_types: Vec<String>,
+    /// Media types that it takes inside of CPIM (`a=accept-wrapped-types`).
+    pub remote_accept_wrapped_types: Vec<String>,
+}
+
+/// The attributes of a [`FileTransferStream`](super::FileTransferStream).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileTransferDescription {
+    /// Which file.
+    pub selector: FileSelector,
+    /// True when it comes to us.
+    pub is_incoming: bool,
+    /// Where it lies here, once that is known.
+    pub path: Option<PathBuf>,
+}
+
+impl FileTransferDescription {
+    /// In words for people, like `file report.pdf, 12345 bytes`.
+    pub fn describe(&self) -> String {
+        let name = self.selector.name.as_deref().unwrap_or("without a name");
+        match self.selector.size {
+            Some(size) => format!("file {name}, {size} bytes"),
+            None => format!("file {name}"),
+        }
+    }
+}
+
+/// A stream of which only its media section is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherDescription {
+    /// `video`, `application`, ...
+    pub kind: String,
+    /// `RTP/AVP`, `TCP/MSRP`, ...
+    pub protocol: String,
 }

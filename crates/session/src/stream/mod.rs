@@ -1,32 +1,45 @@
 //! The streams of a session: what is negotiated, started, held and ended together.
 
 mod audio;
+mod chat;
 mod description;
+mod event;
+mod file;
+mod msrp;
+mod registry;
 
 pub use audio::AudioStream;
-pub use description::{AudioDescription, StreamDescription};
+pub use chat::{ChatEvent, ChatMessage, ChatStream, Composing};
+pub use description::{
+    AudioDescription, ChatDescription, FileTransferDescription, OtherDescription, StreamDescription,
+};
+pub use event::{AudioEvent, StreamEvent};
+pub use file::{FileSelector, FileTransferEvent, FileTransferStream};
+#[cfg(feature = "tokio")]
+pub(crate) use file::{numbered, safe_name};
+pub use registry::{MediaStreamRegistry, StreamKind};
 
-use crate::SessionEvent;
-use crate::media::{MediaEvent, MediaPlane, OpenError, StreamId};
+use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
 use offhook_rtp_media::codec::AudioCodec;
-use offhook_rtp_media::dtmf::Digit;
-use offhook_sdp::{Media, MediaKind, SessionDescription};
+use offhook_sdp::{Media, SessionDescription};
+use offhook_sip_core::NameAddr;
+use std::any::Any;
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a session asks of a stream (`IMediaStream` in the documents).
 ///
 /// A session knows nothing of media: it drives every stream through these calls, in this order: `initialize`, then
 /// `offer` or `answer`, `start` when both sides agree, `update` after each renegotiation, `end`. `end` is always
-/// called once `initialize` was.
-pub trait MediaStream: Send {
-    /// Which media sections the stream takes.
-    fn kind(&self) -> MediaKind;
+/// called once `initialize` was. An application's own type is offered and matched like those of this crate.
+pub trait MediaStream: Any + Send {
+    /// Whether the stream can take this section of an offer. Nothing is changed.
+    fn takes(&self, offer: &SessionDescription, index: usize) -> bool;
 
     /// Opens the local ports, so that their numbers can be offered.
     fn initialize(
         &mut self,
-        plane: &mut dyn MediaPlane,
+        cx: &mut StreamContext<'_>,
         local: IpAddr,
         settings: &StreamSettings,
     ) -> Result<(), StreamError>;
@@ -38,37 +51,78 @@ pub trait MediaStream: Send {
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError>;
 
     /// Begins to run, as the two descriptions agree.
-    fn start(&mut self, plane: &mut dyn MediaPlane, agreed: Agreed<'_>) -> Result<(), StreamError>;
+    fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
+
+    /// True once it runs. A stream that has to wait for its connection is not running when `start` returns.
+    fn is_running(&self) -> bool;
 
     /// Says whether a renegotiated section could be followed; changes nothing.
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool;
 
     /// Follows a renegotiation.
-    fn update(&mut self, plane: &mut dyn MediaPlane, agreed: Agreed<'_>) -> Result<(), StreamError>;
+    fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
 
-    /// Stops or resumes what the remote party hears; the next `offer` says so.
-    fn set_hold(&mut self, on_hold: bool);
+    /// Stops or resumes what the remote party hears; the next `offer` says so. Nothing by default: a chat is not held.
+    fn set_hold(&mut self, on_hold: bool) {
+        let _ = on_hold;
+    }
 
     /// Whether this side holds.
-    fn is_on_hold_by_local(&self) -> bool;
+    fn is_on_hold_by_local(&self) -> bool {
+        false
+    }
 
     /// Whether the remote side holds.
-    fn is_on_hold_by_remote(&self) -> bool;
+    fn is_on_hold_by_remote(&self) -> bool {
+        false
+    }
 
-    /// Takes an event of the media side that names this stream; gives what the application should hear of it.
-    fn handle_media_event(&mut self, event: MediaEvent) -> Option<SessionEvent>;
+    /// Takes an event of the media side that names this stream. An error is the end of the stream.
+    fn handle_media_event(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        event: MediaEvent,
+    ) -> Result<(), StreamError>;
 
-    /// Sends a digit, where the stream can.
-    fn send_dtmf(&mut self, plane: &mut dyn MediaPlane, digit: Digit) -> Result<(), StreamError>;
+    /// Does what is due by [`poll_timeout`](Self::poll_timeout).
+    fn handle_timeout(&mut self, cx: &mut StreamContext<'_>) {
+        let _ = cx;
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next. Never by default.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
 
     /// Ends the stream and gives its ports back.
-    fn end(&mut self, plane: &mut dyn MediaPlane);
+    fn end(&mut self, cx: &mut StreamContext<'_>);
 
     /// The stream's name on the media side, once it is initialised.
     fn id(&self) -> Option<StreamId>;
 
     /// The stream as an application sees it.
     fn describe(&self) -> StreamDescription;
+}
+
+/// What a stream has at hand while it handles something.
+pub struct StreamContext<'a> {
+    /// The time.
+    pub now: Instant,
+    /// The way to the media side.
+    pub plane: &'a mut dyn MediaPlane,
+    told: &'a mut Vec<StreamEvent>,
+}
+
+impl<'a> StreamContext<'a> {
+    /// A context whose events are appended to `told`.
+    pub fn new(now: Instant, plane: &'a mut dyn MediaPlane, told: &'a mut Vec<StreamEvent>) -> Self {
+        Self { now, plane, told }
+    }
+
+    /// Tells the application something.
+    pub fn tell(&mut self, event: StreamEvent) {
+        self.told.push(event);
+    }
 }
 
 /// What holds for all streams that do not say otherwise.
@@ -100,10 +154,21 @@ pub struct Agreed<'a> {
     pub index: usize,
     /// True when ours was the offer.
     pub is_offerer: bool,
+    /// Who talks with whom.
+    pub parties: Parties<'a>,
+}
+
+/// The two sides of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Parties<'a> {
+    /// We.
+    pub local: &'a NameAddr,
+    /// The other side.
+    pub remote: &'a NameAddr,
 }
 
 /// Why a stream cannot be had.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StreamError {
     /// The two sides have no codec in common, or the other side refused the stream.
@@ -137,4 +202,30 @@ pub enum StreamError {
     /// The stream cannot do that now.
     #[error("the {0} stream is not running")]
     NotRunning(&'static str),
+    /// The media side cannot run the stream.
+    #[error(transparent)]
+    Media(#[from] MediaError),
+    /// The session has no stream of the wanted kind.
+    #[error("the session has no such stream")]
+    NoSuchStream,
+    /// The connection of the stream is over.
+    #[error("the connection is over: {0}")]
+    Closed(String),
+    /// The other side takes no messages of this type.
+    #[error("the other side takes {accepted}, not {content_type}")]
+    NotAccepted {
+        /// What was to be sent.
+        content_type: String,
+        /// What it takes.
+        accepted: String,
+    },
+    /// Too many messages wait for the stream to start.
+    #[error("{0} messages wait already for the stream to start")]
+    TooMuchWaits(usize),
+    /// A file cannot be sent, or not be received.
+    #[error("{0}")]
+    File(String),
+    /// The section lacks something that its kind of stream needs.
+    #[error("the session description lacks {0}")]
+    Lacks(&'static str),
 }

@@ -36,8 +36,8 @@ impl EventQueue {
             SessionEvent::DidEnd { .. } | SessionEvent::DidFail { .. }
         );
         let mut waiting = self.lock();
-        if let (SessionEvent::Statistics(_), Some(last)) = (&event.event, waiting.events.back_mut())
-            && matches!(last.event, SessionEvent::Statistics(_))
+        if let Some(last) = waiting.events.back_mut()
+            && event.event.replaces(&last.event)
         {
             *last = event;
         } else if waiting.events.len() < MOST_WAITING || is_last {
@@ -81,7 +81,8 @@ impl EventQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Originator;
+    use crate::media::StreamId;
+    use crate::{AudioEvent, Originator, StreamEvent};
     use std::time::{Duration, Instant};
 
     fn stamped(event: SessionEvent) -> Stamped<SessionEvent> {
@@ -120,7 +121,11 @@ mod tests {
         let queue = EventQueue::default();
         let digit = '1'.try_into().expect("a digit");
         for _ in 0..10_000 {
-            queue.push(stamped(SessionEvent::GotDtmf { digit }));
+            let event = StreamEvent::Audio(AudioEvent::GotDtmf { digit });
+            queue.push(stamped(SessionEvent::Stream {
+                stream: StreamId(1),
+                event,
+            }));
         }
         queue.push(stamped(end()));
         let mut count = 0;

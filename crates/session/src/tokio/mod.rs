@@ -2,12 +2,16 @@
 
 mod device;
 mod event_queue;
+mod file_transfer;
 mod media_ports;
 mod media_thread;
+mod msrp_streams;
+mod plane;
 mod registration;
 mod session;
 mod user_agent;
 
+pub use file_transfer::select_file;
 pub use registration::Registration;
 pub use session::Session;
 pub use user_agent::{CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};

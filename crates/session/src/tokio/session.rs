@@ -3,12 +3,13 @@
 use super::device::equip;
 use super::event_queue::EventQueue;
 use super::user_agent::CommandError;
-use crate::stream::MediaStream;
+use crate::media::StreamId;
+use crate::stream::{ChatMessage, ChatStream, Composing, MediaStream, StreamContext, StreamError};
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sip_core::tokio::{Handle, PostError};
 use offhook_sip_core::{NameAddr, StatusCode};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle as Runtime;
 
 /// A running session: commands go down, events come up.
@@ -117,6 +118,82 @@ impl Session {
         Ok(self
             .handle
             .call(move |manager, now| manager.send_dtmf(now, id, digit))
+            .await??)
+    }
+
+    /// Proposes to add streams; what becomes of it comes as events.
+    pub async fn add_streams(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.add_streams(now, id, streams))
+            .await??)
+    }
+
+    /// Removes a stream. It ends at once, whatever the other side says.
+    pub async fn remove_stream(&self, stream: StreamId) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.remove_stream(now, id, stream))
+            .await??)
+    }
+
+    /// Takes our proposal of streams back.
+    pub async fn cancel_proposal(&self) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.cancel_proposal(now, id))
+            .await??)
+    }
+
+    /// Accepts what the other side proposes, with these streams; the rest of it is refused.
+    pub async fn accept_proposal(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.accept_proposal(now, id, streams))
+            .await??)
+    }
+
+    /// Refuses what the other side proposes, usually with 488.
+    pub async fn reject_proposal(&self, code: StatusCode) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.reject_proposal(now, id, code))
+            .await??)
+    }
+
+    /// Sends a message on the session's chat, stamped with the present time, and gives its id. Before the chat runs it
+    /// waits.
+    pub async fn send_message(&self, mut message: ChatMessage) -> Result<String, CommandError> {
+        if message.timestamp.is_none() {
+            message.timestamp = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        }
+        self.with_stream(None, |chat: &mut ChatStream, cx| chat.send_message(cx, message))
+            .await
+    }
+
+    /// Says on the session's chat that somebody writes here, or no longer.
+    pub async fn send_composing_indication(&self, composing: Composing) -> Result<(), CommandError> {
+        self.with_stream(None, move |chat: &mut ChatStream, cx| {
+            chat.send_composing_indication(cx, composing)
+        })
+        .await
+    }
+
+    /// Runs a command on the first stream of a type, or on the one with that name, and gives its result.
+    pub async fn with_stream<S: MediaStream, R: Send + 'static>(
+        &self,
+        stream: Option<StreamId>,
+        command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError> + Send + 'static,
+    ) -> Result<R, CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.with_stream(now, id, stream, command))
             .await??)
     }
 

@@ -2,8 +2,10 @@
 
 use super::device::equip;
 use super::event_queue::EventQueue;
-use super::media_ports::UdpPlane;
+use super::media_ports::RtpPorts;
 use super::media_thread::MediaThread;
+use super::msrp_streams::MsrpStreams;
+use super::plane::Plane;
 use super::registration::Registration;
 use super::session::Session;
 use crate::AudioStream;
@@ -143,6 +145,7 @@ impl UserAgent {
         let transports = open_transports(&config.transports, config.listen, parse)?;
         let locals = transports.locals();
         let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
+        let msrp = MsrpStreams::new(media_out.clone(), entropy.fork());
         let sink = Box::new(move |event| match media_out.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
             Err(mpsc::error::TrySendError::Full(event)) => Some(event),
@@ -150,7 +153,8 @@ impl UserAgent {
         let since_unix_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let wall_clock = WallClock::new(Instant::now(), since_unix_epoch);
         let thread = MediaThread::spawn(config.media, wall_clock, entropy.fork(), sink)?;
-        let plane = Box::new(UdpPlane::new(thread, config.rtp_ports, entropy.u32() as u16));
+        let rtp = RtpPorts::new(config.rtp_ports, entropy.u32() as u16);
+        let plane = Box::new(Plane::new(thread, rtp, msrp));
         let mut endpoint = Endpoint::new(config.endpoint, entropy.fork());
         for (transport, address) in &locals {
             endpoint.add_local(*transport, *address);

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use offhook_account::Account;
 use offhook_rtp_media::AudioConfig;
 use offhook_sansio::{Entropy, Path, Received, Transport};
-use offhook_session::media::{LocalMedia, MediaCommand, MediaPlane, OpenError, StreamId};
+use offhook_session::media::{
+    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, StreamId,
+};
 use offhook_session::{
     AudioStream, Connect, ManagerEvent, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
 };
@@ -41,6 +43,15 @@ impl MediaPlane for Plane {
             rtp: SocketAddr::new(local, port),
             rtcp: SocketAddr::new(local, port + 1),
         })
+    }
+
+    fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError> {
+        let stream = StreamId(self.opened);
+        let port = 40_000 + self.opened as u16 * 2;
+        self.opened += 1;
+        let path = format!("msrp://{local}:{port}/here{};tcp", stream.0);
+        let path = path.parse().expect("a path");
+        Ok(LocalMsrp { stream, path })
     }
 
     fn send(&mut self, command: MediaCommand) {
@@ -150,6 +161,41 @@ impl Script {
             response.set_body("application/sdp", sdp.to_owned());
         }
         self.receive(response.to_bytes());
+    }
+
+    /// The peer takes its last INVITE back.
+    pub(crate) fn cancel(&mut self) {
+        let (cseq, tag) = (self.cseq, &self.to_tag);
+        let text = format!(
+            "CANCEL sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bKINVITE{cseq}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=peer\r\nTo: <sip:alice@10.0.0.1>{tag}\r\n\
+             Call-ID: script\r\nCSeq: {cseq} CANCEL\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.receive(text.into());
+    }
+
+    /// The message stream that was started last is connected.
+    pub(crate) fn media_ready(&mut self) -> StreamId {
+        self.media_event(MsrpEvent::Ready)
+    }
+
+    /// The connection of the message stream that was started last breaks.
+    pub(crate) fn media_closed(&mut self) -> StreamId {
+        let reason = "the wire was cut".to_owned();
+        self.media_event(MsrpEvent::Closed { reason })
+    }
+
+    fn media_event(&mut self, event: MsrpEvent) -> StreamId {
+        let started = |command: &MediaCommand| match command {
+            MediaCommand::Msrp { stream, .. } => Some(*stream),
+            _ => None,
+        };
+        let stream = self.commands.lock().unwrap().iter().rev().find_map(started);
+        let stream = stream.expect("a message stream was started");
+        self.manager
+            .handle_media_event(self.now, MediaEvent::Msrp { stream, event });
+        self.drain();
+        stream
     }
 
     /// Bytes of the peer, whatever they are.

@@ -6,8 +6,8 @@ use offhook_audio_mixer::{AudioPort, Produced, Role, Tick};
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_sansio::{Entropy, Path, Received, Transport, WallClock, earliest};
 use offhook_session::media::{
-    Attachment, Component, LocalMedia, MediaCommand, MediaConfig, MediaEngine, MediaPlane, OpenError,
-    StreamId,
+    Attachment, Component, LocalMedia, LocalMsrp, MediaCommand, MediaConfig, MediaEngine, MediaPlane,
+    OpenError, StreamId,
 };
 use offhook_session::{
     AudioStream, Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager,
@@ -52,6 +52,13 @@ impl MediaPlane for SimulatedPlane {
         };
         asked.opened.push(media);
         Ok(media)
+    }
+
+    fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError> {
+        Err(OpenError::System {
+            address: local,
+            cause: "no messages here".to_owned(),
+        })
     }
 
     fn send(&mut self, command: MediaCommand) {
@@ -103,7 +110,7 @@ impl Peer {
         let told = self
             .events
             .iter()
-            .filter(|(_, _, event)| !matches!(event, SessionEvent::Statistics(_)));
+            .filter(|(_, _, event)| !matches!(event, SessionEvent::Stream { .. }));
         told.map(|(_, _, event)| {
             let text = format!("{event:?}");
             text.split([' ', '(']).next().unwrap().to_owned()
@@ -117,7 +124,7 @@ impl Peer {
 
     pub(crate) fn last_non_statistics(&self) -> &SessionEvent {
         let mut told = self.events.iter().rev().map(|(_, _, event)| event);
-        told.find(|event| !matches!(event, SessionEvent::Statistics(_)))
+        told.find(|event| !matches!(event, SessionEvent::Stream { .. }))
             .expect("something has happened")
     }
 

@@ -1,0 +1,133 @@
+//! What message streams and the media side say to each other.
+
+use super::StreamId;
+use offhook_msrp::session::Message;
+use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig};
+use offhook_sdp::attribute::FileHash;
+use std::path::PathBuf;
+
+/// The MSRP end that was opened for a stream: it listens already, for the peer may connect as soon as it knows the path.
+#[derive(Clone, Debug)]
+pub struct LocalMsrp {
+    /// The stream's name from now on.
+    pub stream: StreamId,
+    /// Where messages are received: the value of `a=path` (RFC 4975 §8.2).
+    pub path: MsrpPath,
+}
+
+/// Which end opens the connection (RFC 6135 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionRole {
+    /// We connect.
+    Active,
+    /// We wait for the peer.
+    Passive,
+}
+
+/// What a message stream wants of the media side.
+#[derive(Debug)]
+pub enum MsrpCommand {
+    /// Connect, or take the peer's connection, and begin.
+    Start(Box<MsrpStart>),
+    /// Send a message. Its fate comes with the Message-ID that it was given.
+    Send(Box<OutgoingMessage>, String),
+}
+
+/// What was negotiated for a message stream.
+#[derive(Debug)]
+pub struct MsrpStart {
+    /// Both paths, and what is accepted.
+    pub config: SessionConfig,
+    /// Who connects.
+    pub role: ConnectionRole,
+    /// What is to be done besides messages.
+    pub task: MsrpTask,
+}
+
+/// What the media side does by itself on the connection of a message stream, so that a file never passes through
+/// the signalling side.
+#[derive(Clone, Debug)]
+pub enum MsrpTask {
+    /// Nothing: messages are told and taken one by one.
+    Messages,
+    /// Sends one file, then closes.
+    SendFile(FileToSend),
+    /// Receives one file.
+    ReceiveFile(FileToReceive),
+}
+
+/// A file to send.
+#[derive(Clone, Debug)]
+pub struct FileToSend {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Its size, as it was offered: one that differs by now is a failure.
+    pub size: u64,
+    /// The first byte to send: the receiver has those before it.
+    pub start: u64,
+    /// Its media type.
+    pub content_type: String,
+}
+
+/// A file to receive.
+#[derive(Clone, Debug)]
+pub struct FileToReceive {
+    /// The folder that it shall lie in. It must exist.
+    pub directory: PathBuf,
+    /// Its name: one without any path, already made safe.
+    pub name: String,
+    /// Its size, where it was told.
+    pub size: Option<u64>,
+    /// Its hashes, where they were told: SHA-1 and SHA-256 are checked.
+    pub hashes: Vec<FileHash>,
+}
+
+/// What the media side tells of a message stream.
+#[derive(Debug)]
+pub enum MsrpEvent {
+    /// The connection is bound to the session: messages flow.
+    Ready,
+    /// A message arrived.
+    Message(Box<Message>),
+    /// A message was taken by the peer, as far as its Failure-Report tells.
+    Sent {
+        /// Which.
+        message_id: String,
+    },
+    /// The peer reports that the message was delivered.
+    Delivered {
+        /// Which.
+        message_id: String,
+    },
+    /// A message was not taken, or not delivered.
+    NotDelivered {
+        /// Which.
+        message_id: String,
+        /// The peer's status, a relay's, or 408.
+        status: u16,
+        /// In words.
+        reason: String,
+    },
+    /// Bytes of the file went over so far.
+    Progress {
+        /// Acknowledged by, or received from, the peer.
+        transferred: u64,
+        /// All of it, where it is known.
+        size: Option<u64>,
+    },
+    /// The file is over: sent and acknowledged, or received, checked and in its place.
+    FileDone {
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// The file will not be complete.
+    FileFailed {
+        /// Why, in words for a person.
+        reason: String,
+    },
+    /// The connection is over, or was never bound.
+    Closed {
+        /// Why, in words for a person.
+        reason: String,
+    },
+}

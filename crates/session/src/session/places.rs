@@ -1,0 +1,354 @@
+//! The streams of a session, each at the place of its media section.
+
+use crate::media::{MediaEvent, MediaPlane, StreamId};
+use crate::stream::{
+    Agreed, MediaStream, Parties, StreamContext, StreamDescription, StreamError, StreamEvent, StreamSettings,
+};
+use offhook_sansio::Outbox;
+use offhook_sdp::offer_answer::Negotiation;
+use offhook_sdp::{Media, SessionDescription};
+use std::any::Any;
+use std::net::IpAddr;
+use std::time::Instant;
+use tracing::debug;
+
+/// The streams of a session in the order of the media sections; `None` where a section was refused or its stream is
+/// over. What the streams tell is kept here until the session passes it on.
+#[derive(Default)]
+pub(super) struct Places {
+    places: Vec<Option<Box<dyn MediaStream>>>,
+    told: Outbox<(StreamId, StreamEvent)>,
+}
+
+/// What both sides have agreed upon, and who made the offer.
+#[derive(Clone, Copy)]
+pub(super) struct Outcome<'a> {
+    pub(super) negotiation: &'a Negotiation,
+    pub(super) is_offerer: bool,
+    pub(super) parties: Parties<'a>,
+}
+
+/// The media side and the time, as all calls of streams need them.
+pub(super) struct Stage<'a> {
+    pub(super) now: Instant,
+    pub(super) plane: &'a mut dyn MediaPlane,
+}
+
+impl Places {
+    /// Runs a call of one stream and keeps what it tells.
+    fn act<R>(
+        told: &mut Outbox<(StreamId, StreamEvent)>,
+        stage: &mut Stage<'_>,
+        stream: &mut dyn MediaStream,
+        call: impl FnOnce(&mut dyn MediaStream, &mut StreamContext<'_>) -> R,
+    ) -> R {
+        let before = stream.id();
+        let mut events = Vec::new();
+        let result = call(
+            stream,
+            &mut StreamContext::new(stage.now, stage.plane, &mut events),
+        );
+        // A stream has no name before it is initialised, and none after its end.
+        if let Some(id) = stream.id().or(before) {
+            told.extend(events.into_iter().map(|event| (id, event)));
+        }
+        result
+    }
+
+    /// Opens the ports of all streams, or of none, and puts them behind the others; gives their places.
+    pub(super) fn initialize(
+        &mut self,
+        stage: &mut Stage<'_>,
+        mut streams: Vec<Box<dyn MediaStream>>,
+        local_ip: IpAddr,
+        settings: &StreamSettings,
+    ) -> Result<Vec<Box<dyn MediaStream>>, StreamError> {
+        for index in 0..streams.len() {
+            let opened = Self::act(&mut self.told, stage, &mut *streams[index], |stream, cx| {
+                stream.initialize(cx, local_ip, settings)
+            });
+            if let Err(error) = opened {
+                for stream in &mut streams[..index] {
+                    Self::act(&mut self.told, stage, &mut **stream, MediaStream::end);
+                }
+                return Err(error);
+            }
+        }
+        Ok(streams)
+    }
+
+    /// Puts streams behind the others, as for an offer; gives their places.
+    pub(super) fn append(&mut self, streams: Vec<Box<dyn MediaStream>>) -> Vec<usize> {
+        let first = self.places.len();
+        self.places.extend(streams.into_iter().map(Some));
+        (first..self.places.len()).collect()
+    }
+
+    /// Makes sure that there are this many places at least, empty ones behind the others.
+    pub(super) fn widen(&mut self, places: usize) {
+        self.places.resize_with(places.max(self.places.len()), || None);
+    }
+
+    /// Gives each stream the first free section of an offer that it takes; one without a section ends. Gives the places.
+    pub(super) fn place(
+        &mut self,
+        stage: &mut Stage<'_>,
+        offer: &SessionDescription,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Vec<usize> {
+        self.widen(offer.media.len());
+        let mut placed = Vec::new();
+        for mut stream in streams {
+            let free = (0..offer.media.len()).find(|index| {
+                self.places[*index].is_none()
+                    && !offer.media[*index].is_rejected()
+                    && stream.takes(offer, *index)
+            });
+            if let Some(index) = free {
+                self.places[index] = Some(stream);
+                placed.push(index);
+            } else {
+                Self::act(&mut self.told, stage, &mut *stream, MediaStream::end);
+            }
+        }
+        placed
+    }
+
+    /// The media sections that answer an offer: our streams' where there is one for the place, refusals for the rest
+    /// (RFC 3264 §6). The first refusal by a stream of ours comes with them.
+    pub(super) fn answer(&mut self, offer: &SessionDescription) -> (Vec<Media>, Option<StreamError>) {
+        let mut sections = Vec::with_capacity(offer.media.len());
+        let mut refusal = None;
+        for (index, offered) in offer.media.iter().enumerate() {
+            let answer = match self.places.get_mut(index).and_then(Option::as_mut) {
+                Some(stream) if !offered.is_rejected() => stream.answer(offer, index),
+                _ => {
+                    sections.push(offered.rejection());
+                    continue;
+                }
+            };
+            sections.push(answer.unwrap_or_else(|error| {
+                debug!(%error, index, "refusing a media section");
+                refusal.get_or_insert(error);
+                offered.rejection()
+            }));
+        }
+        (sections, refusal)
+    }
+
+    /// The media sections of a new offer of ours, with refused ones in their old places (RFC 3264 §8).
+    pub(super) fn offer(&self, before: Option<&SessionDescription>) -> Vec<Media> {
+        let before = before.map_or(&[][..], |local| &local.media);
+        let places = self.places.len().max(before.len());
+        (0..places)
+            .filter_map(|index| match self.places.get(index).and_then(Option::as_ref) {
+                Some(stream) => Some(stream.offer()),
+                None => before.get(index).map(Media::rejection),
+            })
+            .collect()
+    }
+
+    /// Starts the chosen streams as both sides agreed, and ends those that cannot. Gives the places of those that start,
+    /// and the last reason why one does not.
+    pub(super) fn start(
+        &mut self,
+        stage: &mut Stage<'_>,
+        outcome: Outcome<'_>,
+        chosen: &[usize],
+    ) -> (Vec<usize>, Option<StreamError>) {
+        self.follow(stage, outcome, chosen, |stream, cx, agreed| {
+            stream.start(cx, agreed)
+        })
+    }
+
+    /// Lets the other streams follow a renegotiation; a section that was refused ends its stream (RFC 3264 §8.2).
+    pub(super) fn update(&mut self, stage: &mut Stage<'_>, outcome: Outcome<'_>, except: &[usize]) {
+        let others: Vec<usize> = (0..self.places.len())
+            .filter(|index| !except.contains(index))
+            .collect();
+        self.follow(stage, outcome, &others, |stream, cx, agreed| {
+            stream.update(cx, agreed)
+        });
+    }
+
+    fn follow(
+        &mut self,
+        stage: &mut Stage<'_>,
+        outcome: Outcome<'_>,
+        chosen: &[usize],
+        mut call: impl FnMut(&mut dyn MediaStream, &mut StreamContext<'_>, Agreed<'_>) -> Result<(), StreamError>,
+    ) -> (Vec<usize>, Option<StreamError>) {
+        let (Some(local), Some(remote)) = (outcome.negotiation.local(), outcome.negotiation.remote()) else {
+            return (Vec::new(), Some(StreamError::NotRunning("media")));
+        };
+        let (mut fine, mut failure) = (Vec::new(), None);
+        for &index in chosen {
+            let Some(stream) = self.places.get_mut(index).and_then(Option::as_mut) else {
+                continue;
+            };
+            let agreed = Agreed {
+                local,
+                remote,
+                index,
+                is_offerer: outcome.is_offerer,
+                parties: outcome.parties,
+            };
+            let followed = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                call(stream, cx, agreed)
+            });
+            match followed {
+                Ok(()) => fine.push(index),
+                Err(error) => {
+                    debug!(%error, index, "a stream ends with what was negotiated");
+                    self.fail(stage, index, &error);
+                    failure = Some(error);
+                }
+            }
+        }
+        (fine, failure)
+    }
+
+    /// Ends a stream that cannot go on.
+    pub(super) fn fail(&mut self, stage: &mut Stage<'_>, index: usize, error: &StreamError) {
+        let id = self.get(index).and_then(MediaStream::id);
+        // Refused by the peer is an answer, not a failure.
+        if let (Some(id), false) = (id, matches!(error, StreamError::Refused(_))) {
+            let reason = error.to_string();
+            self.told.push((id, StreamEvent::DidFail { reason }));
+        }
+        self.end(stage, index);
+    }
+
+    /// Ends one stream; its place stays empty.
+    pub(super) fn end(&mut self, stage: &mut Stage<'_>, index: usize) {
+        if let Some(mut stream) = self.places.get_mut(index).and_then(Option::take) {
+            Self::act(&mut self.told, stage, &mut *stream, MediaStream::end);
+        }
+    }
+
+    /// Ends all streams; they stay where they are, to be looked at.
+    pub(super) fn end_all(&mut self, stage: &mut Stage<'_>) {
+        for stream in self.places.iter_mut().flatten() {
+            Self::act(&mut self.told, stage, &mut **stream, MediaStream::end);
+        }
+    }
+
+    /// Takes back places that were appended for an offer that was refused.
+    pub(super) fn truncate(&mut self, stage: &mut Stage<'_>, places: usize) {
+        for index in places..self.places.len() {
+            self.end(stage, index);
+        }
+        self.places.truncate(places);
+    }
+
+    /// Gives an event of the media side to the stream that it names. An error names the stream that ends by it.
+    pub(super) fn handle_media_event(
+        &mut self,
+        stage: &mut Stage<'_>,
+        id: StreamId,
+        event: MediaEvent,
+    ) -> Result<(), (usize, StreamError)> {
+        let Some(index) = self.index_of(id) else {
+            return Ok(());
+        };
+        let Some(stream) = self.places[index].as_mut() else {
+            return Ok(());
+        };
+        if let MediaEvent::Failed { error, .. } = event {
+            return Err((index, error.into()));
+        }
+        Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+            stream.handle_media_event(cx, event)
+        })
+        .map_err(|error| (index, error))
+    }
+
+    pub(super) fn handle_timeout(&mut self, stage: &mut Stage<'_>) {
+        for stream in self.places.iter_mut().flatten() {
+            if stream.poll_timeout().is_some_and(|due| due <= stage.now) {
+                Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                    stream.handle_timeout(cx);
+                });
+            }
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        self.iter().filter_map(MediaStream::poll_timeout).min()
+    }
+
+    /// Runs a command on the first stream of a type, or on the one with that name.
+    pub(super) fn with<S: MediaStream, R>(
+        &mut self,
+        stage: &mut Stage<'_>,
+        id: Option<StreamId>,
+        command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError>,
+    ) -> Result<R, StreamError> {
+        let stream = self.places.iter_mut().flatten().find(|stream| {
+            let stream: &dyn Any = &***stream;
+            stream.is::<S>()
+        });
+        let stream = match id {
+            None => stream,
+            Some(id) => self
+                .places
+                .iter_mut()
+                .flatten()
+                .find(|stream| stream.id() == Some(id)),
+        };
+        let stream = stream.ok_or(StreamError::NoSuchStream)?;
+        Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+            let any: &mut dyn Any = stream;
+            let stream = any.downcast_mut::<S>().ok_or(StreamError::NoSuchStream)?;
+            command(stream, cx)
+        })
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<(StreamId, StreamEvent)> {
+        self.told.pop()
+    }
+
+    pub(super) fn index_of(&self, id: StreamId) -> Option<usize> {
+        self.places
+            .iter()
+            .position(|place| place.as_ref().is_some_and(|stream| stream.id() == Some(id)))
+    }
+
+    pub(super) fn get(&self, index: usize) -> Option<&dyn MediaStream> {
+        self.places.get(index)?.as_deref()
+    }
+
+    /// The streams that there are.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &dyn MediaStream> {
+        self.places.iter().flatten().map(|stream| &**stream)
+    }
+
+    pub(super) fn set_hold(&mut self, on_hold: bool) {
+        for stream in self.places.iter_mut().flatten() {
+            stream.set_hold(on_hold);
+        }
+    }
+
+    /// How many places there are, empty ones too.
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// True when every stream at these places runs, or is over.
+    pub(super) fn are_running(&self, places: &[usize]) -> bool {
+        places
+            .iter()
+            .filter_map(|index| self.get(*index))
+            .all(MediaStream::is_running)
+    }
+
+    /// The streams at these places as they stand.
+    pub(super) fn describe(&self, places: &[usize]) -> Vec<StreamDescription> {
+        let streams = places.iter().filter_map(|index| self.get(*index));
+        streams.map(MediaStream::describe).collect()
+    }
+}

@@ -1,0 +1,271 @@
+//! Streams that are added to, and removed from, a running session: proposals of either side.
+
+use super::places::Places;
+use super::{Context, Exchange, Session};
+use crate::media::StreamId;
+use crate::stream::{MediaStream, StreamError};
+use crate::{Originator, SessionError, SessionEvent, SessionState, Streams};
+use offhook_sdp::Media;
+use offhook_sip_core::StatusCode;
+use std::net::IpAddr;
+use tracing::debug;
+
+impl Session {
+    /// Proposes to add streams to a connected session.
+    pub(crate) fn add_streams(
+        &mut self,
+        cx: &mut Context<'_>,
+        local_ip: IpAddr,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<(), SessionError> {
+        if !self.may_propose() {
+            return Err(self.illegal("add streams to"));
+        }
+        if streams.is_empty() {
+            return Err(SessionError::NoStreams);
+        }
+        let settings = cx.settings;
+        let streams = self.on_places(cx, |places, stage| {
+            places.initialize(stage, streams, local_ip, settings)
+        })?;
+        // A section that was refused once keeps its place (RFC 3264 §8): new streams come behind all there were.
+        let sections = self.negotiation.local().map_or(0, |local| local.media.len());
+        let before = self.places.len();
+        self.places.widen(sections);
+        let places = self.places.append(streams);
+        let offer = self.places.offer(self.negotiation.local());
+        if self.propose(cx, offer, Exchange::Adding { places, before }) {
+            self.state = SessionState::SendingProposal;
+            return Ok(());
+        }
+        self.on_places(cx, |places, stage| places.truncate(stage, before));
+        Err(self.illegal("add streams to"))
+    }
+
+    /// Removes a stream from a connected session. It ends at once, whatever the other side says.
+    pub(crate) fn remove_stream(&mut self, cx: &mut Context<'_>, id: StreamId) -> Result<(), SessionError> {
+        if self.state != SessionState::Connected {
+            return Err(self.illegal("remove a stream from"));
+        }
+        let index = self.places.index_of(id).ok_or(StreamError::NoSuchStream)?;
+        let described = self.places.describe(&[index]);
+        self.removed.extend(described);
+        self.on_places(cx, |places, stage| places.end(stage, index));
+        self.starting.retain(|place| *place != index);
+        self.pursue(cx);
+        Ok(())
+    }
+
+    /// Takes our proposal back.
+    pub(crate) fn cancel_proposal(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
+        if self.state != SessionState::SendingProposal {
+            return Err(self.illegal("cancel a proposal in"));
+        }
+        let mut invitation = cx
+            .endpoint
+            .invitation(self.invitation)
+            .ok_or(SessionError::Unknown)?;
+        invitation.cancel_reinvite(cx.now)?;
+        self.state = SessionState::CancellingProposal;
+        Ok(())
+    }
+
+    /// Accepts what the other side proposes, with these streams; the rest is refused.
+    pub(crate) fn accept_proposal(
+        &mut self,
+        cx: &mut Context<'_>,
+        local_ip: IpAddr,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<(), SessionError> {
+        if self.state != SessionState::ReceivedProposal {
+            return Err(self.illegal("accept a proposal in"));
+        }
+        if streams.is_empty() {
+            return Err(SessionError::NoStreams);
+        }
+        let Some(offer) = self.negotiation.offer().cloned() else {
+            return Err(self.illegal("accept a proposal in"));
+        };
+        let settings = cx.settings;
+        let streams = self.on_places(cx, |places, stage| {
+            places.initialize(stage, streams, local_ip, settings)
+        })?;
+        let before = self.places.len();
+        let placed = self.on_places(cx, |places, stage| places.place(stage, &offer, streams));
+        let proposal = std::mem::take(&mut self.exchange);
+        let body = self.answer_offer();
+        if body.is_none() {
+            self.on_places(cx, |places, stage| {
+                places.truncate(stage, before);
+                for index in &placed {
+                    places.end(stage, *index);
+                }
+            });
+            self.state = SessionState::Connected;
+            self.respond_to_reinvite(cx, None, &[]);
+            if let Exchange::Proposed(streams) = proposal {
+                let reason = "nothing of it can be accepted".to_owned();
+                let streams = Streams::new(streams);
+                self.emit(cx.now, SessionEvent::HadProposalFailure { reason, streams });
+            }
+            return Err(StreamError::NoneProposed.into());
+        }
+        self.state = SessionState::AcceptingProposal;
+        self.respond_to_reinvite(cx, body, &placed);
+        self.begin_added(cx, &placed, false);
+        Ok(())
+    }
+
+    /// Refuses what the other side proposes; the session goes on as it is.
+    pub(crate) fn reject_proposal(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: StatusCode,
+    ) -> Result<(), SessionError> {
+        if self.state != SessionState::ReceivedProposal {
+            return Err(self.illegal("reject a proposal in"));
+        }
+        let mut invitation = cx
+            .endpoint
+            .invitation(self.invitation)
+            .ok_or(SessionError::Unknown)?;
+        invitation.respond_to_reinvite(cx.now, code, None)?;
+        self.take_offer_back();
+        self.end_proposal(cx, Originator::Local, code, code.default_reason());
+        self.pursue(cx);
+        Ok(())
+    }
+
+    /// Asks the application about sections of the offer under way that none of our streams has; false where there are
+    /// none of a kind that is known.
+    pub(super) fn ask_about_proposal(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(offer) = self.negotiation.offer() else {
+            return false;
+        };
+        let was_refused = |index: usize| {
+            let local = self.negotiation.local().and_then(|local| local.media.get(index));
+            local.is_some_and(Media::is_rejected)
+                && self
+                    .negotiation
+                    .remote()
+                    .and_then(|remote| remote.media.get(index))
+                    .is_some_and(|before| !before.is_rejected())
+        };
+        let new: Vec<_> = (0..offer.media.len())
+            // What was refused before, and is offered unchanged, was not proposed anew.
+            .filter(|index| self.places.get(*index).is_none() && !was_refused(*index))
+            .filter_map(|index| cx.registry.describe(offer, index))
+            .collect();
+        if new.is_empty() {
+            return false;
+        }
+        self.state = SessionState::ReceivedProposal;
+        self.exchange = Exchange::Proposed(new.clone());
+        self.emit(
+            cx.now,
+            SessionEvent::GotProposal {
+                originator: Originator::Remote,
+                streams: Streams::new(new),
+            },
+        );
+        true
+    }
+
+    /// The other side's proposal was taken back.
+    pub(super) fn forget_proposal(&mut self, cx: &mut Context<'_>) {
+        if self.state == SessionState::ReceivedProposal {
+            self.end_proposal(
+                cx,
+                Originator::Remote,
+                StatusCode::REQUEST_TERMINATED,
+                "Cancelled",
+            );
+        }
+    }
+
+    fn end_proposal(&mut self, cx: &mut Context<'_>, originator: Originator, code: StatusCode, reason: &str) {
+        self.state = SessionState::Connected;
+        let Exchange::Proposed(streams) = std::mem::take(&mut self.exchange) else {
+            return debug!("no proposal to end");
+        };
+        self.emit(
+            cx.now,
+            SessionEvent::GotRejectProposal {
+                originator,
+                code: code.as_u16(),
+                reason: reason.to_owned(),
+                streams: Streams::new(streams),
+            },
+        );
+    }
+
+    /// The ACK of the other side's re-INVITE: what was wished for while it changed the session had to wait until here.
+    pub(super) fn handle_reinvite_acknowledged(&mut self, cx: &mut Context<'_>) {
+        if self.state == SessionState::AcceptingProposal {
+            self.state = SessionState::Connected;
+        }
+        self.pursue(cx);
+    }
+
+    /// Streams that were agreed upon begin.
+    pub(super) fn begin_added(&mut self, cx: &mut Context<'_>, places: &[usize], is_offerer: bool) {
+        if is_offerer {
+            self.state = SessionState::Connected;
+        }
+        let described = Streams::new(self.places.describe(places));
+        let (originator, streams) = if is_offerer {
+            (Originator::Remote, described)
+        } else {
+            (Originator::Local, described)
+        };
+        self.emit(cx.now, SessionEvent::GotAcceptProposal { originator, streams });
+        if let Err(error) = self.start_streams(cx, is_offerer, places) {
+            debug!(%error, "no stream that was added starts");
+        }
+        let failed: Vec<usize> = places
+            .iter()
+            .copied()
+            .filter(|index| self.places.get(*index).is_none())
+            .collect();
+        if failed.len() == places.len() {
+            let reason = "the other side refused the streams".to_owned();
+            let streams = Streams::default();
+            self.emit(cx.now, SessionEvent::HadProposalFailure { reason, streams });
+        }
+        self.notice_running(cx);
+    }
+
+    /// Our proposal was refused, taken back, or not answered.
+    pub(super) fn give_up_adding(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: StatusCode,
+        reason: &str,
+        places: &[usize],
+        before: usize,
+    ) {
+        let streams = Streams::new(self.places.describe(places));
+        let originator = if self.state == SessionState::CancellingProposal {
+            Originator::Local
+        } else {
+            Originator::Remote
+        };
+        self.on_places(cx, |places, stage| Places::truncate(places, stage, before));
+        self.state = SessionState::Connected;
+        let reason = if reason.is_empty() {
+            code.default_reason()
+        } else {
+            reason
+        };
+        self.emit(
+            cx.now,
+            SessionEvent::GotRejectProposal {
+                originator,
+                code: code.as_u16(),
+                reason: reason.to_owned(),
+                streams,
+            },
+        );
+        self.pursue(cx);
+    }
+}

@@ -1,0 +1,406 @@
+//! Session chat (RFC 4975 with CPIM): `ChatStream` of the documents.
+
+mod composing;
+mod message;
+
+pub use composing::Composing;
+pub use message::ChatMessage;
+
+use super::msrp::{Accepted, MsrpEnd};
+use super::{
+    Agreed, ChatDescription, MediaStream, StreamContext, StreamDescription, StreamError, StreamEvent,
+    StreamSettings,
+};
+use crate::media::{MediaEvent, MsrpCommand, MsrpEvent, MsrpTask, StreamId};
+use composing::{COMPOSING_TYPE, ComposingTimers};
+use message::CPIM_TYPE;
+use offhook_msrp::OutgoingMessage;
+use offhook_msrp::chunk::{FailureReport, StatusCode, SuccessReport};
+use offhook_msrp::cpim::Address;
+use offhook_msrp::session::Message;
+use offhook_sdp::{Media, SessionDescription};
+use offhook_sip_core::NameAddr;
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::time::Instant;
+
+/// How many messages may wait for the stream to start.
+const MOST_WAITING: usize = 1024;
+
+/// What a [`ChatStream`] tells.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum ChatEvent {
+    /// A message arrived (`ChatStreamGotMessage`).
+    GotMessage {
+        /// It.
+        message: ChatMessage,
+    },
+    /// A message of ours was sent, and taken by the peer (`ChatStreamDidSendMessage`).
+    DidSendMessage {
+        /// As [`ChatStream::send_message`] gave it.
+        message_id: String,
+    },
+    /// The peer reports that a message of ours was delivered (`ChatStreamDidDeliverMessage`).
+    DidDeliverMessage {
+        /// As [`ChatStream::send_message`] gave it.
+        message_id: String,
+    },
+    /// A message of ours was not delivered (`ChatStreamDidNotDeliverMessage`).
+    DidNotDeliverMessage {
+        /// As [`ChatStream::send_message`] gave it.
+        message_id: String,
+        /// The status of the peer or of a relay, or 408.
+        code: u16,
+        /// In words.
+        reason: String,
+    },
+    /// The peer is writing, or no longer (`ChatStreamGotComposingIndication`).
+    GotComposingIndication {
+        /// True while somebody writes.
+        composing: Composing,
+        /// Who, where the indication came in CPIM.
+        sender: Option<Address>,
+    },
+}
+
+/// A chat (`ChatStream` of the documents): messages of any type in both directions, wrapped in CPIM where the other
+/// side takes it, each told to be delivered or not; and who is writing (RFC 3994).
+///
+/// Messages that are sent before the stream runs wait for it.
+#[derive(Debug)]
+pub struct ChatStream {
+    end: MsrpEnd,
+    ours: Accepted,
+    theirs: Accepted,
+    /// Who we are and who the other side is, in CPIM.
+    local_identity: Option<Address>,
+    remote_identity: Option<Address>,
+    waiting: VecDeque<(ChatMessage, String)>,
+    messages: u64,
+    timers: ComposingTimers,
+}
+
+impl Default for ChatStream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ChatStream {
+    /// A chat to offer, or to accept: CPIM, plain text, HTML, images and composing indications.
+    pub fn new() -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            end: MsrpEnd::default(),
+            ours: Accepted {
+                types: words(&[CPIM_TYPE, "text/*", "image/*", COMPOSING_TYPE]),
+                wrapped_types: words(&["*"]),
+            },
+            theirs: Accepted::default(),
+            local_identity: None,
+            remote_identity: None,
+            waiting: VecDeque::new(),
+            messages: 0,
+            timers: ComposingTimers::default(),
+        }
+    }
+
+    /// The same chat with other media types to accept, bare and inside of CPIM.
+    #[must_use]
+    pub fn with_accept_types(mut self, types: &[&str], wrapped: &[&str]) -> Self {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        self.ours = Accepted {
+            types: words(types),
+            wrapped_types: words(wrapped),
+        };
+        self
+    }
+
+    /// The same chat with other names in CPIM's From and To than those of the session.
+    #[must_use]
+    pub fn with_identities(mut self, local: Address, remote: Address) -> Self {
+        (self.local_identity, self.remote_identity) = (Some(local), Some(remote));
+        self
+    }
+
+    /// Sends a message and gives its id, by which its fate is told. Before the stream runs it waits.
+    ///
+    /// # Errors
+    /// When the other side takes no messages of that type, or too many wait.
+    pub fn send_message(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        message: ChatMessage,
+    ) -> Result<String, StreamError> {
+        if self.end.id().is_none() {
+            return Err(StreamError::NotRunning("chat"));
+        }
+        self.messages += 1;
+        let message_id = format!("{}.{}", self.end.session_id(), self.messages);
+        if self.end.is_ready() {
+            self.pass(cx, &message, &message_id)?;
+        } else if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back((message, message_id.clone()));
+        } else {
+            return Err(StreamError::TooMuchWaits(MOST_WAITING));
+        }
+        self.timers.message_sent();
+        Ok(message_id)
+    }
+
+    /// Says that somebody here writes, or no longer. Repeated by itself while it is `Active` (RFC 3994 §3.3); a message
+    /// ends it. Nothing goes out where nothing new is said, or where the other side does not care for it.
+    ///
+    /// # Errors
+    /// When the stream does not run.
+    pub fn send_composing_indication(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        composing: Composing,
+    ) -> Result<(), StreamError> {
+        if !self.end.is_ready() {
+            return Err(StreamError::NotRunning("chat"));
+        }
+        if self.timers.set_local(cx.now, composing) {
+            self.pass_composing(cx, composing)?;
+        }
+        Ok(())
+    }
+
+    /// What the other side accepts, of a type that may stand bare or in CPIM.
+    fn wrap(&self, content_type: &str) -> Result<bool, StreamError> {
+        let bare = accepts(&self.theirs.types, content_type);
+        let cpim = accepts(&self.theirs.types, CPIM_TYPE)
+            && (accepts(&self.theirs.wrapped_types, content_type) || self.theirs.wrapped_types.is_empty());
+        match (cpim, bare) {
+            (true, _) => Ok(true),
+            (false, true) => Ok(false),
+            (false, false) => Err(StreamError::NotAccepted {
+                content_type: content_type.to_owned(),
+                accepted: self.theirs.types.join(" "),
+            }),
+        }
+    }
+
+    fn pass(
+        &self,
+        cx: &mut StreamContext<'_>,
+        message: &ChatMessage,
+        message_id: &str,
+    ) -> Result<(), StreamError> {
+        let outgoing = self
+            .outgoing(message)?
+            .with_message_id(message_id)
+            .with_success_report(SuccessReport::Yes)
+            .with_failure_report(FailureReport::Yes);
+        let command = MsrpCommand::Send(Box::new(outgoing), message_id.to_owned());
+        self.end.send(cx, command)
+    }
+
+    fn outgoing(&self, message: &ChatMessage) -> Result<OutgoingMessage, StreamError> {
+        let content_type = message.media_type();
+        if !self.wrap(content_type)? {
+            return Ok(OutgoingMessage::new(&message.content_type, message.body.clone()));
+        }
+        let cpim = message.to_cpim(self.local_identity.as_ref(), self.remote_identity.as_ref());
+        Ok(OutgoingMessage::new(CPIM_TYPE, cpim.to_bytes()))
+    }
+
+    fn pass_composing(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        composing: Composing,
+    ) -> Result<(), StreamError> {
+        let message = ChatMessage::new(COMPOSING_TYPE, composing.to_xml(self.timers.refresh()));
+        let Ok(outgoing) = self.outgoing(&message) else {
+            // Who does not take indications is spared them.
+            return Ok(());
+        };
+        self.messages += 1;
+        let message_id = format!("{}.{}", self.end.session_id(), self.messages);
+        let outgoing = outgoing
+            .with_message_id(&message_id)
+            .with_failure_report(FailureReport::No);
+        // Nobody waits for its fate: an empty name.
+        self.end
+            .send(cx, MsrpCommand::Send(Box::new(outgoing), String::new()))
+    }
+
+    fn handle_message(&mut self, cx: &mut StreamContext<'_>, message: &Message) {
+        let Some(message) = ChatMessage::read(message) else {
+            return;
+        };
+        if message.media_type().eq_ignore_ascii_case(COMPOSING_TYPE) {
+            if let Some((composing, refresh)) = Composing::from_xml(&message.body) {
+                self.timers.set_remote(cx.now, composing, refresh);
+                cx.tell(StreamEvent::Chat(ChatEvent::GotComposingIndication {
+                    composing,
+                    sender: message.sender,
+                }));
+            }
+            return;
+        }
+        // Who sends has stopped writing, said or not (RFC 3994 §3.4).
+        self.timers.message_received();
+        cx.tell(StreamEvent::Chat(ChatEvent::GotMessage { message }));
+    }
+
+    fn handle_ready(&mut self, cx: &mut StreamContext<'_>) {
+        self.end.set_ready();
+        cx.tell(StreamEvent::DidStart);
+        for (message, message_id) in std::mem::take(&mut self.waiting) {
+            if let Err(error) = self.pass(cx, &message, &message_id) {
+                cx.tell(StreamEvent::Chat(ChatEvent::DidNotDeliverMessage {
+                    message_id,
+                    code: StatusCode::UNSUPPORTED_MEDIA.code(),
+                    reason: error.to_string(),
+                }));
+            }
+        }
+    }
+}
+
+impl MediaStream for ChatStream {
+    fn takes(&self, offer: &SessionDescription, index: usize) -> bool {
+        offer
+            .media
+            .get(index)
+            .is_some_and(|media| MsrpEnd::can_take(media) && !media.attributes.contains("file-selector"))
+    }
+
+    fn initialize(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        local: IpAddr,
+        _settings: &StreamSettings,
+    ) -> Result<(), StreamError> {
+        self.end.open(cx, local)?;
+        cx.tell(StreamEvent::DidInitialize);
+        Ok(())
+    }
+
+    fn offer(&self) -> Media {
+        self.end.offer(&self.ours)
+    }
+
+    fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
+        let offered = offer.media.get(index).ok_or(StreamError::Refused("chat"))?;
+        Ok(self.end.answer(offered, &self.ours))
+    }
+
+    fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        self.theirs = self.end.start(cx, agreed, &self.ours, MsrpTask::Messages)?;
+        self.local_identity
+            .get_or_insert_with(|| address(agreed.parties.local));
+        self.remote_identity
+            .get_or_insert_with(|| address(agreed.parties.remote));
+        Ok(())
+    }
+
+    fn is_running(&self) -> bool {
+        self.end.is_ready()
+    }
+
+    fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
+        MsrpEnd::validate_update(remote, index)
+    }
+
+    fn update(&mut self, _cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        MsrpEnd::update(agreed)
+    }
+
+    fn handle_media_event(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        event: MediaEvent,
+    ) -> Result<(), StreamError> {
+        let MediaEvent::Msrp { event, .. } = event else {
+            return Ok(());
+        };
+        let told = match event {
+            MsrpEvent::Ready => {
+                self.handle_ready(cx);
+                return Ok(());
+            }
+            MsrpEvent::Message(message) => {
+                self.handle_message(cx, &message);
+                return Ok(());
+            }
+            MsrpEvent::Closed { reason } => return Err(StreamError::Closed(reason)),
+            MsrpEvent::Sent { message_id } => ChatEvent::DidSendMessage { message_id },
+            MsrpEvent::Delivered { message_id } => ChatEvent::DidDeliverMessage { message_id },
+            MsrpEvent::NotDelivered {
+                message_id,
+                status,
+                reason,
+            } => ChatEvent::DidNotDeliverMessage {
+                message_id,
+                code: status,
+                reason,
+            },
+            MsrpEvent::Progress { .. } | MsrpEvent::FileDone { .. } | MsrpEvent::FileFailed { .. } => {
+                return Ok(());
+            }
+        };
+        cx.tell(StreamEvent::Chat(told));
+        Ok(())
+    }
+
+    fn handle_timeout(&mut self, cx: &mut StreamContext<'_>) {
+        if let Some(composing) = self.timers.local_due(cx.now)
+            && let Err(error) = self.pass_composing(cx, composing)
+        {
+            tracing::debug!(%error, "a composing indication was not sent");
+        }
+        if self.timers.remote_due(cx.now) {
+            cx.tell(StreamEvent::Chat(ChatEvent::GotComposingIndication {
+                composing: Composing::Idle,
+                sender: None,
+            }));
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn end(&mut self, cx: &mut StreamContext<'_>) {
+        self.timers = ComposingTimers::default();
+        if self.end.end(cx) {
+            cx.tell(StreamEvent::WillEnd);
+            cx.tell(StreamEvent::DidEnd);
+        }
+    }
+
+    fn id(&self) -> Option<StreamId> {
+        self.end.id()
+    }
+
+    fn describe(&self) -> StreamDescription {
+        StreamDescription::Chat(ChatDescription {
+            remote_accept_types: self.theirs.types.clone(),
+            remote_accept_wrapped_types: self.theirs.wrapped_types.clone(),
+        })
+    }
+}
+
+fn address(party: &NameAddr) -> Address {
+    let address = Address::new(&party.uri.to_string());
+    match party.display_name() {
+        name if name.is_empty() => address,
+        name => address.with_name(name),
+    }
+}
+
+/// True when a media type is one of a list with wildcards.
+fn accepts(list: &[String], media_type: &str) -> bool {
+    let family = media_type.split('/').next().unwrap_or_default();
+    list.iter().any(|accepted| {
+        accepted == "*"
+            || accepted.eq_ignore_ascii_case(media_type)
+            || accepted
+                .strip_suffix("/*")
+                .is_some_and(|own| own.eq_ignore_ascii_case(family))
+    })
+}

@@ -1,0 +1,55 @@
+//! What the streams of a session tell.
+
+use super::{ChatEvent, FileTransferEvent};
+use offhook_rtp_media::Statistics;
+use offhook_rtp_media::dtmf::Digit;
+use std::net::SocketAddr;
+
+/// A notification of one stream, with the names of the SIP SIMPLE documents (`MediaStream...`, `AudioStream...`,
+/// `ChatStream...`, `FileTransferStream...`).
+///
+/// Each stream begins with `DidInitialize`. One that both sides agreed upon goes on with `DidStart` or `DidFail`, one
+/// that ends with `WillEnd` and `DidEnd`.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum StreamEvent {
+    /// Its ports are open, and it can be offered.
+    DidInitialize,
+    /// It runs.
+    DidStart,
+    /// It cannot run, or cannot go on. `WillEnd` and `DidEnd` follow.
+    DidFail {
+        /// What is wrong, in words for a person.
+        reason: String,
+    },
+    /// It is about to end.
+    WillEnd,
+    /// It has ended; nothing follows.
+    DidEnd,
+    /// Of an audio stream.
+    Audio(AudioEvent),
+    /// Of a chat stream.
+    Chat(ChatEvent),
+    /// Of a file transfer.
+    FileTransfer(FileTransferEvent),
+}
+
+/// What an [`AudioStream`](super::AudioStream) tells.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AudioEvent {
+    /// The remote party pressed a key (`AudioStreamGotDTMF`).
+    GotDtmf {
+        /// Which.
+        digit: Digit,
+    },
+    /// Media comes from another address than negotiated (`AudioStreamDidChangeRTPParameters`).
+    DidChangeRtpParameters {
+        /// Where media comes from now.
+        remote: SocketAddr,
+    },
+    /// No media has arrived for the time that the settings allow (`RTPStreamDidTimeout`). The session goes on.
+    DidTimeoutRtp,
+    /// The figures of the running stream, once a second.
+    Statistics(Box<Statistics>),
+}

@@ -1,0 +1,282 @@
+//! The message streams of a user agent: each a listening socket, then a task of its own.
+
+use super::file_transfer::{receive_file, send_file};
+use crate::media::{ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, StreamId};
+use offhook_msrp::session::{Delivery, OutgoingId, Reports, SessionEvent};
+use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpConnection};
+use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage};
+use offhook_sansio::Entropy;
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+/// Messages that may wait for a connection to take them.
+const COMMAND_QUEUE: usize = 1024;
+
+/// How long a connection may take to send what is queued once its stream has ended.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// The message streams of a user agent.
+pub(super) struct MsrpStreams {
+    streams: HashMap<StreamId, Stream>,
+    events: mpsc::Sender<MediaEvent>,
+    entropy: Entropy,
+}
+
+enum Stream {
+    /// Waits for the negotiation.
+    Open {
+        listener: TcpListener,
+        uri: Box<MsrpUri>,
+    },
+    /// Its task runs until this is dropped.
+    Started { commands: mpsc::Sender<MsrpCommand> },
+}
+
+impl MsrpStreams {
+    pub(super) fn new(events: mpsc::Sender<MediaEvent>, entropy: Entropy) -> Self {
+        Self {
+            streams: HashMap::new(),
+            events,
+            entropy,
+        }
+    }
+
+    /// Listens at an address for the stream's peer.
+    pub(super) fn open(&mut self, stream: StreamId, local: IpAddr) -> io::Result<MsrpPath> {
+        let listener = TcpListener::bind(SocketAddr::new(local, 0))?;
+        listener.set_nonblocking(true)?;
+        let uri = MsrpUri::new_session(listener.local_addr()?, false, &mut self.entropy);
+        let path = uri.clone().into();
+        let uri = Box::new(uri);
+        self.streams.insert(stream, Stream::Open { listener, uri });
+        Ok(path)
+    }
+
+    pub(super) fn command(&mut self, stream: StreamId, command: MsrpCommand) {
+        match (self.streams.remove(&stream), command) {
+            (Some(Stream::Open { listener, uri }), MsrpCommand::Start(start)) => {
+                let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+                let teller = Teller {
+                    stream,
+                    events: self.events.clone(),
+                };
+                tokio::spawn(run(teller, listener, *uri, *start, queue));
+                self.streams.insert(stream, Stream::Started { commands });
+            }
+            (Some(Stream::Started { commands }), command) => {
+                if let Err(mpsc::error::TrySendError::Full(MsrpCommand::Send(_, message_id))) =
+                    commands.try_send(command)
+                {
+                    self.refuse(stream, message_id);
+                }
+                self.streams.insert(stream, Stream::Started { commands });
+            }
+            (Some(open @ Stream::Open { .. }), command) => {
+                debug!(?command, "a message stream has not started");
+                self.streams.insert(stream, open);
+            }
+            (None, command) => debug!(?command, "a message stream is over"),
+        }
+    }
+
+    /// The peer does not read: what comes now has no place.
+    fn refuse(&self, stream: StreamId, message_id: String) {
+        let event = MsrpEvent::NotDelivered {
+            message_id,
+            status: 408,
+            reason: "the other side takes no more messages".to_owned(),
+        };
+        if self.events.try_send(MediaEvent::Msrp { stream, event }).is_err() {
+            warn!("a message was dropped, and there was no room to tell");
+        }
+    }
+
+    /// Ends a stream; false when it is none of these.
+    pub(super) fn stop(&mut self, stream: StreamId) -> bool {
+        self.streams.remove(&stream).is_some()
+    }
+}
+
+/// Tells what becomes of one stream.
+pub(super) struct Teller {
+    stream: StreamId,
+    events: mpsc::Sender<MediaEvent>,
+}
+
+impl Teller {
+    pub(super) async fn tell(&self, event: MsrpEvent) {
+        let event = MediaEvent::Msrp {
+            stream: self.stream,
+            event,
+        };
+        if self.events.send(event).await.is_err() {
+            debug!("nobody hears of a message stream any more");
+        }
+    }
+}
+
+/// The life of a stream from its negotiation on.
+async fn run(
+    teller: Teller,
+    listener: TcpListener,
+    uri: MsrpUri,
+    start: MsrpStart,
+    mut commands: mpsc::Receiver<MsrpCommand>,
+) {
+    let MsrpStart {
+        mut config,
+        role,
+        task,
+    } = start;
+    if let MsrpTask::ReceiveFile(_) = &task {
+        config.delivery = Delivery::Pieces;
+        config.reports = Reports::PerMessage;
+    }
+    let connecting = connect(listener, uri, role, config);
+    tokio::pin!(connecting);
+    let mut early = Vec::new();
+    let connection = loop {
+        tokio::select! {
+            connection = &mut connecting => break connection,
+            command = commands.recv() => match command {
+                Some(command) => early.push(command),
+                // Ended before it began.
+                None => return,
+            },
+        }
+    };
+    let connection = match connection {
+        Ok(connection) => connection,
+        Err(error) => {
+            let reason = format!("no connection for messages: {error}");
+            return teller.tell(MsrpEvent::Closed { reason }).await;
+        }
+    };
+    teller.tell(MsrpEvent::Ready).await;
+    match task {
+        MsrpTask::Messages => converse(&teller, connection, commands, early).await,
+        MsrpTask::SendFile(file) => send_file(&teller, connection, commands, file).await,
+        MsrpTask::ReceiveFile(file) => receive_file(&teller, connection, commands, file).await,
+    }
+}
+
+async fn connect(
+    listener: TcpListener,
+    uri: MsrpUri,
+    role: ConnectionRole,
+    config: offhook_msrp::SessionConfig,
+) -> Result<MsrpConnection, ConnectError> {
+    match role {
+        ConnectionRole::Active => ConnectorDirect::prepare(Some(uri))?.complete(config).await,
+        ConnectionRole::Passive => {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            AcceptorDirect::from_listener(listener, uri)
+                .complete(config)
+                .await
+        }
+    }
+}
+
+/// Messages both ways until either side ends it.
+async fn converse(
+    teller: &Teller,
+    mut connection: MsrpConnection,
+    mut commands: mpsc::Receiver<MsrpCommand>,
+    early: Vec<MsrpCommand>,
+) {
+    let mut sent = HashMap::new();
+    for command in early {
+        send(teller, &connection, &mut sent, command).await;
+    }
+    loop {
+        tokio::select! {
+            command = commands.recv() => match command {
+                Some(command) => send(teller, &connection, &mut sent, command).await,
+                None => return finish(connection).await,
+            },
+            event = connection.next_event() => {
+                let Some(event) = event else { return };
+                tell_of(teller, &mut sent, event).await;
+            }
+        }
+    }
+}
+
+async fn send(
+    teller: &Teller,
+    connection: &MsrpConnection,
+    sent: &mut HashMap<OutgoingId, String>,
+    command: MsrpCommand,
+) {
+    let MsrpCommand::Send(message, message_id) = command else {
+        return debug!("a message stream was started twice");
+    };
+    let message: OutgoingMessage = *message;
+    match connection.handle().send(message).await {
+        Ok(id) => {
+            if !message_id.is_empty() {
+                sent.insert(id, message_id);
+            }
+        }
+        Err(error) => {
+            let (status, reason) = (408, error.to_string());
+            teller
+                .tell(MsrpEvent::NotDelivered {
+                    message_id,
+                    status,
+                    reason,
+                })
+                .await;
+        }
+    }
+}
+
+/// What of a session's news concerns a conversation.
+async fn tell_of(teller: &Teller, sent: &mut HashMap<OutgoingId, String>, event: SessionEvent) {
+    let told = match event {
+        SessionEvent::Message(message) => MsrpEvent::Message(Box::new(message)),
+        SessionEvent::SendDone { message } => match sent.get(&message) {
+            Some(message_id) => MsrpEvent::Sent {
+                message_id: message_id.clone(),
+            },
+            None => return,
+        },
+        SessionEvent::Reported {
+            message,
+            complete: true,
+            ..
+        } => match sent.remove(&message) {
+            Some(message_id) => MsrpEvent::Delivered { message_id },
+            None => return,
+        },
+        SessionEvent::SendFailed { message, status } => match sent.remove(&message) {
+            Some(message_id) => MsrpEvent::NotDelivered {
+                message_id,
+                status: status.code(),
+                reason: format!("the other side answered {status}"),
+            },
+            None => return,
+        },
+        SessionEvent::Closed(reason) => MsrpEvent::Closed {
+            reason: format!("{reason:?}"),
+        },
+        _ => return,
+    };
+    teller.tell(told).await;
+}
+
+/// Sends what is queued, then closes, within a limit.
+pub(super) async fn finish(mut connection: MsrpConnection) {
+    let closing = async {
+        if connection.handle().close().await.is_ok() {
+            while connection.next_event().await.is_some() {}
+        }
+    };
+    if tokio::time::timeout(LINGER, closing).await.is_err() {
+        debug!("a peer did not take the last messages");
+    }
+}

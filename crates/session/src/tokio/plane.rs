@@ -1,0 +1,85 @@
+//! The media side of a user agent: RTP on the media thread, MSRP in tasks.
+
+use super::media_ports::RtpPorts;
+use super::media_thread::{MediaThread, Order};
+use super::msrp_streams::MsrpStreams;
+use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, StreamId};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+
+/// Opens ports, and hands each command to the side that its stream lives on.
+pub(super) struct Plane {
+    thread: MediaThread,
+    rtp: RtpPorts,
+    msrp: MsrpStreams,
+    next_stream: u32,
+}
+
+impl Plane {
+    pub(super) fn new(thread: MediaThread, rtp: RtpPorts, msrp: MsrpStreams) -> Self {
+        Self {
+            thread,
+            rtp,
+            msrp,
+            next_stream: 0,
+        }
+    }
+
+    fn next_stream(&mut self) -> StreamId {
+        let stream = StreamId(self.next_stream);
+        self.next_stream = self.next_stream.wrapping_add(1);
+        stream
+    }
+}
+
+impl MediaPlane for Plane {
+    /// Connecting a UDP socket sends nothing, and tells which of our addresses leads to the peer.
+    fn local_ip(&mut self, peer: IpAddr) -> Result<IpAddr, OpenError> {
+        let any: IpAddr = if peer.is_ipv4() {
+            Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            Ipv6Addr::UNSPECIFIED.into()
+        };
+        let probe = UdpSocket::bind((any, 0)).and_then(|socket| {
+            socket.connect((peer, 9))?;
+            socket.local_addr()
+        });
+        probe.map(|local| local.ip()).map_err(|cause| OpenError::NoWay {
+            peer,
+            cause: cause.to_string(),
+        })
+    }
+
+    fn open(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError> {
+        let sockets = self.rtp.bind_pair(local)?;
+        let addresses = || -> io::Result<_> { Ok((sockets.rtp.local_addr()?, sockets.rtcp.local_addr()?)) };
+        let (rtp, rtcp) = addresses().map_err(|error| system(local, &error))?;
+        let stream = self.next_stream();
+        self.thread.send(Order::Open(stream, sockets));
+        Ok(LocalMedia { stream, rtp, rtcp })
+    }
+
+    fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError> {
+        let stream = self.next_stream();
+        let path = self
+            .msrp
+            .open(stream, local)
+            .map_err(|error| system(local, &error))?;
+        Ok(LocalMsrp { stream, path })
+    }
+
+    fn send(&mut self, command: MediaCommand) {
+        match command {
+            MediaCommand::Msrp { stream, command } => self.msrp.command(stream, command),
+            MediaCommand::Stop { stream } if self.msrp.stop(stream) => {}
+            command => self.thread.send(Order::Engine(command)),
+        }
+    }
+}
+
+fn system(address: IpAddr, error: &io::Error) -> OpenError {
+    OpenError::System {
+        address,
+        cause: error.to_string(),
+    }
+}

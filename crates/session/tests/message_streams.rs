@@ -1,0 +1,435 @@
+//! Chat and files between two user agents on loopback: real SIP, real MSRP, real disks.
+
+#![cfg(feature = "tokio")]
+
+use offhook_account::Account;
+use offhook_sansio::Transport;
+use offhook_session::tokio::{
+    Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents, select_file,
+};
+use offhook_session::{
+    AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent, FileTransferStream,
+    MediaStream, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
+};
+use offhook_sip_core::{NameAddr, Route, SipUri, StatusCode};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn start() -> (UserAgent, UserAgentEvents) {
+    let config = UserAgentConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..UserAgentConfig::default()
+    };
+    UserAgent::start(config).expect("a free port")
+}
+
+async fn call(from: &UserAgent, to: SocketAddr, streams: Vec<Box<dyn MediaStream>>) -> Session {
+    let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
+    let account = Account::local("alice").expect("a name");
+    let routes = vec![Route::new(Transport::Udp, to)];
+    from.call_with(&account, NameAddr::new(uri.into()), routes, streams)
+        .await
+        .expect("called")
+}
+
+async fn incoming(events: &mut UserAgentEvents) -> Session {
+    let event = timeout(PATIENCE, events.next()).await.expect("in time");
+    match event.expect("it runs") {
+        UserAgentEvent::Incoming(session) => session,
+        _ => panic!("not a call"),
+    }
+}
+
+/// Reads events until one that is chosen; gives what is chosen of it.
+async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
+    let mut seen = Vec::new();
+    loop {
+        let event = timeout(PATIENCE, session.next_event()).await;
+        let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
+        let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
+        if let Some(result) = choose(&event) {
+            return result;
+        }
+        seen.push(event);
+    }
+}
+
+async fn until_started(session: &mut Session) {
+    until(session, |event| {
+        matches!(event, SessionEvent::DidStart { .. }).then_some(())
+    })
+    .await;
+}
+
+/// Waits until one stream was added or removed.
+async fn until_renegotiated(session: &mut Session, wanted: RenegotiationAction) {
+    until(session, |event| match event {
+        SessionEvent::DidRenegotiateStreams { action, streams } => {
+            assert_eq!((*action, streams.len()), (wanted, 1));
+            Some(())
+        }
+        _ => None,
+    })
+    .await;
+}
+
+async fn chat_event<R>(session: &mut Session, mut choose: impl FnMut(&ChatEvent) -> Option<R>) -> R {
+    until(session, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::Chat(event),
+            ..
+        } => choose(event),
+        _ => None,
+    })
+    .await
+}
+
+fn chat() -> Vec<Box<dyn MediaStream>> {
+    vec![Box::new(ChatStream::new())]
+}
+
+fn boxed(stream: impl MediaStream) -> Vec<Box<dyn MediaStream>> {
+    vec![Box::new(stream)]
+}
+
+/// A folder of this test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a place for temporary files");
+        Self(path)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).expect("there");
+        let mut names: Vec<_> = entries
+            .map(|entry| {
+                entry
+                    .expect("readable")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_talk_by_chat_and_hear_of_delivery() {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr(), chat()).await;
+    // Sent before there is anybody to read it: it waits.
+    let early = outgoing
+        .send_message(ChatMessage::text("early"))
+        .await
+        .expect("queued");
+    let mut answered = incoming(&mut bob_events).await;
+    answered.accept_with(chat()).await.expect("acceptable");
+    let first = chat_event(&mut answered, |event| match event {
+        ChatEvent::GotMessage { message } => Some(message.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(first.as_text(), Some("early"));
+    assert_eq!(first.media_type(), "text/plain");
+    let sender = first.sender.expect("wrapped in CPIM");
+    assert!(sender.uri().starts_with("sip:alice@"), "{}", sender.uri());
+    assert!(first.timestamp.is_some());
+    chat_event(&mut outgoing, |event| match event {
+        ChatEvent::DidDeliverMessage { message_id } => (*message_id == early).then_some(()),
+        _ => None,
+    })
+    .await;
+
+    answered
+        .send_composing_indication(Composing::Active)
+        .await
+        .expect("it runs");
+    answered
+        .send_message(ChatMessage::text("hello back"))
+        .await
+        .expect("sent");
+    chat_event(&mut outgoing, |event| match event {
+        ChatEvent::GotComposingIndication { composing, .. } => {
+            let _: () = assert_eq!(*composing, Composing::Active);
+            Some(())
+        }
+        _ => None,
+    })
+    .await;
+    let back = chat_event(&mut outgoing, |event| match event {
+        ChatEvent::GotMessage { message } => Some(message.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(back.as_text(), Some("hello back"));
+    outgoing.end().await.expect("running");
+    until(&mut answered, |event| {
+        matches!(event, SessionEvent::DidEnd { .. }).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_other_side_does_not_take_is_refused_here() {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr(), chat()).await;
+    let mut answered = incoming(&mut bob_events).await;
+    let plain = ChatStream::new().with_accept_types(&["text/plain"], &[]);
+    answered.accept_with(boxed(plain)).await.expect("acceptable");
+    until_started(&mut outgoing).await;
+    let error = outgoing
+        .send_message(ChatMessage::new("image/png", "png"))
+        .await
+        .expect_err("only text is taken");
+    assert_eq!(
+        error.to_string(),
+        "the other side takes text/plain, not image/png"
+    );
+    outgoing
+        .send_message(ChatMessage::text("bare"))
+        .await
+        .expect("text is taken");
+    let bare = chat_event(&mut answered, |event| match event {
+        ChatEvent::GotMessage { message } => Some(message.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(bare.as_text(), Some("bare"));
+    assert_eq!(bare.sender, None, "not wrapped");
+}
+
+async fn transfer(path: &Path, name: &str, into: &Path) -> (Vec<u64>, PathBuf) {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut selector = select_file(path, "text/plain", true).await.expect("there");
+    selector.name = Some(name.to_owned());
+    let mut outgoing = call(
+        &alice,
+        bob.local_addr(),
+        boxed(FileTransferStream::send(path, selector)),
+    )
+    .await;
+    let mut answered = incoming(&mut bob_events).await;
+    let proposed = until(&mut answered, |event| match event {
+        SessionEvent::NewIncoming { streams, .. } => streams.iter().next().cloned(),
+        _ => None,
+    })
+    .await;
+    let StreamDescription::FileTransfer(proposed) = proposed else {
+        panic!("{proposed:?}")
+    };
+    assert!(proposed.is_incoming);
+    answered
+        .accept_with(boxed(FileTransferStream::receive(into)))
+        .await
+        .expect("acceptable");
+    let mut progress = Vec::new();
+    let received = until(&mut answered, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::FileTransfer(event),
+            ..
+        } => match event {
+            FileTransferEvent::Progress { transferred, .. } => {
+                progress.push(*transferred);
+                None
+            }
+            FileTransferEvent::DidFinish { path } => Some(path.clone()),
+            _ => None,
+        },
+        _ => None,
+    })
+    .await;
+    until(&mut outgoing, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::FileTransfer(FileTransferEvent::DidFinish { .. }),
+            ..
+        } => Some(()),
+        _ => None,
+    })
+    .await;
+    outgoing.end().await.expect("running");
+    until(&mut answered, |event| {
+        matches!(event, SessionEvent::DidEnd { .. }).then_some(())
+    })
+    .await;
+    (progress, received)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_arrives_whole_under_a_name_that_leads_nowhere() {
+    let folder = Folder::new("push");
+    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 % 251) as u8).collect();
+    let source = folder.0.join("source");
+    fs::write(&source, &content).expect("there is room");
+    let inbox = Folder::new("push-inbox");
+    let (progress, received) = transfer(&source, "../../report.txt", &inbox.0).await;
+    assert_eq!(received, inbox.0.join("report.txt"));
+    assert_eq!(fs::read(&received).expect("there"), content);
+    assert_eq!(progress.last(), Some(&(content.len() as u64)));
+    assert!(progress.is_sorted(), "{progress:?}");
+    // What is there stays there.
+    let (_, second) = transfer(&source, "report.txt", &inbox.0).await;
+    assert_eq!(second, inbox.0.join("report-1.txt"));
+    assert_eq!(
+        inbox.names(),
+        ["report-1.txt", "report.txt"],
+        "and nothing half-done"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_file_arrives_too() {
+    let folder = Folder::new("empty");
+    let source = folder.0.join("nothing");
+    fs::write(&source, "").expect("there is room");
+    let (_, received) = transfer(&source, "nothing", &folder.0).await;
+    assert_eq!(fs::metadata(received).expect("there").len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_with_another_hash_is_not_kept() {
+    let folder = Folder::new("hash");
+    let source = folder.0.join("source");
+    fs::write(&source, "what was announced").expect("there is room");
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let selector = select_file(&source, "text/plain", true).await.expect("there");
+    fs::write(&source, "what is there now!").expect("there is room");
+    let streams = boxed(FileTransferStream::send(&source, selector));
+    let _outgoing = call(&alice, bob.local_addr(), streams).await;
+    let mut answered = incoming(&mut bob_events).await;
+    let inbox = Folder::new("hash-inbox");
+    answered
+        .accept_with(boxed(FileTransferStream::receive(&inbox.0)))
+        .await
+        .expect("acceptable");
+    let reason = until(&mut answered, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::DidFail { reason },
+            ..
+        } => Some(reason.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(reason, "the hash of what came is not the one that was announced");
+    until(&mut answered, |event| {
+        matches!(event, SessionEvent::DidEnd { .. }).then_some(())
+    })
+    .await;
+    assert_eq!(inbox.names(), [""; 0], "nothing is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_fetched_from_who_has_it() {
+    let folder = Folder::new("pull");
+    let source = folder.0.join("wanted");
+    fs::write(&source, "here you are").expect("there is room");
+    let selector = select_file(&source, "text/plain", true).await.expect("there");
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let inbox = Folder::new("pull-inbox");
+    let streams = boxed(FileTransferStream::fetch(selector.clone(), &inbox.0));
+    let mut outgoing = call(&alice, bob.local_addr(), streams).await;
+    let answered = incoming(&mut bob_events).await;
+    answered
+        .accept_with(boxed(FileTransferStream::send(&source, selector)))
+        .await
+        .expect("acceptable");
+    let received = until(&mut outgoing, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::FileTransfer(FileTransferEvent::DidFinish { path }),
+            ..
+        } => Some(path.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(fs::read_to_string(received).expect("there"), "here you are");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_is_added_to_a_call_and_removed_again() {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(
+        &alice,
+        bob.local_addr(),
+        boxed(AudioStream::offer().without_device()),
+    )
+    .await;
+    let mut answered = incoming(&mut bob_events).await;
+    answered
+        .accept_with(boxed(AudioStream::offer().without_device()))
+        .await
+        .expect("acceptable");
+    until_started(&mut outgoing).await;
+    until_started(&mut answered).await;
+
+    outgoing.add_streams(chat()).await.expect("connected");
+    let proposed = until(&mut answered, |event| match event {
+        SessionEvent::GotProposal { streams, .. } => Some(streams.clone()),
+        _ => None,
+    })
+    .await;
+    assert!(matches!(proposed.iter().next(), Some(StreamDescription::Chat(_))));
+    answered.accept_proposal(chat()).await.expect("proposed");
+    for session in [&mut outgoing, &mut answered] {
+        until_renegotiated(session, RenegotiationAction::Add).await;
+    }
+    outgoing
+        .send_message(ChatMessage::text("while we talk"))
+        .await
+        .expect("it runs");
+    let stream = until(&mut answered, |event| match event {
+        SessionEvent::Stream {
+            stream,
+            event: StreamEvent::Chat(ChatEvent::GotMessage { message }),
+        } => {
+            let _: () = assert_eq!(message.as_text(), Some("while we talk"));
+            Some(())
+        }
+        .map(|()| *stream),
+        _ => None,
+    })
+    .await;
+
+    answered.remove_stream(stream).await.expect("connected");
+    for session in [&mut answered, &mut outgoing] {
+        until_renegotiated(session, RenegotiationAction::Remove).await;
+    }
+    // And once more: the place of the old section is kept, the new one comes behind it.
+    answered.add_streams(chat()).await.expect("connected");
+    until(&mut outgoing, |event| {
+        matches!(event, SessionEvent::GotProposal { .. }).then_some(())
+    })
+    .await;
+    outgoing
+        .reject_proposal(StatusCode::NOT_ACCEPTABLE_HERE)
+        .await
+        .expect("proposed");
+    until(&mut answered, |event| match event {
+        SessionEvent::GotRejectProposal { code, .. } => {
+            let _: () = assert_eq!(*code, 488);
+            Some(())
+        }
+        _ => None,
+    })
+    .await;
+    answered.end().await.expect("the call goes on until here");
+    until(&mut outgoing, |event| {
+        matches!(event, SessionEvent::DidEnd { .. }).then_some(())
+    })
+    .await;
+}

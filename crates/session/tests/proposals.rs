@@ -1,0 +1,271 @@
+//! Streams that come and go while a session runs, against a peer that says what it likes.
+
+mod script;
+
+use offhook_session::{
+    AudioStream, ChatStream, MediaStream, Originator, RenegotiationAction, SessionEvent, SessionId,
+    SessionState,
+};
+use offhook_sip_core::StatusCode;
+use script::{Script, sdp, version};
+use std::time::Duration;
+
+const AUDIO: &str = "m=audio 5004 RTP/AVP 0";
+const CHAT: &str = "m=message 7000 TCP/MSRP *\na=path:msrp://10.0.0.2:7000/peer;tcp\na=accept-types:text/plain\na=setup:passive";
+
+fn chat() -> Vec<Box<dyn MediaStream>> {
+    vec![Box::new(ChatStream::new())]
+}
+
+fn running() -> (Script, SessionId) {
+    let mut script = Script::new();
+    let id = script.accepted(&sdp(AUDIO), AudioStream::offer());
+    (script, id)
+}
+
+/// The events of the session, streams' own left out.
+fn story(script: &Script) -> Vec<String> {
+    let events = script.events.iter().map(|(_, event)| event);
+    events
+        .filter(|event| !matches!(event, SessionEvent::Stream { .. }))
+        .map(|event| {
+            format!("{event:?}")
+                .split([' ', '('])
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .skip_while(|name| name != "DidStart")
+        .skip(1)
+        .collect()
+}
+
+fn proposed() -> (Script, SessionId) {
+    let (mut script, id) = running();
+    script.request("INVITE", Some(&version(2, &format!("{AUDIO}\n{CHAT}"))));
+    assert_eq!(script.state(id), Some(SessionState::ReceivedProposal));
+    assert!(matches!(script.last_event(), SessionEvent::GotProposal { streams, .. } if streams.len() == 1));
+    (script, id)
+}
+
+#[test]
+fn a_proposal_waits_for_the_application_and_is_accepted_in_part() {
+    let (mut script, id) = proposed();
+    script
+        .manager
+        .accept_proposal(script.now, id, chat())
+        .expect("proposed");
+    script.drain();
+    let (code, body) = script.last_response();
+    assert_eq!(code, 200);
+    assert!(
+        body.contains("m=audio 40000 RTP/AVP 0\r\n") && body.contains("a=setup:active\r\n"),
+        "{body}"
+    );
+    assert_eq!(script.state(id), Some(SessionState::AcceptingProposal));
+    script.ack(None);
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(
+        story(&script),
+        ["GotProposal", "GotAcceptProposal"],
+        "the chat's connection is awaited"
+    );
+    script.media_ready();
+    assert_eq!(
+        story(&script).last().map(String::as_str),
+        Some("DidRenegotiateStreams")
+    );
+}
+
+#[test]
+fn a_proposal_is_rejected_and_nothing_changes() {
+    let (mut script, id) = proposed();
+    let code = StatusCode::NOT_ACCEPTABLE_HERE;
+    script
+        .manager
+        .reject_proposal(script.now, id, code)
+        .expect("proposed");
+    script.drain();
+    assert_eq!(script.last_response().0, 488);
+    assert_eq!(story(&script), ["GotProposal", "GotRejectProposal"]);
+    // The session goes on: a re-INVITE without the chat is followed as ever.
+    script.ack(None);
+    script.request("INVITE", Some(&version(3, &format!("{AUDIO}\na=sendonly"))));
+    assert_eq!(script.last_response().0, 200);
+}
+
+#[test]
+fn a_proposal_that_is_taken_back_is_told() {
+    let (mut script, id) = proposed();
+    script.cancel();
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    let Some((_, SessionEvent::GotRejectProposal { originator, code, .. })) = script.events.last() else {
+        panic!("{:?}", script.events.last())
+    };
+    assert_eq!((*originator, *code), (Originator::Remote, 487));
+}
+
+#[test]
+fn a_proposal_that_crosses_a_goodbye_ends_with_it() {
+    let (mut script, id) = proposed();
+    script.request("BYE", None);
+    assert_eq!(script.state(id), None);
+    assert!(matches!(script.last_event(), SessionEvent::DidEnd { .. }));
+    let (mut script, id) = proposed();
+    script.manager.end(script.now, id).expect("any state");
+    script.drain();
+    assert_eq!(script.count("BYE"), 1);
+}
+
+#[test]
+fn kinds_that_nobody_knows_are_refused_without_asking() {
+    let (mut script, id) = running();
+    script.request(
+        "INVITE",
+        Some(&version(2, &format!("{AUDIO}\nm=video 6000 RTP/AVP 34"))),
+    );
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    let (code, body) = script.last_response();
+    assert_eq!(code, 200);
+    assert!(body.contains("m=video 0 RTP/AVP 34\r\n"), "{body}");
+}
+
+fn proposing() -> (Script, SessionId) {
+    let (mut script, id) = running();
+    script
+        .manager
+        .add_streams(script.now, id, chat())
+        .expect("connected");
+    script.drain();
+    assert_eq!(script.state(id), Some(SessionState::SendingProposal));
+    assert_eq!(script.count("INVITE"), 1);
+    (script, id)
+}
+
+#[test]
+fn our_proposal_is_accepted() {
+    let (mut script, id) = proposing();
+    let chat = CHAT.replace("setup:passive", "setup:active");
+    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{chat}"))));
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(story(&script), ["GotAcceptProposal"]);
+    script.media_ready();
+    let SessionEvent::DidRenegotiateStreams { action, streams } = script.last_event() else {
+        panic!("{:?}", script.last_event())
+    };
+    assert_eq!((*action, streams.len()), (RenegotiationAction::Add, 1));
+    // A second one while this runs comes behind it.
+    script
+        .manager
+        .add_streams(script.now, id, self::chat())
+        .expect("connected");
+    script.drain();
+    let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    assert_eq!(body.matches("m=message").count(), 2, "{body}");
+}
+
+#[test]
+fn our_proposal_is_refused_by_port_0_or_by_a_status() {
+    let (mut script, id) = proposing();
+    let refused = CHAT.replace("m=message 7000", "m=message 0");
+    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{refused}"))));
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(story(&script), ["GotAcceptProposal", "HadProposalFailure"]);
+    for code in [488, 603] {
+        let (mut script, id) = proposing();
+        script.respond("INVITE", code, None);
+        assert_eq!(script.state(id), Some(SessionState::Connected), "{code}");
+        assert!(
+            matches!(script.last_event(), SessionEvent::GotRejectProposal { code: told, .. } if *told == code),
+            "{code}: {:?}",
+            script.last_event()
+        );
+        assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
+    }
+}
+
+/// RFC 3261 §14.1: whoever began the call waits 2.1 to 4 s, the other side up to 2 s.
+#[test]
+fn proposals_of_both_sides_at_once_come_one_after_the_other() {
+    let (mut script, id) = proposing();
+    script.respond("INVITE", 491, None);
+    assert_eq!(script.state(id), Some(SessionState::SendingProposal));
+    script.run_for(Duration::from_secs(4));
+    assert!(
+        script.count("INVITE") >= 2,
+        "tried again, and repeated while nobody answers"
+    );
+    let chat = CHAT.replace("setup:passive", "setup:active");
+    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{chat}"))));
+    assert_eq!(story(&script), ["GotAcceptProposal"]);
+}
+
+#[test]
+fn our_proposal_is_taken_back() {
+    let (mut script, id) = proposing();
+    script.respond("INVITE", 100, None);
+    script.manager.cancel_proposal(script.now, id).expect("sending");
+    script.drain();
+    assert_eq!(script.state(id), Some(SessionState::CancellingProposal));
+    assert_eq!(script.count("CANCEL"), 1);
+    script.respond("INVITE", 487, None);
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert!(matches!(
+        script.last_event(),
+        SessionEvent::GotRejectProposal {
+            originator: Originator::Local,
+            code: 487,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn a_stream_that_is_removed_ends_at_once_and_the_peer_is_told() {
+    let (mut script, id) = running();
+    script.request("INVITE", Some(&version(2, &format!("{AUDIO}\n{CHAT}"))));
+    script
+        .manager
+        .accept_proposal(script.now, id, chat())
+        .expect("proposed");
+    script.drain();
+    script.ack(None);
+    let stream = script.media_ready();
+    script
+        .manager
+        .remove_stream(script.now, id, stream)
+        .expect("connected");
+    script.drain();
+    let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    assert!(body.contains("m=message 0 TCP/MSRP *\r\n"), "{body}");
+    let answer = version(
+        3,
+        &format!("{AUDIO}\n{}", CHAT.replace("m=message 7000", "m=message 0")),
+    );
+    script.respond("INVITE", 200, Some(&answer));
+    assert!(matches!(
+        script.last_event(),
+        SessionEvent::DidRenegotiateStreams { action: RenegotiationAction::Remove, streams } if streams.len() == 1
+    ));
+    assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
+}
+
+#[test]
+fn a_stream_that_fails_leaves_the_others_alone() {
+    let (mut script, id) = proposed();
+    script
+        .manager
+        .accept_proposal(script.now, id, chat())
+        .expect("proposed");
+    script.drain();
+    script.ack(None);
+    script.media_closed();
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(
+        script.count("INVITE"),
+        1,
+        "the peer is told that the section is over"
+    );
+    let session = script.manager.session(id).expect("there");
+    assert_eq!(session.streams().len(), 1);
+}
