@@ -115,13 +115,14 @@ impl<'a> Parser<'a> {
                 None => (rest, ""),
             };
             let ended = line.len() < rest.len();
-            rest = after;
+            let from_here = std::mem::replace(&mut rest, after);
             self.line += 1;
             self.field = 0;
             if self.line > self.limits.lines {
                 return Err(self.error(ParseErrorKind::TooManyLines(self.limits.lines)));
             }
-            self.whole_line(line, ended).map_err(|kind| self.error(kind))?;
+            self.whole_line(line, ended, from_here)
+                .map_err(|kind| self.error(kind))?;
         }
         self.line += 1;
         self.field = 0;
@@ -133,7 +134,8 @@ impl<'a> Parser<'a> {
         error(self.line, field, kind)
     }
 
-    fn whole_line(&mut self, line: &str, ended: bool) -> Result<(), ParseErrorKind> {
+    /// `from_here` is the text from the line's start to the end of all, for [`Text::from_prefix`].
+    fn whole_line(&mut self, line: &str, ended: bool, from_here: &str) -> Result<(), ParseErrorKind> {
         if line.len() > self.limits.line_bytes {
             return Err(ParseErrorKind::LineTooLong(self.limits.line_bytes));
         }
@@ -152,7 +154,7 @@ impl<'a> Parser<'a> {
             [field, b'=', ..] if field.is_ascii_lowercase() => {
                 self.field = *field;
                 self.place()?;
-                self.field_value(&line[2..])
+                self.field_value(&line[2..], &from_here[2..])
             }
             _ => Err(ParseErrorKind::NotAField),
         }
@@ -179,11 +181,11 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn field_value(&mut self, value: &str) -> Result<(), ParseErrorKind> {
+    fn field_value(&mut self, value: &str, from_here: &str) -> Result<(), ParseErrorKind> {
         let strict = self.strict;
         match (self.field, self.media.last_mut()) {
-            (b'a', Some(media)) => push_attribute(&mut media.attributes, value, self.limits)?,
-            (b'a', None) => push_attribute(&mut self.session.attributes, value, self.limits)?,
+            (b'a', Some(media)) => push_attribute(&mut media.attributes, value, from_here, self.limits)?,
+            (b'a', None) => push_attribute(&mut self.session.attributes, value, from_here, self.limits)?,
             (b'm', _) => self.media_line(value)?,
             (b'i', _) if value.is_empty() => {}
             (b'i', Some(media)) => once(&mut media.info, Text::from_clean(value), strict)?,
@@ -256,6 +258,9 @@ impl<'a> Parser<'a> {
         }
         if self.strict && media.formats.is_empty() {
             return Err(EXPECTED);
+        }
+        if self.media.capacity() == 0 {
+            self.media.reserve_exact(2); // what calls have; the four of `push` are too large for malloc's fast path
         }
         self.media.push(media);
         Ok(())
@@ -344,20 +349,23 @@ fn number<N: std::str::FromStr>(text: &str, what: &'static str) -> Result<N, Par
     }
 }
 
-fn push_attribute(attributes: &mut Attributes, value: &str, limits: &Limits) -> Result<(), ParseErrorKind> {
+fn push_attribute(
+    attributes: &mut Attributes,
+    line: &str,
+    from_here: &str,
+    limits: &Limits,
+) -> Result<(), ParseErrorKind> {
     if attributes.len() == limits.attributes {
         return Err(ParseErrorKind::TooManyAttributes(limits.attributes));
     }
-    let (name, value) = match value.bytes().position(|byte| byte == b':') {
-        Some(colon) => (&value[..colon], Some(&value[colon + 1..])),
-        None => (value, None),
-    };
-    if name.is_empty() {
+    let colon = line.bytes().position(|byte| byte == b':');
+    let name_len = colon.unwrap_or(line.len());
+    if name_len == 0 {
         return Err(ParseErrorKind::Syntax("a name"));
     }
     attributes.push(Attribute {
-        name: Text::from_clean(name),
-        value: value.map(Text::from_clean),
+        name: Text::from_prefix(from_here, name_len),
+        value: colon.map(|colon| Text::from_prefix(&from_here[colon + 1..], line.len() - colon - 1)),
     });
     Ok(())
 }

@@ -51,6 +51,23 @@ impl Text {
         }
     }
 
+    /// The first bytes of a text, which are known to be clean.
+    ///
+    /// Where the text goes on for long enough, a whole place is copied: a copy of known size is a few instructions,
+    /// one of any size is a call. What lies behind `len` is never read.
+    pub(crate) fn from_prefix(text: &str, len: usize) -> Self {
+        match text.as_bytes().first_chunk::<{ Self::INLINE }>() {
+            Some(bytes) if len <= Self::INLINE => {
+                debug_assert!(!text[..len].bytes().any(breaks_line));
+                Self(Repr::Inline {
+                    len: len as u8,
+                    bytes: *bytes,
+                })
+            }
+            _ => Self::from_clean(&text[..len]),
+        }
+    }
+
     /// A text from a slice that is known to be clean.
     pub(crate) fn from_clean(text: &str) -> Self {
         debug_assert!(!text.bytes().any(breaks_line));
@@ -173,6 +190,9 @@ mod tests {
             let text: String = (b'a'..=b'z').cycle().take(len).map(char::from).collect();
             assert_eq!(Text::from(text.as_str()), text.as_str());
             assert_eq!(Text::from(text.clone()), text.as_str());
+            for after in ["", "\r\na=b", "\r\na=a longer line than the place"] {
+                assert_eq!(Text::from_prefix(&format!("{text}{after}"), len), text.as_str());
+            }
         }
         assert_eq!(Text::from_static("audio"), Text::from("audio"));
     }

@@ -1,8 +1,14 @@
 //! The small forms of which attribute values are made (RFC 8866 §9).
 
 use crate::Text;
+use crate::text::breaks_line;
 use std::fmt::{self, Display, Write};
 use std::str::FromStr;
+
+/// The value without the spaces around it. CR, LF and NUL stand in no value: they would be lost in a [`Text`].
+pub(super) fn line_value(value: &str) -> Option<&str> {
+    (!value.bytes().any(breaks_line)).then(|| value.trim())
+}
 
 /// True for a `token` (RFC 8866 §9): no space, no separators.
 pub(super) fn is_token(word: &str) -> bool {

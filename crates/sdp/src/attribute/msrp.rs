@@ -175,6 +175,7 @@ mod tests {
             "*/*/x",
             "*;q=1",
             "text/plain,image/png",
+            "text/plain;a=\0b",
         ] {
             assert!(value.parse::<AcceptTypes>().is_err(), "{value}");
             assert!(value.parse::<AcceptWrappedTypes>().is_err(), "{value}");

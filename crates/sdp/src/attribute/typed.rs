@@ -139,11 +139,10 @@ macro_rules! word_attribute {
 
             fn from_str(value: &str) -> Result<Self, Self::Err> {
                 let valid: fn(&str) -> bool = $valid;
-                let value = value.trim();
-                match valid(value) {
-                    true => Ok(Self(value.into())),
-                    false => Err($crate::attribute::MalformedAttribute($name)),
-                }
+                $crate::attribute::lex::line_value(value)
+                    .filter(|value| valid(value))
+                    .map(|value| Self(value.into()))
+                    .ok_or($crate::attribute::MalformedAttribute($name))
             }
         }
 
@@ -183,7 +182,8 @@ macro_rules! words_attribute {
 
             fn from_str(value: &str) -> Result<Self, Self::Err> {
                 let valid: fn(&str) -> bool = $valid;
-                $crate::attribute::lex::all_words(value, valid)
+                $crate::attribute::lex::line_value(value)
+                    .and_then(|value| $crate::attribute::lex::all_words(value, valid))
                     .filter(|words| ($least..).contains(&words.len()))
                     .map(Self)
                     .ok_or($crate::attribute::MalformedAttribute($name))
@@ -209,7 +209,9 @@ macro_rules! typed_attribute {
             type Err = $crate::attribute::MalformedAttribute;
 
             fn from_str(value: &str) -> Result<Self, Self::Err> {
-                Self::read(value.trim()).ok_or($crate::attribute::MalformedAttribute($name))
+                $crate::attribute::lex::line_value(value)
+                    .and_then(Self::read)
+                    .ok_or($crate::attribute::MalformedAttribute($name))
             }
         }
     };
