@@ -1,8 +1,8 @@
 //! A tick allocates nothing, whatever is connected.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, Cadence, Gain, MixerConfig, NullDevice, PlayerOptions, SamplesPlayer,
-    SamplesRecorder, Slot, TonePlayer, WaveFile, WavePlayer, WaveRecorder,
+    AudioMixer, AudioPort, Cadence, FileDevice, Gain, MixerConfig, NullDevice, PlayerOptions, Produced, Role,
+    SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer, WaveRecorder,
 };
 use std::time::{Duration, Instant};
 
@@ -96,6 +96,48 @@ fn ticks_of_files_and_tones_allocate_nothing() {
     let summary = recording.finish().expect("the disk is fine");
     std::fs::remove_file(&path).expect("it was written");
     assert_eq!((summary.samples, summary.overruns), (16_000, 0));
+}
+
+#[test]
+fn ticks_of_stereo_recordings_file_devices_and_gaps_allocate_nothing() {
+    /// Every third tick is late.
+    struct Late;
+    impl AudioPort for Late {
+        fn sample_rate(&self) -> u32 {
+            8_000
+        }
+        fn role(&self) -> Role {
+            Role::PRODUCER
+        }
+        fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+            if tick.index.is_multiple_of(3) {
+                return Produced::Missing;
+            }
+            frame.fill(1_000);
+            Produced::Audio
+        }
+    }
+    let path =
+        |name: &str| std::env::temp_dir().join(format!("offhook-no-alloc-{name}-{}.wav", std::process::id()));
+    let (talk, heard) = (path("talk"), path("heard"));
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(16_000)).expect("a usual rate");
+    let (left, right, recording) = WaveRecorder::start_stereo(&talk, 16_000).expect("writable");
+    let (device, handle) = FileDevice::open(None, Some(&heard), 16_000).expect("writable");
+    let hall = mixer.add_bridge().expect("a bridge");
+    let ports: [Box<dyn AudioPort>; 3] = [Box::new(Late), Box::new(left), Box::new(device)];
+    for port in ports {
+        let slot = mixer.add_port(port).expect("a usual rate");
+        mixer.join(hall, slot).expect("both exist");
+    }
+    // Connected to nothing: the other channel's gap.
+    mixer.add_port(Box::new(right)).expect("a usual rate");
+    assert_eq!(allocations_of_a_second(&mut mixer), 0);
+    drop((mixer, handle));
+    let summary = recording.finish().expect("the disk is fine");
+    assert_eq!((summary.samples, summary.channels), (16_000, 2));
+    for path in [talk, heard] {
+        std::fs::remove_file(path).expect("it was written");
+    }
 }
 
 #[test]

@@ -183,6 +183,57 @@ fn what_is_wrong_with_a_file_is_told_apart() {
     assert!(message.contains("none.wav does not exist"), "{message}");
 }
 
+/// Headers that no recorder writes: each is an error, and none is believed so far as to fill the memory.
+#[test]
+fn headers_without_sense_are_refused() {
+    let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
+        (0..100).for_each(|n| w.write_sample(n as i16).expect("memory"));
+    });
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = pcm.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    let law = |channels: u16, rate: u32| {
+        let mut file = with(20, &6_u16.to_le_bytes());
+        file[22..24].copy_from_slice(&channels.to_le_bytes());
+        file[24..28].copy_from_slice(&rate.to_le_bytes());
+        file[32..36].copy_from_slice(&[1, 0, 8, 0]);
+        file
+    };
+    for (what, file) in [
+        ("zero channels", with(22, &0_u16.to_le_bytes())),
+        ("zero channels of A-law", law(0, 8_000)),
+        ("a rate of zero", with(24, &0_u32.to_le_bytes())),
+        ("a rate of zero, A-law", law(1, 0)),
+        (
+            "four thousand million samples a second",
+            with(24, &u32::MAX.to_le_bytes()),
+        ),
+        ("the same in A-law", law(1, u32::MAX)),
+        ("zero bits", with(34, &0_u16.to_le_bytes())),
+        ("sixty thousand bits", with(34, &60_000_u16.to_le_bytes())),
+    ] {
+        let result = read(&file, 48_000);
+        assert!(
+            matches!(
+                result,
+                Err(WaveError::Damaged { .. } | WaveError::Unsupported { .. })
+            ),
+            "{what}: {result:?}"
+        );
+    }
+    // More samples than there are: what is there is played.
+    let claims = read(&with(40, &u32::MAX.to_le_bytes()), 8_000).map(|file| file.samples().len());
+    assert!(
+        matches!(claims, Ok(100) | Err(WaveError::Damaged { .. })),
+        "{claims:?}"
+    );
+    // Many channels are mixed, not refused.
+    let crowd = read(&law(200, 8_000), 8_000).map(|file| file.samples().len());
+    assert!(matches!(crowd, Ok(0..=2)), "{crowd:?}");
+}
+
 #[test]
 fn a_file_that_was_cut_off_is_played_as_far_as_it_goes() {
     let pcm = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
