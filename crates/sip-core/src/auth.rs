@@ -41,6 +41,20 @@ impl Auth {
         }
     }
 
+    /// Like [`can_answer`](Self::can_answer), but what was known before is forgotten: for a request that had only what
+    /// earlier ones had learned.
+    pub(crate) fn can_answer_anew(&mut self, response: &Response, entropy: &mut Entropy) -> bool {
+        let is_challenge = matches!(
+            response.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        );
+        let Some(authenticator) = self.authenticator.as_mut().filter(|_| is_challenge) else {
+            return false;
+        };
+        *authenticator = Authenticator::new(authenticator.credentials().clone(), entropy.fork());
+        self.can_answer(response)
+    }
+
     /// Looks at the final response to a request; true when it is a challenge that can be answered, and then the
     /// request is to be made anew.
     pub(crate) fn can_answer(&mut self, response: &Response) -> bool {

@@ -1,7 +1,8 @@
 //! SIP (RFC 3261): messages, URIs, transactions, dialogs, usages and an endpoint, free of I/O, with a Tokio driver.
 //!
 //! Layers, each using only those before it: [`uri`] and [`header`] (values) -> [`message`] and [`parse`] (bytes to
-//! messages and back) -> [`transaction`] -> [`dialog`] -> usages ([`invitation`], [`registration`]) -> [`endpoint`]. The
+//! messages and back) -> [`transaction`] -> [`dialog`] -> usages ([`invitation`], [`registration`], [`publication`],
+//! [`subscription`], [`notifier`], [`pager`], [`ask`]) -> [`endpoint`]. The
 //! driver is apart, in the module `tokio`. Below is `offhook-digest` for passwords; nothing here knows DNS, SDP or media.
 //!
 //! The message layer keeps the bytes it was given: [`Message::parse`] marks what is where in one pass,
@@ -57,7 +58,7 @@
 //! | 3261 §8 | user agent client and server | partly: redirections (3xx) are told to the owner, not followed |
 //! | 3261 §9 | CANCEL | yes |
 //! | 3261 §10 | registration, the client's side | yes |
-//! | 3261 §11 | OPTIONS | partly: answered, not sent |
+//! | 3261 §11 | OPTIONS, asked and answered | yes |
 //! | 3261 §12 | dialogs: route sets, targets, sequence numbers, forks | yes; inside a dialog a next hop that is a name is reached by the way that the dialog began |
 //! | 3261 §13, §14, §15 | INVITE, re-INVITE, BYE | yes |
 //! | 3261 §16 | proxies | no |
@@ -70,7 +71,13 @@
 //! | 3326 | Reason | partly: told to the owner; sent where an ACK is missing |
 //! | 3581 | symmetric responses | yes |
 //! | 4320 | non-INVITE transactions | yes |
-//! | 5626 | outbound | no, but the retry times of §4.5 and, on connections, the keep-alive of §4.4.1 |
+//! | 3327, 3608 | Path and Service-Route of a registration | yes: told; [`Route::with_service_route`] uses them |
+//! | 3428 | MESSAGE, one on its way to each target | yes |
+//! | 3903 | PUBLISH, the publisher's side | yes |
+//! | 5057 | several usages in one dialog | partly: a dialog knows all its usages; a SUBSCRIBE for one more inside a dialog is refused with 403 (RFC 6665 §4.5.2) |
+//! | 5626 | outbound, the client's side | partly: instance and flow ids, 439, the flow that breaks is replaced, the retry times of §4.5 for a single flow, and on connections the keep-alive of §4.4.1; Flow-Timer is told, not obeyed; no STUN over UDP |
+//! | 5627 | GRUU, the client's side | yes: asked for, told, and our Contact where that is wanted |
+//! | 6665 | subscriptions, both sides | yes |
 //! | 5923 | connection reuse | partly: a peer that began a dialog over its own connection is reached by it; no `alias` |
 //! | 5922 | whom a TLS certificate names | yes; the common name does not count |
 //! | 5924 | the SIP key usage | yes, for servers |
@@ -78,31 +85,51 @@
 //! | 6026 | INVITE transactions with 2xx | yes |
 //! | 6141 | re-INVITE | partly: the target is refreshed; no roll-back by UPDATE |
 
+pub mod ask;
 mod auth;
+mod client;
 pub mod dialog;
 pub mod endpoint;
+mod event_packages;
 pub mod header;
 pub mod invitation;
 pub mod message;
+pub mod notifier;
+pub mod pager;
 pub mod parse;
+pub mod publication;
 pub mod registration;
+pub mod subscription;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 pub mod transaction;
 pub mod uri;
 
+pub use ask::{Ask, AskError, AskEvent, AskId};
 pub use endpoint::{
-    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, Reliability, Route, SendError,
-    SessionTimerConfig, TransportFailure,
+    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, ReceivedMessage, Reliability, Route,
+    SendError, SessionTimerConfig, TransportFailure,
 };
+pub use event_packages::{EventPackageError, EventPackages};
 pub use header::{HeaderError, HeaderName, Headers, NameAddr, TypedHeader};
 pub use invitation::{
     CommandError, Ending, InvitationEvent, InvitationId, InvitationMut, InvitationState, Invite,
     RedirectPolicy, Refer, ReferralId,
 };
 pub use message::{Message, Method, Request, Response, StatusClass, StatusCode};
+pub use notifier::{
+    IncomingSubscriptionEvent, IncomingSubscriptionId, IncomingSubscriptionMut, IncomingSubscriptionState,
+    NotifyError, TerminationReason,
+};
+pub use pager::{MessageError, MessageEvent, MessageId, PagerMessage};
 pub use parse::{Limits, ParseError, ParseErrorKind, ParseOptions, Policy};
-pub use registration::{Register, RegistrationEvent, RegistrationId, RegistrationState};
+pub use publication::{
+    PublicationEvent, PublicationId, PublicationMut, PublicationState, Publish, PublishError,
+};
+pub use registration::{Granted, Register, RegistrationEvent, RegistrationId, RegistrationState};
+pub use subscription::{
+    Subscribe, SubscribeError, SubscriptionEvent, SubscriptionId, SubscriptionMut, SubscriptionState,
+};
 pub use transaction::{Timing, TransactionId, TransactionLimits};
 pub use uri::{Host, SipUri, Uri, UriError};
 

@@ -110,6 +110,21 @@ impl Dialog {
         })
     }
 
+    /// The subscriber's side: from the first NOTIFY, which came along `flow`, the tag of our SUBSCRIBE and its number. The
+    /// NOTIFY's own number is still to be [taken](Self::take_request) (RFC 6665 §4.4.1).
+    pub fn of_notify(
+        request: &Request,
+        local_tag: &str,
+        flow: Path,
+        number: u32,
+    ) -> Result<Self, DialogError> {
+        let dialog = Self::of_request(request, local_tag, flow)?;
+        Ok(Self {
+            sequence: Sequence::new(number, None),
+            ..dialog
+        })
+    }
+
     /// The dialog's name.
     pub fn id(&self) -> &DialogId {
         &self.id

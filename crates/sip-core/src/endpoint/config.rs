@@ -1,7 +1,9 @@
 //! What an endpoint is told once.
 
+use crate::EventPackages;
+use crate::header::Route as RouteHeader;
 use crate::transaction::{Timing, TransactionLimits};
-use crate::{Host, Method, ParseOptions, SipUri};
+use crate::{Headers, Host, Method, NameAddr, ParseOptions, SipUri};
 use bytes::Bytes;
 use offhook_sansio::Transport;
 use std::net::SocketAddr;
@@ -23,6 +25,18 @@ pub struct EndpointLimits {
     /// the name is forgotten that was used longest ago: connections to it hold, and none is opened in dialogs that began
     /// with it.
     pub server_names: usize,
+    /// Publications. Default 4,096.
+    pub publications: usize,
+    /// Subscriptions of ours, each further notifier of a forked one counted. Default 4,096.
+    pub subscriptions: usize,
+    /// Subscriptions of others here. Default 16,384; a SUBSCRIBE above it is answered with 503.
+    pub incoming_subscriptions: usize,
+    /// Requests of ours outside of dialogs that wait for their response. Default 4,096.
+    pub asks: usize,
+    /// Messages of ours, on their way or waiting. Default 4,096.
+    pub messages: usize,
+    /// Messages of ours to one target. Default 64: one that types faster than the other side answers should know.
+    pub messages_per_target: usize,
 }
 
 impl Default for EndpointLimits {
@@ -33,6 +47,12 @@ impl Default for EndpointLimits {
             forks: 16,
             registrations: 4_096,
             server_names: 4_096,
+            publications: 4_096,
+            subscriptions: 4_096,
+            incoming_subscriptions: 16_384,
+            asks: 4_096,
+            messages: 4_096,
+            messages_per_target: 64,
         }
     }
 }
@@ -97,6 +117,18 @@ pub struct EndpointConfig {
     pub info_packages: Vec<String>,
     /// Bodies that an INVITE may have, said in Accept. Default `application/sdp`.
     pub accept: Vec<String>,
+    /// The languages of reason phrases, said in Accept-Language when somebody asks. Default `en`.
+    pub accept_language: Vec<String>,
+    /// Event packages that can be subscribed to, with the bodies that their NOTIFYs may have.
+    pub events: EventPackages,
+    /// Event packages that others may subscribe to here, said in Allow-Events (RFC 6665 §4.4.4). Default none; with any,
+    /// SUBSCRIBE is served and comes out as an incoming subscription.
+    pub incoming_events: Vec<String>,
+    /// The shortest time that others may subscribe for; a SUBSCRIBE below it, and below an hour, is answered with 423
+    /// (RFC 6665 §4.2.1.1). Default 60 s.
+    pub shortest_subscription: Duration,
+    /// The longest time that others may subscribe for: they get no more. Default an hour.
+    pub longest_subscription: Duration,
     /// How messages are read.
     pub parse: ParseOptions,
     /// How long an invitation that ends waits for the peer's answer to CANCEL or BYE before it counts as ended.
@@ -129,6 +161,11 @@ impl Default for EndpointConfig {
             session_timer: Some(SessionTimerConfig::default()),
             info_packages: Vec::new(),
             accept: vec!["application/sdp".to_owned()],
+            accept_language: vec!["en".to_owned()],
+            events: EventPackages::default(),
+            incoming_events: Vec::new(),
+            shortest_subscription: Duration::from_mins(1),
+            longest_subscription: Duration::from_hours(1),
             parse: ParseOptions::default(),
             end_timeout: Duration::from_millis(3500),
             trace: false,
@@ -165,6 +202,8 @@ pub struct Route {
     /// The host of the URI that was looked up, not what DNS made of it: over TLS the server must prove to be this (RFC
     /// 5922 §7.3), over WebSocket it is asked for by this. Without it that is the address, which few certificates have.
     pub domain: Option<Host>,
+    /// The proxies behind that one, in order: the Service-Route that a registrar gave (RFC 3608 §6.1). Most often empty.
+    pub service_route: Vec<NameAddr>,
 }
 
 impl Route {
@@ -175,6 +214,7 @@ impl Route {
             transport,
             outbound_proxy: None,
             domain: None,
+            service_route: Vec::new(),
         }
     }
 
@@ -184,6 +224,28 @@ impl Route {
         Self {
             domain: Some(domain),
             ..self
+        }
+    }
+
+    /// The same with the Service-Route of a registration behind its outbound proxy (RFC 3608 §6.1).
+    #[must_use]
+    pub fn with_service_route(mut self, service_route: &[NameAddr]) -> Self {
+        self.service_route = service_route.to_vec();
+        self
+    }
+
+    /// The Route header fields of a request that begins here. A proxy that is named by both sides is visited once.
+    pub(crate) fn write_to(&self, headers: &mut Headers) {
+        let proxy = self
+            .outbound_proxy
+            .as_ref()
+            .map(|proxy| NameAddr::new(proxy.clone().into()));
+        let behind = match (&proxy, self.service_route.split_first()) {
+            (Some(proxy), Some((first, rest))) if first.uri.is_equivalent(&proxy.uri) => rest,
+            _ => &self.service_route[..],
+        };
+        for route in proxy.iter().chain(behind) {
+            headers.push_typed(&RouteHeader(route.clone()));
         }
     }
 }

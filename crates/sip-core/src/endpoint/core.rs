@@ -4,12 +4,17 @@ use super::config::{Body, EndpointConfig, Route};
 use super::dialogs::Dialogs;
 use super::event::{EndpointEvent, Statistics};
 use super::servers::Servers;
+use crate::ask::AskId;
 use crate::dialog::Dialog;
 use crate::header::{CallId, Via};
 use crate::invitation::InvitationId;
+use crate::notifier::IncomingSubscriptionId;
+use crate::pager::{PagerId, Targets};
+use crate::publication::PublicationId;
 use crate::registration::RegistrationId;
+use crate::subscription::SubscriptionId;
 use crate::transaction::{RequestError, TransactionId, Transactions};
-use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode};
+use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode, Uri};
 use offhook_sansio::{Entropy, Outbox, Path, ServerId, Transport};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -21,6 +26,11 @@ use std::time::Instant;
 pub(crate) enum Owner {
     Invitation(InvitationId),
     Registration(RegistrationId),
+    Publication(PublicationId),
+    Subscription(SubscriptionId),
+    IncomingSubscription(IncomingSubscriptionId),
+    Ask(AskId),
+    Pager(PagerId),
     /// The endpoint itself answered: nobody wants to know.
     Nobody,
 }
@@ -34,6 +44,9 @@ pub(crate) struct Core {
     pub(crate) dialogs: Dialogs,
     pub(crate) events: Outbox<EndpointEvent>,
     pub(crate) statistics: Statistics,
+    pub(crate) targets: Targets,
+    /// By the user part of our Contact.
+    pub(crate) gruus: HashMap<String, Uri>,
     locals: Vec<(Transport, SocketAddr)>,
     servers: Servers,
     /// What a WebSocket client calls itself, whom nobody can connect to (RFC 7118 §5, Appendix B.1); made with the first
@@ -69,6 +82,8 @@ impl Core {
             dialogs: Dialogs::default(),
             events: Outbox::new(),
             statistics: Statistics::default(),
+            targets: Targets::default(),
+            gruus: HashMap::new(),
             locals: Vec::new(),
             invalid: None,
         }
@@ -151,8 +166,17 @@ impl Core {
         }
     }
 
-    /// Our Contact for messages along this path.
+    /// Our Contact for messages along this path: the GRUU of the account whose Contacts have this user part (RFC 5627
+    /// §4.4, §4.4.1), or else an address of ours.
     pub(crate) fn contact(&self, user: &str, path: Path) -> NameAddr {
+        match self.gruus.get(user) {
+            Some(gruu) => NameAddr::new(gruu.clone()),
+            None => self.binding(user, path),
+        }
+    }
+
+    /// Our address along this path, for the registrar to find us by.
+    pub(crate) fn binding(&self, user: &str, path: Path) -> NameAddr {
         let (host, port) = self.sent_by(path);
         let mut uri = SipUri::new(host).with_user(user);
         if let Some(port) = port {
@@ -217,6 +241,20 @@ impl Core {
         response
     }
 
+    /// Refuses a request, and says why behind the usual reason phrase.
+    pub(crate) fn refuse(
+        &mut self,
+        now: Instant,
+        id: TransactionId,
+        request: &Request,
+        status: StatusCode,
+        why: &str,
+    ) {
+        let mut response = self.response_to(request, status);
+        response.set_reason(&format!("{}: {why}", status.default_reason()));
+        self.answer(now, id, response);
+    }
+
     /// Answers a request that no usage wants, with a tag of its own in To.
     pub(crate) fn answer(&mut self, now: Instant, id: TransactionId, response: Response) {
         let response = response.with_to_tag(&self.fresh_tag());
@@ -231,24 +269,45 @@ impl Core {
 
     /// User-Agent, Allow and Supported: what a request that begins or refreshes a dialog says of us (RFC 3261
     /// §13.2.1).
-    pub(crate) fn describe_in_request(&self, headers: &mut Headers) {
+    pub(crate) fn describe_in_request(&self, headers: &mut Headers, more: &[&str]) {
         if !self.config.user_agent.is_empty() {
             headers.push(HeaderName::UserAgent, &self.config.user_agent);
         }
-        self.describe(headers);
+        self.describe(headers, more);
     }
 
-    pub(crate) fn describe(&self, headers: &mut Headers) {
+    /// `more` are extensions that only this message names.
+    pub(crate) fn describe(&self, headers: &mut Headers, more: &[&str]) {
         headers.push(HeaderName::Allow, self.allow());
-        let supported: Vec<&str> = self.config.extensions().collect();
+        let own: Vec<&str> = self.config.extensions().collect();
+        let more = more.iter().copied().filter(|tag| !own.contains(tag));
+        let supported: Vec<&str> = own.iter().copied().chain(more).collect();
         headers.push(HeaderName::Supported, supported.join(", "));
         if !self.config.info_packages.is_empty() {
             headers.push(HeaderName::RecvInfo, self.config.info_packages.join(", "));
         }
+        if !self.config.incoming_events.is_empty() {
+            headers.push(HeaderName::AllowEvents, self.config.incoming_events.join(", "));
+        }
+    }
+
+    /// Whether requests of this method are served.
+    pub(crate) fn allows(&self, method: &Method) -> bool {
+        self.config.allow.contains(method)
+            || (*method == Method::Subscribe && !self.config.incoming_events.is_empty())
     }
 
     pub(crate) fn allow(&self) -> String {
-        let methods: Vec<&str> = self.config.allow.iter().map(Method::as_str).collect();
+        let subscribe = [Method::Subscribe];
+        let is_added = self.allows(&Method::Subscribe) && !self.config.allow.contains(&Method::Subscribe);
+        let added = subscribe.iter().filter(|_| is_added);
+        let methods: Vec<&str> = self
+            .config
+            .allow
+            .iter()
+            .chain(added)
+            .map(Method::as_str)
+            .collect();
         methods.join(", ")
     }
 }

@@ -1,10 +1,15 @@
 //! What an endpoint tells its owner.
 
-use super::TransportFailure;
-use crate::Request;
+use super::{Body, TransportFailure};
+use crate::ask::{AskEvent, AskId};
 use crate::invitation::{InvitationEvent, InvitationId};
+use crate::notifier::{IncomingSubscriptionEvent, IncomingSubscriptionId};
+use crate::pager::{MessageEvent, MessageId};
+use crate::publication::{PublicationEvent, PublicationId};
 use crate::registration::{RegistrationEvent, RegistrationId};
+use crate::subscription::{SubscriptionEvent, SubscriptionId};
 use crate::transaction::TransactionId;
+use crate::{NameAddr, Request};
 use bytes::Bytes;
 use offhook_sansio::Path;
 
@@ -27,6 +32,45 @@ pub enum EndpointEvent {
         /// What.
         event: RegistrationEvent,
     },
+    /// About a publication.
+    Publication {
+        /// Which.
+        id: PublicationId,
+        /// What.
+        event: PublicationEvent,
+    },
+    /// About a subscription of ours.
+    Subscription {
+        /// Which.
+        id: SubscriptionId,
+        /// What.
+        event: SubscriptionEvent,
+    },
+    /// About a subscription of somebody else.
+    IncomingSubscription {
+        /// Which.
+        id: IncomingSubscriptionId,
+        /// What.
+        event: IncomingSubscriptionEvent,
+    },
+    /// About a request of ours outside of dialogs.
+    Ask {
+        /// Which.
+        id: AskId,
+        /// What.
+        event: AskEvent,
+    },
+    /// About a message of ours.
+    Message {
+        /// Which.
+        id: MessageId,
+        /// What.
+        event: MessageEvent,
+    },
+    /// A message for us, outside of calls, where MESSAGE is [allowed](crate::EndpointConfig::allow) (RFC 3428 §7); one inside
+    /// a call is a [`Request`](Self::Request). Answer it with
+    /// [`Endpoint::respond`](crate::Endpoint::respond) at once: 200 says that it was shown or kept.
+    MessageReceived(Box<ReceivedMessage>),
     /// A request whose method the endpoint allows but does not serve by itself. Answer it with
     /// [`Endpoint::respond`](crate::Endpoint::respond).
     Request {
@@ -49,6 +93,23 @@ pub enum EndpointEvent {
     },
     /// A message that was sent or received, where [`EndpointConfig::trace`](crate::EndpointConfig::trace) is on.
     Trace(Trace),
+}
+
+/// A MESSAGE that came for us.
+#[derive(Clone, Debug)]
+pub struct ReceivedMessage {
+    /// Its transaction, to be answered.
+    pub id: TransactionId,
+    /// Who wrote it: From.
+    pub from: NameAddr,
+    /// To whom: To.
+    pub to: NameAddr,
+    /// The content; without one it is of no use, but legal.
+    pub body: Option<Body>,
+    /// The whole request.
+    pub request: Request,
+    /// The way it came.
+    pub path: Path,
 }
 
 /// A message as it was on the wire.

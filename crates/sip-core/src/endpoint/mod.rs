@@ -2,29 +2,38 @@
 //!
 //! Bytes and time go in, bytes and events come out; see [`Endpoint`].
 
+mod asks;
 mod config;
 mod core;
 mod dialogs;
 mod event;
 mod failure;
 mod invitations;
+mod notifiers;
+mod publications;
 mod registrations;
 mod requests;
 mod servers;
+mod subscriptions;
 mod usages;
 
 pub use config::{Body, EndpointConfig, EndpointLimits, Reliability, Route, SessionTimerConfig};
 pub use core::SendError;
-pub use event::{EndpointEvent, Statistics, Trace};
+pub use event::{EndpointEvent, ReceivedMessage, Statistics, Trace};
 pub use failure::TransportFailure;
 
 pub(crate) use core::{Core, Owner, body_of};
 pub(crate) use usages::Usage;
 
+use crate::ask::Asking;
 use crate::invitation::Invitation;
+use crate::notifier::IncomingSubscription;
+use crate::pager::Pager;
+use crate::publication::Publication;
 use crate::registration::Registration;
+use crate::subscription::Subscription;
 use crate::transaction::{Essentials, RespondError, TransactionEvent, TransactionId, Transactions};
-use crate::{HeaderName, Message, Response};
+use crate::{EventPackageError, HeaderName, Message, Response};
 use offhook_sansio::{Entropy, Path, Received, ServerId, Transmit, Transport};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -67,6 +76,11 @@ pub struct Endpoint {
     core: Core,
     invitations: Usages<Invitation>,
     registrations: Usages<Registration>,
+    publications: Usages<Publication>,
+    subscriptions: Usages<Subscription>,
+    notifiers: Usages<IncomingSubscription>,
+    asks: Usages<Asking>,
+    pagers: Usages<Pager>,
     next_id: u64,
 }
 
@@ -77,6 +91,11 @@ impl Endpoint {
             core: Core::new(config, entropy),
             invitations: Usages::new(),
             registrations: Usages::new(),
+            publications: Usages::new(),
+            subscriptions: Usages::new(),
+            notifiers: Usages::new(),
+            asks: Usages::new(),
+            pagers: Usages::new(),
             next_id: 0,
         }
     }
@@ -108,6 +127,20 @@ impl Endpoint {
         self.core.config.trace = trace;
     }
 
+    /// Couples an event package to the bodies that its NOTIFYs may have, so that it can be subscribed to.
+    pub fn add_event<T: Into<String>>(
+        &mut self,
+        package: &str,
+        accept: impl IntoIterator<Item = T>,
+    ) -> Result<(), EventPackageError> {
+        self.core.config.events.add(package, accept)
+    }
+
+    /// Changes the value of User-Agent and Server, from the next message on.
+    pub fn set_user_agent(&mut self, user_agent: impl Into<String>) {
+        self.core.config.user_agent = user_agent.into();
+    }
+
     /// Counters since the beginning.
     pub fn statistics(&self) -> Statistics {
         self.core.statistics
@@ -118,10 +151,21 @@ impl Endpoint {
         &self.core.transactions
     }
 
-    /// Ends all calls, each as its state wants it, and all registrations.
+    /// Ends all calls, each as its state wants it, and all registrations, publications and subscriptions.
     pub fn end_all(&mut self, now: Instant) {
         for id in self.registrations.ids() {
             self.unregister(now, id);
+        }
+        for id in self.publications.ids() {
+            self.close_publication(now, id);
+        }
+        for id in self.subscriptions.ids() {
+            self.close_subscription(now, id);
+        }
+        for id in self.notifiers.ids() {
+            self.notifiers.with(&mut self.core, id, |subscription, core| {
+                subscription.close(core, now);
+            });
         }
         for id in self.invitations.ids() {
             if let Some(mut invitation) = self.invitation(id) {
@@ -131,9 +175,15 @@ impl Endpoint {
         }
     }
 
-    /// True when all calls and registrations are over for their owner.
+    /// True when all calls, registrations, requests and messages are over for their owner.
     pub fn is_idle(&self) -> bool {
-        self.registrations.is_empty() && self.invitations.iter().all(Invitation::is_disconnected)
+        self.registrations.is_empty()
+            && self.publications.is_empty()
+            && self.subscriptions.is_empty()
+            && self.notifiers.is_empty()
+            && self.asks.is_empty()
+            && self.pagers.is_empty()
+            && self.invitations.iter().all(Invitation::is_disconnected)
     }
 
     /// Answers a request that came out as [`EndpointEvent::Request`]. Make the response with
@@ -171,9 +221,15 @@ impl Endpoint {
     pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
         if path.transport.is_reliable() {
             self.invitations.handle_broken(&mut self.core, now, path);
+            self.subscriptions.handle_broken(&mut self.core, now, path);
+            self.notifiers.handle_broken(&mut self.core, now, path);
         }
         self.core.transactions.handle_transport_error(now, path);
         self.handle_transactions(now);
+        if path.transport.is_reliable() {
+            // Last, so that what they send anew over a new connection is not taken for lost with the old one.
+            self.registrations.handle_broken(&mut self.core, now, path);
+        }
     }
 
     /// Takes the same news of a connection that we opened or wanted to open, and tells the reason:
@@ -191,6 +247,9 @@ impl Endpoint {
         self.handle_transactions(now);
         self.invitations.handle_timeout(&mut self.core, now);
         self.registrations.handle_timeout(&mut self.core, now);
+        self.publications.handle_timeout(&mut self.core, now);
+        self.subscriptions.handle_timeout(&mut self.core, now);
+        self.notifiers.handle_timeout(&mut self.core, now);
         self.handle_transactions(now);
     }
 
@@ -214,8 +273,11 @@ impl Endpoint {
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let transactions = self.core.transactions.poll_timeout();
-        self.registrations
-            .soonest_or(self.invitations.soonest_or(transactions))
+        let soonest = self.invitations.soonest_or(transactions);
+        let soonest = self.registrations.soonest_or(soonest);
+        let soonest = self.publications.soonest_or(soonest);
+        let soonest = self.subscriptions.soonest_or(soonest);
+        self.notifiers.soonest_or(soonest)
     }
 
     fn fresh_number(&mut self) -> u64 {
@@ -262,6 +324,21 @@ impl Endpoint {
                 .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
             Owner::Registration(id) => self
                 .registrations
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::Publication(id) => self
+                .publications
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::Subscription(id) => self
+                .subscriptions
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::IncomingSubscription(id) => self
+                .notifiers
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::Ask(id) => self
+                .asks
+                .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
+            Owner::Pager(id) => self
+                .pagers
                 .with(core, id, |usage, core| usage.handle_transaction(core, now, event)),
             Owner::Nobody => None,
         };

@@ -1,7 +1,9 @@
 //! The endpoint's registrations.
 
 use super::Endpoint;
-use crate::registration::{Register, RegisterError, Registration, RegistrationId, RegistrationState};
+use crate::registration::{
+    Granted, Register, RegisterError, Registration, RegistrationId, RegistrationState,
+};
 use std::time::{Duration, Instant};
 
 impl Endpoint {
@@ -28,6 +30,16 @@ impl Endpoint {
     /// How long the newest success of a registration is good still.
     pub fn registration_expires_in(&self, now: Instant, id: RegistrationId) -> Option<Duration> {
         self.registrations.get(id)?.expires_in(now)
+    }
+
+    /// What the registrar gave with its newest success: bindings, Service-Route, GRUUs. `None` while not registered.
+    pub fn registration_granted(&self, id: RegistrationId) -> Option<&Granted> {
+        self.registrations.get(id)?.granted()
+    }
+
+    /// What was asked to be registered.
+    pub fn registration_settings(&self, id: RegistrationId) -> Option<&Register> {
+        self.registrations.get(id).map(Registration::what)
     }
 
     /// Changes how long a registration shall last, in seconds, from its next refresh on.

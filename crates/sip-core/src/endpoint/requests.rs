@@ -1,13 +1,14 @@
 //! What becomes of a request before any usage sees it (RFC 3261 §8.2).
 
 use super::core::{Core, Owner};
-use super::event::{EndpointEvent, Trace};
+use super::event::{EndpointEvent, ReceivedMessage, Trace};
 use super::{Endpoint, body_of};
 use crate::dialog::DialogId;
 use crate::header::Via;
 use crate::invitation::{InDialog, InvitationId};
+use crate::subscription::Notified;
 use crate::transaction::{Essentials, Incoming, TransactionId, reply_path};
-use crate::{HeaderName, Method, ParseError, Request, Response, StatusCode};
+use crate::{HeaderName, Headers, Method, ParseError, Request, Response, StatusCode};
 use bytes::Bytes;
 use offhook_sansio::Path;
 use std::time::Instant;
@@ -61,8 +62,10 @@ impl Endpoint {
             self.handle_in_dialog(now, id, path, essentials, request);
         } else if *request.method() == Method::Invite {
             self.handle_invite(now, id, path, essentials, &request);
+        } else if *request.method() == Method::Subscribe && !self.core.config.incoming_events.is_empty() {
+            self.handle_subscribe(now, id, path, &request);
         } else {
-            self.handle_other(now, id, path, None, request);
+            self.handle_other(now, id, path, essentials, None, request);
         }
     }
 
@@ -76,6 +79,10 @@ impl Endpoint {
     ) {
         let dialog = DialogId::of_request(essentials);
         let sharers = dialog.map_or_else(Vec::new, |dialog| self.core.dialogs.sharers(&dialog).to_vec());
+        if sharers.is_empty() && *request.method() == Method::Notify {
+            self.handle_notify(now, id, path, essentials, &request);
+            return;
+        }
         if sharers.is_empty() {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             let response = self.core.response_to(&request, status);
@@ -91,13 +98,26 @@ impl Endpoint {
                         usage.handle_request(core, now, id, essentials, &request)
                     })
                 }
-                Owner::Registration(_) | Owner::Nobody => None,
+                Owner::Subscription(owner) if *request.method() == Method::Notify => {
+                    self.subscriptions.with(&mut self.core, owner, |usage, core| {
+                        match usage.handle_notify(core, now, id, path, essentials, &request) {
+                            Notified::Done => InDialog::Done,
+                            Notified::NotOurs | Notified::Fork => InDialog::NotOurs,
+                        }
+                    })
+                }
+                Owner::IncomingSubscription(owner) => {
+                    self.notifiers.with(&mut self.core, owner, |usage, core| {
+                        usage.handle_request(core, now, id, essentials, &request)
+                    })
+                }
+                _ => None,
             };
             if result == Some(InDialog::Done) {
                 return;
             }
         }
-        self.handle_other(now, id, path, invitation, request);
+        self.handle_other(now, id, path, essentials, invitation, request);
     }
 
     /// A method that no usage here serves: OPTIONS is answered, others are for the owner.
@@ -106,21 +126,44 @@ impl Endpoint {
         now: Instant,
         id: TransactionId,
         path: Path,
+        essentials: &Essentials,
         invitation: Option<InvitationId>,
         request: Request,
     ) {
         if *request.method() == Method::Options {
             let mut response = self.core.response_to(&request, StatusCode::OK);
-            self.core.describe(response.headers_mut());
-            let accept = self.core.config.accept.join(", ");
-            response.headers_mut().push(HeaderName::Accept, accept);
+            self.core.describe_fully(response.headers_mut());
             self.core.answer(now, id, response);
             return;
         }
-        // Those belong to a call or a subscription, and here is none.
+        if *request.method() == Method::Message && invitation.is_none() {
+            let message = ReceivedMessage {
+                id,
+                from: essentials.from.0.clone(),
+                to: essentials.to.0.clone(),
+                body: body_of(request.headers(), request.body()),
+                request,
+                path,
+            };
+            self.core
+                .events
+                .push(EndpointEvent::MessageReceived(Box::new(message)));
+            return;
+        }
+        if *request.method() == Method::Notify {
+            self.refuse_notify(now, id, &request);
+            return;
+        }
+        if *request.method() == Method::Subscribe && !self.core.config.incoming_events.is_empty() {
+            // RFC 6665 §4.5.2: a subscription of its own inside a dialog.
+            let why = "dialog sharing is not supported";
+            self.core.refuse(now, id, &request, StatusCode::FORBIDDEN, why);
+            return;
+        }
+        // Those belong to a call, and here is none.
         if matches!(
             request.method(),
-            Method::Bye | Method::Invite | Method::Prack | Method::Update | Method::Info | Method::Notify
+            Method::Bye | Method::Invite | Method::Prack | Method::Update | Method::Info
         ) {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             let response = self.core.response_to(&request, status);
@@ -137,6 +180,14 @@ impl Endpoint {
 }
 
 impl Core {
+    /// The whole truth about us, for those who ask (RFC 3261 §11.2).
+    fn describe_fully(&self, headers: &mut Headers) {
+        self.describe(headers, &[]);
+        headers.push(HeaderName::Accept, self.config.accept.join(", "));
+        headers.push(HeaderName::AcceptEncoding, "identity");
+        headers.push(HeaderName::AcceptLanguage, self.config.accept_language.join(", "));
+    }
+
     pub(super) fn trace(&mut self, sent: bool, path: Path, bytes: &Bytes) {
         let bytes = bytes.clone();
         self.events
@@ -154,7 +205,7 @@ impl Core {
             ));
             return Some(response);
         }
-        if !self.config.allow.contains(request.method()) {
+        if !self.allows(request.method()) {
             let status = match request.method() {
                 Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
                 _ => StatusCode::METHOD_NOT_ALLOWED,

@@ -27,14 +27,16 @@ pub(crate) trait Usage {
         let _ = (core, now, path);
     }
 
-    /// It is over and about to be dropped.
-    fn unschedule(&mut self, schedule: &mut Schedule<Self::Id>);
+    /// It is over and about to be dropped: nothing shall point to it any more.
+    fn bury(&mut self, core: &mut Core, schedule: &mut Schedule<Self::Id>);
 }
 
 #[derive(Debug)]
 pub(crate) struct Usages<U: Usage> {
     all: BTreeMap<U::Id, U>,
     schedule: Schedule<U::Id>,
+    /// Its owner may have ended it.
+    lent: Option<U::Id>,
 }
 
 impl<U: Usage> Usages<U> {
@@ -42,15 +44,17 @@ impl<U: Usage> Usages<U> {
         Self {
             all: BTreeMap::new(),
             schedule: Schedule::new(),
+            lent: None,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.all.len()
+        let lent = self.lent.and_then(|id| self.all.get(&id));
+        self.all.len() - usize::from(lent.is_some_and(Usage::is_over))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.len() == 0
     }
 
     pub(crate) fn ids(&self) -> Vec<U::Id> {
@@ -68,6 +72,13 @@ impl<U: Usage> Usages<U> {
 
     pub(crate) fn get(&self, id: U::Id) -> Option<&U> {
         self.all.get(&id)
+    }
+
+    /// A usage, with the schedule that its owner must update when he has changed it.
+    pub(crate) fn lend(&mut self, core: &mut Core, id: U::Id) -> Option<(&mut U, &mut Schedule<U::Id>)> {
+        self.take_back(core);
+        self.lent = Some(id);
+        Some((self.all.get_mut(&id)?, &mut self.schedule))
     }
 
     /// A usage and an older one, with the schedule that their owner must update when he has changed them.
@@ -94,15 +105,26 @@ impl<U: Usage> Usages<U> {
         id: U::Id,
         act: impl FnOnce(&mut U, &mut Core) -> R,
     ) -> Option<R> {
+        self.take_back(core);
         let usage = self.all.get_mut(&id)?;
         let result = act(usage, core);
         usage.update_schedule(&mut self.schedule);
-        if usage.is_over()
+        self.bury_if_over(core, id);
+        Some(result)
+    }
+
+    fn take_back(&mut self, core: &mut Core) {
+        if let Some(id) = self.lent.take() {
+            self.bury_if_over(core, id);
+        }
+    }
+
+    fn bury_if_over(&mut self, core: &mut Core, id: U::Id) {
+        if self.all.get(&id).is_some_and(Usage::is_over)
             && let Some(mut usage) = self.all.remove(&id)
         {
-            usage.unschedule(&mut self.schedule);
+            usage.bury(core, &mut self.schedule);
         }
-        Some(result)
     }
 
     pub(crate) fn handle_timeout(&mut self, core: &mut Core, now: Instant) {

@@ -186,7 +186,7 @@ impl Invitation {
             headers.push_typed(&Contact::Addr(core.contact(&self.contact_user, self.path)));
         }
         if status.is_success() {
-            core.describe(headers);
+            core.describe(headers, &[]);
         }
         push_extra(headers, extra);
         if let Some(body) = body {

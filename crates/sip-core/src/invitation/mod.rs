@@ -300,7 +300,7 @@ impl Usage for Invitation {
         }
     }
 
-    fn unschedule(&mut self, schedule: &mut Schedule<InvitationId>) {
+    fn bury(&mut self, _: &mut Core, schedule: &mut Schedule<InvitationId>) {
         schedule.update(self.id, &mut self.told, None);
     }
 }
@@ -420,9 +420,9 @@ impl Invitation {
             Method::Invite => {
                 let contact = core.contact(&self.contact_user, path);
                 request.headers_mut().push_typed(&Contact::Addr(contact));
-                core.describe_in_request(request.headers_mut());
+                core.describe_in_request(request.headers_mut(), &[]);
             }
-            Method::Update | Method::Refer => core.describe_in_request(request.headers_mut()),
+            Method::Update | Method::Refer => core.describe_in_request(request.headers_mut(), &[]),
             _ if !core.config.user_agent.is_empty() => {
                 let user_agent = core.config.user_agent.as_str();
                 request.headers_mut().push(HeaderName::UserAgent, user_agent);

@@ -8,9 +8,9 @@ use super::{
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
 use crate::endpoint::{Body, Core, Owner, Reliability, SendError, body_of};
-use crate::header::{CSeq, From, MaxForwards, Route as RouteHeader, To};
+use crate::header::{CSeq, From, MaxForwards, To};
 use crate::transaction::{Failure, TransactionId};
-use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
+use crate::{HeaderName, Method, Request, Response, StatusCode};
 use offhook_sansio::{Deadlines, Path};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -94,9 +94,7 @@ impl Invitation {
         self.number += 1;
         let mut request = Request::new(Method::Invite, self.request_uri.clone());
         let headers = request.headers_mut();
-        if let Some(proxy) = &route.outbound_proxy {
-            headers.push_typed(&RouteHeader(NameAddr::new(proxy.clone().into())));
-        }
+        route.write_to(headers);
         headers.push_typed(&MaxForwards(70));
         headers.push_typed(&From(self.local.clone().with_tag(&self.local_tag)));
         headers.push_typed(&To(self.remote.clone()));

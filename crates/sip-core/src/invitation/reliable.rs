@@ -117,7 +117,7 @@ impl Invitation {
         let headers = response.headers_mut();
         headers.push(HeaderName::Require, "100rel");
         // RFC 3311 §5.1: so the caller learns whether it may send UPDATE.
-        core.describe(headers);
+        core.describe(headers, &[]);
         let reliable = match &mut self.reliable {
             Some(reliable) if reliable.invite == id => reliable,
             other => other.insert(Box::new(ReliableProvisionals::new(id, number, &mut core.entropy))),

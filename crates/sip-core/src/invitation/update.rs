@@ -246,7 +246,7 @@ impl Invitation {
             let contact = core.contact(&self.contact_user, self.path);
             let headers = response.headers_mut();
             headers.push_typed(&Contact::Addr(contact));
-            core.describe(headers);
+            core.describe(headers, &[]);
             self.agree_update(core, now, request, &mut response);
         }
         if let Some(answer) = answer {

@@ -1,51 +1,44 @@
 //! One registration: REGISTER, refresh, retry, and REGISTER with Expires 0.
 
-use super::retry::{Trouble, asked_for, refresh_after, retry_after};
+use super::granted::Granted;
 use super::{Register, RegistrationEvent, RegistrationId, RegistrationState};
-use crate::auth::Auth;
-use crate::endpoint::{Core, EndpointEvent, Owner, SendError, Usage};
-use crate::header::{
-    CSeq, CallId, Contact, Expires, From, MaxForwards, MinExpires, Route as RouteHeader, To,
+use crate::client::{
+    Asker, Client, ContactDraft, Done, Draft, Outcome, Trouble, asked_for, refresh_after, retry_after,
 };
+use crate::endpoint::{Core, EndpointEvent, Owner, SendError, Usage};
+use crate::header::{MinExpires, Params};
 use crate::invitation::Cause;
-use crate::transaction::{Failure, Schedule, TransactionEvent, TransactionId};
-use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
+use crate::transaction::{Schedule, TransactionEvent};
+use crate::{Method, NameAddr, Response, StatusCode};
 use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
 use std::time::{Duration, Instant};
 
 /// How long the registrar may take to answer when we leave: the user waits at the door.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A flow that broke sooner than this was none (RFC 5626 §4.5): the next one is not tried at once.
+const LASTING_FLOW: Duration = Duration::from_secs(30);
+
 #[derive(Debug)]
 pub(crate) struct Registration {
     id: RegistrationId,
     state: RegistrationState,
     what: Register,
-    tag: String,
-    call_id: CallId,
-    number: u32,
-    auth: Auth,
-    /// The one in use.
-    route: usize,
-    /// The REGISTER that waits for its final response.
-    pending: Option<Pending>,
+    client: Client,
     /// Raised by a 423 over what was asked for.
     least: u32,
     failures: u32,
+    /// The first hop knows nothing of RFC 5626 (439), so we do without.
+    without_outbound: bool,
     /// `unregister` was called while a REGISTER was on its way.
     leaves: bool,
     is_over: bool,
-    contact: Option<NameAddr>,
+    granted: Option<Granted>,
+    /// The flow that the registrar reaches us by, and since when.
+    flow: Option<(Path, Instant)>,
     expires_at: Option<Instant>,
     timers: Deadlines<Timer, 2>,
     told: Option<Instant>,
-}
-
-#[derive(Debug)]
-struct Pending {
-    id: TransactionId,
-    path: Path,
-    expires: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,14 +84,31 @@ impl Usage for Registration {
     }
 
     fn handle_transaction(&mut self, core: &mut Core, now: Instant, event: &TransactionEvent) {
-        match event {
-            TransactionEvent::Response { id, response, .. } => self.handle_response(core, now, *id, response),
-            TransactionEvent::Failed { id, failure } => self.handle_failure(core, now, *id, *failure),
-            TransactionEvent::Ack { .. } | TransactionEvent::Ended { .. } => {}
+        if let Some(Outcome::Done(done)) = self.client.handle(core, now, event, None) {
+            self.handle_outcome(core, now, *done);
         }
     }
 
-    fn unschedule(&mut self, schedule: &mut Schedule<RegistrationId>) {
+    /// RFC 5626 §4.5: the flow by which the registrar reaches us is gone.
+    fn handle_broken(&mut self, core: &mut Core, now: Instant, path: Path) {
+        if self.leaves || self.client.is_busy() {
+            return;
+        }
+        let Some((_, since)) = self.flow.take_if(|(flow, _)| *flow == path) else {
+            return;
+        };
+        if now.saturating_duration_since(since) >= LASTING_FLOW {
+            self.begin(core, now);
+            return;
+        }
+        let cause = Cause::Internal {
+            status: StatusCode::FLOW_FAILED,
+            reason: "the connection broke".to_owned(),
+        };
+        self.wait_and_retry(core, now, Trouble::Unreachable, cause);
+    }
+
+    fn bury(&mut self, _: &mut Core, schedule: &mut Schedule<RegistrationId>) {
         schedule.update(self.id, &mut self.told, None);
     }
 }
@@ -110,26 +120,32 @@ impl Registration {
         id: RegistrationId,
         what: Register,
     ) -> Result<Self, SendError> {
+        let asker = Asker {
+            from: what.aor.clone(),
+            to: what.aor.clone(),
+            request_uri: what.registrar.clone(),
+            routes: what.routes.clone(),
+            credentials: what.credentials.clone(),
+            extra_headers: what.extra_headers.clone(),
+        };
         let mut registration = Self {
             id,
             state: RegistrationState::Unregistered,
-            tag: core.fresh_tag(),
-            call_id: core.fresh_call_id(),
-            number: 0,
-            auth: Auth::new(what.credentials.clone(), &mut core.entropy),
+            client: Client::new(core, Owner::Registration(id), asker),
             what,
-            route: 0,
-            pending: None,
             least: 0,
             failures: 0,
+            without_outbound: false,
             leaves: false,
             is_over: false,
-            contact: None,
+            granted: None,
+            flow: None,
             expires_at: None,
             timers: Deadlines::new(),
             told: None,
         };
-        registration.send_along_routes(core, now)?;
+        let draft = registration.draft(registration.wanted());
+        registration.client.send(core, now, &draft)?;
         registration.set_state(core, RegistrationState::Registering);
         Ok(registration)
     }
@@ -143,13 +159,22 @@ impl Registration {
         self.expires_at.map(|at| at.saturating_duration_since(now))
     }
 
+    /// What the registrar gave with its newest success.
+    pub(crate) fn granted(&self) -> Option<&Granted> {
+        self.granted.as_ref()
+    }
+
+    pub(crate) fn what(&self) -> &Register {
+        &self.what
+    }
+
     pub(crate) fn set_expires(&mut self, seconds: u32) {
         self.what.expires = seconds;
     }
 
     /// Registers now, instead of when the timer says.
     pub(crate) fn refresh(&mut self, core: &mut Core, now: Instant) {
-        if self.pending.is_none() && !self.leaves {
+        if !self.client.is_busy() && !self.leaves {
             self.begin(core, now);
         }
     }
@@ -161,49 +186,35 @@ impl Registration {
         self.leaves = true;
         self.timers.stop(Timer::Send);
         self.timers.set(Timer::Leave, now + UNREGISTER_TIMEOUT);
-        if self.pending.is_none() {
+        if !self.client.is_busy() {
             self.leave(core, now);
         }
     }
 
-    fn handle_response(&mut self, core: &mut Core, now: Instant, id: TransactionId, response: &Response) {
-        if response.status().is_provisional() {
-            return;
+    fn handle_outcome(&mut self, core: &mut Core, now: Instant, done: Done) {
+        match (&done.cause, done.trouble) {
+            (Cause::Response(response), None) => self.succeed(core, now, &done, response),
+            (Cause::Response(response), Some(Trouble::Refused(StatusCode::INTERVAL_TOO_BRIEF)))
+                if self.raise(response) =>
+            {
+                self.send(core, now, self.wanted());
+            }
+            (_, Some(Trouble::Refused(StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT)))
+                if self.is_outbound() && !self.leaves =>
+            {
+                // RFC 5626 §4.2.1.
+                self.without_outbound = true;
+                self.send(core, now, self.wanted());
+            }
+            (_, trouble) => self.fail(core, now, trouble.unwrap_or(Trouble::Silent), done),
         }
-        let Some(pending) = self.pending.take_if(|pending| pending.id == id) else {
-            return;
-        };
-        let can_answer = self.auth.can_answer(response);
-        if response.status().is_success() {
-            self.succeed(core, now, &pending, response);
-        } else if can_answer {
-            self.send_or_fail(core, now, pending.expires);
-        } else if response.status() == StatusCode::INTERVAL_TOO_BRIEF && self.raise(response) {
-            self.send_or_fail(core, now, self.wanted());
-        } else {
-            let wait = asked_for(response);
-            let trouble = Trouble::Refused(response.status());
-            self.fail(core, now, trouble, wait, Cause::Response(response.clone()));
-        }
-    }
-
-    fn handle_failure(&mut self, core: &mut Core, now: Instant, id: TransactionId, failure: Failure) {
-        if self.pending.take_if(|pending| pending.id == id).is_none() {
-            return;
-        }
-        let (trouble, status) = match failure {
-            Failure::Timeout => (Trouble::Silent, StatusCode::REQUEST_TIMEOUT),
-            Failure::Transport => (Trouble::Unreachable, StatusCode::SERVICE_UNAVAILABLE),
-        };
-        let reason = failure.to_string();
-        self.fail(core, now, trouble, None, Cause::Internal { status, reason });
     }
 
     /// A round through the routes.
     fn begin(&mut self, core: &mut Core, now: Instant) {
         self.timers.stop(Timer::Send);
         self.set_state(core, RegistrationState::Registering);
-        self.send_or_fail(core, now, self.wanted());
+        self.send(core, now, self.wanted());
     }
 
     fn leave(&mut self, core: &mut Core, now: Instant) {
@@ -212,37 +223,38 @@ impl Registration {
             return;
         }
         self.set_state(core, RegistrationState::Unregistering);
-        self.send_or_fail(core, now, 0);
+        self.send(core, now, 0);
     }
 
-    fn succeed(&mut self, core: &mut Core, now: Instant, pending: &Pending, response: &Response) {
+    fn succeed(&mut self, core: &mut Core, now: Instant, done: &Done, response: &Response) {
         self.failures = 0;
-        if pending.expires == 0 {
+        let asked = done.draft.expires.unwrap_or_default();
+        if asked == 0 {
             self.finish(core, None);
             return;
         }
-        let ours = core.contact(&self.what.contact_user, pending.path);
-        let contacts: Vec<NameAddr> = response
-            .headers()
-            .typed_all::<Contact>()
-            .filter_map(|contact| contact.ok()?.addr().cloned())
-            .collect();
-        let seconds = granted(response, &contacts, &ours).unwrap_or(pending.expires);
-        let expires = Duration::from_secs(u64::from(seconds));
-        self.expires_at = Some(now + expires);
-        self.timers.set(Timer::Send, now + refresh_after(expires));
-        self.contact = Some(ours.clone());
+        let ours = core.binding(&self.what.contact_user, done.path);
+        let granted = Granted::of(response, &ours, &self.what, asked);
+        self.expires_at = Some(now + granted.expires);
+        self.timers.set(Timer::Send, now + refresh_after(granted.expires));
+        self.flow = done.path.transport.is_reliable().then_some((done.path, now));
+        if self.what.use_gruu
+            && let Some(gruu) = &granted.public_gruu
+        {
+            core.gruus.insert(self.what.contact_user.clone(), gruu.clone());
+        }
         self.set_state(core, RegistrationState::Registered);
         self.emit(
             core,
             RegistrationEvent::Succeeded {
                 contact: ours,
-                contacts,
-                expires,
-                route: self.what.routes[self.route].clone(),
+                contacts: granted.contacts.clone(),
+                expires: granted.expires,
+                route: Box::new(self.client.last_route().clone()),
                 response: response.clone(),
             },
         );
+        self.granted = Some(granted);
         if self.leaves {
             self.timers.stop(Timer::Send);
             self.leave(core, now);
@@ -250,40 +262,31 @@ impl Registration {
     }
 
     /// Takes the next route, or waits and begins again with the first.
-    fn fail(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        trouble: Trouble,
-        asked: Option<Duration>,
-        cause: Cause,
-    ) {
+    fn fail(&mut self, core: &mut Core, now: Instant, trouble: Trouble, done: Done) {
         if self.leaves {
             let not_ended = self.state == RegistrationState::Unregistering || self.expires_at.is_some();
-            self.finish(core, not_ended.then_some(cause));
+            self.finish(core, not_ended.then_some(done.cause));
             return;
         }
-        if self.route + 1 < self.what.routes.len() {
-            self.route += 1;
-            self.send_or_fail(core, now, self.wanted());
-            return;
+        let draft = self.draft(self.wanted());
+        if !self.client.try_next_route(core, now, &draft) {
+            self.wait_and_retry(core, now, trouble, done.cause);
         }
-        self.route = 0;
+    }
+
+    fn wait_and_retry(&mut self, core: &mut Core, now: Instant, trouble: Trouble, cause: Cause) {
         self.failures = self.failures.saturating_add(1);
-        let wait = retry_after(trouble, self.failures, &mut core.entropy).max(asked.unwrap_or_default());
+        let asked = cause.headers().and_then(asked_for).unwrap_or_default();
+        let wait = retry_after(trouble, self.failures, &mut core.entropy).max(asked);
         self.timers.set(Timer::Send, now + wait);
         self.set_state(core, RegistrationState::Unregistered);
-        self.emit(
-            core,
-            RegistrationEvent::Failed {
-                cause,
-                retry_after: wait,
-            },
-        );
+        let retry_after = wait;
+        self.emit(core, RegistrationEvent::Failed { cause, retry_after });
     }
 
     fn finish(&mut self, core: &mut Core, refused: Option<Cause>) {
         self.timers.stop_all();
+        self.client.forget();
         self.is_over = true;
         self.set_state(core, RegistrationState::Unregistered);
         self.emit(
@@ -295,51 +298,42 @@ impl Registration {
         );
     }
 
-    fn send_or_fail(&mut self, core: &mut Core, now: Instant, expires: u32) {
-        if let Err(error) = self.send(core, now, expires) {
-            let cause = Cause::Internal {
-                status: StatusCode::SERVICE_UNAVAILABLE,
-                reason: error.to_string(),
-            };
-            self.fail(core, now, Trouble::Unreachable, None, cause);
-        }
-    }
-
-    /// The first REGISTER goes along the first route that can be used at all.
-    fn send_along_routes(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
-        loop {
-            match self.send(core, now, self.wanted()) {
-                Err(_) if self.route + 1 < self.what.routes.len() => self.route += 1,
-                result => return result,
+    fn send(&mut self, core: &mut Core, now: Instant, expires: u32) {
+        let draft = self.draft(expires);
+        if let Err(error) = self.client.send(core, now, &draft) {
+            let cause = crate::client::unsent(&error);
+            if self.leaves {
+                self.finish(core, Some(cause));
+            } else {
+                self.wait_and_retry(core, now, Trouble::Unreachable, cause);
             }
         }
     }
 
-    fn send(&mut self, core: &mut Core, now: Instant, expires: u32) -> Result<(), SendError> {
-        let route = &self.what.routes[self.route];
-        let path = core.path_of(route)?;
-        self.number += 1;
-        let mut request = Request::new(Method::Register, self.what.registrar.clone());
-        let headers = request.headers_mut();
-        if let Some(proxy) = &route.outbound_proxy {
-            headers.push_typed(&RouteHeader(NameAddr::new(proxy.clone().into())));
+    fn draft(&self, expires: u32) -> Draft {
+        let mut params = Params::new();
+        let mut supported = vec!["path"];
+        if let Some(instance) = &self.what.instance_id {
+            params.set("+sip.instance", format!("\"<{instance}>\""));
+            supported.push("gruu");
+            if let Some(reg_id) = self.what.reg_id.filter(|_| self.is_outbound()) {
+                params.set("reg-id", reg_id.to_string());
+                supported.push("outbound");
+            }
         }
-        headers.push_typed(&MaxForwards(70));
-        headers.push_typed(&From(self.what.aor.clone().with_tag(&self.tag)));
-        headers.push_typed(&To(self.what.aor.clone()));
-        headers.push_typed(&self.call_id);
-        headers.push_typed(&CSeq::new(self.number, Method::Register));
-        headers.push_typed(&Contact::Addr(core.contact(&self.what.contact_user, path)));
-        headers.push_typed(&Expires(expires));
-        core.describe_in_request(headers);
-        for (name, value) in &self.what.extra_headers {
-            headers.push(name.as_str(), value);
-        }
-        self.auth.authorize(&mut request);
-        core.push_via(&mut request, path);
-        let id = core.send_request(now, request, path, Owner::Registration(self.id))?;
-        self.pending = Some(Pending { id, path, expires });
-        Ok(())
+        let mut draft = Draft::new(Method::Register);
+        draft.contact = Some(ContactDraft {
+            user: self.what.contact_user.clone(),
+            params,
+            is_binding: true,
+        });
+        draft.supported = supported;
+        draft.expires = Some(expires);
+        draft
+    }
+
+    fn is_outbound(&self) -> bool {
+        self.what.instance_id.is_some() && self.what.reg_id.is_some() && !self.without_outbound
     }
 
     fn wanted(&self) -> u32 {
@@ -363,6 +357,11 @@ impl Registration {
         }
         if state == RegistrationState::Unregistered {
             self.expires_at = None;
+            self.granted = None;
+            self.flow = None;
+            if self.what.use_gruu {
+                core.gruus.remove(&self.what.contact_user);
+            }
         }
     }
 
@@ -372,19 +371,21 @@ impl Registration {
     }
 }
 
-/// What was granted: the parameter of our own Contact, else the Expires header field (RFC 3261 §10.2.4).
-fn granted(response: &Response, contacts: &[NameAddr], ours: &NameAddr) -> Option<u32> {
-    let own = contacts
-        .iter()
-        .find(|contact| contact.uri.is_equivalent(&ours.uri));
-    own.and_then(NameAddr::expires)
-        .or_else(|| {
-            response
-                .headers()
-                .get_str(HeaderName::Expires)?
-                .trim()
-                .parse()
-                .ok()
-        })
-        .filter(|seconds| *seconds > 0)
+/// What the registrar is told of us in Contact.
+impl Register {
+    pub(super) fn is_contact(&self, contact: &NameAddr, ours: &NameAddr) -> bool {
+        let instance = self.instance_id.as_deref().and_then(|instance| {
+            let said = contact.params.get("+sip.instance")?;
+            let said = crate::header::unquote(said);
+            Some(said.strip_prefix(b"<")?.strip_suffix(b">")? == instance.as_bytes())
+        });
+        let reg_id = contact
+            .params
+            .get_str("reg-id")
+            .and_then(|text| text.parse::<u32>().ok());
+        match instance {
+            Some(is_ours) => is_ours && (reg_id.is_none() || reg_id == self.reg_id),
+            None => contact.uri.is_equivalent(&ours.uri),
+        }
+    }
 }

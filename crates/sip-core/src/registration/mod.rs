@@ -1,7 +1,9 @@
 //! Registrations: telling a registrar where its user can be reached, and keeping that true (RFC 3261 §10).
 
+mod granted;
 mod machine;
-mod retry;
+
+pub use granted::Granted;
 
 pub(crate) use machine::Registration;
 
@@ -28,6 +30,15 @@ pub struct Register {
     pub contact_user: String,
     /// How long the registration shall last, in seconds. Default 600. The registrar may grant less.
     pub expires: u32,
+    /// Names this device among those of its user, and stays the same for good: a `urn:uuid` (RFC 5626 §4.1). With it the
+    /// registrar is asked for GRUUs (RFC 5627). Default none.
+    pub instance_id: Option<String>,
+    /// Names the flow among those of this device, from 1; with it and an instance id the registrar is asked to reach us
+    /// by the flow that we open (RFC 5626 §4.2.1). Default none.
+    pub reg_id: Option<u32>,
+    /// Whether the public GRUU, once we have it, is our Contact in calls and subscriptions of this
+    /// [`contact_user`](Self::contact_user) (RFC 5627 §4.4). Default no.
+    pub use_gruu: bool,
     /// For challenges.
     pub credentials: Option<Credentials>,
     /// More header fields for each REGISTER: name and value.
@@ -53,6 +64,9 @@ impl Register {
             routes: vec![route],
             contact_user,
             expires: 600,
+            instance_id: None,
+            reg_id: None,
+            use_gruu: false,
             credentials: None,
             extra_headers: Vec::new(),
         }
@@ -121,7 +135,7 @@ pub enum RegistrationEvent {
         /// How long it is good.
         expires: Duration,
         /// Where the REGISTER went.
-        route: Route,
+        route: Box<Route>,
         /// The 2xx.
         response: Response,
     },

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test uses its own part of it")]
 
+pub(crate) mod server;
+pub(crate) mod subscriber;
+
 use offhook_sansio::{Entropy, Path, Received, Transmit, Transport};
 use offhook_sip_core::{
     Body, Endpoint, EndpointConfig, EndpointEvent, InvitationEvent, InvitationId, InvitationMut,

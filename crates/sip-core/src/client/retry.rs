@@ -1,19 +1,19 @@
 //! When to refresh, and when to try again.
 
-use crate::{HeaderName, Response, StatusCode};
+use crate::{HeaderName, Headers, StatusCode};
 use offhook_sansio::Entropy;
 use std::time::Duration;
 
 /// When to refresh what is good for this long: half a minute before its end, or at half time if that is later.
-pub(super) fn refresh_after(expires: Duration) -> Duration {
+pub(crate) fn refresh_after(expires: Duration) -> Duration {
     let early = expires.saturating_sub(Duration::from_secs(30));
     early.max(expires / 2).max(Duration::from_secs(1))
 }
 
 /// What went wrong with the last of all routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
-    /// The registrar answered.
+pub(crate) enum Trouble {
+    /// The server answered.
     Refused(StatusCode),
     /// It did not.
     Silent,
@@ -27,14 +27,21 @@ const BACKOFF_LIMIT: Duration = Duration::from_mins(30);
 
 /// How long to wait after the `failures`-th failure in a row, counted from 1.
 ///
-/// What the user must mend (password, interval) is tried each one or two minutes; what the server should mend, each
-/// 15 to 40 s as long as it answers; and one that cannot be reached after 50-100 % of a span that doubles from 30 s to
-/// half an hour (RFC 5626 §4.5). The spread keeps the phones of a building apart when their server comes back.
-pub(super) fn retry_after(trouble: Trouble, failures: u32, entropy: &mut Entropy) -> Duration {
+/// What the server does not know at all is tried each hour; what the user must mend (password, interval) each one or two minutes; what the server should mend, each
+/// 15 to 40 s as long as it answers; and one that cannot be reached after 50-100 % of a span that doubles from a minute
+/// to half an hour (RFC 5626 §4.5). The spread keeps the phones of a building apart when their server comes back.
+pub(crate) fn retry_after(trouble: Trouble, failures: u32, entropy: &mut Entropy) -> Duration {
     let between = |low, high, entropy: &mut Entropy| {
         entropy.duration(Duration::from_secs(low), Duration::from_secs(high))
     };
     match trouble {
+        Trouble::Refused(
+            StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::NOT_ACCEPTABLE
+            | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::BAD_EVENT
+            | StatusCode::NOT_IMPLEMENTED,
+        ) => Duration::from_hours(1),
         Trouble::Refused(
             StatusCode::UNAUTHORIZED
             | StatusCode::PROXY_AUTHENTICATION_REQUIRED
@@ -44,7 +51,7 @@ pub(super) fn retry_after(trouble: Trouble, failures: u32, entropy: &mut Entropy
         ) => between(60, 120, entropy),
         Trouble::Refused(_) => between(15, 40, entropy),
         Trouble::Silent | Trouble::Unreachable => {
-            let doublings = failures.saturating_sub(1).min(6);
+            let doublings = failures.min(6);
             let span = (BACKOFF_BASE * (1 << doublings)).min(BACKOFF_LIMIT);
             entropy.duration(span / 2, span)
         }
@@ -52,8 +59,8 @@ pub(super) fn retry_after(trouble: Trouble, failures: u32, entropy: &mut Entropy
 }
 
 /// The seconds of Retry-After (RFC 3261 §20.33), at most an hour: longer is for the user to decide.
-pub(super) fn asked_for(response: &Response) -> Option<Duration> {
-    let value = response.headers().get_str(HeaderName::RetryAfter)?;
+pub(crate) fn asked_for(headers: &Headers) -> Option<Duration> {
+    let value = headers.get_str(HeaderName::RetryAfter)?;
     let digits = value.bytes().take_while(u8::is_ascii_digit).count();
     let seconds: u64 = value[..digits].parse().ok()?;
     Some(Duration::from_secs(seconds.min(3600)))
@@ -62,6 +69,7 @@ pub(super) fn asked_for(response: &Response) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Response;
 
     #[test]
     fn the_refresh_is_half_a_minute_early_or_at_half_time() {
@@ -76,9 +84,9 @@ mod tests {
     fn waits_are_spread_and_double_up_to_half_an_hour_for_a_dead_server() {
         let mut entropy = Entropy::from_number(1);
         for (failures, low, high) in [
-            (1, 15, 30),
-            (2, 30, 60),
-            (3, 60, 120),
+            (1, 30, 60),
+            (2, 60, 120),
+            (3, 120, 240),
             (7, 900, 1800),
             (99, 900, 1800),
         ] {
@@ -102,7 +110,7 @@ mod tests {
         let read = |value: &str| {
             let mut response = Response::new(StatusCode::SERVICE_UNAVAILABLE);
             response.headers_mut().push(HeaderName::RetryAfter, value);
-            asked_for(&response).map(|wait| wait.as_secs())
+            asked_for(response.headers()).map(|wait| wait.as_secs())
         };
         assert_eq!(read("120 (I'm in a meeting)"), Some(120));
         assert_eq!(read("999999"), Some(3600));
