@@ -14,7 +14,7 @@ Exit codes:
   11  unknown codec
   12  the file to play cannot be read, or is no wave file
   13  the recording cannot be written
-  14  cannot listen: the port is busy, or the address is not ours
+  14  cannot listen: the port is busy, the address is not ours, or a certificate cannot be used
   15  nobody can be reached: the name does not resolve, or no answer from the host
   16  a sound device cannot be opened, or this build knows no sound cards
   20  declined by the other side
@@ -99,6 +99,8 @@ pub(crate) struct CommonArgs {
     /// The transport for SIP
     #[arg(long, value_enum, default_value_t = TransportArg::Udp)]
     pub(crate) transport: TransportArg,
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
     /// Who we are: sip:user@domain [default for calls: a local account that needs no provider]
     #[arg(long, value_name = "URI")]
     pub(crate) account: Option<String>,
@@ -114,6 +116,30 @@ pub(crate) struct CommonArgs {
     /// Print one event a line as JSON to standard output
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TlsArgs {
+    /// Believe the servers that the authorities in this PEM file have certified, and no others [default: those that the
+    /// operating system trusts]
+    #[arg(long, value_name = "FILE.pem")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// DANGEROUS: believe every server, whoever it is. Anybody in between can then listen and speak for it. For
+    /// laboratories only
+    #[arg(long, conflicts_with = "ca_file")]
+    pub(crate) no_verify: bool,
+    /// Our certificate, followed by those that lead to its authority: needed to be called over TLS or WSS
+    #[arg(long, value_name = "FILE.pem", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of our certificate
+    #[arg(long, value_name = "FILE.pem", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// Let only those call us over TLS who have a certificate of an authority that we believe
+    #[arg(long, requires = "cert")]
+    pub(crate) require_client_cert: bool,
+    /// What is asked for on a WebSocket server
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    pub(crate) ws_path: String,
 }
 
 #[derive(Debug, Args)]
@@ -175,6 +201,12 @@ pub(crate) struct DevicesArgs {
 pub(crate) enum TransportArg {
     Udp,
     Tcp,
+    /// TLS over TCP: the server must prove to be the domain of the URI
+    Tls,
+    /// WebSocket
+    Ws,
+    /// WebSocket over TLS
+    Wss,
 }
 
 /// Names of devices have no slash; what is written with one is a file.

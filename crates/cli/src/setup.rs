@@ -1,11 +1,12 @@
 //! From the command line to a running application.
 
-use crate::args::{CommonArgs, TransportArg};
+use crate::args::{CommonArgs, TlsArgs, TransportArg};
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
-    Account, AccountId, Application, ApplicationEvent, CommandError, Error, LookupError, MemoryStorage,
-    OpenError, Session, SessionError, SipUri, StartError, Transport,
+    Account, AccountId, Application, ApplicationEvent, Certificate, ClientCertificates, CommandError, Error,
+    LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri, StartError, TlsOptions, Transport,
+    TransportFailure, Trust, WebSocketConfig,
 };
 use serde_json::json;
 use std::io::Write;
@@ -24,10 +25,24 @@ pub(crate) async fn start(
     let transport = match args.transport {
         TransportArg::Udp => Transport::Udp,
         TransportArg::Tcp => Transport::Tcp,
+        TransportArg::Tls => Transport::Tls,
+        TransportArg::Ws => Transport::Ws,
+        TransportArg::Wss => Transport::Wss,
     };
+    if args.tls.no_verify && transport.is_secure() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: --no-verify believes every server: anybody in between can listen and speak for it"
+        );
+    }
     let mut builder = Application::builder(MemoryStorage::new())
         .listen(listen)
         .transports([transport])
+        .tls(tls(&args.tls))
+        .websocket(WebSocketConfig {
+            resource: args.tls.ws_path.clone(),
+            ..WebSocketConfig::default()
+        })
         .trace(args.trace);
     if let Some(account) = account(args)? {
         builder = builder.account(account);
@@ -44,6 +59,23 @@ pub(crate) async fn start(
         &format!("Listening on {address} ({transport})"),
     );
     Ok(app)
+}
+
+fn tls(args: &TlsArgs) -> TlsOptions {
+    let mut options = TlsOptions {
+        verify_server: !args.no_verify,
+        ..TlsOptions::default()
+    };
+    if let Some(file) = &args.ca_file {
+        options.trust = Trust::CaFile(file.clone());
+    }
+    if let (Some(chain), Some(key)) = (args.cert.clone(), args.key.clone()) {
+        options.certificate = Some(Certificate::Files { chain, key });
+    }
+    if args.require_client_cert {
+        options.client_certificates = ClientCertificates::Required;
+    }
+    options
 }
 
 /// Reads a SIP URI as people write it: `sip:` may be left out before `user@host`. A word alone is more likely a slip
@@ -75,6 +107,19 @@ pub(crate) async fn next_incoming(app: &Application) -> Option<Session> {
                 let arrow = if trace.sent { "->" } else { "<-" };
                 let text = String::from_utf8_lossy(&trace.bytes);
                 let _ = writeln!(std::io::stderr(), "{arrow} {}\n{}", trace.path, text.trim_end());
+            }
+            // A server may close what it does not need any more.
+            ApplicationEvent::TransportFailed {
+                failure: TransportFailure::Closed,
+                ..
+            } => {}
+            ApplicationEvent::TransportFailed { path, failure } => {
+                let _ = writeln!(
+                    std::io::stderr(),
+                    "{} to {}: {failure}",
+                    path.transport,
+                    path.remote
+                );
             }
             _ => {}
         }
@@ -151,9 +196,8 @@ pub(crate) fn failure(error: Error) -> Failure {
         | Error::Command(CommandError::Session(
             SessionError::NoRoute | SessionError::Open(OpenError::NoWay { .. }),
         )) => Code::Unreachable,
-        Error::Start(StartError::Bind(_)) | Error::Command(CommandError::Session(SessionError::Open(_))) => {
-            Code::Listen
-        }
+        Error::Start(StartError::Bind(_) | StartError::Tls(_))
+        | Error::Command(CommandError::Session(SessionError::Open(_))) => Code::Listen,
         // What was proposed does not fit what we have: a decline, of ours.
         Error::Command(CommandError::Session(SessionError::Stream(_) | SessionError::Negotiation(_))) => {
             Code::Declined
@@ -169,7 +213,7 @@ pub(crate) fn failure(error: Error) -> Failure {
         ),
         Error::Lookup(error @ LookupError::NoUsableTransport { .. }) => Failure::new(
             code,
-            format_args!("{error}; --transport udp or tcp chooses what this program speaks"),
+            format_args!("{error}; --transport chooses what this program speaks"),
         ),
         error => Failure::new(code, error),
     }

@@ -163,7 +163,7 @@ fn what_is_no_command_line_gets_the_usage() {
         &["answer", "--reject", "200"],
         &["answer", "--reject", "486", "--auto-answer"],
         &["call", "sip:a@b", "--password-file", "x"],
-        &["call", "sip:a@b", "--transport", "tls"],
+        &["call", "sip:a@b", "--transport", "sctp"],
         &["call", "sip:a@b", "--listen", "here"],
     ] {
         let ended = Program::start(words).end();

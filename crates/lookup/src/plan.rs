@@ -53,14 +53,25 @@ impl Plan {
         };
         let mut transports = options.transports.clone();
         if let Some(wanted) = uri.transport() {
-            let transport = named_transport(wanted, uri.is_secure()).ok_or_else(|| no_transport(wanted))?;
+            let mut transport =
+                named_transport(wanted, uri.is_secure()).ok_or_else(|| no_transport(wanted))?;
+            // RFC 7118 §5.2 has no name for WebSocket over TLS but that of WebSocket.
+            if transport == Transport::Ws
+                && !transports.contains(&transport)
+                && transports.contains(&Transport::Wss)
+            {
+                transport = Transport::Wss;
+            }
             transports.retain(|supported| *supported == transport);
             if transports.is_empty() {
                 return Err(no_transport(transport.as_str()));
             }
         } else {
-            // WebSocket servers are found by their URI alone.
-            transports.retain(|transport| !matches!(transport, Transport::Ws | Transport::Wss));
+            // WebSocket servers are found by their URI alone, unless we speak nothing else.
+            let is_websocket = |transport: &Transport| matches!(transport, Transport::Ws | Transport::Wss);
+            if !transports.iter().all(is_websocket) {
+                transports.retain(|transport| !is_websocket(transport));
+            }
             if uri.is_secure() {
                 transports.retain(|transport| transport.is_secure());
             }
@@ -145,6 +156,8 @@ impl Plan {
                 "SIP+D2U" => Transport::Udp,
                 "SIP+D2T" => Transport::Tcp,
                 "SIPS+D2T" => Transport::Tls,
+                "SIP+D2W" => Transport::Ws, // RFC 7118 §5.5
+                "SIPS+D2W" => Transport::Wss,
                 _ => continue,
             };
             let rank = self.transports.iter().position(|ours| *ours == transport);

@@ -143,6 +143,41 @@ fn without_naptr_srv_is_asked_for_each_transport_and_without_srv_the_address() {
 }
 
 #[test]
+fn websocket_is_used_where_it_is_asked_for_or_nothing_else_is_spoken() {
+    let zone = ["A ws.test 192.0.2.9", "NXDOMAIN nowhere.test"];
+    for (uri, transports, expected) in [
+        (
+            "sip:bob@ws.test:8080;transport=ws",
+            &[Transport::Udp, Transport::Ws][..],
+            "WS 192.0.2.9:8080",
+        ),
+        (
+            "sip:bob@ws.test:8443;transport=ws",
+            &[Transport::Wss],
+            "WSS 192.0.2.9:8443",
+        ),
+        (
+            "sips:bob@192.0.2.9;transport=ws",
+            &[Transport::Ws, Transport::Wss],
+            "WSS 192.0.2.9:443",
+        ),
+        ("sip:bob@192.0.2.9", &[Transport::Wss], "WSS 192.0.2.9:443"),
+        (
+            "sip:bob@192.0.2.9",
+            &[Transport::Wss, Transport::Udp],
+            "UDP 192.0.2.9:5060",
+        ),
+    ] {
+        let options = LookupOptions {
+            transports: transports.to_vec(),
+            ..LookupOptions::default()
+        };
+        let (result, _) = run(uri, &zone, options);
+        assert_eq!(result.unwrap(), expected, "{uri}");
+    }
+}
+
+#[test]
 fn address_families_come_as_preferred() {
     for (ip, expected) in [
         (IpPreference::V4Only, "TCP 192.0.2.2:5060"),

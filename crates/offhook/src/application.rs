@@ -4,14 +4,14 @@ use crate::{Account, Error, Registration, Session, Settings, Storage};
 use offhook_account::AccountManager;
 use offhook_lookup::LookupOptions;
 use offhook_lookup::tokio::Resolver;
-use offhook_sansio::{Entropy, Transport};
+use offhook_sansio::{Entropy, Path, Transport};
 use offhook_session::media::MediaConfig;
 use offhook_session::tokio::{
     CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents,
 };
 use offhook_session::{AudioStream, SessionConfig, SessionError, StreamSettings};
-use offhook_sip_core::endpoint::Trace;
-use offhook_sip_core::tokio::system_entropy;
+use offhook_sip_core::endpoint::{Trace, TransportFailure};
+use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
 use offhook_sip_core::{EndpointConfig, NameAddr, Register, Route, SipUri};
 use std::io;
 use std::net::SocketAddr;
@@ -39,6 +39,14 @@ pub struct Application {
 pub enum ApplicationEvent {
     /// Somebody calls. Accept or reject; dropping it answers 480.
     Incoming(Session),
+    /// A connection that we opened, or wanted to open, is not there, for whoever has to mend it; what was to go by it
+    /// fails, or takes another way.
+    TransportFailed {
+        /// Between whom.
+        path: Path,
+        /// Why.
+        failure: TransportFailure,
+    },
     /// A SIP message went in or out; only with [`ApplicationBuilder::trace`].
     Trace(Trace),
 }
@@ -55,6 +63,8 @@ impl Application {
             storage: Box::new(storage),
             listen: SocketAddr::from(([0, 0, 0, 0], 0)),
             transports: vec![Transport::Udp],
+            tls: TlsOptions::default(),
+            websocket: WebSocketConfig::default(),
             account: None,
             outbound_proxy: None,
             sample_rate: None,
@@ -141,6 +151,9 @@ impl Application {
             // Held while waiting on purpose: of several callers each event goes to one.
             match self.events.lock().await.next().await? {
                 UserAgentEvent::Incoming(session) => return Some(ApplicationEvent::Incoming(session)),
+                UserAgentEvent::TransportFailed { path, failure } => {
+                    return Some(ApplicationEvent::TransportFailed { path, failure });
+                }
                 UserAgentEvent::Trace(trace) => return Some(ApplicationEvent::Trace(trace)),
                 _ => {}
             }
@@ -158,6 +171,8 @@ pub struct ApplicationBuilder {
     storage: Box<dyn Storage + Send>,
     listen: SocketAddr,
     transports: Vec<Transport>,
+    tls: TlsOptions,
+    websocket: WebSocketConfig,
     account: Option<Account>,
     outbound_proxy: Option<SipUri>,
     sample_rate: Option<u32>,
@@ -172,11 +187,26 @@ impl ApplicationBuilder {
         self
     }
 
-    /// The transports for SIP, the preferred first, all at the same port: UDP, TCP or both. With both, what is
-    /// too large for UDP goes over TCP. Default UDP alone.
+    /// The transports for SIP, the preferred first. UDP and the first of the others have the same port, each further
+    /// one the next. With UDP and TCP, what is too large for UDP goes over TCP. Default UDP alone.
     #[must_use]
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.transports = transports.into_iter().collect();
+        self
+    }
+
+    /// Whom TLS believes, and who we are. Default: the system's authorities, and no certificate: then TLS is for calling
+    /// only.
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = options;
+        self
+    }
+
+    /// How WebSocket connections are begun.
+    #[must_use]
+    pub fn websocket(mut self, config: WebSocketConfig) -> Self {
+        self.websocket = config;
         self
     }
 
@@ -231,6 +261,8 @@ impl ApplicationBuilder {
         let config = UserAgentConfig {
             listen: self.listen,
             transports: self.transports,
+            tls: self.tls,
+            websocket: self.websocket,
             endpoint,
             media: MediaConfig {
                 sample_rate,

@@ -58,7 +58,10 @@ pub use offhook_session::{
     MediaStreamRegistry, Originator, RenegotiationAction, SessionError, SessionEvent, StreamDescription,
     StreamEvent, Streams,
 };
-pub use offhook_sip_core::endpoint::Trace;
+pub use offhook_sip_core::endpoint::{Trace, TransportFailure};
+pub use offhook_sip_core::tokio::{
+    Certificate, ClientCertificates, TlsError, TlsOptions, TlsVersion, Trust, WebSocketConfig,
+};
 pub use offhook_sip_core::{NameAddr, RegistrationEvent, Route, SipUri, StatusCode, Uri, UriError};
 
 /// What most programs need, in one import.

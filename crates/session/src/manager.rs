@@ -7,7 +7,7 @@ use crate::{SessionError, SessionEvent, Stamped};
 use offhook_audio_mixer::AudioPort;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::{Entropy, Outbox, Path, Received, ServerId, Transmit};
-use offhook_sip_core::endpoint::Trace;
+use offhook_sip_core::endpoint::{Trace, TransportFailure};
 use offhook_sip_core::invitation::Cause;
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::{
@@ -76,6 +76,13 @@ pub enum ManagerEvent {
         /// What.
         event: RegistrationEvent,
     },
+    /// A connection that we opened, or wanted to open, is not there.
+    TransportFailed {
+        /// Between whom.
+        path: Path,
+        /// Why.
+        failure: TransportFailure,
+    },
     /// A SIP message, when the endpoint's trace is on.
     Trace(Trace),
     /// An audio port came back from the media side: drop it where blocking does no harm.
@@ -90,6 +97,7 @@ impl fmt::Debug for ManagerEvent {
         match self {
             Self::Session { id, event } => write!(f, "{id:?}: {:?}", event.event),
             Self::Registration { id, event } => write!(f, "{id:?}: {event:?}"),
+            Self::TransportFailed { path, failure } => write!(f, "{path}: {failure}"),
             Self::Trace(trace) => write!(f, "Trace({})", trace.path),
             Self::Detached { .. } => f.write_str("Detached"),
         }
@@ -289,6 +297,12 @@ impl SessionManager {
         self.settle(now);
     }
 
+    /// Takes the same news of a connection that we opened or wanted to open, with the reason.
+    pub fn handle_transport_failure(&mut self, now: Instant, path: Path, failure: TransportFailure) {
+        self.endpoint.handle_transport_failure(now, path, failure);
+        self.settle(now);
+    }
+
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.endpoint.handle_timeout(now);
@@ -378,6 +392,9 @@ impl SessionManager {
                 EndpointEvent::Invitation { id, event } => self.handle_invitation_event(now, id, event),
                 EndpointEvent::Registration { id, event } => {
                     self.events.push(ManagerEvent::Registration { id, event });
+                }
+                EndpointEvent::TransportFailed { path, failure } => {
+                    self.events.push(ManagerEvent::TransportFailed { path, failure });
                 }
                 EndpointEvent::Trace(trace) => self.events.push(ManagerEvent::Trace(trace)),
                 other => debug!(?other, "an event that no session wants"),

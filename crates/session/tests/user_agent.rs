@@ -8,6 +8,7 @@ use offhook_session::tokio::{
     Session, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents,
 };
 use offhook_session::{AudioStream, Originator, SessionEvent};
+use offhook_sip_core::tokio::{TlsOptions, Trust};
 use offhook_sip_core::{NameAddr, Route, SipUri};
 use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -205,7 +206,7 @@ async fn a_hundred_calls_leave_no_media_port_behind() {
 }
 
 #[tokio::test]
-async fn udp_and_tcp_have_one_port_and_what_has_no_driver_is_refused() {
+async fn udp_and_one_stream_have_one_port_and_the_next_stream_the_next() {
     let with = |transports: &[Transport]| UserAgentConfig {
         listen: "127.0.0.1:0".parse().expect("valid"),
         transports: transports.to_vec(),
@@ -217,11 +218,23 @@ async fn udp_and_tcp_have_one_port_and_what_has_no_driver_is_refused() {
         agent.locals(),
         [(Transport::Udp, address), (Transport::Tcp, address)]
     );
-    let tls = UserAgent::start(with(&[Transport::Tls])).err();
-    assert!(matches!(tls, Some(StartError::Transport(Some(Transport::Tls)))));
-    assert!(matches!(
-        UserAgent::start(with(&[])).err(),
-        Some(StartError::Transport(None))
-    ));
     agent.stop().await;
+    let three = [Transport::Udp, Transport::Tcp, Transport::Ws];
+    let (agent, _events) = UserAgent::start(with(&three)).expect("free ports");
+    let ports: Vec<u16> = agent.locals().iter().map(|(_, address)| address.port()).collect();
+    assert_eq!(ports, [ports[0], ports[0], ports[0] + 1]);
+    agent.stop().await;
+    let none = UserAgent::start(with(&[])).err();
+    assert!(matches!(none, Some(StartError::NoTransport)));
+    let missing = UserAgentConfig {
+        tls: TlsOptions {
+            trust: Trust::CaFile("/nowhere/ca.pem".into()),
+            ..TlsOptions::default()
+        },
+        ..with(&[Transport::Tls])
+    };
+    assert!(matches!(
+        UserAgent::start(missing).err(),
+        Some(StartError::Tls(_))
+    ));
 }

@@ -17,10 +17,11 @@ use crate::{
 use offhook_account::Account;
 use offhook_audio_mixer::MixerError;
 use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
-use offhook_sip_core::endpoint::Trace;
+use offhook_sip_core::endpoint::{Trace, TransportFailure};
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::tokio::{
-    BindError, ConnectionConfig, Core, Driver, DriverGone, Handle, Transports, WeakHandle, system_entropy,
+    BindError, ConnectionConfig, Core, Driver, DriverGone, Handle, Tls, TlsError, TlsOptions, Transports,
+    WeakHandle, WebSocketConfig, system_entropy,
 };
 use offhook_sip_core::{
     Endpoint, EndpointConfig, NameAddr, ParseOptions, Register, RegistrationEvent, RegistrationId, Route,
@@ -42,9 +43,14 @@ const EVENT_QUEUE: usize = 256;
 pub struct UserAgentConfig {
     /// Where to listen for SIP. An unspecified address listens everywhere. Default `0.0.0.0:0`.
     pub listen: SocketAddr,
-    /// The transports to listen and call by: UDP, TCP or both, at the same port. With both, what is too large for
-    /// UDP goes over TCP. Default UDP alone.
+    /// The transports to listen and call by. UDP and the first of the others have the same port, each further one the
+    /// next. With UDP and TCP, what is too large for UDP goes over TCP. Default UDP alone.
     pub transports: Vec<Transport>,
+    /// Whom TLS believes, and who we are; without a certificate TLS is for calling only. Default: the system's
+    /// authorities and no certificate.
+    pub tls: TlsOptions,
+    /// How WebSocket connections are begun.
+    pub websocket: WebSocketConfig,
     /// The SIP endpoint.
     pub endpoint: EndpointConfig,
     /// The mixer and its clock.
@@ -60,6 +66,8 @@ impl Default for UserAgentConfig {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 0)),
             transports: vec![Transport::Udp],
+            tls: TlsOptions::default(),
+            websocket: WebSocketConfig::default(),
             endpoint: EndpointConfig::default(),
             media: MediaConfig::default(),
             rtp_ports: 50_000..=50_500,
@@ -75,9 +83,12 @@ pub enum StartError {
     /// The SIP port cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// [`UserAgentConfig::transports`] is empty, or has one that there is no driver for.
-    #[error("SIP over {} is not supported", .0.map_or("nothing", Transport::as_str))]
-    Transport(Option<Transport>),
+    /// TLS cannot be used as told.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// [`UserAgentConfig::transports`] is empty.
+    #[error("there is no transport for SIP")]
+    NoTransport,
     /// The mixer cannot run as configured.
     #[error(transparent)]
     Mixer(#[from] MixerError),
@@ -109,6 +120,13 @@ pub enum CommandError {
 pub enum UserAgentEvent {
     /// Somebody calls. Accept, reject, or drop it (which answers 480).
     Incoming(Session),
+    /// A connection that we opened, or wanted to open, is not there; what was to go by it fails, or takes another way.
+    TransportFailed {
+        /// Between whom.
+        path: Path,
+        /// Why.
+        failure: TransportFailure,
+    },
     /// A SIP message went in or out; only when [`EndpointConfig::trace`] is on.
     Trace(Trace),
 }
@@ -142,7 +160,7 @@ impl UserAgent {
     pub fn start(config: UserAgentConfig) -> Result<(Self, UserAgentEvents), StartError> {
         let mut entropy = system_entropy().map_err(io::Error::from)?;
         let parse = config.endpoint.parse;
-        let transports = open_transports(&config.transports, config.listen, parse)?;
+        let transports = open_transports(&config, parse)?;
         let locals = transports.locals();
         let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
         let msrp = MsrpStreams::new(media_out.clone(), entropy.fork());
@@ -333,6 +351,9 @@ impl Dispatcher {
             match event {
                 ManagerEvent::Session { id, event } => self.session_event(id, event),
                 ManagerEvent::Registration { id, event } => self.listeners.tell_registration(id, event),
+                ManagerEvent::TransportFailed { path, failure } => {
+                    self.tell(UserAgentEvent::TransportFailed { path, failure });
+                }
                 ManagerEvent::Trace(trace) => self.tell(UserAgentEvent::Trace(trace)),
                 // A recorder closes its file when it is dropped: not here, where all sessions would wait for the disk.
                 ManagerEvent::Detached { audio } => {
@@ -368,11 +389,12 @@ impl Dispatcher {
 /// How many free ports are tried until one is found that is free for all transports.
 const PORT_TRIES: usize = 16;
 
-fn open_transports(
-    wanted: &[Transport],
-    listen: SocketAddr,
-    parse: ParseOptions,
-) -> Result<Transports, StartError> {
+fn open_transports(config: &UserAgentConfig, parse: ParseOptions) -> Result<Transports, StartError> {
+    if config.transports.is_empty() {
+        return Err(StartError::NoTransport);
+    }
+    let secure = config.transports.iter().any(|transport| transport.is_secure());
+    let tls = secure.then(|| config.tls.load()).transpose()?;
     let mut tries = 1..=PORT_TRIES;
     loop {
         let connections = ConnectionConfig {
@@ -380,30 +402,36 @@ fn open_transports(
             ..ConnectionConfig::default()
         };
         let mut transports = Transports::new().with_connections(connections);
-        let opened = open_at_one_port(&mut transports, wanted, listen);
+        let opened = open_at_one_port(&mut transports, config, tls.as_ref());
         let is_last = tries.next() == Some(PORT_TRIES);
         match opened {
-            Err(StartError::Bind(BindError::InUse(_))) if listen.port() == 0 && !is_last => {}
-            opened => return opened.map(|()| transports),
+            Err(BindError::InUse(_)) if config.listen.port() == 0 && !is_last => {}
+            opened => return opened.map(|()| transports).map_err(StartError::from),
         }
     }
 }
 
 fn open_at_one_port(
     transports: &mut Transports,
-    wanted: &[Transport],
-    mut listen: SocketAddr,
-) -> Result<(), StartError> {
-    if wanted.is_empty() {
-        return Err(StartError::Transport(None));
-    }
-    for transport in wanted {
-        let local = match transport {
-            Transport::Udp => transports.bind_udp(listen)?,
-            Transport::Tcp => transports.bind_tcp(listen)?,
-            Transport::Tls | Transport::Ws | Transport::Wss => {
-                return Err(StartError::Transport(Some(*transport)));
-            }
+    config: &UserAgentConfig,
+    tls: Option<&Tls>,
+) -> Result<(), BindError> {
+    let mut listen = config.listen;
+    // Connections of two kinds cannot come to one port.
+    let mut has_stream = false;
+    for transport in &config.transports {
+        let mut address = listen;
+        if *transport != Transport::Udp && std::mem::replace(&mut has_stream, true) {
+            address.set_port(listen.port().wrapping_add(1));
+        }
+        let websocket = || config.websocket.clone();
+        let local = match (transport, tls.cloned()) {
+            (Transport::Udp, _) => transports.bind_udp(address)?,
+            (Transport::Ws, _) => transports.bind_ws(address, websocket())?,
+            (Transport::Tls, Some(tls)) => transports.bind_tls(address, tls)?,
+            (Transport::Wss, Some(tls)) => transports.bind_wss(address, websocket(), tls)?,
+            // Where one of the latter two is wanted, TLS was loaded.
+            (Transport::Tcp | Transport::Tls | Transport::Wss, _) => transports.bind_tcp(address)?,
         };
         listen.set_port(local.port());
     }
@@ -434,6 +462,10 @@ impl Core for SessionManager {
 
     fn handle_transport_error(&mut self, now: Instant, path: Path) {
         Self::handle_transport_error(self, now, path);
+    }
+
+    fn handle_transport_failure(&mut self, now: Instant, path: Path, failure: TransportFailure) {
+        Self::handle_transport_failure(self, now, path, failure);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
