@@ -1,0 +1,173 @@
+//! Recordings of two sides, recordings begun anew, and recordings whose file goes away.
+
+use hound::WavReader;
+use offhook_audio_mixer::{AudioPort, RecordError, RecorderEvent, Summary, Tick, WaveRecorder};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// A folder that is gone after the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-recorder-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("the temporary folder is writable");
+        Self(path)
+    }
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn tick(index: u64) -> Tick {
+    Tick {
+        now: Instant::now(),
+        index,
+        duration: Duration::from_millis(20),
+    }
+}
+
+/// Both channels of a recording.
+fn channels_of(path: &Path) -> (Vec<i16>, Vec<i16>) {
+    let mut reader = WavReader::open(path).expect("a wave file");
+    assert_eq!(reader.spec().channels, 2);
+    let samples: Vec<i16> = reader.samples().map(|s| s.expect("whole")).collect();
+    samples.chunks(2).map(|pair| (pair[0], pair[1])).unzip()
+}
+
+#[test]
+fn a_stereo_recording_keeps_both_sides_in_step_whoever_is_connected() {
+    let folder = Folder::new("stereo");
+    let path = folder.file("talk.wav");
+    let (mut me, mut they, recording) = WaveRecorder::start_stereo(&path, 8_000).expect("writable");
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    // Neither, me alone, both, they alone, a pause, both, me alone to the end: 10 ticks each.
+    let plan = [
+        (false, false),
+        (true, false),
+        (true, true),
+        (false, true),
+        (true, true),
+        (true, true),
+        (true, false),
+    ];
+    for index in 0..70 {
+        let (i_am, they_are) = plan[index / 10];
+        let paused = index / 10 == 4;
+        if paused {
+            recording.pause();
+        } else {
+            recording.resume();
+        }
+        let (mine, theirs) = (100 + index as i16, -100 - index as i16);
+        if they_are && index % 2 == 0 {
+            they.consume(&tick(index as u64), &[theirs; 160]);
+        }
+        if i_am {
+            me.consume(&tick(index as u64), &[mine; 160]);
+        }
+        if they_are && index % 2 == 1 {
+            they.consume(&tick(index as u64), &[theirs; 160]);
+        }
+        if !paused && (i_am || they_are) {
+            left.extend([if i_am { mine } else { 0 }; 160]);
+            right.extend([if they_are { theirs } else { 0 }; 160]);
+        }
+    }
+    drop((me, they));
+    let summary = recording.finish().expect("the disk is fine");
+    assert_eq!(
+        (summary.channels, summary.samples, summary.overruns),
+        (2, 50 * 160, 0)
+    );
+    let (heard_left, heard_right) = channels_of(&path);
+    assert!(heard_left == left, "the left channel");
+    assert!(heard_right == right, "the right channel");
+}
+
+#[test]
+fn a_side_that_is_never_connected_does_not_hold_the_file_up() {
+    let folder = Folder::new("one-sided");
+    let path = folder.file("talk.wav");
+    let (mut me, mut they, mut recording) = WaveRecorder::start_stereo(&path, 8_000).expect("writable");
+    let mut index = 0;
+    let mut speak = |port: &mut WaveRecorder, ticks| {
+        for _ in 0..ticks {
+            port.consume(&tick(index), &[7; 160]);
+            index += 1;
+        }
+    };
+    speak(&mut me, 90);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let saved = || WavReader::open(&path).map_or(0, |reader| reader.duration());
+    while saved() < 8_000 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(saved() >= 8_000, "a second is on the disk: {}", saved());
+    speak(&mut they, 20);
+    drop((me, they));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let event = loop {
+        if let Some(event) = recording.poll_event() {
+            break event;
+        }
+        assert!(Instant::now() < deadline, "the end is never told");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert!(
+        matches!(event, RecorderEvent::DidEnd(Summary { samples: 17_600, .. })),
+        "{event:?}"
+    );
+    let (left, right) = channels_of(&path);
+    assert!(left[..14_400].iter().all(|&s| s == 7) && left[14_400..].iter().all(|&s| s == 0));
+    assert!(right[..14_400].iter().all(|&s| s == 0) && right[14_400..].iter().all(|&s| s == 7));
+    assert!(recording.poll_event().is_none(), "told once");
+    assert!(recording.finish().is_ok());
+}
+
+#[test]
+fn a_second_recording_to_the_same_file_overwrites_the_first() {
+    let folder = Folder::new("again");
+    let path = folder.file("take.wav");
+    for (value, ticks) in [(5, 20), (9, 3)] {
+        let (mut port, recording) = WaveRecorder::start(&path, 8_000).expect("writable");
+        (0..ticks).for_each(|_| port.consume(&tick(0), &[value; 160]));
+        recording.finish().expect("the disk is fine");
+        let mut reader = WavReader::open(&path).expect("a wave file");
+        let samples: Vec<i16> = reader.samples().map(|s| s.expect("whole")).collect();
+        assert_eq!(samples, vec![value; ticks * 160]);
+    }
+}
+
+#[test]
+fn a_file_that_is_removed_while_it_is_recorded_to_is_told() {
+    let folder = Folder::new("removed");
+    let path = folder.file("take.wav");
+    let (mut port, mut recording) = WaveRecorder::start(&path, 8_000).expect("writable");
+    fs::remove_file(&path).expect("it is there");
+    (0..60).for_each(|_| port.consume(&tick(0), &[7; 160]));
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let event = loop {
+        if let Some(event) = recording.poll_event() {
+            break event;
+        }
+        assert!(Instant::now() < deadline, "the loss is never told");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let RecorderEvent::DidFail(error) = event else {
+        panic!("{event:?}")
+    };
+    let RecordError::Write { source, .. } = &*error else {
+        panic!("{error}")
+    };
+    assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+    assert!(!recording.is_active());
+    port.consume(&tick(0), &[7; 160]);
+}
