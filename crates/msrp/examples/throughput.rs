@@ -1,17 +1,22 @@
-//! How fast sessions are on this machine, beside a plain copy of the same bytes by Tokio: one run, one thread per side.
+//! How fast sessions are on this machine, over TCP and TLS, beside a plain copy of the same bytes by Tokio and
+//! tokio-rustls: one run, one thread per side. With `--soak GIB`: one file of that size, and how much memory it takes.
 //!
 //! ```text
-//! cargo run --release -p offhook-msrp --example throughput
+//! cargo run --release -p offhook-msrp --features tls --example throughput
+//! cargo run --release -p offhook-msrp --features tls --example throughput -- --soak 10
 //! ```
 
 use bytes::Bytes;
+use clap::Parser;
 use offhook_msrp::session::Delivery;
 use offhook_msrp::tokio::{AcceptorDirect, ConnectorDirect, MsrpConnection};
 use offhook_msrp::{OutgoingMessage, SessionConfig, SessionEvent};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
 use std::io::Write;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Instant;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
@@ -22,26 +27,39 @@ const ROUNDS: usize = 3;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
+#[derive(Parser)]
+struct Args {
+    /// Send one file of so many GiB, and tell the memory that it took.
+    #[arg(long)]
+    soak: Option<u64>,
+}
+
 fn main() -> Result<(), Failure> {
+    if let Some(gib) = Args::parse().soak {
+        return soak(gib << 30);
+    }
     let mut out = std::io::stdout();
-    let mut best = (0.0_f64, 0.0_f64);
-    for _ in 0..ROUNDS {
-        let plain = FILE as f64 / plain_copy()?;
-        let ours = FILE as f64 / file()?;
+    for tls in [None, Some(Tls::new()?)] {
+        let name = if tls.is_some() { "TLS" } else { "TCP" };
+        let mut best = (0.0_f64, 0.0_f64);
+        for _ in 0..ROUNDS {
+            let plain = FILE as f64 / plain_copy(tls.as_ref())?;
+            let ours = FILE as f64 / file(FILE, tls.as_ref())?;
+            writeln!(
+                out,
+                "1 GiB over {name}: plain copy {:.0} MB/s, MSRP {:.0} MB/s, {:.0} %",
+                plain / 1e6,
+                ours / 1e6,
+                ours / plain * 100.0
+            )?;
+            best = (best.0.max(plain), best.1.max(ours));
+        }
         writeln!(
             out,
-            "1 GiB: plain copy {:.0} MB/s, MSRP {:.0} MB/s, {:.0} %",
-            plain / 1e6,
-            ours / 1e6,
-            ours / plain * 100.0
+            "best of {ROUNDS} over {name}: MSRP reaches {:.0} % of the plain copy",
+            best.1 / best.0 * 100.0
         )?;
-        best = (best.0.max(plain), best.1.max(ours));
     }
-    writeln!(
-        out,
-        "best of {ROUNDS}: MSRP reaches {:.0} % of the plain copy",
-        best.1 / best.0 * 100.0
-    )?;
     for _ in 0..ROUNDS {
         let seconds = small_messages()?;
         writeln!(
@@ -50,14 +68,65 @@ fn main() -> Result<(), Failure> {
             MESSAGES as f64 / seconds
         )?;
     }
-    if let Ok(status) = std::fs::read_to_string("/proc/self/status") {
-        let peak = status
-            .lines()
-            .find(|line| line.starts_with("VmHWM"))
-            .unwrap_or_default();
-        writeln!(out, "memory of both sides and all runs, {peak}")?;
-    }
+    writeln!(
+        out,
+        "memory of both sides and all runs: {} KiB at most",
+        memory("VmHWM")?
+    )?;
     Ok(())
+}
+
+/// One long file, and what both ends of its session take of memory together.
+fn soak(size: u64) -> Result<(), Failure> {
+    file(PIECE as u64, None)?; // threads and runtimes are there before
+    let before = memory("VmHWM")?;
+    let seconds = file(size, None)?;
+    let mut out = std::io::stdout();
+    writeln!(
+        out,
+        "{} bytes in {seconds:.1} s: memory of both ends grew from {before} to {} KiB at most",
+        size,
+        memory("VmHWM")?
+    )?;
+    Ok(())
+}
+
+/// A line of `/proc/self/status`, in KiB.
+fn memory(name: &str) -> Result<u64, Failure> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find(|line| line.starts_with(name));
+    let words = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+    Ok(words.ok_or("no such line")?.parse()?)
+}
+
+/// A certificate of our own making, and who trusts it.
+#[derive(Clone)]
+struct Tls {
+    server: Arc<rustls::ServerConfig>,
+    client: Arc<rustls::ClientConfig>,
+}
+
+impl Tls {
+    fn new() -> Result<Self, Failure> {
+        let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
+        let certificate: CertificateDer<'static> = made.cert.der().clone();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let server = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)?;
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(certificate)?;
+        let client = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Self {
+            server: Arc::new(server),
+            client: Arc::new(client),
+        })
+    }
 }
 
 fn runtime() -> std::io::Result<Runtime> {
@@ -65,48 +134,82 @@ fn runtime() -> std::io::Result<Runtime> {
 }
 
 /// Seconds for the same bytes without MSRP.
-fn plain_copy() -> Result<f64, Failure> {
+fn plain_copy(tls: Option<&Tls>) -> Result<f64, Failure> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     listener.set_nonblocking(true)?;
+    let acceptor = tls.map(|tls| tokio_rustls::TlsAcceptor::from(Arc::clone(&tls.server)));
     let receiver = std::thread::spawn(move || {
         runtime()?.block_on(async {
-            let (mut stream, _) = TcpListener::from_std(listener)?.accept().await?;
-            let mut buffer = vec![0; PIECE];
-            let mut left = FILE;
-            while left > 0 {
-                left -= stream.read(&mut buffer).await? as u64;
+            let (stream, _) = TcpListener::from_std(listener)?.accept().await?;
+            match acceptor {
+                Some(acceptor) => take(acceptor.accept(stream).await?).await,
+                None => take(stream).await,
             }
-            stream.write_all(b"k").await
         })
     });
-    runtime()?.block_on(async {
-        let mut stream = TcpStream::connect(address).await?;
+    let seconds = runtime()?.block_on(async {
+        let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        let piece = vec![b'x'; PIECE];
-        let began = Instant::now();
-        for _ in 0..FILE / PIECE as u64 {
-            stream.write_all(&piece).await?;
+        match tls {
+            Some(tls) => {
+                let connector = tokio_rustls::TlsConnector::from(Arc::clone(&tls.client));
+                give(
+                    connector
+                        .connect(ServerName::try_from("127.0.0.1")?, stream)
+                        .await?,
+                )
+                .await
+            }
+            None => give(stream).await,
         }
-        stream.read_u8().await?;
-        let seconds = began.elapsed().as_secs_f64();
-        receiver.join().map_err(|_| "the receiver panicked")??;
-        Ok(seconds)
-    })
+    })?;
+    receiver.join().map_err(|_| "the receiver panicked")??;
+    Ok(seconds)
+}
+
+async fn take(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Failure> {
+    let mut buffer = vec![0; PIECE];
+    let mut left = FILE;
+    while left > 0 {
+        left -= stream.read(&mut buffer).await? as u64;
+    }
+    stream.write_all(b"k").await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+async fn give(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<f64, Failure> {
+    let piece = vec![b'x'; PIECE];
+    let began = Instant::now();
+    for _ in 0..FILE / PIECE as u64 {
+        stream.write_all(&piece).await?;
+    }
+    stream.flush().await?;
+    stream.read_u8().await?;
+    Ok(began.elapsed().as_secs_f64())
 }
 
 /// Runs a sender on this thread and a receiver on another, with a session between them.
 fn with_pair(
+    tls: Option<&Tls>,
     receive: impl AsyncFnOnce(MsrpConnection) + Send + 'static,
     send: impl AsyncFnOnce(MsrpConnection) -> Result<f64, Failure>,
 ) -> Result<f64, Failure> {
-    let connector = ConnectorDirect::prepare(None)?;
+    let mut connector = ConnectorDirect::prepare(None)?;
+    if let Some(tls) = tls {
+        connector = connector.with_tls(Arc::clone(&tls.client));
+    }
+    let server = tls.map(|tls| Arc::clone(&tls.server));
     let local = connector.local_path().clone();
     let (path_to, path_from) = std::sync::mpsc::channel();
     let alices = local.clone();
     let receiver = std::thread::spawn(move || {
         runtime()?.block_on(async {
-            let acceptor = AcceptorDirect::prepare(([127, 0, 0, 1], 0).into()).await?;
+            let mut acceptor = AcceptorDirect::prepare(([127, 0, 0, 1], 0).into()).await?;
+            if let Some(server) = server {
+                acceptor = acceptor.with_tls(server);
+            }
             let path = acceptor.local_path().clone();
             path_to.send(path.clone()).map_err(|_| "nobody to talk to")?;
             let mut config = SessionConfig::new(path, alices);
@@ -130,15 +233,20 @@ async fn sink(mut session: MsrpConnection) {
     while session.next_event().await.is_some() {}
 }
 
-fn file() -> Result<f64, Failure> {
-    with_pair(sink, async |mut session: MsrpConnection| {
+fn file(size: u64, tls: Option<&Tls>) -> Result<f64, Failure> {
+    with_pair(tls, sink, async move |mut session: MsrpConnection| {
         let piece = Bytes::from(vec![b'x'; 4 * PIECE]);
+        let mut left = size;
         let began = Instant::now();
-        let message = OutgoingMessage::streamed("application/octet-stream", Some(FILE));
+        let message = OutgoingMessage::streamed("application/octet-stream", Some(size));
         let id = session.handle().send(message).await?;
         loop {
             match session.next_event().await.ok_or("the session ended")? {
-                SessionEvent::WantsData { .. } => session.handle().supply(id, piece.clone()).await?,
+                SessionEvent::WantsData { .. } => {
+                    let next = piece.slice(..left.min(piece.len() as u64) as usize);
+                    left -= next.len() as u64;
+                    session.handle().supply(id, next).await?;
+                }
                 SessionEvent::SendDone { .. } => return Ok(began.elapsed().as_secs_f64()),
                 SessionEvent::SendFailed { status, .. } => return Err(status.to_string().into()),
                 _ => {}
@@ -148,7 +256,7 @@ fn file() -> Result<f64, Failure> {
 }
 
 fn small_messages() -> Result<f64, Failure> {
-    with_pair(sink, async |mut session: MsrpConnection| {
+    with_pair(None, sink, async |mut session: MsrpConnection| {
         let body = Bytes::from(vec![b'x'; 200]);
         let began = Instant::now();
         let (mut sent, mut done) = (0, 0);

@@ -49,7 +49,7 @@ impl Capture {
         std::thread::sleep(SETTLE);
         self.dumpcap.signal(Signal::Interrupt)?;
         self.dumpcap.end(stage, PATIENCE)?;
-        let mut tshark = Running::start(stage, "tshark", &mut self.read(stage))?;
+        let mut tshark = Running::start(stage, "tshark", &mut self.read(stage, traffic))?;
         let code = tshark.end(stage, PATIENCE)?;
         if code != Some(0) {
             return Err(Disagreement::Capture(format!("tshark: {}", tshark.stderr()?)));
@@ -59,15 +59,24 @@ impl Capture {
         Ok(packets)
     }
 
-    fn read(&self, stage: &Stage<'_>) -> Command {
+    fn read(&self, stage: &Stage<'_>, traffic: Traffic) -> Command {
         let mut command = Command::new("tshark");
         command.arg("-r").arg(&self.file).arg("-n");
-        // Of a TCP connection what carries SIP; its segments without a message are the kernel's.
-        command.args(["-Y", "udp or sip"]);
+        // Of a TCP connection what carries SIP or MSRP; its segments without a message are the kernel's.
+        command.args(["-Y", "udp or sip or msrp"]);
+        let protocol = if traffic == Traffic::Messages {
+            "msrp"
+        } else {
+            "sip"
+        };
         for seat in Seat::ALL {
             let port = stage.ports().sip(seat);
             for transport in ["udp", "tcp"] {
-                command.args(["-d", &format!("{transport}.port=={port},sip")]);
+                // tshark knows MSRP over TCP only.
+                if protocol == "msrp" && transport == "udp" {
+                    continue;
+                }
+                command.args(["-d", &format!("{transport}.port=={port},{protocol}")]);
             }
         }
         command.args(["-T", "fields", "-E", "separator=/t", "-E", "occurrence=a"]);

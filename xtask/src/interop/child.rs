@@ -3,6 +3,7 @@
 use super::disagreement::Disagreement;
 use super::stage::Stage;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -29,11 +30,20 @@ pub(super) enum Signal {
 impl Running {
     /// Starts a command with its output in `NAME.out` and `NAME.err` of the scenario's folder.
     pub(super) fn start(stage: &Stage<'_>, name: &str, command: &mut Command) -> Result<Self, Disagreement> {
+        Self::start_with(stage, name, command, Stdio::null())
+    }
+
+    fn start_with(
+        stage: &Stage<'_>,
+        name: &str,
+        command: &mut Command,
+        stdin: Stdio,
+    ) -> Result<Self, Disagreement> {
         let stdout = stage.file(&format!("{name}.out"));
         let stderr = stage.file(&format!("{name}.err"));
         let open = |path: &Path| File::create(path).map_err(|cause| Disagreement::file(path, cause));
         let child = command
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(open(&stdout)?)
             .stderr(open(&stderr)?)
             .spawn()
@@ -47,6 +57,22 @@ impl Running {
             stdout,
             stderr,
         })
+    }
+
+    /// Like [`start`](Self::start), for a program that reads a line once it said something.
+    pub(super) fn start_listening(
+        stage: &Stage<'_>,
+        name: &str,
+        command: &mut Command,
+    ) -> Result<Self, Disagreement> {
+        Self::start_with(stage, name, command, Stdio::piped())
+    }
+
+    /// Says the one line that the program waits for.
+    pub(super) fn tell(&mut self, line: &str) -> Result<(), Disagreement> {
+        let stdin = self.child.stdin.take();
+        let told = stdin.map_or(Ok(()), |mut stdin| writeln!(stdin, "{line}"));
+        told.map_err(|cause| Disagreement::file(&self.stdout, cause))
     }
 
     pub(super) fn name(&self) -> &str {

@@ -1,4 +1,4 @@
-//! Calls with programs that we did not write: baresip and `SIPp` on the loopback, read along by tshark.
+//! Calls and messages with programs that we did not write, on the loopback: baresip, `SIPp`, Kamailio; read along by tshark.
 //!
 //! Each scenario is one function. It has a folder, ports and a time limit of its own; a capture of its ports runs along
 //! and is checked afterwards. docs/interop.md says how to read what is left behind.
@@ -9,6 +9,8 @@ mod child;
 mod codec;
 mod control;
 mod disagreement;
+mod kamailio;
+mod messages;
 mod packets;
 mod ports;
 mod program;
@@ -24,7 +26,7 @@ use disagreement::Disagreement;
 use packets::Traffic;
 use ports::PortBlock;
 use scenarios::Scenario;
-use stage::Stage;
+use stage::{Programs, Stage};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -46,7 +48,9 @@ pub(crate) struct Options {
 }
 
 /// What the scenarios are played with, and the Debian package of each.
-const PEERS: [(&str, &str); 6] = [
+const PEERS: [(&str, &str); 8] = [
+    ("kamailio", "kamailio kamailio-tls-modules"),
+    ("openssl", "openssl"),
     ("baresip", "baresip-core"),
     ("sipp", "sip-tester"),
     ("tshark", "tshark"),
@@ -86,6 +90,7 @@ pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> 
     }
     let theatre = Theatre {
         folder: root.join("target/interop"),
+        examples: build_examples(root)?,
         offhook: match &options.program {
             Some(path) => std::path::absolute(path).map_err(|cause| ChoreError::file(path, cause))?,
             None => build_offhook(root)?,
@@ -99,6 +104,8 @@ pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> 
 struct Theatre {
     folder: PathBuf,
     offhook: PathBuf,
+    /// Where the examples of `offhook-msrp` are.
+    examples: PathBuf,
     assets: PathBuf,
 }
 
@@ -145,7 +152,10 @@ impl Theatre {
             self.folder.join(scenario.name),
             PortBlock::find(number)?,
             Instant::now() + LIMIT,
-            &self.offhook,
+            Programs {
+                offhook: &self.offhook,
+                examples: &self.examples,
+            },
             &self.assets,
         )?;
         if scenario.traffic == Traffic::Nothing {
@@ -196,4 +206,23 @@ fn build_offhook(root: &Path) -> Result<PathBuf, ChoreError> {
     ))?;
     let own = std::env::current_exe().map_err(|cause| ChoreError::file(root, cause))?;
     Ok(own.with_file_name("offhook"))
+}
+
+/// Builds the examples that speak MSRP; they lie in a folder beside this program.
+fn build_examples(root: &Path) -> Result<PathBuf, ChoreError> {
+    let words = [
+        "build",
+        "--quiet",
+        "--package",
+        "offhook-msrp",
+        "--features",
+        "tls",
+        "--example",
+        "listen",
+        "--example",
+        "connect",
+    ];
+    run(&mut cargo(root, &words))?;
+    let own = std::env::current_exe().map_err(|cause| ChoreError::file(root, cause))?;
+    Ok(own.with_file_name("examples"))
 }

@@ -16,6 +16,8 @@ pub(super) enum Traffic {
     Media,
     /// A call that lasts long enough for reports too.
     MediaAndReports,
+    /// Messages over MSRP, without SIP.
+    Messages,
 }
 
 /// How many packets of each kind tshark read.
@@ -27,10 +29,13 @@ pub(super) struct Packets {
     rtcp: usize,
     /// Those of `rtcp` that neither peer's ports sent: the program under test did.
     rtcp_of_ours: usize,
+    msrp: usize,
+    /// Those of `msrp` that are REPORT requests.
+    reports: usize,
 }
 
 /// What is asked of tshark for each packet, in this order.
-pub(super) const FIELDS: [&str; 18] = [
+pub(super) const FIELDS: [&str; 21] = [
     "frame.number",
     "frame.protocols",
     "udp.srcport",
@@ -49,6 +54,9 @@ pub(super) const FIELDS: [&str; 18] = [
     "sdp.media.port",
     "tcp.srcport",
     "tcp.dstport",
+    "msrp.transaction.id",
+    "msrp.from.path",
+    "msrp.method",
 ];
 /// tshark passes over a line that it cannot read: the fields in it are then missing.
 const SIP_MUST_HAVE: [&str; 5] = [
@@ -58,6 +66,7 @@ const SIP_MUST_HAVE: [&str; 5] = [
     "sip.Call-ID",
     "sip.CSeq.seq",
 ];
+const MSRP_MUST_HAVE: [&str; 2] = ["msrp.transaction.id", "msrp.from.path"];
 const SDP_MUST_HAVE: [&str; 3] = [
     "sdp.owner.sessionid",
     "sdp.connection_info.address",
@@ -99,6 +108,11 @@ impl Packets {
                 packet.demand(&SDP_MUST_HAVE)?;
                 self.sdp += 1;
             }
+        } else if on_sip && packet.is("msrp") {
+            packet.demand(&MSRP_MUST_HAVE)?;
+            packet.demand_one_transaction()?;
+            self.msrp += 1;
+            self.reports += usize::from(packet.field("msrp.method") == "REPORT");
         } else if on_media && packet.is("rtp") {
             self.rtp += 1;
         } else if on_media && packet.is("rtcp") {
@@ -127,6 +141,7 @@ impl Packets {
                 ("RTCP", self.rtcp),
                 ("our own RTCP", self.rtcp_of_ours),
             ],
+            Traffic::Messages => &[("MSRP", self.msrp), ("REPORT", self.reports)],
         };
         wanted.iter().try_for_each(|(kind, count)| {
             holds(&format!("{kind} packets captured"), *count > 0, &"some", count)
@@ -137,8 +152,16 @@ impl Packets {
 impl std::fmt::Display for Packets {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self {
-            sip, sdp, rtp, rtcp, ..
+            sip,
+            sdp,
+            rtp,
+            rtcp,
+            msrp,
+            ..
         } = self;
+        if *msrp > 0 {
+            return write!(f, "{msrp} MSRP");
+        }
         write!(f, "{sip} SIP ({sdp} with SDP), {rtp} RTP, {rtcp} RTCP")
     }
 }
@@ -167,6 +190,15 @@ impl Packet<'_> {
             .iter()
             .find(|name| self.field(name).is_empty())
             .map_or(Ok(()), |name| Err(format!("tshark finds no {name} in it")))
+    }
+
+    /// A chunk's end-line names the transaction of its start line.
+    fn demand_one_transaction(&self) -> Result<(), String> {
+        let named: Vec<_> = self.field("msrp.transaction.id").split(',').collect();
+        match named[..] {
+            [start, end] if start == end => Ok(()),
+            _ => Err(format!("a chunk from and to transactions {named:?}")),
+        }
     }
 
     fn demand_well_formed(&self) -> Result<(), String> {
@@ -255,9 +287,29 @@ mod tests {
                 rtp: 1,
                 rtcp: 1,
                 rtcp_of_ours: 1,
+                ..Packets::default()
             }
         );
         packets.check(Traffic::MediaAndReports).unwrap();
+    }
+
+    /// A REPORT on a SIP seat's port, as tshark reads MSRP.
+    const REPORT: Fields<'_> = &[
+        ("frame.protocols", "eth:ethertype:ip:tcp:msrp"),
+        ("tcp.srcport", "5"),
+        ("tcp.dstport", "SIP"),
+        ("msrp.transaction.id", "abcd1,abcd1"),
+        ("msrp.from.path", "msrp://a:1/b;tcp"),
+        ("msrp.method", "REPORT"),
+    ];
+
+    #[test]
+    fn chunks_begin_and_end_with_one_transaction() {
+        let packets = count(&[&[REPORT], &[REPORT, &[("msrp.method", "SEND")]]]).unwrap();
+        assert_eq!((packets.msrp, packets.reports), (2, 1));
+        packets.check(Traffic::Messages).unwrap();
+        assert!(count(&[&[REPORT, &[("msrp.transaction.id", "abcd1,abcd2")]]]).is_err());
+        assert!(count(&[&[REPORT, &[("msrp.from.path", "")]]]).is_err());
     }
 
     #[test]
@@ -285,6 +337,7 @@ mod tests {
             Traffic::Offer,
             Traffic::Media,
             Traffic::MediaAndReports,
+            Traffic::Messages,
         ] {
             assert!(packets.check(traffic).is_err(), "{traffic:?}");
         }

@@ -11,8 +11,16 @@ pub(super) struct Stage<'run> {
     folder: PathBuf,
     ports: PortBlock,
     deadline: Instant,
-    offhook: &'run Path,
+    programs: Programs<'run>,
     assets: &'run Path,
+}
+
+/// What we wrote, as built.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Programs<'run> {
+    pub(super) offhook: &'run Path,
+    /// The folder of the examples of `offhook-msrp`.
+    pub(super) examples: &'run Path,
 }
 
 impl<'run> Stage<'run> {
@@ -21,7 +29,7 @@ impl<'run> Stage<'run> {
         folder: PathBuf,
         ports: PortBlock,
         deadline: Instant,
-        offhook: &'run Path,
+        programs: Programs<'run>,
         assets: &'run Path,
     ) -> Result<Self, Disagreement> {
         if folder.exists() {
@@ -32,7 +40,7 @@ impl<'run> Stage<'run> {
             folder,
             ports,
             deadline,
-            offhook,
+            programs,
             assets,
         })
     }
@@ -56,7 +64,12 @@ impl<'run> Stage<'run> {
 
     /// The program under test.
     pub(super) fn offhook(&self) -> &Path {
-        self.offhook
+        self.programs.offhook
+    }
+
+    /// One of the examples that speak MSRP.
+    pub(super) fn example(&self, name: &str) -> PathBuf {
+        self.programs.examples.join(name)
     }
 
     /// A file that is committed with the harness, for example a `SIPp` scenario.

@@ -4,6 +4,7 @@ mod bad_input;
 mod calls;
 mod endings;
 mod hold;
+mod messages;
 mod registration;
 mod rehearsal;
 mod ringing;
@@ -37,6 +38,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         sipp_calls::SCENARIOS,
         tcp::SCENARIOS,
         registration::SCENARIOS,
+        messages::SCENARIOS,
         bad_input::SCENARIOS,
         sound_card::SCENARIOS,
     ]
