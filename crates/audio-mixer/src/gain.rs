@@ -38,6 +38,7 @@ impl Gain {
     }
 
     /// One sample with this gain, rounded down. It may leave the range of `i16`.
+    #[inline]
     pub fn apply(self, sample: i16) -> i32 {
         (i32::from(sample) * i32::from(self.0)) >> FRACTION
     }

@@ -13,9 +13,14 @@ impl Level {
     /// The largest amplitude in `samples`.
     pub fn of(samples: &[i16]) -> Self {
         // -32768 has no positive twin in i16; the two extremes apart vectorise and do not overflow.
-        let (low, high) = samples
-            .iter()
-            .fold((0, 0), |(low, high): (i16, i16), &s| (low.min(s), high.max(s)));
+        let (low, high) = pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                samples
+                    .iter()
+                    .fold((0, 0), |(low, high): (i16, i16), &s| (low.min(s), high.max(s)))
+            },
+        );
         Self(low.unsigned_abs().max(high.unsigned_abs()))
     }
 

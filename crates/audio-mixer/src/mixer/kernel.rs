@@ -1,9 +1,11 @@
 //! The loops over samples: sums, sum minus own part, and the soft limiter.
 //!
 //! They are written so that the compiler turns them into vector code on any machine, for plain SSE2 too: sixteen-bit
-//! lanes with saturating arithmetic wherever that is exact, because that doubles the samples in one instruction.
+//! lanes with saturating arithmetic wherever that is exact, because that doubles the samples in one instruction. Those that
+//! run for each port are compiled for wider vectors as well; pulp chooses at run time what the processor has.
 
 use crate::gain::{Gain, Ramp};
+use pulp::Arch;
 
 /// From here up the limiter bends; below, samples pass unchanged. -2.5 dB of full scale.
 pub(crate) const KNEE: i32 = 24_575;
@@ -13,6 +15,7 @@ const KNEE_WIDTH: i16 = 16_383;
 
 /// Brings a sum into the range of `i16` without the harsh edge of clipping: unchanged up to [`KNEE`], from there a
 /// parabola with the same slope, that meets full scale flat. Odd and monotonic.
+#[inline]
 pub(crate) fn limit(sum: i32) -> i16 {
     let sum = sum.clamp(-FAR_OUT, FAR_OUT);
     let above = knee((sum - KNEE).clamp(0, KNEE_WIDTH.into()) as i16);
@@ -32,9 +35,14 @@ fn knee(d: i16) -> i16 {
 /// Adds one to four voices to the sums.
 pub(crate) fn accumulate(sum: &mut [i32], voices: [&[i16]; 4]) {
     let [v0, v1, v2, v3] = voices.map(|v| &v[..sum.len()]);
-    for (i, sum) in sum.iter_mut().enumerate() {
-        *sum += (i32::from(v0[i]) + i32::from(v1[i])) + (i32::from(v2[i]) + i32::from(v3[i]));
-    }
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (i, sum) in sum.iter_mut().enumerate() {
+                *sum += (i32::from(v0[i]) + i32::from(v1[i])) + (i32::from(v2[i]) + i32::from(v3[i]));
+            }
+        },
+    );
 }
 
 /// Adds one voice to the sums.
@@ -54,9 +62,14 @@ pub(crate) fn accumulate_gliding(sum: &mut [i32], voice: &[i16], ramp: Ramp) {
 
 /// Adds one voice at a steady gain.
 pub(crate) fn accumulate_scaled(sum: &mut [i32], voice: &[i16], gain: Gain) {
-    for (sum, &v) in sum.iter_mut().zip(voice) {
-        *sum = sum.saturating_add(gain.apply(v));
-    }
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (sum, &v) in sum.iter_mut().zip(voice) {
+                *sum = sum.saturating_add(gain.apply(v));
+            }
+        },
+    );
 }
 
 /// Lets the gain of a frame glide, in place.
@@ -91,9 +104,14 @@ pub(crate) fn peak(sum: &[i32]) -> i32 {
 
 /// Limits whole sums.
 pub(crate) fn limit_all(sum: &[i32], out: &mut [i16]) {
-    for (out, &sum) in out.iter_mut().zip(sum) {
-        *out = limit(sum);
-    }
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (out, &sum) in out.iter_mut().zip(sum) {
+                *out = limit(sum);
+            }
+        },
+    );
 }
 
 /// A sum as two `i16` so that `sum - own`, clipped to `i16`, needs only sixteen-bit lanes.
@@ -154,9 +172,14 @@ impl MixMinus {
     /// `out = limit(sum - own)`, where no sample of `own` is larger than `own_peak`.
     pub(crate) fn without(&self, own: &[i16], own_peak: u16, out: &mut [i16]) {
         if self.peak + i32::from(own_peak) <= KNEE {
-            for ((out, &base), &own) in out.iter_mut().zip(&self.sum.base).zip(own) {
-                *out = base.wrapping_sub(own);
-            }
+            Arch::new().dispatch(
+                #[inline(always)]
+                || {
+                    for ((out, &base), &own) in out.iter_mut().zip(&self.sum.base).zip(own) {
+                        *out = base.wrapping_sub(own);
+                    }
+                },
+            );
         } else {
             self.limited_without(own, out);
         }
@@ -168,14 +191,19 @@ impl MixMinus {
         let (above, above_rest) = (&self.above.base[..n], &self.above.rest[..n]);
         let (below, below_rest) = (&self.below.base[..n], &self.below.rest[..n]);
         let own = &own[..n];
-        for i in 0..n {
-            let mid = sum[i].saturating_sub(own[i]).saturating_add(sum_rest[i]);
-            let over = above[i].saturating_sub(own[i]).saturating_add(above_rest[i]);
-            let under = below[i].saturating_sub(own[i]).saturating_add(below_rest[i]);
-            let over = knee(over.clamp(0, KNEE_WIDTH));
-            let under = knee(-under.clamp(-KNEE_WIDTH, 0));
-            out[i] = mid.clamp(-KNEE as i16, KNEE as i16) + over - under;
-        }
+        Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for i in 0..n {
+                    let mid = sum[i].saturating_sub(own[i]).saturating_add(sum_rest[i]);
+                    let over = above[i].saturating_sub(own[i]).saturating_add(above_rest[i]);
+                    let under = below[i].saturating_sub(own[i]).saturating_add(below_rest[i]);
+                    let over = knee(over.clamp(0, KNEE_WIDTH));
+                    let under = knee(-under.clamp(-KNEE_WIDTH, 0));
+                    out[i] = mid.clamp(-KNEE as i16, KNEE as i16) + over - under;
+                }
+            },
+        );
     }
 }
 
