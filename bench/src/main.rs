@@ -1,1 +1,33 @@
-fn main() {}
+//! Ours and theirs, measured side by side in one run: `cargo xtask compare [TABLE ...]`.
+//!
+//! The ratio is what counts: both columns of a line come from the same process, alternating, so that a noisy machine
+//! disturbs both alike.
+
+mod sip;
+mod table;
+
+use std::process::ExitCode;
+
+/// A table's name on the command line, and what prints it.
+type Table = (&'static str, fn());
+
+const TABLES: &[Table] = &[("sip-parse", sip::print_parse)];
+
+fn main() -> ExitCode {
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    if wanted == ["profile-sip-parse"] {
+        sip::run_ours_for_a_profiler();
+        return ExitCode::SUCCESS;
+    }
+    if let Some(unknown) = wanted.iter().find(|name| TABLES.iter().all(|(known, _)| known != name)) {
+        let known: Vec<_> = TABLES.iter().map(|(name, _)| *name).collect();
+        eprintln!("no table `{unknown}`; there is: {}", known.join(", "));
+        return ExitCode::FAILURE;
+    }
+    for (name, print) in TABLES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            print();
+        }
+    }
+    ExitCode::SUCCESS
+}

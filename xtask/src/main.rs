@@ -1,8 +1,9 @@
-//! Repository chores: `cargo xtask demo | test | tidy | fuzz | interop`.
+//! Repository chores: `cargo xtask demo | test | tidy | fuzz | interop | compare`.
 
 // A chore talks to a terminal: printing is what it is for.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod compare;
 mod demo;
 mod fuzz;
 mod gate;
@@ -34,6 +35,8 @@ enum Chore {
     Fuzz(fuzz::Options),
     /// Calls with programs that we did not write: baresip, sipp, and tshark reading along.
     Interop(interop::Options),
+    /// Ours and other programs' figures from one run: builds `bench/`, which fetches many packages the first time.
+    Compare(compare::Options),
 }
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Demo(options) => demo::run_demo(&root, &options),
         Chore::Fuzz(options) => fuzz::run_campaign(&root, &options),
         Chore::Interop(options) => interop::run_all(&root, &options),
+        Chore::Compare(options) => compare::run_tables(&root, &options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -131,6 +131,78 @@ fn malformed_requests_are_answered_where_there_is_a_way_back() {
 }
 
 #[test]
+fn a_refusal_says_what_is_wrong() {
+    let bad = |change: &dyn Fn(String) -> String| {
+        let answer = answer_to(&change(request("OPTIONS", "1", ""))).expect("there is a way back");
+        answer.lines().next().unwrap_or_default().to_owned()
+    };
+    for (answer, reason) in [
+        (
+            bad(&|text| text.replace("CSeq: 1", "CSeq: x")),
+            "CSeq: unexpected byte 0x78 at 0",
+        ),
+        (bad(&|text| text.replace("Call-ID: id1\n", "")), "no Call-ID"),
+        (
+            bad(&|text| text.replace("To: ", "To: <sip:c@c.test>\nTo: ")),
+            "more than one To",
+        ),
+        (
+            bad(&|text| text.replace("1 OPTIONS", "1 BYE")),
+            "the method in CSeq differs",
+        ),
+        (
+            bad(&|text| text.replace("Max-Forwards: 70", "no colon here")),
+            "malformed header line",
+        ),
+        (
+            bad(&|text| text.replace("\n\n", "\nl: 2\n\nx")),
+            "body of 1 bytes where Content-Length says 2",
+        ),
+        (
+            bad(&|text| text.replace("\n\n", "\nl: 0\nl: 0\n\n")),
+            "more than one Content-Length",
+        ),
+    ] {
+        assert_eq!(answer, format!("SIP/2.0 400 Bad Request: {reason}"));
+    }
+}
+
+#[test]
+fn what_is_too_large_is_refused_with_513_and_the_limit() {
+    let limits = offhook_sip_core::Limits::default()
+        .with_headers(10)
+        .with_header_bytes(100)
+        .with_body_bytes(20);
+    let config = EndpointConfig {
+        parse: offhook_sip_core::ParseOptions::default().with_limits(limits),
+        ..EndpointConfig::default()
+    };
+    let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
+    for (more, reason) in [
+        (
+            "A: 1\nB: 2\nC: 3\nD: 4\nE: 5\n".to_owned(),
+            "more than 10 header fields",
+        ),
+        (
+            format!("Subject: {}\n", "a".repeat(100)),
+            "more than 100 bytes of one header field",
+        ),
+        (format!("\n{}", "b".repeat(21)), "more than 20 bytes of body"),
+    ] {
+        let answer = net
+            .inject_raw(1, ALICE, &request("OPTIONS", "1", &more))
+            .expect("answered");
+        let line = answer.lines().next().unwrap_or_default();
+        assert_eq!(line, format!("SIP/2.0 513 Message Too Large: {reason}"));
+    }
+    assert_eq!(
+        net.bob().endpoint.transactions().server_count(),
+        0,
+        "nothing is kept of them"
+    );
+}
+
+#[test]
 fn responses_go_where_via_and_source_say() {
     let check = |via: &str, from: &str, to: &str| {
         let mut net = Net::pair();

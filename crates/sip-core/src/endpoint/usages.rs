@@ -33,7 +33,8 @@ pub(crate) trait Usage {
 
 #[derive(Debug)]
 pub(crate) struct Usages<U: Usage> {
-    all: BTreeMap<U::Id, U>,
+    /// Boxed: a tree that grows at its end is half empty, and a usage is moved once only.
+    all: BTreeMap<U::Id, Box<U>>,
     schedule: Schedule<U::Id>,
     /// Its owner may have ended it.
     lent: Option<U::Id>,
@@ -50,7 +51,7 @@ impl<U: Usage> Usages<U> {
 
     pub(crate) fn len(&self) -> usize {
         let lent = self.lent.and_then(|id| self.all.get(&id));
-        self.all.len() - usize::from(lent.is_some_and(Usage::is_over))
+        self.all.len() - usize::from(lent.is_some_and(|usage| usage.is_over()))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -62,16 +63,16 @@ impl<U: Usage> Usages<U> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &U> {
-        self.all.values()
+        self.all.values().map(Box::as_ref)
     }
 
     pub(crate) fn insert(&mut self, id: U::Id, mut usage: U) {
         usage.update_schedule(&mut self.schedule);
-        self.all.insert(id, usage);
+        self.all.insert(id, Box::new(usage));
     }
 
     pub(crate) fn get(&self, id: U::Id) -> Option<&U> {
-        self.all.get(&id)
+        self.all.get(&id).map(Box::as_ref)
     }
 
     /// A usage, with the schedule that its owner must update when he has changed it.
@@ -95,7 +96,7 @@ impl<U: Usage> Usages<U> {
             return None;
         }
         let older = between.next().filter(|(found, _)| Some(**found) == older);
-        Some((usage, older.map(|(_, usage)| usage), &mut self.schedule))
+        Some((usage, older.map(|(_, usage)| usage.as_mut()), &mut self.schedule))
     }
 
     /// Lets a usage act, and keeps its deadline and its life up to date.
@@ -120,7 +121,7 @@ impl<U: Usage> Usages<U> {
     }
 
     fn bury_if_over(&mut self, core: &mut Core, id: U::Id) {
-        if self.all.get(&id).is_some_and(Usage::is_over)
+        if self.all.get(&id).is_some_and(|usage| usage.is_over())
             && let Some(mut usage) = self.all.remove(&id)
         {
             usage.bury(core, &mut self.schedule);

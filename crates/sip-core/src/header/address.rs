@@ -165,10 +165,12 @@ impl NameAddr {
 
 fn read_uri(value: HeaderValue<'_>, range: Range<usize>) -> Result<Uri, HeaderError> {
     let uri = Uri::parse(value.slice(range))?;
-    match uri.deviation() {
-        Some(error) if value.is_strict() => Err(error.into()),
-        _ => Ok(uri),
+    if value.is_strict()
+        && let Some(error) = uri.deviation()
+    {
+        return Err(error.into());
     }
+    Ok(uri)
 }
 
 impl std::str::FromStr for NameAddr {

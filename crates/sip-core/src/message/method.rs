@@ -27,10 +27,10 @@ macro_rules! methods {
 
         impl Method {
             fn known(text: &[u8]) -> Option<Self> {
-                match lex::ascii(text) {
-                    $($text => Some(Self::$variant),)*
-                    _ => None,
-                }
+                $(if text == $text.as_bytes() {
+                    return Some(Self::$variant);
+                })*
+                None
             }
 
             /// The method as it stands on the wire.

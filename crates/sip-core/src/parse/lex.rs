@@ -95,6 +95,12 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
     !text.is_empty() && text.iter().all(|&b| is_token_byte(b))
 }
 
+/// How many token bytes stand at the start of `text`.
+#[inline]
+pub(crate) fn token_len(text: &[u8]) -> usize {
+    text.iter().position(|&b| !is_token_byte(b)).unwrap_or(text.len())
+}
+
 /// The range of `text` without white space at both ends, shifted by `base`.
 #[inline]
 pub(crate) fn trim(text: &[u8]) -> Range<usize> {

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::start_line::{self, StartLine};
 use super::{Framing, ParseErrorKind, ParseOptions, Policy, lex};
-use crate::header::{Entry, HeaderName, Place, UNKNOWN, lookup};
+use crate::header::{Entry, HeaderName, Place, lookup};
 
 const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
 
@@ -91,11 +91,10 @@ fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, fr
                 Err((offset, kind)) => scan.note(offset, kind),
             }
         } else if lex::is_ws(bytes[line]) {
-            fold(&mut scan, bytes, line..end, next, cr);
+            fold(&mut scan, bytes, line..end, next, cr, options);
         } else {
             field(&mut scan, bytes, line..end, next, cr, options);
         }
-        check_length(&mut scan, next, options);
         line = next;
     }
     let head = Head {
@@ -108,25 +107,6 @@ fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, fr
     };
     finish(&mut scan, bytes, &head, options, framing);
     scan
-}
-
-/// Whether the field that ends here, with its folded lines, is too long.
-#[inline]
-fn check_length(scan: &mut Scan, line_end: usize, options: &ParseOptions) {
-    let limit = options.limits.header_bytes;
-    if let Some(entry) = scan.entries.last()
-        && entry.line_end as usize == line_end
-        && line_end - entry.line as usize > limit
-    {
-        let offset = entry.line as usize;
-        scan.note_in_head(
-            offset,
-            ParseErrorKind::TooLarge {
-                what: "bytes of one header field",
-                limit,
-            },
-        );
-    }
 }
 
 /// Where the pass stopped.
@@ -182,17 +162,14 @@ fn field(
     options: &ParseOptions,
 ) {
     let text = &bytes[line.clone()];
-    let Some(colon) = memchr::memchr(b':', text) else {
+    let name_len = lex::token_len(text);
+    let colon = name_len + text[name_len..].iter().take_while(|&&b| lex::is_ws(b)).count();
+    if name_len == 0 || name_len > usize::from(u16::MAX) || text.get(colon) != Some(&b':') {
         return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
-    };
-    let mut name_len = colon;
-    while name_len > 0 && lex::is_ws(text[name_len - 1]) {
-        name_len -= 1;
     }
-    let name = &text[..name_len];
-    let id = lookup(name);
-    if id == UNKNOWN && (!lex::is_token(name) || name_len > usize::from(u16::MAX)) {
-        return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
+    let id = lookup(&text[..name_len]);
+    if line_end - line.start > options.limits.header_bytes {
+        note_long(scan, line.start, options);
     }
     if scan.entries.len() >= options.limits.headers {
         let limit = options.limits.headers;
@@ -219,7 +196,14 @@ fn field(
 
 /// Joins a line that begins with white space to the field before it: the line end and the white space
 /// around it become one space (RFC 3261 §7.3.1).
-fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize, tidy: bool) {
+fn fold(
+    scan: &mut Scan,
+    bytes: &[u8],
+    line: Range<usize>,
+    line_end: usize,
+    tidy: bool,
+    options: &ParseOptions,
+) {
     let Some(entry) = scan.entries.last_mut() else {
         return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
     };
@@ -248,6 +232,22 @@ fn fold(scan: &mut Scan, bytes: &[u8], line: Range<usize>, line_end: usize, tidy
     }
     entry.value_end = scan.extra.len() as u32;
     entry.line_end = line_end as u32;
+    let start = entry.line as usize;
+    if line_end - start > options.limits.header_bytes {
+        note_long(scan, start, options);
+    }
+}
+
+#[cold]
+fn note_long(scan: &mut Scan, offset: usize, options: &ParseOptions) {
+    let limit = options.limits.header_bytes;
+    scan.note_in_head(
+        offset,
+        ParseErrorKind::TooLarge {
+            what: "bytes of one header field",
+            limit,
+        },
+    );
 }
 
 /// Takes the length from a Content-Length field: digits that fit 32 bits, and once only.

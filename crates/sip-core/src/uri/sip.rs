@@ -399,7 +399,9 @@ pub(super) fn check_params(text: &[u8], start: usize) -> Result<usize, UriError>
                 .take_while(|&&b| lex::is_uri_param_byte(b))
                 .count();
         }
-        escape::check(text, name..pos, |_| true)?;
+        if memchr::memchr(b'%', &text[name..pos]).is_some() {
+            escape::check(text, name..pos, |_| true)?;
+        }
     }
     match text.get(pos) {
         None | Some(b'?') => Ok(pos),
