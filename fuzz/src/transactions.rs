@@ -9,17 +9,23 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-const LIMITS: EndpointLimits = EndpointLimits {
-    transactions: TransactionLimits {
-        client: 32,
-        server: 32,
-        server_per_source: 16,
-    },
-    invitations: 8,
-    forks: 4,
-    registrations: 2,
-    server_names: 8,
+const TRANSACTIONS: TransactionLimits = TransactionLimits {
+    client: 32,
+    server: 32,
+    server_per_source: 16,
 };
+const INVITATIONS: usize = 8;
+
+fn limits() -> EndpointLimits {
+    EndpointLimits {
+        transactions: TRANSACTIONS,
+        invitations: INVITATIONS,
+        forks: 4,
+        registrations: 2,
+        server_names: 8,
+        ..EndpointLimits::default()
+    }
+}
 
 /// One endpoint whose peer sends whatever it likes: requests that reuse branches, tags and numbers, responses to
 /// what was sent, and raw bytes. Its tables stay within their limits, and its timers make progress.
@@ -98,7 +104,7 @@ fn address(last: u8) -> SocketAddr {
 
 fn endpoint(own: SocketAddr, seed: u64) -> Endpoint {
     let config = EndpointConfig {
-        limits: LIMITS,
+        limits: limits(),
         ..EndpointConfig::default()
     };
     let mut endpoint = Endpoint::new(config, Entropy::from_number(seed));
@@ -170,9 +176,9 @@ impl World {
                 self.calls.truncate(8);
             }
         }
-        assert!(self.endpoint.invitation_count() <= LIMITS.invitations);
-        assert!(self.endpoint.transactions().client_count() <= LIMITS.transactions.client);
-        assert!(self.endpoint.transactions().server_count() <= LIMITS.transactions.server);
+        assert!(self.endpoint.invitation_count() <= INVITATIONS);
+        assert!(self.endpoint.transactions().client_count() <= TRANSACTIONS.client);
+        assert!(self.endpoint.transactions().server_count() <= TRANSACTIONS.server);
     }
 
     fn pass_time(&mut self, span: Duration) {
