@@ -20,8 +20,8 @@ use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::{Trace, TransportFailure};
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::tokio::{
-    BindError, ConnectionConfig, Core, Driver, DriverGone, Handle, Tls, TlsError, TlsOptions, Transports,
-    WeakHandle, WebSocketConfig, system_entropy,
+    BindError, ConnectionConfig, Core, Driver, DriverGone, Handle, LocalChange, Tls, TlsError, TlsOptions,
+    Transports, WeakHandle, WebSocketConfig, system_entropy,
 };
 use offhook_sip_core::{
     Endpoint, EndpointConfig, NameAddr, ParseOptions, Register, RegistrationEvent, RegistrationId, Route,
@@ -482,6 +482,10 @@ impl Core for SessionManager {
 
     fn poll_timeout(&self) -> Option<Instant> {
         Self::poll_timeout(self)
+    }
+
+    fn handle_local(&mut self, now: Instant, change: LocalChange) {
+        Core::handle_local(self.endpoint(), now, change);
     }
 
     fn server_name(&self, id: ServerId) -> Option<Arc<str>> {

@@ -13,7 +13,8 @@ use crate::header::{CSeq, CallId, Contact, From, HeaderError, MaxForwards, To, V
 use crate::transaction::{EssentialError, Essentials};
 use crate::{Headers, Method, NameAddr, Request, Response, Uri};
 use bytes::Bytes;
-use offhook_sansio::Path;
+use offhook_sansio::{Path, Transport};
+use std::net::SocketAddr;
 
 /// What names a dialog: Call-ID and both tags (RFC 3261 §12). The peer's may be empty (RFC 2543).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -164,6 +165,13 @@ impl Dialog {
     /// A connection broke: the next request goes to the Contact.
     pub fn forget_flow(&mut self, path: Path) {
         self.has_own_flow &= self.flow != path;
+    }
+
+    /// An address of ours is another now: requests go from there.
+    pub fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
+        if (self.flow.transport, self.flow.local) == (transport, from) {
+            self.flow.local = to;
+        }
     }
 
     /// The URI whose address the next request goes to (RFC 3261 §8.1.2).

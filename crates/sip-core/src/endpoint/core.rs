@@ -99,6 +99,14 @@ impl Core {
         }
     }
 
+    /// Puts an address in the place of another, or adds it.
+    pub(crate) fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
+        match self.locals.iter_mut().find(|local| **local == (transport, from)) {
+            Some(local) => local.1 = to,
+            None => self.add_local(transport, to),
+        }
+    }
+
     pub(crate) fn remove_local(&mut self, transport: Transport, address: SocketAddr) {
         self.locals.retain(|local| *local != (transport, address));
     }

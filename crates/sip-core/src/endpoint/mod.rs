@@ -111,6 +111,20 @@ impl Endpoint {
         self.core.remove_local(transport, address);
     }
 
+    /// Says that an address of ours is another now: new requests, and those inside of dialogs that went by datagrams,
+    /// have it in Via and Contact. Connections stay, for as long as they hold. Peers learn it by the next request that
+    /// refreshes their target; see [`refresh_registration`](Self::refresh_registration) and re-INVITE.
+    pub fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
+        self.core.move_local(transport, from, to);
+        if !transport.is_reliable() {
+            for id in self.invitations.ids() {
+                let moved =
+                    |invitation: &mut Invitation, _: &mut Core| invitation.move_local(transport, from, to);
+                self.invitations.with(&mut self.core, id, moved);
+            }
+        }
+    }
+
     /// The name that the server of a [`Path`] must prove to have, which whoever opens a connection has to check; `None`
     /// when it is not known any more: see [`EndpointLimits::server_names`].
     pub fn server_name(&self, id: ServerId) -> Option<Arc<str>> {

@@ -51,8 +51,9 @@ use crate::header::{CallId, Contact};
 use crate::transaction::{Essentials, Failure, Schedule, TransactionEvent, TransactionId};
 use crate::{HeaderName, Headers, Method, NameAddr, Request, Response, StatusCode, Uri};
 use bytes::Bytes;
-use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
+use offhook_sansio::{Deadlines, Path, Timer as TimerKey, Transport};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Names a call within its endpoint; never used twice.
@@ -306,6 +307,20 @@ impl Usage for Invitation {
 }
 
 impl Invitation {
+    /// An address of ours is another now.
+    pub(crate) fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
+        if (self.path.transport, self.path.local) == (transport, from) {
+            self.path.local = to;
+        }
+        for dialog in self
+            .dialog
+            .iter_mut()
+            .chain(self.forks.iter_mut().map(|fork| &mut fork.dialog))
+        {
+            dialog.move_local(transport, from, to);
+        }
+    }
+
     /// True when it is over for its owner.
     pub(crate) fn is_disconnected(&self) -> bool {
         self.state == InvitationState::Disconnected

@@ -3,8 +3,11 @@
 use super::connection::{Connection, LINGER, News, Opening};
 use super::connection_config::ConnectionConfig;
 use super::listener::Listener;
+use super::local::LocalChange;
 use super::protocol::{Protocol, Wanted};
 use super::system_entropy;
+#[cfg(feature = "tls")]
+use super::tls::Tls;
 use super::transports::{BindError, Broken, Readable};
 use crate::endpoint::TransportFailure;
 use bytes::Bytes;
@@ -29,6 +32,8 @@ const NEWS: usize = 64;
 pub(super) struct Connections {
     config: ConnectionConfig,
     listeners: Vec<Listener>,
+    /// Where listeners went whose address was changed: dialogs may know the old one.
+    moved: HashMap<(Transport, SocketAddr), SocketAddr>,
     table: HashMap<Path, Entry>,
     /// How many were accepted from each address.
     sources: HashMap<IpAddr, usize>,
@@ -58,6 +63,7 @@ impl Connections {
         Ok(Self {
             config,
             listeners: Vec::new(),
+            moved: HashMap::new(),
             table: HashMap::new(),
             sources: HashMap::new(),
             broken: VecDeque::new(),
@@ -87,6 +93,93 @@ impl Connections {
         self.listeners
             .iter()
             .map(|listener| (listener.protocol.transport(), listener.address))
+    }
+
+    /// Moves all listeners of this transport to another port, or with `None` closes them. All new ones are opened first.
+    pub(super) fn set_port(
+        &mut self,
+        transport: Transport,
+        port: Option<u16>,
+    ) -> Result<Vec<LocalChange>, BindError> {
+        self.reopen(port, |protocol| {
+            (protocol.transport() == transport).then(|| protocol.clone())
+        })
+    }
+
+    /// Gives all listeners that speak TLS other certificates; those of plain TLS another port as well.
+    #[cfg(feature = "tls")]
+    pub(super) fn set_tls(&mut self, port: Option<u16>, tls: &Tls) -> Result<Vec<LocalChange>, BindError> {
+        for listener in &mut self.listeners {
+            if listener.protocol.transport() == Transport::Wss {
+                listener.protocol = listener.protocol.with_tls(tls);
+            }
+        }
+        let other = |protocol: &Protocol| protocol.transport() == Transport::Tls;
+        self.reopen(port, |protocol| other(protocol).then(|| protocol.with_tls(tls)))
+    }
+
+    fn reopen(
+        &mut self,
+        port: Option<u16>,
+        change: impl Fn(&Protocol) -> Option<Protocol>,
+    ) -> Result<Vec<LocalChange>, BindError> {
+        let mut changes = Vec::new();
+        let mut opened = Vec::new();
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let Some(protocol) = change(&listener.protocol) else {
+                continue;
+            };
+            let (transport, from) = (protocol.transport(), listener.address);
+            let Some(port) = port else {
+                changes.push(LocalChange::Removed(transport, from));
+                continue;
+            };
+            let stays = port == from.port() && protocol.accepts() == listener.protocol.accepts();
+            if stays {
+                opened.push((index, None, protocol));
+                continue;
+            }
+            let new = listener
+                .reopened(port, protocol.clone(), self.news_in.clone())
+                .map_err(|cause| BindError::new(SocketAddr::new(from.ip(), port), cause))?;
+            let to = new.address;
+            changes.push(LocalChange::Moved { transport, from, to });
+            opened.push((index, Some(new), protocol));
+        }
+        if port.is_none() {
+            self.listeners
+                .retain(|listener| change(&listener.protocol).is_none());
+        }
+        for (index, new, protocol) in opened {
+            match new {
+                Some(new) => {
+                    let old = self.listeners[index].address;
+                    self.moved.insert((protocol.transport(), old), new.address);
+                    self.listeners[index] = new;
+                }
+                None => self.listeners[index].protocol = protocol,
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Where we listen now for who knows this address.
+    fn listener_at(&self, transport: Transport, address: SocketAddr) -> Option<&Listener> {
+        let at = |address| {
+            let here = move |listener: &&Listener| {
+                (listener.protocol.transport(), listener.address) == (transport, address)
+            };
+            self.listeners.iter().find(here)
+        };
+        // Moved once more than it was moved, it would lead round.
+        let mut address = address;
+        for _ in 0..=self.moved.len() {
+            if let Some(listener) = at(address) {
+                return Some(listener);
+            }
+            address = *self.moved.get(&(transport, address))?;
+        }
+        None
     }
 
     /// Whether there is a connection along this path.
@@ -167,11 +260,9 @@ impl Connections {
     }
 
     fn connect(&mut self, path: Path, server: Option<Arc<str>>) -> Result<(), TransportFailure> {
-        let mut listeners = self.listeners.iter();
-        let here = |listener: &&Listener| {
-            (listener.protocol.transport(), listener.address) == (path.transport, path.local)
-        };
-        let listener = listeners.find(here).ok_or(TransportFailure::NoLocalAddress)?;
+        let listener = self
+            .listener_at(path.transport, path.local)
+            .ok_or(TransportFailure::NoLocalAddress)?;
         let (source, protocol) = (listener.source(), listener.protocol.clone());
         if !self.make_room() {
             return Err(TransportFailure::Limit("too many connections"));

@@ -1,6 +1,7 @@
 //! The task that owns a core.
 
 use super::handle::{Command, Handle};
+use super::local::LocalChange;
 use super::transports::{Broken, Readable, Transports};
 use crate::endpoint::TransportFailure;
 use offhook_sansio::{Path, Received, ServerId, Transmit};
@@ -39,6 +40,11 @@ pub trait Core: Send + 'static {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     fn poll_timeout(&self) -> Option<Instant>;
+
+    /// Takes the news of an address of ours that is new, is another now, or is gone. Ignores it by default.
+    fn handle_local(&mut self, now: Instant, change: LocalChange) {
+        let _ = (now, change);
+    }
 
     /// The name that the server of a path must prove to have. Without one, a connection is opened only where none is
     /// checked. Knows none by default.
@@ -151,6 +157,11 @@ impl<C: Core> Task<C> {
             let now = now();
             match woken {
                 Woken::Command(Some(Command::Run(run))) => run(&mut self.core, now),
+                Woken::Command(Some(Command::Change(change))) => {
+                    for change in change(&mut self.transports) {
+                        self.core.handle_local(now, change);
+                    }
+                }
                 Woken::Command(Some(Command::Stop(reply))) => {
                     self.waiting.push(reply);
                     self.begin_stop(now);

@@ -1,14 +1,22 @@
 //! How the rest of the program talks to a core.
 
 use super::Core;
+use super::local::{ChangeError, LocalChange};
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::transports::{BindError, Transports};
+use offhook_sansio::Transport;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 type Run<C> = Box<dyn FnOnce(&mut C, Instant) + Send>;
 
+type Change = Box<dyn FnOnce(&mut Transports) -> Vec<LocalChange> + Send>;
+
 /// What the task does for a [`Handle`].
 pub(super) enum Command<C> {
     Run(Run<C>),
+    Change(Change),
     Stop(oneshot::Sender<()>),
 }
 
@@ -67,6 +75,45 @@ impl<C: Core> Handle<C> {
                 mpsc::error::TrySendError::Full(_) => PostError::Full,
                 mpsc::error::TrySendError::Closed(_) => PostError::Gone,
             })
+    }
+
+    /// Changes the UDP port, 0 for a free one, or with `None` takes UDP away. The new port is opened first: when that
+    /// fails, all is as it was. Via and Contact follow at once; see
+    /// [`Endpoint::move_local`](crate::Endpoint::move_local) for calls that stand.
+    pub async fn set_local_udp_port(&self, port: Option<u16>) -> Result<(), ChangeError> {
+        self.change(move |transports| transports.set_port(Transport::Udp, port))
+            .await
+    }
+
+    /// Changes the TCP port likewise. Connections stay, and go on to be used.
+    pub async fn set_local_tcp_port(&self, port: Option<u16>) -> Result<(), ChangeError> {
+        self.change(move |transports| transports.set_port(Transport::Tcp, port))
+            .await
+    }
+
+    /// Changes what TLS believes and who we are, for TLS and WSS, and the port of TLS where it is another, 0 for a free
+    /// one; with `None` takes TLS away. Connections that stand keep what they were opened with.
+    #[cfg(feature = "tls")]
+    pub async fn set_tls_options(&self, port: Option<u16>, tls: Tls) -> Result<(), ChangeError> {
+        self.change(move |transports| transports.set_tls(port, &tls))
+            .await
+    }
+
+    async fn change<F>(&self, change: F) -> Result<(), ChangeError>
+    where
+        F: FnOnce(&mut Transports) -> Result<Vec<LocalChange>, BindError> + Send + 'static,
+    {
+        let (reply, result) = oneshot::channel();
+        let command = Command::Change(Box::new(move |transports| {
+            let (changes, outcome) = match change(transports) {
+                Ok(changes) => (changes, Ok(())),
+                Err(error) => (Vec::new(), Err(error)),
+            };
+            let _ = reply.send(outcome);
+            changes
+        }));
+        self.commands.send(command).await.map_err(|_| DriverGone)?;
+        Ok(result.await.map_err(|_| DriverGone)??)
     }
 
     /// Lets the core end what it has begun ([`Core::begin_stop`]), for at most

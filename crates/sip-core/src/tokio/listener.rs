@@ -65,6 +65,17 @@ impl Listener {
         })
     }
 
+    /// Opens another port in place of this one, at the same address, or speaks something else at it.
+    pub(super) fn reopened(
+        &self,
+        port: u16,
+        protocol: Protocol,
+        news: mpsc::Sender<News>,
+    ) -> io::Result<Self> {
+        let address = SocketAddr::new(self.bound.ip(), port);
+        Self::open(self.id, address, self.address.ip(), protocol, news)
+    }
+
     /// From where connections are opened, where it matters.
     pub(super) fn source(&self) -> Option<IpAddr> {
         let ip = self.bound.ip();

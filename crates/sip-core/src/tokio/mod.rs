@@ -30,6 +30,7 @@ mod connections;
 mod driver;
 mod handle;
 mod listener;
+mod local;
 mod protocol;
 #[cfg(feature = "tls")]
 mod tls;
@@ -43,6 +44,7 @@ mod websocket;
 pub use connection_config::ConnectionConfig;
 pub use driver::{Core, Driver, DriverConfig};
 pub use handle::{DriverGone, Handle, PostError, WeakHandle};
+pub use local::{ChangeError, LocalChange};
 #[cfg(feature = "tls")]
 pub use tls::{Certificate, ClientCertificates, Tls, TlsError, TlsOptions, TlsVersion, Trust};
 pub use transports::{BindError, InMemory, Transports};
@@ -91,6 +93,14 @@ impl Core for Endpoint {
 
     fn poll_timeout(&self) -> Option<Instant> {
         Endpoint::poll_timeout(self)
+    }
+
+    fn handle_local(&mut self, _: Instant, change: LocalChange) {
+        match change {
+            LocalChange::Added(transport, address) => self.add_local(transport, address),
+            LocalChange::Moved { transport, from, to } => self.move_local(transport, from, to),
+            LocalChange::Removed(transport, address) => self.remove_local(transport, address),
+        }
     }
 
     fn server_name(&self, id: ServerId) -> Option<Arc<str>> {

@@ -80,6 +80,17 @@ impl Protocol {
         }
     }
 
+    /// The same with other certificates.
+    #[cfg(feature = "tls")]
+    pub(super) fn with_tls(&self, tls: &Tls) -> Self {
+        match self {
+            Self::Tls(_) => Self::Tls(tls.clone()),
+            #[cfg(feature = "websocket")]
+            Self::Wss(_, websocket) => Self::Wss(tls.clone(), Arc::clone(websocket)),
+            other => other.clone(),
+        }
+    }
+
     /// Makes a connection ready that was accepted.
     pub(super) async fn accept(
         &self,

@@ -2,6 +2,7 @@
 
 use super::connection_config::ConnectionConfig;
 use super::connections::Connections;
+use super::local::LocalChange;
 use super::protocol::Protocol;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -75,6 +76,8 @@ pub struct InMemory {
 #[derive(Debug, Default)]
 pub struct Transports {
     udp: Vec<UdpTransport>,
+    /// Where UDP sockets went whose port was changed.
+    moved: Vec<(SocketAddr, SocketAddr)>,
     connections: Option<Connections>,
     connection_config: ConnectionConfig,
     memory: Option<MemoryTransport>,
@@ -226,6 +229,58 @@ impl Transports {
             .listen(address, advertised, protocol)
     }
 
+    /// Moves all sockets of this transport to another port, or with `None` closes them. All new ones are opened first.
+    pub(super) fn set_port(
+        &mut self,
+        transport: Transport,
+        port: Option<u16>,
+    ) -> Result<Vec<LocalChange>, BindError> {
+        if transport != Transport::Udp {
+            let connections = self.connections.as_mut();
+            return connections.map_or(Ok(Vec::new()), |connections| {
+                connections.set_port(transport, port)
+            });
+        }
+        let Some(port) = port else {
+            let gone = self.udp.drain(..);
+            return Ok(gone
+                .map(|udp| LocalChange::Removed(transport, udp.address))
+                .collect());
+        };
+        let mut changes = Vec::new();
+        let mut opened = Vec::new();
+        for (index, udp) in self.udp.iter().enumerate() {
+            let from = udp.address;
+            if from.port() == port {
+                continue;
+            }
+            let new = udp
+                .reopened(port)
+                .map_err(|cause| BindError::new(SocketAddr::new(from.ip(), port), cause))?;
+            let to = new.address;
+            changes.push(LocalChange::Moved { transport, from, to });
+            opened.push((index, new));
+        }
+        for (index, new) in opened {
+            let old = std::mem::replace(&mut self.udp[index], new);
+            // What transactions still have to say goes from the new port.
+            self.moved.retain(|(moved, _)| *moved != self.udp[index].address);
+            self.moved
+                .iter_mut()
+                .filter(|(_, to)| *to == old.address)
+                .for_each(|(_, to)| *to = self.udp[index].address);
+            self.moved.push((old.address, self.udp[index].address));
+        }
+        Ok(changes)
+    }
+
+    /// See [`Handle::set_tls_options`](super::Handle::set_tls_options).
+    #[cfg(feature = "tls")]
+    pub(super) fn set_tls(&mut self, port: Option<u16>, tls: &Tls) -> Result<Vec<LocalChange>, BindError> {
+        let connections = self.connections.as_mut();
+        connections.map_or(Ok(Vec::new()), |connections| connections.set_tls(port, tls))
+    }
+
     /// Sets limits and times of connections; before the first [`bind_tcp`](Self::bind_tcp).
     #[must_use]
     pub fn with_connections(mut self, config: ConnectionConfig) -> Self {
@@ -322,7 +377,9 @@ impl Transports {
     }
 
     fn udp_from(&self, path: &Path) -> Option<&UdpTransport> {
-        self.udp.iter().find(|udp| udp.address == path.local)
+        let at = |address| self.udp.iter().find(move |udp| udp.address == address);
+        let moved = || self.moved.iter().find(|(from, _)| *from == path.local);
+        at(path.local).or_else(|| at(moved()?.1))
     }
 }
 

@@ -45,6 +45,12 @@ impl UdpTransport {
         })
     }
 
+    /// Opens another port in place of this one, at the same address.
+    pub(super) fn reopened(&self, port: u16) -> io::Result<Self> {
+        let bound = self.socket.local_addr()?;
+        Self::bind(SocketAddr::new(bound.ip(), port), self.address.ip())
+    }
+
     pub(super) fn poll_recv_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_recv_ready(context)
     }
