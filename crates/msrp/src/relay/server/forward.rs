@@ -207,6 +207,7 @@ impl MsrpRelay {
         let Some(waiting) = connection.take_waiting(head.transaction_id()) else {
             return self.refuse_open(now, id, head.transaction_id(), status);
         };
+        self.release(id);
         let request = waiting.request;
         match waiting.what {
             Awaited::Chunk(_) if status.is_success() => {}

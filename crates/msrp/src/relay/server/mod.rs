@@ -227,10 +227,23 @@ impl MsrpRelay {
         if connection.out.is_empty() {
             return None;
         }
-        for held_up in connection.held_up.drain(..) {
-            self.events.push(RelayServerEvent::Ready(held_up));
+        let bytes = connection.out.split().freeze();
+        self.release(id);
+        Some(bytes)
+    }
+
+    /// Lets those read on who found a connection full, once it is not.
+    fn release(&mut self, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.out.len() < self.config.queued_bytes
+            && connection.waiting.len() < self.config.unanswered
+        {
+            for held_up in connection.held_up.drain(..) {
+                self.events.push(RelayServerEvent::Ready(held_up));
+            }
         }
-        Some(connection.out.split().freeze())
     }
 
     /// Runs what is due.
@@ -299,6 +312,7 @@ impl MsrpRelay {
             let Some(Waiting { request, what, .. }) = waiting else {
                 break;
             };
+            self.release(id);
             if let Awaited::Chunk(range) = what
                 && request.wish == crate::chunk::FailureReport::Yes
             {

@@ -353,6 +353,38 @@ fn a_full_connection_holds_up_only_those_who_send_to_it() {
 }
 
 #[test]
+fn a_next_hop_that_owes_answers_holds_up_until_it_gives_them() {
+    let mut world = World::new(|config| config.unanswered = 1);
+    let (alice, path) = world.place("alice");
+    for is_answered in [true, false] {
+        let peer = world.connect();
+        let chunk = send("abcd1", &path.to_string(), PEER, "Byte-Range: 1-*/*\r\n", "x");
+        world.say(peer, chunk.as_bytes());
+        world.say(peer, &chunk.as_bytes()[..chunk.len() - 15]);
+        let heard = world.hear(alice);
+        assert!(!world.relay.wants_input(peer));
+        world.events.clear();
+        if is_answered {
+            let id = ids(&heard, "SEND")[0];
+            world.say(
+                alice,
+                format!("MSRP {id} 200 OK\r\nTo-Path: a\r\n-------{id}$\r\n").as_bytes(),
+            );
+        } else {
+            world.hear(peer);
+            world.wait(Duration::from_secs(30));
+        }
+        assert!(
+            world.events.contains(&RelayServerEvent::Ready(peer)),
+            "{is_answered}"
+        );
+        assert!(world.relay.wants_input(peer));
+        world.relay.handle_closed(world.now, peer);
+        world.hear(alice);
+    }
+}
+
+#[test]
 fn a_user_is_read_no_faster_than_allowed() {
     let mut world = World::new(|config| {
         config.users.get_mut("alice").unwrap().bytes_per_second = Some(1000);
