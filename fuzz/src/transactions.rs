@@ -2,8 +2,8 @@
 
 use offhook_sansio::{Entropy, Path, Received, Transmit, Transport};
 use offhook_sip_core::{
-    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, InvitationId, Invite, Route, StatusCode,
-    TransactionLimits,
+    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, InvitationId, Invite, Method, Refer,
+    Reliability, Route, StatusCode, TransactionLimits,
 };
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -103,10 +103,12 @@ fn address(last: u8) -> SocketAddr {
 }
 
 fn endpoint(own: SocketAddr, seed: u64) -> Endpoint {
-    let config = EndpointConfig {
+    let mut config = EndpointConfig {
         limits: limits(),
+        reliability: Reliability::Preferred,
         ..EndpointConfig::default()
     };
+    config.allow.push(Method::Refer);
     let mut endpoint = Endpoint::new(config, Entropy::from_number(seed));
     endpoint.add_local(Transport::Udp, own);
     endpoint
@@ -131,7 +133,7 @@ fn act(endpoint: &mut Endpoint, id: InvitationId, now: Instant, command: u8) {
     };
     let body = Body::sdp("body");
     // Whether the state allows it is the endpoint's affair.
-    let _ = match command % 9 {
+    let _ = match command % 17 {
         0 => call.ring(now),
         1 | 2 => call.accept(now, Some(&body)),
         3 => call.reject(now, StatusCode::BUSY_HERE, None, &[]),
@@ -139,6 +141,16 @@ fn act(endpoint: &mut Endpoint, id: InvitationId, now: Instant, command: u8) {
         5 => call.reinvite(now, None),
         6 => call.cancel_reinvite(now),
         7 => call.respond_to_reinvite(now, StatusCode::OK, Some(&body)),
+        8 => call.respond_provisionally(now, StatusCode::SESSION_PROGRESS, Some(&body)),
+        9 => call.update(now, Some(body), &[]),
+        10 => call.update(now, None, &[]),
+        11 => call.respond_to_update(now, StatusCode::OK, Some(&body)),
+        12 => call.offer_in_prack(body),
+        13 => call.info(now, None, Some(&body)).map(|_| ()),
+        14 => call
+            .refer(now, &Refer::new("sip:c@c.test".parse().expect("it is a URI")))
+            .map(|_| ()),
+        15 => call.respond_provisionally(now, StatusCode::RINGING, None),
         _ => call.end(now),
     };
 }
@@ -206,7 +218,8 @@ impl World {
 
     fn request(&mut self, ops: &mut Ops<'_>) {
         let method = ops.pick(&[
-            "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "X",
+            "INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "PRACK", "UPDATE", "INFO", "REFER",
+            "NOTIFY", "X",
         ]);
         let branch = ops.pick(&[";branch=z9hG4bK1", ";branch=z9hG4bK2", ";branch=z9hG4bK3", ""]);
         let number = ops.byte().unwrap_or(1) % 4;
@@ -226,6 +239,10 @@ impl World {
         let contact = ops.pick(&[
             "Contact: <sip:p@192.0.2.2>\r\n",
             "Contact: <sip:p@p.test>\r\n",
+            "Contact: <sip:p@192.0.2.2>\r\nRequire: 100rel\r\nSession-Expires: 90\r\n",
+            "RAck: 1 1 INVITE\r\n",
+            "Refer-To: <sip:c@c.test>\r\nContact: <sip:p@192.0.2.2>\r\n",
+            "Event: refer\r\nSubscription-State: active\r\n",
             "",
         ]);
         let body = ops.pick(&["", "offer"]);
@@ -259,6 +276,12 @@ impl World {
                 text += &format!("{line}{tag}\r\n");
             }
         }
+        text += ops.pick(&[
+            "",
+            "Require: 100rel\r\nRSeq: 1\r\n",
+            "Require: 100rel\r\nRSeq: 2\r\n",
+            "Min-SE: 2000\r\n",
+        ]);
         text += "Contact: <sip:p@192.0.2.2>\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\"\r\n\r\nsdp";
         self.receive(text.into_bytes());
     }

@@ -37,12 +37,7 @@ impl Invitation {
             core.answer(now, id, response);
             return InDialog::Done;
         }
-        // After the end of the call its dialog may live on for a referral alone (RFC 5057 §4.1).
-        let is_of_referral = matches!(
-            request.method(),
-            Method::Notify | Method::Subscribe | Method::Refer | Method::Options
-        );
-        if self.is_disconnected() && !is_of_referral {
+        if self.is_gone_for(request.method()) {
             let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
             let response = core.response_to(request, status);
             core.answer(now, id, response);
@@ -60,6 +55,17 @@ impl Invitation {
             _ => return InDialog::NotOurs,
         }
         InDialog::Done
+    }
+
+    /// Whether a request comes after the end of the call (RFC 5407 §3.2). A BYE that crosses ours is in order; and after
+    /// the end the dialog may live on for a referral (RFC 5057 §4.1).
+    fn is_gone_for(&self, method: &Method) -> bool {
+        let is_of_others = matches!(method, Method::Notify | Method::Subscribe | Method::Options);
+        match self.state {
+            InvitationState::Disconnected => !is_of_others,
+            InvitationState::Disconnecting => !is_of_others && *method != Method::Bye,
+            _ => false,
+        }
     }
 
     /// RFC 3261 §15.1.2: the BYE is answered with 200, and an INVITE that waits with 487.
