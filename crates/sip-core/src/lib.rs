@@ -55,7 +55,7 @@
 //!
 //! | RFC | what | |
 //! |---|---|---|
-//! | 3261 §8 | user agent client and server | partly: redirections (3xx) are told to the owner, not followed |
+//! | 3261 §8 | user agent client and server | yes; redirections (3xx) are followed where the owner wants it and no lookup is needed |
 //! | 3261 §9 | CANCEL | yes |
 //! | 3261 §10 | registration, the client's side | yes |
 //! | 3261 §11 | OPTIONS, asked and answered | yes |
@@ -66,9 +66,16 @@
 //! | 3261 §18 | transports | partly: the driver has UDP, TCP, TLS and WebSocket; `maddr` is not obeyed; an ACK for a 2xx goes over UDP however large it is |
 //! | 3261 §22, 7616, 8760 | digest, as a client | yes |
 //! | 3261 §22 | digest, as a server | no: the owner does it with `offhook-digest` |
-//! | 3262, 3311, 4028 | reliable provisional responses, UPDATE, session timers | no, and not announced |
+//! | 3262 | reliable provisional responses | yes, both sides, by [`Reliability`](crate::Reliability) |
+//! | 3311 | UPDATE | yes, both sides, early and established |
 //! | 3263 | lookup | no: `offhook-lookup`; its failover (§4.3) yes |
-//! | 3326 | Reason | partly: told to the owner; sent where an ACK is missing |
+//! | 3326 | Reason | yes: told to the owner, given by him, and sent where an ACK or a refresh is missing |
+//! | 3515, 4488, 3892 | REFER inside a call, with its subscription | yes, both roles; outside of a call it is a request for the owner |
+//! | 3891 | Replaces | yes: matched, and the call that it names is ended by acceptance |
+//! | 4028 | session timers | yes, as either refresher |
+//! | 5057 | several usages in a dialog | yes: a BYE ends the call, referrals live on; failures reach as far as §5.1 says |
+//! | 5407 | race conditions | yes: §3.1 to §3.3, one test each |
+//! | 6086 | INFO | yes; and the old use for keys |
 //! | 3581 | symmetric responses | yes |
 //! | 4320 | non-INVITE transactions | yes |
 //! | 3327, 3608 | Path and Service-Route of a registration | yes: told; [`Route::with_service_route`] uses them |
@@ -83,7 +90,8 @@
 //! | 5924 | the SIP key usage | yes, for servers |
 //! | 7118 | WebSocket, both ends | yes; no HTTP authentication |
 //! | 6026 | INVITE transactions with 2xx | yes |
-//! | 6141 | re-INVITE | partly: the target is refreshed; no roll-back by UPDATE |
+//! | 6141 | re-INVITE | partly: the target is refreshed with the request; what reliable responses changed is not rolled back when the re-INVITE fails |
+//! | 6337 | offer and answer | yes: counted for each dialog; glare is refused with 491 and met by waiting |
 
 pub mod ask;
 mod auth;

@@ -206,6 +206,10 @@ impl Session {
                 let offer = (!request.body().is_empty()).then(|| body_of(request.headers(), request.body()));
                 self.handle_reinvite(cx, offer);
             }
+            InvitationEvent::Update { request } => {
+                let offer = body_of(request.headers(), request.body());
+                self.handle_update(cx, offer);
+            }
             // What was wished for while the peer changed the session had to wait until here.
             InvitationEvent::ReinviteAcknowledged => self.handle_reinvite_acknowledged(cx),
             InvitationEvent::ReinviteCancelled => self.handle_reinvite_cancelled(cx),

@@ -205,6 +205,31 @@ impl Session {
         }
     }
 
+    /// An offer of the other side outside of a re-INVITE: its UPDATE (RFC 3311), or its PRACK. It must be answered at once,
+    /// so nobody is asked: what runs follows, and new streams are refused.
+    pub(super) fn handle_update(&mut self, cx: &mut Context<'_>, offer: Option<SessionDescription>) {
+        let is_idle = self.state == SessionState::Connected && !self.exchange.is_ours();
+        let offer = offer.filter(|offer| is_idle && self.follows(offer));
+        let taken = offer.is_some_and(|offer| self.negotiation.handle_offer(offer).is_ok());
+        let body = taken.then(|| self.answer_offer()).flatten();
+        let Some(mut invitation) = cx.endpoint.invitation(self.invitation) else {
+            return;
+        };
+        let is_followed = body.is_some();
+        let answered = match body {
+            Some(body) => invitation.respond_to_update(cx.now, StatusCode::OK, Some(&Body::sdp(body))),
+            None => invitation.respond_to_update(cx.now, StatusCode::NOT_ACCEPTABLE_HERE, None),
+        };
+        if let Err(error) = answered {
+            return debug!(%error, "an UPDATE is no longer there to be answered");
+        }
+        if is_followed {
+            self.update_streams(cx, false, &[]);
+            self.notice_remote_hold(cx);
+        }
+        self.pursue(cx);
+    }
+
     /// The ACK to our 2xx of a re-INVITE; it brings the answer when the offer was ours.
     pub(super) fn handle_reinvite_confirmed(
         &mut self,
