@@ -360,3 +360,25 @@ fn the_peer_may_hang_up_while_our_hold_is_under_way() {
     script.run_for(Duration::from_secs(64));
     assert!(script.manager.is_idle());
 }
+
+#[test]
+fn an_update_holds_like_a_reinvite_and_one_that_cannot_be_followed_gets_488() {
+    let mut script = Script::new();
+    let id = script.accepted(&sdp(PCMU), AudioStream::offer());
+    script.request("UPDATE", Some(&version(2, &format!("{PCMU}\na=sendonly"))));
+    let (code, answer) = script.last_response();
+    assert_eq!(code, 200);
+    assert!(answer.contains("a=recvonly"), "{answer}");
+    assert!(matches!(
+        script.last_event(),
+        SessionEvent::DidChangeHoldState {
+            originator: Originator::Remote,
+            on_hold: true
+        }
+    ));
+    script.request("UPDATE", Some(&version(3, "m=audio 5004 RTP/AVP 77")));
+    assert_eq!(script.last_response().0, 488);
+    script.request("UPDATE", Some(&version(4, PCMU)));
+    assert_eq!(script.last_response().0, 200);
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+}

@@ -198,102 +198,105 @@ fn request(net: &mut Net, method: &str, more: &str) -> String {
     )
 }
 
-/// What Bob answers to a request of his peer, and in which state it leaves him; 0 is no answer yet.
+const OFFER: &str = "Content-Type: application/sdp\nContent-Length: 1\n\nx";
+const STATES: [InvitationState; 7] = [
+    Incoming,
+    Early,
+    Connecting,
+    Confirmed,
+    Reinvited,
+    Disconnecting,
+    Disconnected,
+];
+
+/// A request of the peer: what Bob answers in each of [`STATES`], 0 for no answer yet, and where it leaves him.
+type Row = (&'static str, &'static str, [(u16, InvitationState); 7]);
+
+const ROWS: [Row; 6] = [
+    (
+        "BYE",
+        "\n",
+        [
+            (200, Disconnected),
+            (200, Disconnected),
+            (200, Disconnected),
+            (200, Disconnected),
+            (200, Disconnected),
+            (200, Disconnected),
+            (481, Disconnected),
+        ],
+    ),
+    (
+        "INVITE",
+        OFFER,
+        [
+            (500, Incoming),
+            (500, Early),
+            (491, Connecting),
+            (0, Reinvited),
+            (500, Reinvited),
+            (481, Disconnecting),
+            (481, Disconnected),
+        ],
+    ),
+    (
+        "UPDATE",
+        OFFER,
+        [
+            (500, Incoming),
+            (500, Early),
+            (0, Connecting),
+            (0, Confirmed),
+            (500, Reinvited),
+            (481, Disconnecting),
+            (481, Disconnected),
+        ],
+    ),
+    (
+        "UPDATE",
+        "\n",
+        [
+            (200, Incoming),
+            (200, Early),
+            (200, Connecting),
+            (200, Confirmed),
+            (200, Reinvited),
+            (481, Disconnecting),
+            (481, Disconnected),
+        ],
+    ),
+    (
+        "PRACK",
+        "RAck: 1 1 INVITE\n\n",
+        [
+            (481, Incoming),
+            (481, Early),
+            (481, Connecting),
+            (481, Confirmed),
+            (481, Reinvited),
+            (481, Disconnecting),
+            (481, Disconnected),
+        ],
+    ),
+    (
+        "INFO",
+        "\n",
+        [
+            (200, Incoming),
+            (200, Early),
+            (200, Connecting),
+            (200, Confirmed),
+            (200, Reinvited),
+            (481, Disconnecting),
+            (481, Disconnected),
+        ],
+    ),
+];
+
 #[test]
 fn each_request_of_the_peer_has_its_answer_in_each_state() {
-    const OFFER: &str = "Content-Type: application/sdp\nContent-Length: 1\n\nx";
-    type Row = (&'static str, &'static str, [(u16, InvitationState); 7]);
-    let states = [
-        Incoming,
-        Early,
-        Connecting,
-        Confirmed,
-        Reinvited,
-        Disconnecting,
-        Disconnected,
-    ];
-    let rows: [Row; 6] = [
-        (
-            "BYE",
-            "\n",
-            [
-                (200, Disconnected),
-                (200, Disconnected),
-                (200, Disconnected),
-                (200, Disconnected),
-                (200, Disconnected),
-                (200, Disconnected),
-                (481, Disconnected),
-            ],
-        ),
-        (
-            "INVITE",
-            OFFER,
-            [
-                (500, Incoming),
-                (500, Early),
-                (491, Connecting),
-                (0, Reinvited),
-                (500, Reinvited),
-                (481, Disconnecting),
-                (481, Disconnected),
-            ],
-        ),
-        (
-            "UPDATE",
-            OFFER,
-            [
-                (500, Incoming),
-                (500, Early),
-                (0, Connecting),
-                (0, Confirmed),
-                (500, Reinvited),
-                (481, Disconnecting),
-                (481, Disconnected),
-            ],
-        ),
-        (
-            "UPDATE",
-            "\n",
-            [
-                (200, Incoming),
-                (200, Early),
-                (200, Connecting),
-                (200, Confirmed),
-                (200, Reinvited),
-                (481, Disconnecting),
-                (481, Disconnected),
-            ],
-        ),
-        (
-            "PRACK",
-            "RAck: 1 1 INVITE\n\n",
-            [
-                (481, Incoming),
-                (481, Early),
-                (481, Connecting),
-                (481, Confirmed),
-                (481, Reinvited),
-                (481, Disconnecting),
-                (481, Disconnected),
-            ],
-        ),
-        (
-            "INFO",
-            "\n",
-            [
-                (200, Incoming),
-                (200, Early),
-                (200, Connecting),
-                (200, Confirmed),
-                (200, Reinvited),
-                (481, Disconnecting),
-                (481, Disconnected),
-            ],
-        ),
-    ];
-    for (method, more, expected) in rows {
-        for (state, (status, after)) in states.into_iter().zip(expected) {
+    for (method, more, expected) in ROWS {
+        for (state, (status, after)) in STATES.into_iter().zip(expected) {
             let (mut net, who) = at(Place::Callee(state));
             let text = request(&mut net, method, more);
             let cseq = format!("CSeq: 90 {method}");
