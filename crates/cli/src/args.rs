@@ -21,6 +21,7 @@ Exit codes:
   21  busy (486, 600)
   22  not answered in time, or given up while ringing
   23  credentials missing or refused (401, 403, 407)
+  24  a message or a file was not delivered
   30  registration failed
 
 Several at once on `answer`: the code of the first call that was not as asked for.";
@@ -41,6 +42,15 @@ pub(crate) enum Command {
     /// Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
     #[command(after_help = EXIT_CODES)]
     Answer(AnswerArgs),
+    /// Chat: lines typed here are messages there. Without a URI, wait for chats: `echo hello | offhook chat sip:bob@host`
+    #[command(after_help = EXIT_CODES)]
+    Chat(ChatArgs),
+    /// Send files: `offhook send-file sip:bob@host report.pdf photo.jpg`
+    #[command(after_help = EXIT_CODES)]
+    SendFile(SendFileArgs),
+    /// Receive the files that others send: `offhook receive-files --dir inbox`
+    #[command(after_help = EXIT_CODES)]
+    ReceiveFiles(ReceiveFilesArgs),
     /// List the sound devices with their sample rates
     #[command(after_help = EXIT_CODES)]
     Devices(DevicesArgs),
@@ -77,6 +87,46 @@ pub(crate) struct AnswerArgs {
     /// Leave after this many calls [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// Whom to chat with: `sip:user@host` [default: wait for chats at port 5060]
+    pub(crate) uri: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Give up when nobody answers for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
+    pub(crate) ring_timeout: f64,
+    /// Without a URI: leave after this many chats [default: stay until interrupted]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "uri")]
+    pub(crate) chats: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SendFileArgs {
+    /// Whom to send to: `sip:user@host`
+    pub(crate) uri: String,
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Give up when nobody answers for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
+    pub(crate) ring_timeout: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReceiveFilesArgs {
+    /// The folder for what comes. Names are made safe, and what lies there is never replaced
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Leave after this many senders [default: stay until interrupted]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) sessions: Option<u64>,
 }
 
 #[derive(Debug, Args)]

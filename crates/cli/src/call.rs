@@ -6,8 +6,8 @@ use crate::media::{Media, Recorded};
 use crate::report::Reporter;
 use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
 use offhook::{
-    Application, AudioStream, CommandError, Originator, Session, SessionError, SessionEvent, SipUri,
-    StatusCode,
+    Application, AudioStream, CommandError, MediaStream, Originator, Route, Session, SessionError,
+    SessionEvent, SipUri, StatusCode,
 };
 use serde_json::json;
 use std::pin::pin;
@@ -65,14 +65,30 @@ async fn place(
     stream: AudioStream,
     reporter: Reporter,
 ) -> Result<Session, Failure> {
-    let routes = app.routes(&target).await.map_err(failure)?;
+    let routes = find(app, &target, reporter).await?;
+    app.call_by(target, routes, [stream]).await.map_err(failure)
+}
+
+/// The same with streams of any kind.
+pub(crate) async fn place_with(
+    app: &Application,
+    target: SipUri,
+    streams: Vec<Box<dyn MediaStream>>,
+    reporter: Reporter,
+) -> Result<Session, Failure> {
+    let routes = find(app, &target, reporter).await?;
+    app.call_with(target, routes, streams).await.map_err(failure)
+}
+
+async fn find(app: &Application, target: &SipUri, reporter: Reporter) -> Result<Vec<Route>, Failure> {
+    let routes = app.routes(target).await.map_err(failure)?;
     let found: Vec<_> = routes
         .iter()
         .map(|route| format!("{}:{}", route.transport, route.address).to_lowercase())
         .collect();
     let sentence = format!("Found {}", found.join(", "));
     reporter.say("lookup_did_succeed", json!({ "routes": found }), &sentence);
-    app.call_by(target, routes, [stream]).await.map_err(failure)
+    Ok(routes)
 }
 
 /// How long a call may ring and last.
@@ -188,7 +204,7 @@ fn nobody_there(reason: &str) -> Failure {
     )
 }
 
-fn not_established(code: u16, reason: &str) -> Failure {
+pub(crate) fn not_established(code: u16, reason: &str) -> Failure {
     let kind = Code::of_status(code);
     let status = if code == 0 {
         String::new()

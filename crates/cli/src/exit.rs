@@ -20,6 +20,7 @@ pub(crate) enum Code {
     Busy = 21,
     NotAnswered = 22,
     Credentials = 23,
+    NotDelivered = 24,
     Registration = 30,
 }
 

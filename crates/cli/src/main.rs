@@ -1,11 +1,15 @@
-//! The `offhook` program: call, answer and register from a terminal or a script.
+//! The `offhook` program: call, chat, send files and register from a terminal or a script.
 
 mod answer;
 mod args;
 mod call;
+mod chat;
 mod devices;
 mod exit;
+mod files;
+mod lines;
 mod media;
+mod progress;
 mod register;
 mod report;
 mod setup;
@@ -42,6 +46,9 @@ fn main() -> ExitCode {
         match Cli::parse().command {
             Command::Call(args) => call::run(args).await,
             Command::Answer(args) => answer::run(args).await,
+            Command::Chat(args) => chat::run(args).await,
+            Command::SendFile(args) => files::send(args).await,
+            Command::ReceiveFiles(args) => files::receive(args).await,
             Command::Devices(args) => devices::run(&args),
             Command::Register(args) => register::run(args).await,
         }

@@ -1,6 +1,8 @@
 //! What happens, told to a person or to a script.
 
-use offhook::{AudioEvent, Originator, SessionEvent, Statistics, StreamEvent};
+use offhook::{
+    AudioEvent, ChatEvent, Composing, FileTransferEvent, Originator, SessionEvent, Statistics, StreamEvent,
+};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -21,6 +23,11 @@ impl Reporter {
             start: Instant::now(),
             call: None,
         }
+    }
+
+    /// True when events are for a script.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
     }
 
     /// The same, for one of several calls.
@@ -118,8 +125,66 @@ impl Reporter {
                     &sentence,
                 );
             }
+            StreamEvent::Chat(event) => self.chat(event),
+            StreamEvent::FileTransfer(event) => self.file(event),
             StreamEvent::DidFail { reason } => {
                 self.say("stream_did_fail", json!({ "reason": reason }), reason);
+            }
+            _ => {}
+        }
+    }
+
+    fn chat(&self, event: &ChatEvent) {
+        match event {
+            ChatEvent::GotMessage { message } => {
+                let sender = message.sender.as_ref().map(|sender| sender.uri().to_owned());
+                let text = String::from_utf8_lossy(&message.body);
+                let fields = json!({ "sender": sender, "content_type": message.content_type, "body": text });
+                let sentence = match message.sender.as_ref().and_then(|sender| sender.name()) {
+                    Some(name) => format!("{}: {}", printable(name), printable(&text)),
+                    None => format!("< {}", printable(&text)),
+                };
+                self.say("got_message", fields, &sentence);
+            }
+            ChatEvent::DidDeliverMessage { message_id } if self.json => {
+                self.say("did_deliver_message", json!({ "message_id": message_id }), "");
+            }
+            ChatEvent::DidNotDeliverMessage {
+                message_id,
+                code,
+                reason,
+            } => {
+                let fields = json!({ "message_id": message_id, "code": code, "reason": reason });
+                self.say(
+                    "did_not_deliver_message",
+                    fields,
+                    &format!("Not delivered: {reason}"),
+                );
+            }
+            ChatEvent::GotComposingIndication { composing, .. } if self.json => {
+                let is_active = *composing == Composing::Active;
+                self.say("got_composing_indication", json!({ "active": is_active }), "");
+            }
+            _ => {}
+        }
+    }
+
+    fn file(&self, event: &FileTransferEvent) {
+        match event {
+            FileTransferEvent::Progress { transferred, size } if self.json => {
+                self.say(
+                    "file_progress",
+                    json!({ "transferred": transferred, "size": size }),
+                    "",
+                );
+            }
+            FileTransferEvent::DidFinish { path } => {
+                let path = path.display().to_string();
+                self.say(
+                    "file_did_finish",
+                    json!({ "path": path }),
+                    &format!("Done: {path}"),
+                );
             }
             _ => {}
         }
@@ -148,7 +213,7 @@ impl Reporter {
 
     fn did_start(&self, streams: &offhook::Streams) {
         let Ok(audio) = streams.audio() else {
-            return self.say("did_start", json!({}), "Established without audio");
+            return self.say("did_start", json!({}), &format!("Established: {streams}"));
         };
         let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
         let fields = json!({
@@ -189,6 +254,13 @@ fn status(code: u16, reason: &str) -> String {
     } else {
         format!("{code} {reason}")
     }
+}
+
+/// What others write must not move the cursor or colour the screen.
+fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|letter| !letter.is_control() || *letter == '\n')
+        .collect()
 }
 
 /// A closed pipe is no reason to fail: whoever reads has heard enough.

@@ -9,7 +9,7 @@ use offhook_session::media::MediaConfig;
 use offhook_session::tokio::{
     CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents,
 };
-use offhook_session::{AudioStream, SessionConfig, SessionError, StreamSettings};
+use offhook_session::{AudioStream, MediaStream, SessionConfig, SessionError, StreamSettings};
 use offhook_sip_core::endpoint::{Trace, TransportFailure};
 use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
 use offhook_sip_core::{EndpointConfig, NameAddr, Register, Route, SipUri};
@@ -112,6 +112,19 @@ impl Application {
         Ok(self
             .agent
             .call(&self.account, NameAddr::new(to.into()), routes, streams)
+            .await?)
+    }
+
+    /// The same with streams of any kind: chats, files, and the application's own.
+    pub async fn call_with(
+        &self,
+        to: SipUri,
+        routes: Vec<Route>,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<Session, Error> {
+        Ok(self
+            .agent
+            .call_with(&self.account, NameAddr::new(to.into()), routes, streams)
             .await?)
     }
 

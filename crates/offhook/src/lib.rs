@@ -50,8 +50,8 @@ pub use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 pub use offhook_rtp_media::dtmf::Digit;
 pub use offhook_rtp_media::jitter::JitterConfig;
 pub use offhook_sansio::Transport;
-pub use offhook_session::media::{Attachment, OpenError};
-pub use offhook_session::tokio::{CommandError, Registration, Session, StartError};
+pub use offhook_session::media::{Attachment, OpenError, StreamId};
+pub use offhook_session::tokio::{CommandError, Registration, Session, StartError, select_file};
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,

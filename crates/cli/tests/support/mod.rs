@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this one")]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -33,17 +33,28 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts `offhook` with these words, with events as JSON.
     pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+        Self::start_with_input(words, "")
+    }
+
+    /// The same with something typed in.
+    pub(crate) fn start_with_input<S: AsRef<std::ffi::OsStr>>(
+        words: impl IntoIterator<Item = S>,
+        input: &str,
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
             .args(words)
             .arg("--json")
             .env("RUST_BACKTRACE", "1")
             .env_remove("OFFHOOK_PASSWORD")
             .env_remove("OFFHOOK_LOG")
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(input.as_bytes()).expect("a few lines fit");
+        drop(stdin);
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         std::thread::spawn(move || {

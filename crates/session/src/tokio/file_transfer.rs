@@ -4,9 +4,10 @@ use super::msrp_streams::{Teller, finish};
 use crate::media::{FileToReceive, FileToSend, MsrpCommand, MsrpEvent};
 use crate::stream::{FileSelector, numbered, safe_name};
 use bytes::{Bytes, BytesMut};
-use offhook_msrp::OutgoingMessage;
+use offhook_msrp::chunk::{ByteRange, Head, StatusCode, SuccessReport};
 use offhook_msrp::session::{AbortReason, OutgoingId, SessionEvent};
 use offhook_msrp::tokio::MsrpConnection;
+use offhook_msrp::{MsrpSession, OutgoingMessage};
 use offhook_sdp::attribute::{FileHash, HashFunction};
 use sha1::Digest as _;
 use std::io::{self, SeekFrom};
@@ -15,12 +16,16 @@ use std::time::{Duration, Instant};
 use tokio::fs::{File, OpenOptions};
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 use tokio::sync::mpsc;
+use tracing::debug;
 
 /// How much is read from the disk at a time.
 const PIECE: usize = 256 * 1024;
 
 /// How often progress is told at most.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How long a receiver may take to check a file and put it into its place.
+const REPORT_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Files of one name that are kept side by side in one folder.
 const MOST_OF_A_NAME: u32 = 10_000;
@@ -118,7 +123,9 @@ async fn push(teller: &Teller, connection: &mut MsrpConnection, file: &FileToSen
         .seek(SeekFrom::Start(file.start))
         .await
         .map_err(unreadable)?;
-    let message = OutgoingMessage::streamed(&file.content_type, Some(size)).starting_at(file.start);
+    let message = OutgoingMessage::streamed(&file.content_type, Some(size))
+        .starting_at(file.start)
+        .with_success_report(SuccessReport::Yes);
     let id = connection
         .handle()
         .send(message)
@@ -146,7 +153,7 @@ async fn push(teller: &Teller, connection: &mut MsrpConnection, file: &FileToSen
             SessionEvent::SendDone { message } if message == id => {
                 progress.told_at = None;
                 progress.tell(teller, size).await;
-                return Ok(());
+                return kept(connection, id).await;
             }
             SessionEvent::SendFailed { status, .. } => {
                 return Err(format!("the other side answered {status}"));
@@ -155,6 +162,30 @@ async fn push(teller: &Teller, connection: &mut MsrpConnection, file: &FileToSen
             _ => {}
         }
     }
+}
+
+/// Waits for the receiver's word that it has the file in its place, which it gives later than the response to the last
+/// chunk. One that never reports is believed, as all bytes were taken.
+async fn kept(connection: &mut MsrpConnection, id: OutgoingId) -> Result<(), String> {
+    let reported = async {
+        loop {
+            match connection.next_event().await {
+                Some(SessionEvent::Reported {
+                    message,
+                    complete: true,
+                    ..
+                }) if message == id => return Ok(()),
+                Some(SessionEvent::SendFailed { status, .. }) => {
+                    return Err(format!("the other side did not keep the file: {status}"));
+                }
+                Some(SessionEvent::Closed(_)) | None => return Ok(()),
+                Some(_) => {}
+            }
+        }
+    };
+    tokio::time::timeout(REPORT_PATIENCE, reported)
+        .await
+        .unwrap_or(Ok(()))
 }
 
 /// Hands the next piece of a file over. One that has become shorter is given up, so that the receiver hears of it.
@@ -192,27 +223,57 @@ pub(super) async fn receive_file(
     mut commands: mpsc::Receiver<MsrpCommand>,
     file: FileToReceive,
 ) {
-    let received = tokio::select! {
-        received = pull(teller, &mut connection, &file) => received,
-        () = ended(&mut commands) => return finish(connection).await,
-    };
+    let mut began = None;
+    let received = pull(teller, &mut connection, &mut commands, &file, &mut began).await;
+    let mut verdict = None;
     match received {
-        Ok(path) => teller.tell(MsrpEvent::FileDone { path }).await,
-        Err(reason) => teller.tell(MsrpEvent::FileFailed { reason }).await,
+        Ok((path, size)) => {
+            verdict = began.map(|head| (head, ByteRange::whole(size)));
+            teller.tell(MsrpEvent::FileDone { path }).await;
+        }
+        Err(reason) => {
+            // Where the bytes were all taken, a report is the way to say that they are not kept.
+            if let (Some(head), Some(size)) = (began, file.size) {
+                report(
+                    &connection,
+                    head,
+                    ByteRange::whole(size),
+                    StatusCode::STOP_SENDING,
+                )
+                .await;
+            }
+            teller.tell(MsrpEvent::FileFailed { reason }).await;
+        }
     }
     // Events that nobody takes would keep the responses to the last chunks back.
-    let draining = async { while connection.next_event().await.is_some() {} };
-    tokio::select! {
-        () = draining => ended(&mut commands).await,
-        () = ended(&mut commands) => {}
+    let mut is_open = true;
+    loop {
+        tokio::select! {
+            event = connection.next_event(), if is_open => is_open = event.is_some(),
+            command = commands.recv() => match (command, verdict.take()) {
+                (Some(_), Some((head, all))) => report(&connection, head, all, StatusCode::OK).await,
+                (Some(_), None) => {}
+                (None, _) => return finish(connection).await,
+            }
+        }
     }
 }
 
+async fn report(connection: &MsrpConnection, head: Head, range: ByteRange, status: StatusCode) {
+    let report = move |session: &mut MsrpSession| session.report(&head, range, status);
+    if connection.handle().with(report).await.is_err() {
+        debug!("the sender of a file is gone");
+    }
+}
+
+/// Takes the file in and gives where it lies, and its size.
 async fn pull(
     teller: &Teller,
     connection: &mut MsrpConnection,
+    commands: &mut mpsc::Receiver<MsrpCommand>,
     file: &FileToReceive,
-) -> Result<PathBuf, String> {
+    began: &mut Option<Head>,
+) -> Result<(PathBuf, u64), String> {
     let mut partial = Partial::create(&file.directory, &file.name)
         .await
         .map_err(|error| format!("cannot write into {}: {error}", file.directory.display()))?;
@@ -221,8 +282,13 @@ async fn pull(
         told_at: None,
     };
     loop {
-        match connection.next_event().await {
-            Some(SessionEvent::MessageBegan { size, message, .. }) => {
+        let event = tokio::select! {
+            event = connection.next_event() => event,
+            () = ended(commands) => return Err("the session ended".to_owned()),
+        };
+        match event {
+            Some(SessionEvent::MessageBegan { size, message, head }) => {
+                *began = Some(head);
                 if let (Some(told), Some(size)) = (file.size, size)
                     && told != size
                 {
@@ -250,7 +316,8 @@ async fn pull(
                 }
                 progress.told_at = None;
                 progress.tell(teller, size).await;
-                return partial.complete(file).await;
+                // From here on the end of the session changes nothing.
+                return Ok((partial.complete(file).await?, size));
             }
             Some(SessionEvent::MessageAborted { reason, .. }) => {
                 return Err(match reason {

@@ -134,7 +134,8 @@ async fn run(
     } = start;
     if let MsrpTask::ReceiveFile(_) = &task {
         config.delivery = Delivery::Pieces;
-        config.reports = Reports::PerMessage;
+        // What is reported as delivered is on the disk, under its name.
+        config.reports = Reports::Manual;
     }
     let connecting = connect(listener, uri, role, config);
     tokio::pin!(connecting);

@@ -12,7 +12,7 @@ use super::{
     Agreed, FileTransferDescription, MediaStream, StreamContext, StreamDescription, StreamError, StreamEvent,
     StreamSettings,
 };
-use crate::media::{FileToReceive, FileToSend, MediaEvent, MsrpEvent, MsrpTask, StreamId};
+use crate::media::{FileToReceive, FileToSend, MediaEvent, MsrpCommand, MsrpEvent, MsrpTask, StreamId};
 use offhook_sdp::attribute::FileTransferId;
 use offhook_sdp::{Attribute, Direction, Media, SessionDescription};
 use std::net::IpAddr;
@@ -245,6 +245,9 @@ impl MediaStream for FileTransferStream {
             }
             MsrpEvent::FileDone { path } => {
                 self.finished = Some(path.clone());
+                if self.is_incoming() {
+                    self.end.send(cx, MsrpCommand::ConfirmFile)?;
+                }
                 cx.tell(StreamEvent::FileTransfer(FileTransferEvent::DidFinish { path }));
             }
             MsrpEvent::FileFailed { reason } => return Err(StreamError::File(reason)),

@@ -1,0 +1,200 @@
+//! `offhook chat [URI]`: lines typed here are messages there.
+
+use crate::args::ChatArgs;
+use crate::call::{not_established, place_with, refuse_others};
+use crate::exit::{Code, Failure};
+use crate::lines::Lines;
+use crate::report::Reporter;
+use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
+use offhook::{
+    Application, ChatEvent, ChatMessage, ChatStream, MediaStream, Session, SessionEvent, StatusCode,
+    StreamDescription, StreamEvent,
+};
+use std::collections::HashSet;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// The port that the world expects SIP at (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// Chats with somebody, or waits for somebody who wants to.
+pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
+    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    let target = args.uri.as_deref().map(uri).transpose()?;
+    let port = if target.is_some() { 0 } else { SIP_PORT };
+    let app = start(&args.common, port, reporter).await?;
+    let mut lines = Lines::listen();
+    let outcome = match target {
+        Some(target) => {
+            let limit = Duration::from_secs_f64(args.ring_timeout);
+            match place_with(&app, target, streams(), reporter).await {
+                Ok(mut session) => {
+                    let conversation = Conversation::new(reporter, &interrupt, Some(Instant::now() + limit));
+                    tokio::select! {
+                        outcome = conversation.follow(&mut session, &mut lines) => outcome,
+                        () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
+                    }
+                }
+                Err(failure) => Err(failure),
+            }
+        }
+        None => serve(&app, args.chats, reporter, &interrupt, &mut lines).await,
+    };
+    finish(app).await;
+    outcome
+}
+
+fn streams() -> Vec<Box<dyn MediaStream>> {
+    vec![Box::new(ChatStream::new())]
+}
+
+/// Accepts chats, one after the other.
+async fn serve(
+    app: &Application,
+    chats: Option<u64>,
+    reporter: Reporter,
+    interrupt: &Interrupt,
+    lines: &mut Lines,
+) -> Result<(), Failure> {
+    let mut chat = 0;
+    while chats.is_none_or(|most| chat < most) {
+        let session = tokio::select! {
+            biased;
+            () = interrupt.wait() => break,
+            session = next_incoming(app) => session,
+        };
+        let Some(mut session) = session else { break };
+        let reporter = reporter.for_call(chat + 1);
+        if !proposes_chat(&mut session, reporter).await {
+            let _ = session.reject(StatusCode::NOT_ACCEPTABLE_HERE).await;
+            continue;
+        }
+        chat += 1;
+        // A caller that has gone already says so with the session's events.
+        let _ = session.accept_with(streams()).await;
+        let conversation = Conversation::new(reporter, interrupt, None);
+        tokio::select! {
+            outcome = conversation.follow(&mut session, lines) => outcome?,
+            () = refuse_others(app) => break,
+        }
+    }
+    Ok(())
+}
+
+async fn proposes_chat(session: &mut Session, reporter: Reporter) -> bool {
+    let Some(event) = session.next_event().await else {
+        return false;
+    };
+    reporter.session(&event);
+    match event {
+        SessionEvent::NewIncoming { streams, .. } => streams
+            .iter()
+            .any(|stream| matches!(stream, StreamDescription::Chat(_))),
+        _ => false,
+    }
+}
+
+/// One chat from its first event to its last.
+struct Conversation<'a> {
+    reporter: Reporter,
+    interrupt: &'a Interrupt,
+    /// When to give up; none once it runs.
+    deadline: Option<Instant>,
+    /// Sent, and not told to be delivered yet.
+    open: HashSet<String>,
+    undelivered: Option<String>,
+    is_running: bool,
+    input_over: bool,
+    /// Who called leaves when everything that was typed is delivered; who was called stays until then.
+    is_caller: bool,
+    ending: bool,
+}
+
+impl<'a> Conversation<'a> {
+    fn new(reporter: Reporter, interrupt: &'a Interrupt, deadline: Option<Instant>) -> Self {
+        Self {
+            reporter,
+            interrupt,
+            deadline,
+            open: HashSet::new(),
+            undelivered: None,
+            is_running: false,
+            input_over: false,
+            is_caller: deadline.is_some(),
+            ending: false,
+        }
+    }
+
+    async fn follow(mut self, session: &mut Session, lines: &mut Lines) -> Result<(), Failure> {
+        loop {
+            if self.is_caller && self.is_running && self.input_over && self.open.is_empty() {
+                self.end(session).await;
+            }
+            let due = self.deadline;
+            tokio::select! {
+                event = session.next_event() => {
+                    let event = event.ok_or_else(|| Failure::new(Code::Internal, "the application has stopped"))?;
+                    self.reporter.session(&event);
+                    if let Some(outcome) = self.take(event) {
+                        return outcome;
+                    }
+                }
+                line = lines.next(), if !self.input_over => match line {
+                    Some(line) => {
+                        let id = session.send_message(ChatMessage::text(line)).await;
+                        self.open.insert(id.map_err(|error| failure(error.into()))?);
+                    }
+                    None => self.input_over = true,
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.deadline = None;
+                    self.end(session).await;
+                }
+                () = self.interrupt.wait(), if !self.ending => self.end(session).await,
+            }
+        }
+    }
+
+    /// What an event means for the program; `Some` when the chat is over.
+    fn take(&mut self, event: SessionEvent) -> Option<Result<(), Failure>> {
+        match event {
+            SessionEvent::DidStart { .. } => (self.is_running, self.deadline) = (true, None),
+            SessionEvent::Stream {
+                event: StreamEvent::Chat(event),
+                ..
+            } => match event {
+                ChatEvent::DidDeliverMessage { message_id } => drop(self.open.remove(&message_id)),
+                ChatEvent::DidNotDeliverMessage {
+                    message_id, reason, ..
+                } => {
+                    self.open.remove(&message_id);
+                    self.undelivered.get_or_insert(reason);
+                }
+                _ => {}
+            },
+            SessionEvent::DidFail { code, reason, .. } => return Some(Err(not_established(code, &reason))),
+            SessionEvent::DidEnd { .. } => {
+                if !self.open.is_empty() && !self.ending {
+                    self.undelivered
+                        .get_or_insert("the other side left before it had read everything".to_owned());
+                }
+                return Some(match self.undelivered.take() {
+                    Some(reason) => Err(Failure::new(
+                        Code::NotDelivered,
+                        format_args!("not every message was delivered: {reason}"),
+                    )),
+                    None => Ok(()),
+                });
+            }
+            _ => {}
+        }
+        None
+    }
+
+    async fn end(&mut self, session: &Session) {
+        if !std::mem::replace(&mut self.ending, true) {
+            // A session that is over already says so with its last event.
+            let _ = session.end().await;
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! `offhook send-file URI FILE...` and `offhook receive-files --dir DIR`.
+
+use crate::args::{ReceiveFilesArgs, SendFileArgs};
+use crate::call::{not_established, place_with, refuse_others};
+use crate::exit::{Code, Failure};
+use crate::progress::Progress;
+use crate::report::Reporter;
+use crate::setup::{Interrupt, finish, next_incoming, start, uri};
+use offhook::{
+    Application, FileTransferEvent, FileTransferStream, MediaStream, Session, SessionEvent, StatusCode,
+    StreamDescription, StreamEvent, select_file,
+};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+
+/// The port that the world expects SIP at (RFC 3261 §19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// Sends files in one session.
+pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
+    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    let target = uri(&args.uri)?;
+    let streams = prepare(&args.files).await?;
+    let app = start(&args.common, 0, reporter).await?;
+    let limit = Instant::now() + Duration::from_secs_f64(args.ring_timeout);
+    let outcome = match place_with(&app, target, streams, reporter).await {
+        Ok(mut session) => {
+            let transfer = Transfer::new(reporter, &interrupt, args.files.len(), Some(limit));
+            tokio::select! {
+                outcome = transfer.follow(&mut session) => outcome,
+                () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
+            }
+        }
+        Err(failure) => Err(failure),
+    };
+    finish(app).await;
+    outcome
+}
+
+/// Reads each file once for its hash, so that the receiver can check it.
+async fn prepare(files: &[PathBuf]) -> Result<Vec<Box<dyn MediaStream>>, Failure> {
+    let mut streams: Vec<Box<dyn MediaStream>> = Vec::with_capacity(files.len());
+    for path in files {
+        let selector = select_file(path, "application/octet-stream", true)
+            .await
+            .map_err(|error| {
+                Failure::new(
+                    Code::Play,
+                    format_args!("cannot read {}: {error}", path.display()),
+                )
+            })?;
+        streams.push(Box::new(FileTransferStream::send(path, selector)));
+    }
+    Ok(streams)
+}
+
+/// Receives the files of whoever sends some, session by session.
+pub(crate) async fn receive(args: ReceiveFilesArgs) -> Result<(), Failure> {
+    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    if !args.dir.is_dir() {
+        let message = format!("{} is no folder", args.dir.display());
+        return Err(Failure::new(Code::Record, message));
+    }
+    let app = start(&args.common, SIP_PORT, reporter).await?;
+    let outcome = serve(&app, &args, reporter, &interrupt).await;
+    finish(app).await;
+    outcome
+}
+
+async fn serve(
+    app: &Application,
+    args: &ReceiveFilesArgs,
+    reporter: Reporter,
+    interrupt: &Interrupt,
+) -> Result<(), Failure> {
+    let mut first_failure = Ok(());
+    let mut number = 0;
+    while args.sessions.is_none_or(|most| number < most) {
+        let session = tokio::select! {
+            biased;
+            () = interrupt.wait() => break,
+            session = next_incoming(app) => session,
+        };
+        let Some(mut session) = session else { break };
+        let reporter = reporter.for_call(number + 1);
+        let streams = proposed(&mut session, &args.dir, reporter).await;
+        if streams.is_empty() {
+            let _ = session.reject(StatusCode::NOT_ACCEPTABLE_HERE).await;
+            continue;
+        }
+        number += 1;
+        let transfer = Transfer::new(reporter, interrupt, streams.len(), None);
+        // A sender that has gone already says so with the session's events.
+        let _ = session.accept_with(streams).await;
+        let outcome = tokio::select! {
+            outcome = transfer.follow(&mut session) => outcome,
+            () = refuse_others(app) => break,
+        };
+        if first_failure.is_ok() {
+            first_failure = outcome;
+        }
+    }
+    first_failure
+}
+
+/// A stream for each file that is offered.
+async fn proposed(session: &mut Session, dir: &Path, reporter: Reporter) -> Vec<Box<dyn MediaStream>> {
+    let Some(event) = session.next_event().await else {
+        return Vec::new();
+    };
+    reporter.session(&event);
+    let SessionEvent::NewIncoming { streams, .. } = event else {
+        return Vec::new();
+    };
+    let offered = streams
+        .iter()
+        .filter(|stream| matches!(stream, StreamDescription::FileTransfer(file) if file.is_incoming));
+    offered
+        .map(|_| Box::new(FileTransferStream::receive(dir)) as Box<dyn MediaStream>)
+        .collect()
+}
+
+/// One session of transfers from its first event to its last.
+struct Transfer<'a> {
+    reporter: Reporter,
+    interrupt: &'a Interrupt,
+    progress: Progress,
+    deadline: Option<Instant>,
+    /// Files that are neither done nor failed.
+    left: usize,
+    failed: Option<String>,
+    ending: bool,
+}
+
+impl<'a> Transfer<'a> {
+    fn new(reporter: Reporter, interrupt: &'a Interrupt, files: usize, deadline: Option<Instant>) -> Self {
+        Self {
+            reporter,
+            interrupt,
+            progress: Progress::new(reporter),
+            deadline,
+            left: files,
+            failed: None,
+            ending: false,
+        }
+    }
+
+    async fn follow(mut self, session: &mut Session) -> Result<(), Failure> {
+        loop {
+            let due = self.deadline;
+            tokio::select! {
+                event = session.next_event() => {
+                    let event = event.ok_or_else(|| Failure::new(Code::Internal, "the application has stopped"))?;
+                    self.reporter.session(&event);
+                    match event {
+                        SessionEvent::DidStart { .. } => self.deadline = None,
+                        SessionEvent::Stream { stream, event } => {
+                            self.progress.take(stream, &event);
+                            self.take(event);
+                            // The side that has nothing left to wait for says goodbye.
+                            if self.left == 0 {
+                                self.end(session).await;
+                            }
+                        }
+                        SessionEvent::DidFail { code, reason, .. } => return Err(not_established(code, &reason)),
+                        SessionEvent::DidEnd { .. } => return self.outcome(),
+                        _ => {}
+                    }
+                }
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.deadline = None;
+                    self.end(session).await;
+                }
+                () = self.interrupt.wait(), if !self.ending => self.end(session).await,
+            }
+        }
+    }
+
+    fn take(&mut self, event: StreamEvent) {
+        match event {
+            StreamEvent::FileTransfer(FileTransferEvent::DidFinish { .. }) => {
+                self.left = self.left.saturating_sub(1);
+            }
+            StreamEvent::DidFail { reason } => {
+                self.failed.get_or_insert(reason);
+                self.left = self.left.saturating_sub(1);
+            }
+            _ => {}
+        }
+    }
+
+    fn outcome(self) -> Result<(), Failure> {
+        let reason = match self.failed {
+            Some(reason) => reason,
+            None if self.left > 0 => "the transfer was ended before everything had arrived".to_owned(),
+            None => return Ok(()),
+        };
+        Err(Failure::new(Code::NotDelivered, reason))
+    }
+
+    async fn end(&mut self, session: &Session) {
+        if !std::mem::replace(&mut self.ending, true) {
+            // A session that is over already says so with its last event.
+            let _ = session.end().await;
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The program chats and exchanges files with itself on this machine.
+
+mod support;
+
+use support::{Folder, Program};
+
+#[test]
+fn lines_typed_on_one_side_are_read_on_the_other() {
+    let mut bob = Program::start(["chat", "--listen", "127.0.0.1:0", "--chats", "1"]);
+    let address = bob.listening();
+    let uri = format!("sip:bob@{address}");
+    let alice = Program::start_with_input(
+        ["chat", &uri, "--listen", "127.0.0.1:0"],
+        "hello Bob\nsecond line\n",
+    );
+    let alice = alice.end();
+    let bob = bob.end();
+    alice.succeeded();
+    bob.succeeded();
+    let heard: Vec<_> = bob
+        .events
+        .iter()
+        .filter(|event| event["event"] == "got_message")
+        .map(|event| event["body"].as_str().expect("text"))
+        .collect();
+    assert_eq!(heard, ["hello Bob", "second line"]);
+    assert!(
+        bob.event("got_message")["sender"]
+            .as_str()
+            .expect("CPIM")
+            .starts_with("sip:offhook@")
+    );
+    let delivered = alice
+        .story()
+        .iter()
+        .filter(|name| **name == "did_deliver_message")
+        .count();
+    assert_eq!(delivered, 2, "{:#?}", alice.events);
+    assert_eq!(bob.story().last(), Some(&"did_end"));
+}
+
+#[test]
+fn a_chat_with_somebody_who_only_talks_is_declined() {
+    let (bob, address) = Program::answer(&["--auto-answer"]);
+    let uri = format!("sip:bob@{address}");
+    let alice = Program::start_with_input(["chat", &uri, "--listen", "127.0.0.1:0"], "hello\n").end();
+    alice.failed_with(20);
+    drop(bob);
+}
+
+#[test]
+fn files_arrive_side_by_side_and_nothing_is_replaced() {
+    let folder = Folder::new("files");
+    let inbox = folder.path("inbox");
+    std::fs::create_dir(&inbox).expect("a folder of the test");
+    std::fs::write(format!("{inbox}/one.txt"), "mine").expect("a file of the test");
+    let one = folder.file("one.txt", &"one ".repeat(100_000));
+    let two = folder.file("two.txt", "two");
+    let mut bob = Program::start([
+        "receive-files",
+        "--dir",
+        &inbox,
+        "--listen",
+        "127.0.0.1:0",
+        "--sessions",
+        "1",
+    ]);
+    let uri = format!("sip:bob@{}", bob.listening());
+    let alice = Program::start(["send-file", &uri, &one, &two, "--listen", "127.0.0.1:0"]).end();
+    let bob = bob.end();
+    alice.succeeded();
+    bob.succeeded();
+    let read = |name: &str| std::fs::read_to_string(format!("{inbox}/{name}")).expect(name);
+    assert_eq!(read("one.txt"), "mine");
+    assert_eq!(read("one-1.txt"), "one ".repeat(100_000));
+    assert_eq!(read("two.txt"), "two");
+    assert_eq!(
+        std::fs::read_dir(&inbox).expect("there").count(),
+        3,
+        "nothing half-done"
+    );
+    let done = alice
+        .story()
+        .iter()
+        .filter(|name| **name == "file_did_finish")
+        .count();
+    assert_eq!(done, 2);
+}
+
+#[test]
+fn what_cannot_be_sent_or_kept_is_told_before_anybody_is_called() {
+    let folder = Folder::new("no-files");
+    let missing = folder.path("missing.txt");
+    Program::start(["send-file", "sip:bob@127.0.0.1:9", &missing])
+        .end()
+        .failed_with(12);
+    Program::start(["receive-files", "--dir", &missing])
+        .end()
+        .failed_with(13);
+}
