@@ -103,11 +103,17 @@ struct Conversation<'a> {
     /// Sent, and not told to be delivered yet.
     open: HashSet<String>,
     undelivered: Option<String>,
-    is_running: bool,
+    phase: Phase,
     input_over: bool,
     /// Who called leaves when everything that was typed is delivered; who was called stays until then.
     is_caller: bool,
-    ending: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Calling,
+    Running,
+    Ending,
 }
 
 impl<'a> Conversation<'a> {
@@ -118,16 +124,16 @@ impl<'a> Conversation<'a> {
             deadline,
             open: HashSet::new(),
             undelivered: None,
-            is_running: false,
+            phase: Phase::Calling,
             input_over: false,
             is_caller: deadline.is_some(),
-            ending: false,
         }
     }
 
     async fn follow(mut self, session: &mut Session, lines: &mut Lines) -> Result<(), Failure> {
         loop {
-            if self.is_caller && self.is_running && self.input_over && self.open.is_empty() {
+            let all_is_said = self.input_over && self.open.is_empty();
+            if self.is_caller && self.phase == Phase::Running && all_is_said {
                 self.end(session).await;
             }
             let due = self.deadline;
@@ -150,7 +156,7 @@ impl<'a> Conversation<'a> {
                     self.deadline = None;
                     self.end(session).await;
                 }
-                () = self.interrupt.wait(), if !self.ending => self.end(session).await,
+                () = self.interrupt.wait(), if self.phase != Phase::Ending => self.end(session).await,
             }
         }
     }
@@ -158,7 +164,9 @@ impl<'a> Conversation<'a> {
     /// What an event means for the program; `Some` when the chat is over.
     fn take(&mut self, event: SessionEvent) -> Option<Result<(), Failure>> {
         match event {
-            SessionEvent::DidStart { .. } => (self.is_running, self.deadline) = (true, None),
+            SessionEvent::DidStart { .. } if self.phase == Phase::Calling => {
+                (self.phase, self.deadline) = (Phase::Running, None);
+            }
             SessionEvent::Stream {
                 event: StreamEvent::Chat(event),
                 ..
@@ -174,7 +182,7 @@ impl<'a> Conversation<'a> {
             },
             SessionEvent::DidFail { code, reason, .. } => return Some(Err(not_established(code, &reason))),
             SessionEvent::DidEnd { .. } => {
-                if !self.open.is_empty() && !self.ending {
+                if !self.open.is_empty() && self.phase != Phase::Ending {
                     self.undelivered
                         .get_or_insert("the other side left before it had read everything".to_owned());
                 }
@@ -192,7 +200,7 @@ impl<'a> Conversation<'a> {
     }
 
     async fn end(&mut self, session: &Session) {
-        if !std::mem::replace(&mut self.ending, true) {
+        if std::mem::replace(&mut self.phase, Phase::Ending) != Phase::Ending {
             // A session that is over already says so with its last event.
             let _ = session.end().await;
         }

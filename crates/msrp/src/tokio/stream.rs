@@ -64,19 +64,13 @@ pub(super) struct ClientTls {
     #[cfg(feature = "tls")]
     pub(super) config: Option<std::sync::Arc<rustls::ClientConfig>>,
     /// The configuration takes any certificate: fingerprints have to say which.
-    #[cfg(feature = "tls")]
     pub(super) needs_fingerprints: bool,
 }
 
 impl ClientTls {
     /// Fails where nothing would say whom to trust.
     pub(super) fn check(&self, announced: &[Fingerprint]) -> Result<(), ConnectError> {
-        #[cfg(feature = "tls")]
-        let is_blind = self.needs_fingerprints && announced.is_empty();
-        #[cfg(not(feature = "tls"))]
-        let is_blind = false;
-        let _ = announced;
-        if is_blind {
+        if self.needs_fingerprints && announced.is_empty() {
             Err(ConnectError::NoFingerprint)
         } else {
             Ok(())
@@ -108,19 +102,13 @@ pub(super) struct ServerTls {
     #[cfg(feature = "tls")]
     pub(super) config: Option<std::sync::Arc<rustls::ServerConfig>>,
     /// The configuration takes any certificate: fingerprints have to say which.
-    #[cfg(feature = "tls")]
     pub(super) needs_fingerprints: bool,
 }
 
 impl ServerTls {
     /// Fails where nothing would say whom to trust.
     pub(super) fn check(&self, announced: &[Fingerprint]) -> Result<(), ConnectError> {
-        #[cfg(feature = "tls")]
-        let is_blind = self.needs_fingerprints && announced.is_empty();
-        #[cfg(not(feature = "tls"))]
-        let is_blind = false;
-        let _ = announced;
-        if is_blind {
+        if self.needs_fingerprints && announced.is_empty() {
             Err(ConnectError::NoFingerprint)
         } else {
             Ok(())
