@@ -1,6 +1,6 @@
 //! Kamailio as an MSRP relay: its `msrp` module with the routing script that its README shows.
 
-use super::child::{Running, wait};
+use super::child::{Running, Signal, wait};
 use super::disagreement::Disagreement;
 use super::ports::{LOOPBACK, Seat};
 use super::stage::Stage;
@@ -12,6 +12,17 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The relay's name: its realm, and what its certificate is for.
 pub(super) const DOMAIN: &str = "relay.test";
+
+/// How long its processes take to end once the first of them is told.
+const FAREWELL: Duration = Duration::from_millis(700);
+
+impl Drop for MsrpRelay {
+    fn drop(&mut self) {
+        // Killed outright, it would leave its further processes behind.
+        let _ = self.running.signal(Signal::Terminate);
+        std::thread::sleep(FAREWELL);
+    }
+}
 
 /// A running relay. Every user has the password `USERpw`.
 #[derive(Debug)]
