@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-   0  the call was established and has ended; registered and unregistered
+   0  the call was established and has ended; registered and unregistered; the message arrived, OPTIONS was
+      answered; the subscription or publication stood and has ended
    1  internal error
    2  wrong command line
   10  wrong URI or account
@@ -23,6 +24,8 @@ Exit codes:
   23  credentials missing or refused (401, 403, 407)
   24  a message or a file was not delivered
   30  registration failed
+  31  subscription failed
+  32  publication failed
 
 Several at once on `answer`: the code of the first call that was not as asked for.";
 
@@ -57,6 +60,76 @@ pub(crate) enum Command {
     /// Register an account with its provider and stay until interrupted
     #[command(after_help = EXIT_CODES)]
     Register(RegisterArgs),
+    /// Send a message: `offhook message sip:alice@example.org "On my way"`
+    #[command(after_help = EXIT_CODES)]
+    Message(MessageArgs),
+    /// Ask what somebody can do
+    #[command(after_help = EXIT_CODES)]
+    Options(OptionsArgs),
+    /// Subscribe to somebody's state and print what is told until interrupted
+    #[command(after_help = EXIT_CODES)]
+    Subscribe(SubscribeArgs),
+    /// Publish state of an account and keep it published until interrupted
+    #[command(after_help = EXIT_CODES)]
+    Publish(PublishArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MessageArgs {
+    /// To whom: `sip:user@host`; `sip:` may be left out
+    pub(crate) uri: String,
+    /// What
+    pub(crate) text: String,
+    /// The kind of text
+    #[arg(long, value_name = "TYPE", default_value = "text/plain;charset=utf-8")]
+    pub(crate) content_type: String,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptionsArgs {
+    /// Whom to ask: `sip:user@host`; `sip:` may be left out
+    pub(crate) uri: String,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SubscribeArgs {
+    /// Whose state: `sip:user@host`; `sip:` may be left out
+    pub(crate) uri: String,
+    /// The event package: conference, message-summary, presence, presence.winfo, refer or xcap-diff
+    #[arg(long, value_name = "NAME", default_value = "presence")]
+    pub(crate) event: String,
+    /// For how long a subscription is asked for, in seconds; it is refreshed before. 0 asks for the state once
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub(crate) expires: u32,
+    /// Unsubscribe and leave after this long [default: stay until interrupted]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<f64>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PublishArgs {
+    /// The document to publish
+    pub(crate) file: PathBuf,
+    /// The kind of document
+    #[arg(long, value_name = "TYPE", default_value = "application/pidf+xml")]
+    pub(crate) content_type: String,
+    /// The event package
+    #[arg(long, value_name = "NAME", default_value = "presence")]
+    pub(crate) event: String,
+    /// For how long it shall stand, in seconds; it is refreshed before
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) expires: u32,
+    /// Take it back and leave after this long [default: stay until interrupted]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<f64>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
 }
 
 #[derive(Debug, Args)]

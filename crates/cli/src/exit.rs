@@ -22,6 +22,8 @@ pub(crate) enum Code {
     Credentials = 23,
     NotDelivered = 24,
     Registration = 30,
+    Subscription = 31,
+    Publication = 32,
 }
 
 impl Code {

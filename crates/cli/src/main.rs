@@ -1,4 +1,4 @@
-//! The `offhook` program: call, chat, send files and register from a terminal or a script.
+//! The `offhook` program: call, chat, send files, register, write, publish and subscribe from a terminal or a script.
 
 mod answer;
 mod args;
@@ -9,10 +9,12 @@ mod exit;
 mod files;
 mod lines;
 mod media;
+mod message;
 mod progress;
 mod register;
 mod report;
 mod setup;
+mod subscribe;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -51,6 +53,10 @@ fn main() -> ExitCode {
             Command::ReceiveFiles(args) => files::receive(args).await,
             Command::Devices(args) => devices::run(&args),
             Command::Register(args) => register::run(args).await,
+            Command::Message(args) => message::message(args).await,
+            Command::Options(args) => message::options(args).await,
+            Command::Subscribe(args) => subscribe::subscribe(args).await,
+            Command::Publish(args) => subscribe::publish(args).await,
         }
     });
     // A resolver or a prompt may still wait for the system; nothing of theirs is needed any more.

@@ -1,6 +1,6 @@
 //! The application: all layers started in order, and the way to them.
 
-use crate::{Account, Error, Registration, Session, Settings, Storage};
+use crate::{Account, Error, Publication, Registration, Session, Settings, Storage, Subscription};
 use offhook_account::AccountManager;
 use offhook_lookup::LookupOptions;
 use offhook_lookup::tokio::Resolver;
@@ -11,8 +11,12 @@ use offhook_session::tokio::{
 };
 use offhook_session::{AudioStream, MediaStream, SessionConfig, SessionError, StreamSettings};
 use offhook_sip_core::endpoint::{Trace, TransportFailure};
+use offhook_sip_core::invitation::Cause;
 use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
-use offhook_sip_core::{EndpointConfig, NameAddr, Register, Route, SipUri};
+use offhook_sip_core::{
+    Ask, Body, EndpointConfig, Method, NameAddr, PagerMessage, Publish, ReceivedMessage, Register, Route,
+    SipUri, Subscribe,
+};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,6 +51,8 @@ pub enum ApplicationEvent {
         /// Why.
         failure: TransportFailure,
     },
+    /// A message outside of calls. It has been answered.
+    Message(Box<ReceivedMessage>),
     /// A SIP message went in or out; only with [`ApplicationBuilder::trace`].
     Trace(Trace),
 }
@@ -69,6 +75,7 @@ impl Application {
             outbound_proxy: None,
             sample_rate: None,
             trace: false,
+            messages: false,
         }
     }
 
@@ -158,7 +165,64 @@ impl Application {
         Ok(self.agent.register(register).await?)
     }
 
-    /// The next incoming call or trace; `None` when the application has stopped.
+    /// Sends a message outside of calls (RFC 3428), and waits until it has arrived or failed: the final response, or what
+    /// stands for it.
+    pub async fn send_message(&self, to: SipUri, body: Body) -> Result<Cause, Error> {
+        let (from, routes, first) = self.way_to(&to).await?;
+        let message = PagerMessage {
+            routes,
+            credentials: self.account.credentials(),
+            ..PagerMessage::new(from, to.into(), first, body)
+        };
+        Ok(self.agent.send_message(message).await?)
+    }
+
+    /// Asks what somebody can do (RFC 3261 §11): the final response, or what stands for it.
+    pub async fn options(&self, to: SipUri) -> Result<Cause, Error> {
+        let (from, routes, first) = self.way_to(&to).await?;
+        let ask = Ask {
+            routes,
+            credentials: self.account.credentials(),
+            ..Ask::options(from, to.into(), first)
+        };
+        Ok(self.agent.ask(ask).await?)
+    }
+
+    /// Publishes state of the account for an event package (RFC 3903), and keeps it there until the publication is ended.
+    pub async fn publish(&self, event: &str, body: Body, expires: Duration) -> Result<Publication, Error> {
+        let aor = self.account.uri();
+        let (from, routes, first) = self.way_to(&aor).await?;
+        let publish = Publish {
+            routes,
+            expires: expires.as_secs() as u32,
+            credentials: self.account.credentials(),
+            ..Publish::new(from, event, first)
+        };
+        Ok(self.agent.publish(publish, body).await?)
+    }
+
+    /// Subscribes to somebody's state (RFC 6665) until the subscription is ended. With no duration at all the state comes
+    /// once.
+    pub async fn subscribe(&self, to: SipUri, event: &str, expires: Duration) -> Result<Subscription, Error> {
+        let (from, routes, first) = self.way_to(&to).await?;
+        let subscribe = Subscribe {
+            routes,
+            expires: expires.as_secs() as u32,
+            credentials: self.account.credentials(),
+            ..Subscribe::new(from, to.into(), event, first)
+        };
+        Ok(self.agent.subscribe(subscribe).await?)
+    }
+
+    /// Who we are, and the ways to somebody.
+    async fn way_to(&self, to: &SipUri) -> Result<(NameAddr, Vec<Route>, Route), Error> {
+        let routes = self.routes(to).await?;
+        let first = routes.first().cloned();
+        let first = first.ok_or(CommandError::from(SessionError::NoRoute))?;
+        Ok((NameAddr::new(self.account.uri().into()), routes, first))
+    }
+
+    /// The next incoming call, message or trace; `None` when the application has stopped.
     pub async fn next_event(&self) -> Option<ApplicationEvent> {
         loop {
             // Held while waiting on purpose: of several callers each event goes to one.
@@ -167,6 +231,7 @@ impl Application {
                 UserAgentEvent::TransportFailed { path, failure } => {
                     return Some(ApplicationEvent::TransportFailed { path, failure });
                 }
+                UserAgentEvent::Message(message) => return Some(ApplicationEvent::Message(message)),
                 UserAgentEvent::Trace(trace) => return Some(ApplicationEvent::Trace(trace)),
                 _ => {}
             }
@@ -190,9 +255,17 @@ pub struct ApplicationBuilder {
     outbound_proxy: Option<SipUri>,
     sample_rate: Option<u32>,
     trace: bool,
+    messages: bool,
 }
 
 impl ApplicationBuilder {
+    /// Whether messages outside of calls are taken, see [`ApplicationEvent::Message`]. Default no: they are answered with 405.
+    #[must_use]
+    pub fn messages(mut self, messages: bool) -> Self {
+        self.messages = messages;
+        self
+    }
+
     /// Where to listen for SIP. Default `0.0.0.0:0`: everywhere, on a free port.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Self {
@@ -270,6 +343,9 @@ impl ApplicationBuilder {
         let mut endpoint = EndpointConfig::default();
         settings.user_agent().clone_into(&mut endpoint.user_agent);
         endpoint.trace = self.trace;
+        if self.messages {
+            endpoint.allow.push(Method::Message);
+        }
         let sample_rate = self.sample_rate.unwrap_or(settings.audio.sample_rate.hz());
         let config = UserAgentConfig {
             listen: self.listen,

@@ -51,7 +51,9 @@ pub use offhook_rtp_media::dtmf::Digit;
 pub use offhook_rtp_media::jitter::JitterConfig;
 pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError, StreamId};
-pub use offhook_session::tokio::{CommandError, Registration, Session, StartError, select_file};
+pub use offhook_session::tokio::{
+    CommandError, Publication, Registration, Session, StartError, Subscription, select_file,
+};
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
@@ -59,8 +61,12 @@ pub use offhook_session::{
     StreamEvent, Streams,
 };
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};
+pub use offhook_sip_core::invitation::Cause;
 pub use offhook_sip_core::tokio::{
     Certificate, ClientCertificates, TlsError, TlsOptions, TlsVersion, Trust, WebSocketConfig,
+};
+pub use offhook_sip_core::{
+    Body, PublicationEvent, ReceivedMessage, SubscribeError, SubscriptionEvent, SubscriptionState,
 };
 pub use offhook_sip_core::{NameAddr, RegistrationEvent, Route, SipUri, StatusCode, Uri, UriError};
 

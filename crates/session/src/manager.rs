@@ -69,6 +69,8 @@ pub enum ManagerEvent {
         /// What, and when.
         event: Stamped<SessionEvent>,
     },
+    /// About what is no call: a request, a message, a publication, a subscription.
+    Usage(Box<EndpointEvent>),
     /// About a registration.
     Registration {
         /// Which.
@@ -96,6 +98,7 @@ impl fmt::Debug for ManagerEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Session { id, event } => write!(f, "{id:?}: {:?}", event.event),
+            Self::Usage(event) => write!(f, "{event:?}"),
             Self::Registration { id, event } => write!(f, "{id:?}: {event:?}"),
             Self::TransportFailed { path, failure } => write!(f, "{path}: {failure}"),
             Self::Trace(trace) => write!(f, "Trace({})", trace.path),
@@ -285,6 +288,14 @@ impl SessionManager {
         self.settle(now);
     }
 
+    /// Lets the endpoint do what is no call: requests, messages, publications, subscriptions. What comes of it is told by
+    /// [`ManagerEvent::Usage`]. Calls made here belong to nobody: use [`connect`](Self::connect).
+    pub fn with_endpoint<R>(&mut self, now: Instant, act: impl FnOnce(&mut Endpoint) -> R) -> R {
+        let result = act(&mut self.endpoint);
+        self.settle(now);
+        result
+    }
+
     /// Takes a SIP message.
     pub fn handle_received(&mut self, now: Instant, received: Received) {
         self.endpoint.handle_received(now, received);
@@ -397,6 +408,14 @@ impl SessionManager {
                     self.events.push(ManagerEvent::TransportFailed { path, failure });
                 }
                 EndpointEvent::Trace(trace) => self.events.push(ManagerEvent::Trace(trace)),
+                usage @ (EndpointEvent::Ask { .. }
+                | EndpointEvent::Message { .. }
+                | EndpointEvent::MessageReceived(_)
+                | EndpointEvent::Publication { .. }
+                | EndpointEvent::Subscription { .. }
+                | EndpointEvent::IncomingSubscription { .. }) => {
+                    self.events.push(ManagerEvent::Usage(Box::new(usage)));
+                }
                 other => debug!(?other, "an event that no session wants"),
             }
         }

@@ -9,9 +9,11 @@ mod msrp_streams;
 mod plane;
 mod registration;
 mod session;
+mod usages;
 mod user_agent;
 
 pub use file_transfer::select_file;
 pub use registration::Registration;
 pub use session::Session;
+pub use usages::{Publication, Subscription};
 pub use user_agent::{CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};

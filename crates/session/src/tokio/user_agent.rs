@@ -7,7 +7,8 @@ use super::media_thread::MediaThread;
 use super::msrp_streams::MsrpStreams;
 use super::plane::Plane;
 use super::registration::Registration;
-use super::session::Session;
+use super::session::{Session, post_surely};
+use super::usages::Followers;
 use crate::AudioStream;
 use crate::media::{MediaConfig, MediaEvent};
 use crate::stream::MediaStream;
@@ -24,7 +25,9 @@ use offhook_sip_core::tokio::{
     Transports, WeakHandle, WebSocketConfig, system_entropy,
 };
 use offhook_sip_core::{
-    Endpoint, EndpointConfig, NameAddr, ParseOptions, Register, RegistrationEvent, RegistrationId, Route,
+    AskError, Endpoint, EndpointConfig, EndpointEvent, MessageError, NameAddr, ParseOptions, PublishError,
+    ReceivedMessage, Register, RegistrationEvent, RegistrationId, Response, Route, StatusCode,
+    SubscribeError,
 };
 use std::collections::HashMap;
 use std::io;
@@ -107,6 +110,18 @@ pub enum CommandError {
     /// The registration was refused before anything was sent.
     #[error(transparent)]
     Registration(#[from] RegisterError),
+    /// The request was refused before anything was sent.
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    /// The message was refused before anything was sent.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+    /// The publication was refused before anything was sent.
+    #[error(transparent)]
+    Publication(#[from] PublishError),
+    /// The subscription was refused before anything was sent.
+    #[error(transparent)]
+    Subscription(#[from] SubscribeError),
     /// The sound device cannot be opened.
     #[error(transparent)]
     Device(#[from] offhook_audio_mixer::DeviceError),
@@ -127,6 +142,9 @@ pub enum UserAgentEvent {
         /// Why.
         failure: TransportFailure,
     },
+    /// A message outside of calls, where MESSAGE is in [`EndpointConfig::allow`]. It is answered with 200, or with 480
+    /// when nobody takes these events.
+    Message(Box<ReceivedMessage>),
     /// A SIP message went in or out; only when [`EndpointConfig::trace`] is on.
     Trace(Trace),
 }
@@ -147,7 +165,8 @@ impl UserAgentEvents {
 /// session are gone.
 #[derive(Clone)]
 pub struct UserAgent {
-    handle: Handle<SessionManager>,
+    pub(super) handle: Handle<SessionManager>,
+    pub(super) followers: Followers,
     listeners: Listeners,
     locals: Arc<[(Transport, SocketAddr)]>,
 }
@@ -180,11 +199,12 @@ impl UserAgent {
         let manager = SessionManager::new(endpoint, plane, config.sessions, entropy);
         let (handle, core_events) = Driver::spawn(manager, transports);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
-        let listeners = Listeners::default();
+        let (listeners, followers) = (Listeners::default(), Followers::default());
         // Weak: these two serve the driver, and must not keep it alive when the application has dropped everything.
         let dispatcher = Dispatcher {
             handle: handle.downgrade(),
             listeners: listeners.clone(),
+            followers: followers.clone(),
             sender,
         };
         tokio::spawn(forward_media(media_in, handle.downgrade()));
@@ -192,6 +212,7 @@ impl UserAgent {
         Ok((
             Self {
                 handle,
+                followers,
                 listeners,
                 locals: locals.into(),
             },
@@ -342,6 +363,7 @@ impl Listeners {
 struct Dispatcher {
     handle: WeakHandle<SessionManager>,
     listeners: Listeners,
+    followers: Followers,
     sender: mpsc::Sender<UserAgentEvent>,
 }
 
@@ -354,6 +376,7 @@ impl Dispatcher {
                 ManagerEvent::TransportFailed { path, failure } => {
                     self.tell(UserAgentEvent::TransportFailed { path, failure });
                 }
+                ManagerEvent::Usage(event) => self.usage_event(*event),
                 ManagerEvent::Trace(trace) => self.tell(UserAgentEvent::Trace(trace)),
                 // A recorder closes its file when it is dropped: not here, where all sessions would wait for the disk.
                 ManagerEvent::Detached { audio } => {
@@ -362,6 +385,28 @@ impl Dispatcher {
             }
         }
         self.listeners.close();
+        self.followers.close();
+    }
+
+    fn usage_event(&self, event: EndpointEvent) {
+        let EndpointEvent::MessageReceived(message) = event else {
+            return self.followers.tell(event);
+        };
+        let (id, request) = (message.id, message.request.clone());
+        // RFC 3428 §7: a 200 says that somebody will see it.
+        let status = match self.sender.try_send(UserAgentEvent::Message(message)) {
+            Ok(()) => StatusCode::OK,
+            Err(_) => StatusCode::TEMPORARILY_UNAVAILABLE,
+        };
+        if let Some(handle) = self.handle.upgrade() {
+            post_surely(&handle, move |manager, now| {
+                let response = Response::for_request(&request, status);
+                if let Err(error) = manager.with_endpoint(now, |endpoint| endpoint.respond(now, id, response))
+                {
+                    debug!(%error, "a message cannot be answered");
+                }
+            });
+        }
     }
 
     fn session_event(&self, id: SessionId, event: Stamped<SessionEvent>) {
