@@ -68,9 +68,10 @@ impl ServerInvite {
         self.state == State::Terminated
     }
 
-    /// True once the ACK for a rejection came: nothing is owed to the peer.
-    pub(crate) fn is_acknowledged(&self) -> bool {
-        matches!(self.state, State::Confirmed | State::Terminated)
+    /// True while the newest response is owed to the peer by this layer: not once the ACK for a rejection came, and never a
+    /// 2xx, which its user repeats until the ACK that only the user sees (RFC 6026 §7.1).
+    pub(crate) fn owes_response(&self) -> bool {
+        matches!(self.state, State::Proceeding | State::Completed)
     }
 
     /// True until the user has given a final response.

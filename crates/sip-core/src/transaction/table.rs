@@ -14,7 +14,7 @@ use super::server_other::ServerOther;
 use super::timing::Timing;
 use crate::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
-use offhook_sansio::{Outbox, Path, Transmit};
+use offhook_sansio::{Outbox, Path, Transmit, Transport};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -107,8 +107,11 @@ impl ClientMachine {
 }
 
 impl ServerMachine {
-    fn is_acknowledged(&self) -> bool {
-        matches!(self, Self::Invite(machine) if machine.is_acknowledged())
+    fn owes_response(&self) -> bool {
+        match self {
+            Self::Invite(machine) => machine.owes_response(),
+            Self::Other(_) => true,
+        }
     }
 }
 
@@ -296,7 +299,9 @@ impl Transactions {
             trying,
             newest: None,
             path: reply_path(&essentials.via, path),
-            sent_by: reliable.then(|| sent_by_path(&essentials.via, path)),
+            // A WebSocket client cannot be connected to (RFC 7118 §5).
+            sent_by: matches!(path.transport, Transport::Tcp | Transport::Tls)
+                .then(|| sent_by_path(&essentials.via, path)),
             source,
             told: None,
         };
@@ -406,7 +411,7 @@ impl Transactions {
             };
             if let Some(sent_by) = server.sent_by.take().filter(|other| *other != server.path) {
                 server.path = sent_by;
-                let is_owed = !server.machine.is_acknowledged() && server.newest.is_some();
+                let is_owed = server.machine.owes_response() && server.newest.is_some();
                 self.act_for_server(id, if is_owed { Act::Send } else { Act::Nothing }, None);
                 continue;
             }
