@@ -66,7 +66,7 @@
 //! | 3261 §18 | transports | partly: the driver has UDP, TCP, TLS and WebSocket; `maddr` is not obeyed; an ACK for a 2xx goes over UDP however large it is |
 //! | 3261 §22, 7616, 8760 | digest, as a client | yes |
 //! | 3261 §22 | digest, as a server | no: the owner does it with `offhook-digest` |
-//! | 3262 | reliable provisional responses | yes, both sides, by [`Reliability`](crate::Reliability) |
+//! | 3262 | reliable provisional responses | yes, both sides, by [`Reliability`] |
 //! | 3311 | UPDATE | yes, both sides, early and established |
 //! | 3263 | lookup | no: `offhook-lookup`; its failover (§4.3) yes |
 //! | 3326 | Reason | yes: told to the owner, given by him, and sent where an ACK or a refresh is missing |

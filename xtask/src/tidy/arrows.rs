@@ -46,6 +46,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("cli", &["offhook"]),
     ("testkit", &["sansio"]),
+    // The map links to what any crate offers.
+    (
+        "docs",
+        &[
+            "offhook",
+            "sansio",
+            "digest",
+            "session",
+            "account",
+            "rtp-media",
+            "audio-mixer",
+            "msrp",
+            "lookup",
+            "sip-core",
+            "sdp",
+        ],
+    ),
 ];
 
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -198,6 +215,20 @@ mod tests {
         );
         assert_eq!(
             findings("sdp", "[dependencies]\noffhook-testkit.workspace = true").len(),
+            1
+        );
+    }
+
+    #[test]
+    fn the_pages_may_reach_every_library_and_nobody_reaches_the_pages() {
+        let page = |manifest| check(&Tree::of(&[("docs/Cargo.toml", manifest)]));
+        assert_eq!(
+            page("[dependencies]\noffhook-sdp.workspace = true\noffhook.workspace = true"),
+            []
+        );
+        assert_eq!(page("[dependencies]\noffhook-cli.workspace = true").len(), 1);
+        assert_eq!(
+            findings("cli", "[dependencies]\noffhook-docs = { path = \"../../docs\" }").len(),
             1
         );
     }

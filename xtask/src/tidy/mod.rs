@@ -4,6 +4,7 @@
 mod arrows;
 mod docs;
 mod length;
+mod map;
 mod marks;
 mod named_paths;
 mod purity;
@@ -47,6 +48,7 @@ const RULES: &[(&str, Rule)] = &[
     ("cores have no I/O", purity::check),
     ("paths in ARCHITECTURE.md exist", named_paths::check),
     ("public items are documented", docs::check),
+    ("no row of the map is open", map::check),
     ("no unfinished marks", marks::check),
     ("files stay readable", length::check),
 ];

@@ -85,10 +85,13 @@ impl Tree {
         })
     }
 
-    /// The crates' manifests by folder name.
+    /// The manifests of the crates, and that of the pages in `docs/`, by folder name.
     pub(super) fn manifests(&self) -> impl Iterator<Item = (&str, &str, &str)> {
         self.files.iter().filter_map(|(path, text)| {
-            let layer = path.strip_prefix("crates/")?.strip_suffix("/Cargo.toml")?;
+            let folder = path.strip_suffix("/Cargo.toml")?;
+            let layer = folder
+                .strip_prefix("crates/")
+                .or((folder == "docs").then_some(folder))?;
             (!layer.contains('/')).then_some((layer, path.as_str(), text.as_str()))
         })
     }
