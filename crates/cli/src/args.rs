@@ -280,6 +280,10 @@ pub(crate) struct MediaArgs {
     /// Hang up this long after the call is established
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<f64>,
+    /// Encrypt the audio (SRTP with keys in the session description): `optional` where the other side can, `required` or no
+    /// call. Whoever reads the SIP messages can read the keys
+    #[arg(long, value_enum, default_value_t = SrtpArg::Off)]
+    pub(crate) srtp: SrtpArg,
     /// Open no sound card (none is opened with --play or --record either, unless one is chosen)
     #[arg(long, conflicts_with_all = ["input_device", "output_device"])]
     pub(crate) no_device: bool,
@@ -341,6 +345,14 @@ fn device(text: &str) -> Result<DeviceChoice, String> {
         path if path.contains('/') => DeviceChoice::File(path.into()),
         name => DeviceChoice::Named(name.to_owned()),
     })
+}
+
+/// Whether audio is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SrtpArg {
+    Off,
+    Optional,
+    Required,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

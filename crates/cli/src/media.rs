@@ -1,9 +1,9 @@
 //! What a call plays and records.
 
-use crate::args::MediaArgs;
+use crate::args::{MediaArgs, SrtpArg};
 use crate::exit::{Code, Failure};
 use offhook::{
-    Attachment, AudioCodec, AudioStream, DeviceOptions, PlayerOptions, Recording, WaveFile, WavePlayer,
+    Attachment, AudioCodec, AudioStream, DeviceOptions, PlayerOptions, Recording, SrtpPolicy, WaveFile, WavePlayer,
     WaveRecorder,
 };
 use std::path::{Path, PathBuf};
@@ -16,6 +16,7 @@ pub(crate) struct Media {
     codecs: Vec<AudioCodec>,
     tune: Option<WaveFile>,
     record: Option<PathBuf>,
+    srtp: SrtpPolicy,
     use_device: bool,
     devices: Option<DeviceOptions>,
 }
@@ -44,6 +45,11 @@ impl Media {
             codecs,
             tune,
             record: args.record.clone(),
+            srtp: match args.srtp {
+                SrtpArg::Off => SrtpPolicy::Off,
+                SrtpArg::Optional => SrtpPolicy::Optional,
+                SrtpArg::Required => SrtpPolicy::Required,
+            },
             use_device: args.wants_device(),
             devices: args.chosen_devices(),
         })
@@ -51,7 +57,9 @@ impl Media {
 
     /// The audio stream of call number `call`, counted from 1, and its recording.
     pub(crate) fn stream(&self, call: u64) -> Result<(AudioStream, Option<Recorded>), Failure> {
-        let mut stream = AudioStream::offer().with_codecs(&self.codecs);
+        let mut stream = AudioStream::offer()
+            .with_codecs(&self.codecs)
+            .with_srtp(self.srtp);
         if let Some(devices) = &self.devices {
             stream = stream.with_device(devices.clone());
         } else if !self.use_device {

@@ -408,6 +408,7 @@ fn stream_settings(account: &Account, settings: &Settings) -> StreamSettings {
     StreamSettings {
         audio_codecs: codecs.collect(),
         rtp_timeout: settings.rtp.timeout(),
+        ..StreamSettings::default()
     }
 }
 

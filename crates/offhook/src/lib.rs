@@ -49,6 +49,7 @@ pub use offhook_rtp_media::Statistics;
 pub use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 pub use offhook_rtp_media::dtmf::Digit;
 pub use offhook_rtp_media::jitter::JitterConfig;
+pub use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError, StreamId};
 pub use offhook_session::tokio::{

@@ -19,6 +19,7 @@
 //! | 3862, 3994 | CPIM in chats; who is writing | yes |
 //! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |
+//! | 4568, 8643 | keys of SRTP in the description; encryption where both can | partly: one key a line, none of the session parameters that change what is protected |
 //! | 4961 | symmetric RTP | yes, by `offhook-rtp-media` |
 
 pub mod media;
@@ -40,7 +41,7 @@ pub use state::{Originator, SessionDirection, SessionState};
 pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, OtherDescription, Parties, StreamContext, StreamDescription, StreamError,
+    MediaStreamRegistry, OtherDescription, Parties, SdesError, StreamContext, StreamDescription, StreamError,
     StreamEvent, StreamKind, StreamSettings,
 };
 

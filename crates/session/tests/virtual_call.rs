@@ -3,6 +3,7 @@
 mod simulation;
 
 use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 use offhook_session::{Originator, SessionEvent, SessionState};
 use offhook_sip_core::StatusCode;
 use offhook_testkit::audio::{dominant_tone, rms};
@@ -270,4 +271,43 @@ fn two_holds_that_meet_are_both_carried_out() {
         hang_up(&mut world);
         assert!(matches!(world.bob.last_event(), SessionEvent::DidEnd { .. }));
     }
+}
+
+#[test]
+fn policies_that_agree_are_heard_and_say_how_they_are_encrypted() {
+    use SrtpPolicy::{Off, Optional, Required};
+    let suite = Some(SrtpSuite::AesCm128HmacSha1_80);
+    for (alice, bob, encryption) in [
+        (Off, Optional, None),
+        (Optional, Off, None),
+        (Optional, Optional, suite),
+        (Optional, Required, suite),
+        (Required, Optional, suite),
+    ] {
+        let mut world = World::new(Impairment::NONE, 1);
+        let (alice_ear, bob_ear) = talk_encrypted(&mut world, alice, bob);
+        for (ear, hertz) in [(alice_ear, 660.0), (bob_ear, 440.0)] {
+            let heard = ear.heard();
+            let middle = &heard[RATE as usize..4 * RATE as usize];
+            assert!((dominant_tone(middle, RATE).unwrap() - hertz).abs() < 2.0);
+            assert!(rms(middle) > 5000.0, "rms {}", rms(middle));
+        }
+        let started = world.alice.events.iter().find_map(|(_, _, event)| match event {
+            SessionEvent::DidStart { streams } => Some(streams.audio().unwrap().encryption),
+            _ => None,
+        });
+        assert_eq!(started, Some(encryption), "{alice:?} {bob:?}");
+    }
+}
+
+fn talk_encrypted(world: &mut World, alice: SrtpPolicy, bob: SrtpPolicy) -> (Ear, Ear) {
+    let (alice_ear, bob_ear) = (Ear::default(), Ear::default());
+    let ours = stream(AudioCodec::Pcmu, &tone(440.0, 1.0), &alice_ear);
+    world.call(vec![ours.with_srtp(alice)]);
+    world.run_for(SECOND);
+    world.bob_rings();
+    let theirs = stream(AudioCodec::Pcmu, &tone(660.0, 1.0), &bob_ear);
+    world.bob_accepts(theirs.with_srtp(bob));
+    world.run_for(5 * SECOND);
+    (alice_ear, bob_ear)
 }

@@ -25,6 +25,17 @@ pub(super) struct Manners {
     /// What it plays to its peer.
     pub(super) tone: Tone,
     pub(super) answers: Answers,
+    pub(super) encryption: Encryption,
+}
+
+/// How a baresip encrypts its sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encryption {
+    Off,
+    /// Keys in the session description, taken where the peer has them.
+    Optional,
+    /// The same, or no call.
+    Required,
 }
 
 /// What a baresip does with an incoming call.
@@ -43,11 +54,16 @@ impl Manners {
             codec,
             tone,
             answers: Answers::AtOnce,
+            encryption: Encryption::Off,
         }
     }
 
     pub(super) fn answering(self, answers: Answers) -> Self {
         Self { answers, ..self }
+    }
+
+    pub(super) fn encrypting(self, encryption: Encryption) -> Self {
+        Self { encryption, ..self }
     }
 }
 
@@ -179,7 +195,12 @@ fn account(uri: &str, manners: Manners) -> String {
         Answers::ByHand | Answers::GivesUpAfter(_) => "manual",
     };
     let codec = manners.codec.in_baresip();
-    format!("<{uri}>;regint=0;answermode={mode};audio_codecs={codec}\n")
+    let encryption = match manners.encryption {
+        Encryption::Off => "",
+        Encryption::Optional => ";mediaenc=srtp",
+        Encryption::Required => ";mediaenc=srtp-mand",
+    };
+    format!("<{uri}>;regint=0;answermode={mode};audio_codecs={codec}{encryption}\n")
 }
 
 fn config(stage: &Stage<'_>, home: &Path, seat: Seat, manners: Manners) -> String {
@@ -211,6 +232,7 @@ fn config(stage: &Stage<'_>, home: &Path, seat: Seat, manners: Manners) -> Strin
         format!("snd_path {}", home.display()),
         format!("module_path {MODULES}"),
         "module g711.so\nmodule g722.so\nmodule opus.so".to_owned(),
+        "module srtp.so".to_owned(),
         "module aufile.so\nmodule aubridge.so\nmodule sndfile.so".to_owned(),
         "module_tmp uuid.so\nmodule_tmp account.so".to_owned(),
         "module_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so".to_owned(),

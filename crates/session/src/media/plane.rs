@@ -1,6 +1,7 @@
 //! What a session needs of the media side, whoever provides it.
 
 use super::{LocalMsrp, MediaCommand, StreamId};
+use offhook_sansio::Entropy;
 use std::net::{IpAddr, SocketAddr};
 
 /// The way from signalling to media: opens ports, takes commands.
@@ -17,6 +18,9 @@ pub trait MediaPlane: Send {
 
     /// Opens an MSRP end at the address from which the peer will be reached; it listens from now on.
     fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError>;
+
+    /// Randomness of its own for a stream that makes keys.
+    fn entropy(&mut self) -> Entropy;
 
     /// Hands a command on. Never blocks; commands arrive in order.
     fn send(&mut self, command: MediaCommand);

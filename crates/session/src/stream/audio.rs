@@ -1,5 +1,6 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
+use super::sdes::Sdes;
 use super::{
     Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
     StreamEvent, StreamSettings,
@@ -10,6 +11,7 @@ use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::jitter::JitterConfig;
+use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
 use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
@@ -31,6 +33,8 @@ pub struct AudioStream {
     /// Set by the application, else by the settings of the session's owner.
     codecs: Option<Vec<AudioCodec>>,
     rtp_timeout: Option<Duration>,
+    srtp: Option<SrtpPolicy>,
+    sdes: Option<Sdes>,
     jitter: JitterConfig,
     device: Device,
     waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
@@ -54,6 +58,7 @@ struct Running {
     codec: AudioCodec,
     direction: Direction,
     remote_rtp: SocketAddr,
+    encryption: Option<SrtpSuite>,
     on_hold_by_remote: bool,
 }
 
@@ -64,6 +69,8 @@ impl AudioStream {
         Self {
             codecs: None,
             rtp_timeout: None,
+            srtp: None,
+            sdes: None,
             jitter: JitterConfig::default(),
             device: Device::IfNothingElse,
             waiting: Vec::new(),
@@ -108,6 +115,13 @@ impl AudioStream {
         self
     }
 
+    /// The same stream with another answer to whether it is encrypted (keys by RFC 4568).
+    #[must_use]
+    pub fn with_srtp(mut self, policy: SrtpPolicy) -> Self {
+        self.srtp = Some(policy);
+        self
+    }
+
     /// The same stream with other bounds of the delay that smoothes arrivals: longer ones for a recorder that nobody waits
     /// for, or for a machine whose threads are late. Default: what a conversation needs.
     #[must_use]
@@ -142,6 +156,7 @@ impl AudioStream {
             local_rtp: None,
             remote_rtp: section.and_then(|media| media.media_address(offer)),
             direction: section.map_or(Direction::SendRecv, |media| media.direction(offer).reversed()),
+            encryption: None,
         })
     }
 
@@ -273,6 +288,7 @@ impl AudioStream {
         config.dtmf_payload_type = events.map(|pair| pair.remote.payload_type);
         config.direction = flow(direction);
         config.rtcp_mux = both_mux;
+        config.srtp = self.sdes()?.agree(local, remote, agreed.is_offerer)?;
         config.jitter = self.jitter;
         if let Some(timeout) = self.rtp_timeout {
             config.rtp_timeout = timeout;
@@ -281,6 +297,7 @@ impl AudioStream {
             codec,
             direction,
             remote_rtp,
+            encryption: config.srtp.as_ref().map(|keys| keys.local.suite()),
             on_hold_by_remote: !remote_direction.receives(),
         };
         Ok((running, config))
@@ -302,6 +319,10 @@ impl AudioStream {
     fn stream(&self) -> Result<LocalMedia, StreamError> {
         self.local.ok_or(StreamError::NotRunning("audio"))
     }
+
+    fn sdes(&self) -> Result<&Sdes, StreamError> {
+        self.sdes.as_ref().ok_or(StreamError::NotRunning("audio"))
+    }
 }
 
 impl MediaStream for AudioStream {
@@ -318,19 +339,25 @@ impl MediaStream for AudioStream {
     ) -> Result<(), StreamError> {
         self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
+        let policy = *self.srtp.get_or_insert(settings.srtp);
+        self.sdes = Some(Sdes::new(policy, &mut cx.plane.entropy()));
         self.local = Some(cx.plane.open(local)?);
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
 
     fn offer(&self) -> Media {
-        self.section(self.supported(), self.wished_direction())
+        let section = self.section(self.supported(), self.wished_direction());
+        match &self.sdes {
+            Some(sdes) => sdes.offer(section),
+            None => section,
+        }
     }
 
     /// One codec only: the first of the offer's that we have, so that both sides know what is sent (RFC 3264 §6.1).
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
         let offered = offer.media.get(index).ok_or(StreamError::Refused("audio"))?;
-        if offered.kind != MediaKind::Audio || !offered.protocol.eq_ignore_ascii_case("RTP/AVP") {
+        if offered.kind != MediaKind::Audio || !Sdes::knows(offered) {
             return Err(StreamError::Unsupported {
                 kind: offered.kind.to_string(),
                 protocol: offered.protocol.to_string(),
@@ -350,7 +377,8 @@ impl MediaStream for AudioStream {
             .find(|format| format.is("telephone-event") && format.clock_rate == codec.clock_rate)
             .cloned();
         let direction = offered.direction(offer).answered_with(self.wished_direction());
-        let mut answer = self.section(std::iter::once(codec).chain(events), direction);
+        let answer = self.section(std::iter::once(codec).chain(events), direction);
+        let mut answer = self.sdes()?.answer(offered, answer)?;
         if offered.attributes.rtcp_mux() {
             answer.attributes.push(offhook_sdp::Attribute::new("rtcp-mux"));
         }
@@ -385,6 +413,7 @@ impl MediaStream for AudioStream {
         remote.media.get(index).is_some_and(|media| {
             !media.is_rejected()
                 && media.media_address(remote).is_some()
+                && self.sdes.as_ref().is_some_and(|sdes| sdes.could_answer(media))
                 && media
                     .rtp_formats()
                     .iter()
@@ -454,6 +483,7 @@ impl MediaStream for AudioStream {
             local_rtp: self.local.map(|local| local.rtp),
             remote_rtp: running.map(|running| running.remote_rtp),
             direction: running.map_or(self.wished_direction(), |running| running.direction),
+            encryption: running.and_then(|running| running.encryption),
         })
     }
 }

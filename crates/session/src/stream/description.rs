@@ -1,6 +1,7 @@
 //! Streams as an application sees them: plain data, as they stood at one moment.
 
 use super::FileSelector;
+use offhook_rtp_media::srtp::SrtpSuite;
 use offhook_sdp::Direction;
 use std::fmt;
 use std::net::SocketAddr;
@@ -44,13 +45,20 @@ pub struct AudioDescription {
     pub remote_rtp: Option<SocketAddr>,
     /// Which way media flows, seen from here.
     pub direction: Direction,
+    /// What encrypts it; `None` when it flows in the clear.
+    pub encryption: Option<SrtpSuite>,
 }
 
 impl AudioDescription {
     /// The codec and its rate in words for people, like `opus 48000 Hz`.
     pub fn describe(&self) -> String {
+        let encrypted = if self.encryption.is_some() {
+            ", encrypted"
+        } else {
+            ""
+        };
         match (&self.codec, self.sample_rate) {
-            (Some(codec), Some(rate)) => format!("{codec} {rate} Hz"),
+            (Some(codec), Some(rate)) => format!("{codec} {rate} Hz{encrypted}"),
             _ => "audio, not yet negotiated".to_owned(),
         }
     }

@@ -7,6 +7,7 @@ mod event;
 mod file;
 mod msrp;
 mod registry;
+mod sdes;
 
 pub use audio::AudioStream;
 pub use chat::{ChatEvent, ChatMessage, ChatStream, Composing};
@@ -18,9 +19,11 @@ pub use file::{FileSelector, FileTransferEvent, FileTransferStream};
 #[cfg(feature = "tokio")]
 pub(crate) use file::{numbered, safe_name};
 pub use registry::{MediaStreamRegistry, StreamKind};
+pub use sdes::SdesError;
 
 use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
 use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::srtp::SrtpPolicy;
 use offhook_sdp::{Media, SessionDescription};
 use offhook_sip_core::NameAddr;
 use std::any::Any;
@@ -132,6 +135,9 @@ pub struct StreamSettings {
     pub audio_codecs: Vec<AudioCodec>,
     /// Time without media after which a stream says so. Default 30 s (`rtp.timeout`).
     pub rtp_timeout: Duration,
+    /// Whether audio is encrypted, with keys in the session description. Default never: without TLS below SIP, whoever
+    /// sees the description can read the keys.
+    pub srtp: SrtpPolicy,
 }
 
 impl Default for StreamSettings {
@@ -139,6 +145,7 @@ impl Default for StreamSettings {
         Self {
             audio_codecs: AudioCodec::ALL.to_vec(),
             rtp_timeout: Duration::from_secs(30),
+            srtp: SrtpPolicy::Off,
         }
     }
 }
@@ -193,6 +200,9 @@ pub enum StreamError {
         /// `RTP/AVP`, ...
         protocol: String,
     },
+    /// The two sides do not agree on encryption.
+    #[error(transparent)]
+    Srtp(#[from] SdesError),
     /// The section names no address that could be sent to.
     #[error("the session description has no usable address")]
     NoAddress,

@@ -4,6 +4,7 @@ use super::media_ports::RtpPorts;
 use super::media_thread::{MediaThread, Order};
 use super::msrp_streams::MsrpStreams;
 use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, StreamId};
+use offhook_sansio::Entropy;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
@@ -13,15 +14,17 @@ pub(super) struct Plane {
     rtp: RtpPorts,
     msrp: MsrpStreams,
     next_stream: u32,
+    entropy: Entropy,
 }
 
 impl Plane {
-    pub(super) fn new(thread: MediaThread, rtp: RtpPorts, msrp: MsrpStreams) -> Self {
+    pub(super) fn new(thread: MediaThread, rtp: RtpPorts, msrp: MsrpStreams, entropy: Entropy) -> Self {
         Self {
             thread,
             rtp,
             msrp,
             next_stream: 0,
+            entropy,
         }
     }
 
@@ -66,6 +69,10 @@ impl MediaPlane for Plane {
             .open(stream, local)
             .map_err(|error| system(local, &error))?;
         Ok(LocalMsrp { stream, path })
+    }
+
+    fn entropy(&mut self) -> Entropy {
+        self.entropy.fork()
     }
 
     fn send(&mut self, command: MediaCommand) {

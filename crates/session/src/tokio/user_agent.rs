@@ -191,7 +191,7 @@ impl UserAgent {
         let wall_clock = WallClock::new(Instant::now(), since_unix_epoch);
         let thread = MediaThread::spawn(config.media, wall_clock, entropy.fork(), sink)?;
         let rtp = RtpPorts::new(config.rtp_ports, entropy.u32() as u16);
-        let plane = Box::new(Plane::new(thread, rtp, msrp));
+        let plane = Box::new(Plane::new(thread, rtp, msrp, entropy.fork()));
         let mut endpoint = Endpoint::new(config.endpoint, entropy.fork());
         for (transport, address) in &locals {
             endpoint.add_local(*transport, *address);

@@ -54,6 +54,10 @@ impl MediaPlane for Plane {
         Ok(LocalMsrp { stream, path })
     }
 
+    fn entropy(&mut self) -> Entropy {
+        Entropy::from_number(u64::from(self.opened))
+    }
+
     fn send(&mut self, command: MediaCommand) {
         self.commands.lock().unwrap().push(command);
     }

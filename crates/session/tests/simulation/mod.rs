@@ -61,6 +61,15 @@ impl MediaPlane for SimulatedPlane {
         })
     }
 
+    fn entropy(&mut self) -> Entropy {
+        // Of its own for each end and stream.
+        let IpAddr::V4(ip) = self.ip else {
+            unreachable!("the simulation has IPv4")
+        };
+        let opened = self.asked.lock().unwrap().opened.len() as u64;
+        Entropy::from_number(u64::from(ip.to_bits()) << 16 | opened)
+    }
+
     fn send(&mut self, command: MediaCommand) {
         self.asked.lock().unwrap().commands.push_back(command);
     }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod calls;
+mod encrypted;
 mod endings;
 mod hold;
 mod messages;
@@ -32,6 +33,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
     [
         rehearsal::SCENARIOS,
         tones::SCENARIOS,
+        encrypted::SCENARIOS,
         endings::SCENARIOS,
         ringing::SCENARIOS,
         hold::SCENARIOS,
