@@ -3,8 +3,8 @@
 use crate::args::{MediaArgs, SrtpArg};
 use crate::exit::{Code, Failure};
 use offhook::{
-    Attachment, AudioCodec, AudioStream, DeviceOptions, PlayerOptions, Recording, SrtpPolicy, WaveFile, WavePlayer,
-    WaveRecorder,
+    Attachment, AudioCodec, AudioStream, DeviceOptions, PlayerOptions, Recording, SrtpPolicy, WaveFile,
+    WavePlayer, WaveRecorder,
 };
 use std::path::{Path, PathBuf};
 

@@ -54,7 +54,7 @@ impl Capture {
         if code != Some(0) {
             return Err(Disagreement::Capture(format!("tshark: {}", tshark.stderr()?)));
         }
-        let packets = Packets::count(&tshark.stdout()?, stage.ports())?;
+        let packets = Packets::count(&tshark.stdout()?, stage.ports(), traffic)?;
         packets.check(traffic)?;
         Ok(packets)
     }

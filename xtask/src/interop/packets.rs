@@ -14,6 +14,9 @@ pub(super) enum Traffic {
     Offer,
     /// A call with audio: SIP, SDP and RTP.
     Media,
+    /// A call whose audio is encrypted though its protocol is `RTP/AVP` (RFC 8643): tshark takes its reports for broken
+    /// ones.
+    Opportunistic,
     /// A call that lasts long enough for reports too.
     MediaAndReports,
     /// Messages over MSRP, without SIP.
@@ -77,12 +80,12 @@ const SEVERITY_ERROR: u32 = 0x0080_0000;
 
 impl Packets {
     /// Reads tshark's table. A packet that it could not read, or took for something else, is a complaint.
-    pub(super) fn count(table: &str, ports: PortBlock) -> Result<Self, Disagreement> {
+    pub(super) fn count(table: &str, ports: PortBlock, traffic: Traffic) -> Result<Self, Disagreement> {
         let mut packets = Self::default();
         for line in table.lines() {
             let packet = Packet(line.split('\t').collect());
             packets
-                .add(&packet, ports)
+                .add(&packet, ports, traffic)
                 .map_err(|complaint| Disagreement::Packet {
                     frame: packet.field("frame.number").parse().unwrap_or_default(),
                     complaint,
@@ -91,8 +94,11 @@ impl Packets {
         Ok(packets)
     }
 
-    fn add(&mut self, packet: &Packet<'_>, ports: PortBlock) -> Result<(), String> {
-        packet.demand_well_formed()?;
+    fn add(&mut self, packet: &Packet<'_>, ports: PortBlock, traffic: Traffic) -> Result<(), String> {
+        let is_unreadable = traffic == Traffic::Opportunistic && packet.is("rtcp");
+        if !is_unreadable {
+            packet.demand_well_formed()?;
+        }
         let transport = if packet.is("tcp") { "tcp" } else { "udp" };
         let ends = ["srcport", "dstport"].map(|end| {
             let port = packet.field(&format!("{transport}.{end}"));
@@ -133,7 +139,9 @@ impl Packets {
             Traffic::Nothing => &[],
             Traffic::Signalling => &[("SIP", self.sip)],
             Traffic::Offer => &[("SIP", self.sip), ("SDP", self.sdp)],
-            Traffic::Media => &[("SIP", self.sip), ("SDP", self.sdp), ("RTP", self.rtp)],
+            Traffic::Media | Traffic::Opportunistic => {
+                &[("SIP", self.sip), ("SDP", self.sdp), ("RTP", self.rtp)]
+            }
             Traffic::MediaAndReports => &[
                 ("SIP", self.sip),
                 ("SDP", self.sdp),
@@ -272,7 +280,7 @@ mod tests {
             .map(|line| line.replace("\tSIP\t", &format!("\t{sip}\t")))
             .map(|line| line.replace("\tMEDIA\t", &format!("\t{media}\t")))
             .collect();
-        Packets::count(&lines.join("\n"), ports)
+        Packets::count(&lines.join("\n"), ports, Traffic::Media)
     }
 
     #[test]

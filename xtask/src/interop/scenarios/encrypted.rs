@@ -22,7 +22,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "we_call_encrypted_if_possible",
         shows: "we call with --srtp optional a baresip that can",
-        traffic: Traffic::Media,
+        traffic: Traffic::Opportunistic,
         play: |stage| we_call(stage, "optional", Encryption::Optional, SUITE),
     },
     Scenario {
@@ -40,7 +40,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "they_call_encrypted_if_possible",
         shows: "a baresip that offers SRTP calls us with --srtp optional",
-        traffic: Traffic::Media,
+        traffic: Traffic::Opportunistic,
         play: |stage| they_call(stage, "optional", Encryption::Optional),
     },
     Scenario {

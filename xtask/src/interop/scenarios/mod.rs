@@ -5,6 +5,7 @@ mod calls;
 mod encrypted;
 mod endings;
 mod hold;
+mod libsrtp;
 mod messages;
 mod registration;
 mod rehearsal;
@@ -43,6 +44,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         messages::SCENARIOS,
         bad_input::SCENARIOS,
         sound_card::SCENARIOS,
+        libsrtp::SCENARIOS,
     ]
     .into_iter()
     .flatten()
