@@ -221,7 +221,7 @@ impl Reporter {
             "sample_rate": audio.sample_rate,
             "local_rtp": text(audio.local_rtp),
             "remote_rtp": text(audio.remote_rtp),
-            "encryption": audio.encryption.map(|suite| suite.name()),
+            "encryption": audio.encryption.map(offhook::SrtpSuite::name),
         });
         self.say("did_start", fields, &format!("Established: {}", audio.describe()));
     }

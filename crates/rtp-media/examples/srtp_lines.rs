@@ -5,7 +5,6 @@
 use offhook_rtp_media::srtp::{MasterKey, SrtpError, SrtpReceiver, SrtpSender, SrtpSuite};
 use std::error::Error;
 use std::fmt::Write as _;
-use std::fmt::Write as _;
 use std::io::{BufRead, Write};
 
 /// Octets that a packet may grow by.
