@@ -3,6 +3,7 @@
 //! Each scenario is one function. It has a folder, ports and a time limit of its own; a capture of its ports runs along
 //! and is checked afterwards. docs/interop.md says how to read what is left behind.
 
+mod agent;
 mod baresip;
 mod capture;
 mod child;
@@ -49,7 +50,10 @@ pub(crate) struct Options {
 
 /// What the scenarios are played with, and the Debian package of each.
 const PEERS: [(&str, &str); 8] = [
-    ("kamailio", "kamailio kamailio-tls-modules"),
+    (
+        "kamailio",
+        "kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-presence-modules",
+    ),
     ("openssl", "openssl"),
     ("baresip", "baresip-core"),
     ("sipp", "sip-tester"),
@@ -104,7 +108,7 @@ pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> 
 struct Theatre {
     folder: PathBuf,
     offhook: PathBuf,
-    /// Where the examples of `offhook-msrp` are.
+    /// Where the examples are.
     examples: PathBuf,
     assets: PathBuf,
 }
@@ -208,21 +212,15 @@ fn build_offhook(root: &Path) -> Result<PathBuf, ChoreError> {
     Ok(own.with_file_name("offhook"))
 }
 
-/// Builds the examples that speak MSRP; they lie in a folder beside this program.
+/// Builds the examples that the scenarios play with; they lie in a folder beside this program.
 fn build_examples(root: &Path) -> Result<PathBuf, ChoreError> {
-    let words = [
-        "build",
-        "--quiet",
-        "--package",
-        "offhook-msrp",
-        "--features",
-        "tls",
-        "--example",
-        "listen",
-        "--example",
-        "connect",
-    ];
-    run(&mut cargo(root, &words))?;
+    for words in [
+        "build --quiet --package offhook-msrp --features tls --example listen --example connect",
+        "build --quiet --package offhook-sip-core --example user_agent",
+    ] {
+        let words: Vec<_> = words.split(' ').collect();
+        run(&mut cargo(root, &words))?;
+    }
     let own = std::env::current_exe().map_err(|cause| ChoreError::file(root, cause))?;
     Ok(own.with_file_name("examples"))
 }

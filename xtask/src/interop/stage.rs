@@ -19,7 +19,7 @@ pub(super) struct Stage<'run> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Programs<'run> {
     pub(super) offhook: &'run Path,
-    /// The folder of the examples of `offhook-msrp`.
+    /// The folder of the examples.
     pub(super) examples: &'run Path,
 }
 
@@ -67,7 +67,7 @@ impl<'run> Stage<'run> {
         self.programs.offhook
     }
 
-    /// One of the examples that speak MSRP.
+    /// One of the examples.
     pub(super) fn example(&self, name: &str) -> PathBuf {
         self.programs.examples.join(name)
     }

@@ -5,6 +5,7 @@ mod calls;
 mod encrypted;
 mod endings;
 mod hold;
+mod kamailio;
 mod libsrtp;
 mod messages;
 mod registration;
@@ -41,6 +42,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         sipp_calls::SCENARIOS,
         tcp::SCENARIOS,
         registration::SCENARIOS,
+        kamailio::SCENARIOS,
         messages::SCENARIOS,
         bad_input::SCENARIOS,
         sound_card::SCENARIOS,
