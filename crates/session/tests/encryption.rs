@@ -13,7 +13,7 @@ fn answered(policy: SrtpPolicy, offer: &str) -> Result<String, String> {
     let mut script = Script::new();
     let id = script.invite(Some(&sdp(offer)));
     let stream = AudioStream::offer().with_srtp(policy);
-    script.accept(id, stream).map_err(|error| error.to_string())?;
+    script.accept(id, stream).map_err(|error| error.clone())?;
     let (_, body) = script.last_response();
     Ok(body[body.find("m=").unwrap()..].replace("\r\n", "\n"))
 }
