@@ -106,7 +106,9 @@ impl NameAddr {
         let mut cursor = Cursor::new(value.as_slice());
         cursor.skip_ws();
         let start = cursor.pos();
-        let display = if cursor.peek() == Some(b'"') {
+        let display = if cursor.peek() == Some(b'<') {
+            start..start
+        } else if cursor.peek() == Some(b'"') {
             let quoted = cursor.quoted()?;
             cursor.skip_ws();
             quoted

@@ -46,8 +46,9 @@ impl TypedHeader for CallId {
 
     /// `word ["@" word]`. What a word may hold differs among real phones, so any visible bytes do.
     fn parse(value: HeaderValue<'_>) -> Result<Self, HeaderError> {
-        let mut cursor = Cursor::new(value.as_slice());
-        if cursor.take_while(|b| b > b' ' && b != 0x7f).is_empty() || !cursor.is_end() {
+        if value.is_empty() || lex::has_invisible(&value) {
+            let mut cursor = Cursor::new(value.as_slice());
+            cursor.take_while(|b| b > b' ' && b != 0x7f);
             return Err(cursor.unexpected());
         }
         Ok(Self(value.to_bytes()))

@@ -64,7 +64,7 @@ pub use typed_all::TypedAll;
 pub use via::{Via, ViaTransport};
 
 pub(crate) use map::{Entry, Place};
-pub(crate) use name::lookup;
+pub(crate) use name::{lookup, lookup_usual};
 
 use std::borrow::Cow;
 

@@ -173,8 +173,8 @@ fn check(cursor: &mut Cursor<'_>, strict: bool) -> Result<usize, HeaderError> {
             cursor.skip_ws();
             if cursor.peek() == Some(b'"') {
                 cursor.quoted()?;
-            } else if cursor.take_while(is_value_byte).is_empty() {
-                return Err(cursor.unexpected());
+            } else {
+                cursor.plain_value()?;
             }
             cursor.skip_ws();
         }
@@ -183,11 +183,6 @@ fn check(cursor: &mut Cursor<'_>, strict: bool) -> Result<usize, HeaderError> {
             return Ok(end);
         }
     }
-}
-
-/// `gen-value = token / host / quoted-string`, and the `/`, `@` and other marks that vendors put there.
-fn is_value_byte(byte: u8) -> bool {
-    byte > b' ' && byte != 0x7f && !matches!(byte, b';' | b',' | b'"' | b'<' | b'>' | b'?')
 }
 
 /// Where one parameter stands in its text.

@@ -11,6 +11,7 @@ const PARAM: u8 = 8;
 const HOST: u8 = 16;
 const URIC: u8 = 32;
 const URI_HEADER: u8 = 64;
+const VALUE: u8 = 128;
 
 static CLASS: [u8; 256] = classes();
 
@@ -20,6 +21,13 @@ const fn classes() -> [u8; 256] {
     while byte < 256 {
         if (byte as u8).is_ascii_alphanumeric() {
             table[byte] = TOKEN | USER | PASSWORD | PARAM | HOST | URIC | URI_HEADER;
+        }
+        // gen-value = token / host / quoted-string, and the '/', '@' and other marks that vendors put there.
+        if !matches!(
+            byte as u8,
+            0..=b' ' | 0x7f | b';' | b',' | b'"' | b'<' | b'>' | b'?'
+        ) {
+            table[byte] |= VALUE;
         }
         byte += 1;
     }
@@ -75,11 +83,6 @@ pub(crate) fn is_uri_header_byte(byte: u8) -> bool {
 }
 
 #[inline]
-pub(crate) fn is_host_byte(byte: u8) -> bool {
-    CLASS[byte as usize] & HOST != 0
-}
-
-#[inline]
 pub(crate) fn is_uric_byte(byte: u8) -> bool {
     CLASS[byte as usize] & URIC != 0
 }
@@ -98,7 +101,36 @@ pub(crate) fn is_token(text: &[u8]) -> bool {
 /// How many token bytes stand at the start of `text`.
 #[inline]
 pub(crate) fn token_len(text: &[u8]) -> usize {
-    text.iter().position(|&b| !is_token_byte(b)).unwrap_or(text.len())
+    span(text, TOKEN)
+}
+
+/// How many bytes that a host name may have stand at the start of `text`.
+#[inline]
+pub(crate) fn host_name_len(text: &[u8]) -> usize {
+    span(text, HOST)
+}
+
+/// How many bytes of `class` stand at the start of `text`. Four are tested at a time, since most pass.
+#[inline]
+fn span(text: &[u8], class: u8) -> usize {
+    let mut len = 0;
+    while let Some([a, b, c, d]) = text[len..].first_chunk()
+        && CLASS[*a as usize] & CLASS[*b as usize] & CLASS[*c as usize] & CLASS[*d as usize] & class != 0
+    {
+        len += 4;
+    }
+    while len < text.len() && CLASS[text[len] as usize] & class != 0 {
+        len += 1;
+    }
+    len
+}
+
+/// Whether `text` has white space, another control character or DEL.
+#[inline]
+pub(crate) fn has_invisible(text: &[u8]) -> bool {
+    // Without an early end the compiler tests many bytes at once.
+    text.iter()
+        .fold(false, |found, &b| found | (b <= b' ') | (b == 0x7f))
 }
 
 /// The range of `text` without white space at both ends, shifted by `base`.
@@ -262,12 +294,24 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     pub(crate) fn token(&mut self) -> Result<Range<usize>, HeaderError> {
-        let range = self.take_while(is_token_byte);
-        if range.is_empty() {
-            Err(self.unexpected())
-        } else {
-            Ok(range)
+        self.take_span(TOKEN)
+    }
+
+    /// The value of a parameter where it is not quoted.
+    #[inline]
+    pub(crate) fn plain_value(&mut self) -> Result<Range<usize>, HeaderError> {
+        self.take_span(VALUE)
+    }
+
+    #[inline]
+    fn take_span(&mut self, class: u8) -> Result<Range<usize>, HeaderError> {
+        let start = self.pos;
+        let len = self.text.get(start..).map_or(0, |rest| span(rest, class));
+        if len == 0 {
+            return Err(self.unexpected());
         }
+        self.pos += len;
+        Ok(start..self.pos)
     }
 
     /// A quoted string with its quotes.

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 
 use super::start_line::{self, StartLine};
 use super::{Framing, ParseErrorKind, ParseOptions, Policy, lex};
-use crate::header::{Entry, HeaderName, Place, lookup};
+use crate::header::{Entry, HeaderName, Place, lookup, lookup_usual};
 
 const CONTENT_LENGTH: u8 = HeaderName::ContentLength.id();
 
@@ -70,11 +70,17 @@ fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, fr
     let head = &bytes[..bytes.len().min(start.saturating_add(limit))];
     scan.entries.reserve_exact(USUAL_HEADERS.min(head.len() / 4));
     let mut line = start;
-    let mut with_cr = 0;
-    for lf in memchr::memchr_iter(b'\n', &bytes[start..head.len()]).map(|at| start + at) {
-        let cr = lf > line && bytes[lf - 1] == b'\r';
-        with_cr += usize::from(cr);
-        let end = lf - usize::from(cr);
+    let mut bare_cr = None;
+    let mut from = start;
+    while let Some(found) = memchr::memchr2(b'\r', b'\n', &head[from..]) {
+        let end = from + found;
+        let cr = head[end] == b'\r';
+        let lf = end + usize::from(cr);
+        if cr && head.get(lf) != Some(&b'\n') {
+            bare_cr.get_or_insert(end);
+            from = lf;
+            continue;
+        }
         if !cr && options.policy == Policy::Strict {
             scan.note_in_head(lf, ParseErrorKind::BareLf);
         }
@@ -96,12 +102,13 @@ fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, fr
             field(&mut scan, bytes, line..end, next, cr, options);
         }
         line = next;
+        from = next;
     }
     let head = Head {
         start,
         line,
         len: head.len(),
-        with_cr,
+        bare_cr,
         limit,
         first,
     };
@@ -115,7 +122,8 @@ struct Head {
     /// Start of the line that was not read.
     line: usize,
     len: usize,
-    with_cr: usize,
+    /// The first CR that ends no line.
+    bare_cr: Option<usize>,
     limit: usize,
     /// Whether not even the start line was read.
     first: bool,
@@ -141,12 +149,9 @@ fn finish(scan: &mut Scan, bytes: &[u8], head: &Head, options: &ParseOptions, fr
         }
     }
     // A CR that ends no line could be a line end to somebody else: what is one header field to us would be two
-    // to him. Counting is cheaper than looking at each value.
-    let end = scan.end.unwrap_or(head.len);
-    if memchr::memchr_iter(b'\r', &bytes[head.start..end]).count() != head.with_cr {
-        let bare = memchr::memchr_iter(b'\r', &bytes[..end])
-            .find(|&at| at >= head.start && bytes.get(at + 1) != Some(&b'\n'));
-        scan.note_in_head(bare.unwrap_or(head.start), ParseErrorKind::BareCr);
+    // to him.
+    if let Some(at) = head.bare_cr {
+        scan.note_in_head(at, ParseErrorKind::BareCr);
         drop_broken_values(scan, bytes);
     }
 }
@@ -162,12 +167,9 @@ fn field(
     options: &ParseOptions,
 ) {
     let text = &bytes[line.clone()];
-    let name_len = lex::token_len(text);
-    let colon = name_len + text[name_len..].iter().take_while(|&&b| lex::is_ws(b)).count();
-    if name_len == 0 || name_len > usize::from(u16::MAX) || text.get(colon) != Some(&b':') {
+    let Some(Name { id, len, colon }) = name(text, &bytes[line.start..]) else {
         return scan.note_in_head(line.start, ParseErrorKind::BadHeaderLine);
-    }
-    let id = lookup(&text[..name_len]);
+    };
     if line_end - line.start > options.limits.header_bytes {
         note_long(scan, line.start, options);
     }
@@ -188,10 +190,32 @@ fn field(
         line_end: line_end as u32,
         value: (base + value.start) as u32,
         value_end: (base + value.end) as u32,
-        name_len: name_len as u16,
+        name_len: len as u16,
         id,
         place: if tidy { Place::Wire } else { Place::WireUntidy },
     });
+}
+
+/// The name that a header line begins with.
+struct Name {
+    id: u8,
+    len: usize,
+    colon: usize,
+}
+
+/// Reads the name at the start of `line`; `rest` is all that was received from there on.
+#[inline]
+fn name(line: &[u8], rest: &[u8]) -> Option<Name> {
+    if let Some((id, len)) = lookup_usual(rest) {
+        return Some(Name { id, len, colon: len });
+    }
+    let len = lex::token_len(line);
+    let colon = len + line[len..].iter().take_while(|&&b| lex::is_ws(b)).count();
+    if len == 0 || len > usize::from(u16::MAX) || line.get(colon) != Some(&b':') {
+        return None;
+    }
+    let id = lookup(&line[..len]);
+    Some(Name { id, len, colon })
 }
 
 /// Joins a line that begins with white space to the field before it: the line end and the white space

@@ -130,9 +130,6 @@ pub(crate) fn host_end(text: &[u8]) -> Option<usize> {
         lex::ascii(&text[1..end]).parse::<Ipv6Addr>().ok()?;
         return Some(end + 1);
     }
-    let end = text
-        .iter()
-        .position(|&b| !lex::is_host_byte(b))
-        .unwrap_or(text.len());
+    let end = lex::host_name_len(text);
     (end > 0).then_some(end)
 }
