@@ -13,7 +13,7 @@ use crate::pager::{PagerId, Targets};
 use crate::publication::PublicationId;
 use crate::registration::RegistrationId;
 use crate::subscription::SubscriptionId;
-use crate::transaction::{RequestError, TransactionId, Transactions};
+use crate::transaction::{IdMap, RequestError, TransactionId, Transactions};
 use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode, Uri};
 use offhook_sansio::{Entropy, Outbox, Path, ServerId, Transport};
 use std::collections::HashMap;
@@ -40,7 +40,7 @@ pub(crate) struct Core {
     pub(crate) config: EndpointConfig,
     pub(crate) entropy: Entropy,
     pub(crate) transactions: Transactions,
-    pub(crate) owners: HashMap<TransactionId, Owner>,
+    pub(crate) owners: IdMap<Owner>,
     pub(crate) dialogs: Dialogs,
     pub(crate) events: Outbox<EndpointEvent>,
     pub(crate) statistics: Statistics,
@@ -78,7 +78,7 @@ impl Core {
             servers: Servers::new(config.limits.server_names),
             config,
             entropy,
-            owners: HashMap::new(),
+            owners: IdMap::default(),
             dialogs: Dialogs::default(),
             events: Outbox::new(),
             statistics: Statistics::default(),

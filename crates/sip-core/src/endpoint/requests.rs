@@ -194,9 +194,10 @@ impl Core {
             .push(EndpointEvent::Trace(Trace { sent, path, bytes }));
     }
 
-    /// Checks that hold for every request, in the order of RFC 3261 §8.2; the refusal, if it fails one.
+    /// Checks that hold for every request, in the order of RFC 3261 §8.2; the refusal, if it fails one. Its
+    /// [`Essentials`] have been read.
     fn refusal(&self, request: &Request) -> Option<Response> {
-        if let Err(rejection) = request.check(&self.config.parse) {
+        if let Err(rejection) = request.check_beyond_essentials(&self.config.parse) {
             let mut response = self.response_to(request, rejection.status);
             response.set_reason(&format!(
                 "{}: {}",

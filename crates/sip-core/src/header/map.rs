@@ -307,11 +307,15 @@ impl Headers {
 
     #[inline]
     pub(super) fn matches(&self, entry: &Entry, name: HeaderName<'_>) -> bool {
-        let id = name.id();
-        if id != UNKNOWN {
-            return entry.id == id;
+        match name.id() {
+            UNKNOWN => self.matches_text(entry, name),
+            id => entry.id == id,
         }
-        // `Other("via")` made by hand names Via all the same.
+    }
+
+    /// `Other("via")` made by hand names Via all the same.
+    #[inline(never)]
+    fn matches_text(&self, entry: &Entry, name: HeaderName<'_>) -> bool {
         match name::lookup(name.as_str().as_bytes()) {
             UNKNOWN => entry.id == UNKNOWN && self.spelling(entry).eq_ignore_ascii_case(name.as_str()),
             id => entry.id == id,

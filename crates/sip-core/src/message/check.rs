@@ -56,15 +56,15 @@ impl Request {
     /// # Errors
     /// 400, or 416 for a Request-URI of a scheme other than `sip`, `sips` and `tel`.
     pub fn check(&self, options: &ParseOptions) -> Result<(), Rejection> {
-        let fault = match self.find_fault(options) {
-            Ok(()) => return Ok(()),
-            Err(fault) => fault,
-        };
-        let status = match fault {
-            Fault::UriScheme => StatusCode::UNSUPPORTED_URI_SCHEME,
-            _ => StatusCode::BAD_REQUEST,
-        };
-        Err(Rejection { status, fault })
+        self.find_fault(options).map_err(Into::into)
+    }
+
+    /// The same for a request whose [`Essentials`](crate::transaction::Essentials) have been read: what they prove is
+    /// not parsed again.
+    pub(crate) fn check_beyond_essentials(&self, options: &ParseOptions) -> Result<(), Rejection> {
+        beyond_essentials(self.headers())
+            .and_then(|()| self.find_fault_in_rest(options))
+            .map_err(Into::into)
     }
 
     fn find_fault(&self, options: &ParseOptions) -> Result<(), Fault> {
@@ -72,6 +72,10 @@ impl Request {
         if &cseq.method != self.method() {
             return Err(Fault::MethodMismatch);
         }
+        self.find_fault_in_rest(options)
+    }
+
+    fn find_fault_in_rest(&self, options: &ParseOptions) -> Result<(), Fault> {
         all::<Route>(self.headers())?;
         match self.headers().count(HeaderName::MaxForwards) {
             0 if options.policy == Policy::Strict => return Err(Fault::Missing(HeaderName::MaxForwards)),
@@ -93,6 +97,16 @@ impl Request {
             Uri::Other(_) => Err(Fault::UriScheme),
             _ => Ok(()),
         }
+    }
+}
+
+impl std::convert::From<Fault> for Rejection {
+    fn from(fault: Fault) -> Self {
+        let status = match fault {
+            Fault::UriScheme => StatusCode::UNSUPPORTED_URI_SCHEME,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, fault }
     }
 }
 
@@ -123,6 +137,28 @@ fn common(headers: &Headers) -> Result<CSeq, Fault> {
     cseq.ok_or(Fault::Missing(HeaderName::CSeq))
 }
 
+/// What [`common`] looks at beyond the first Via and the first of each other field that names the transaction.
+fn beyond_essentials(headers: &Headers) -> Result<(), Fault> {
+    if headers.count(HeaderName::Via) > 1
+        || headers
+            .get(HeaderName::Via)
+            .is_some_and(|via| via.contains(&b','))
+    {
+        all::<Via>(headers)?;
+    }
+    let once = [
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CallId,
+        HeaderName::CSeq,
+    ];
+    if let Some(name) = once.into_iter().find(|name| headers.count(*name) > 1) {
+        return Err(Fault::Repeated(name));
+    }
+    all::<Contact>(headers)?;
+    all::<RecordRoute>(headers)
+}
+
 /// A field that is there once; Max-Forwards alone may be absent.
 fn one<H: TypedHeader>(headers: &Headers) -> Result<Option<H>, Fault> {
     match headers.count(H::NAME) {
@@ -145,9 +181,11 @@ fn all<H: TypedHeader>(headers: &Headers) -> Result<(), Fault> {
 
 /// `Contact: *` is for REGISTER only (RFC 3261 §10.2.2).
 fn no_star(headers: &Headers) -> Result<(), Fault> {
-    if headers
-        .typed_all::<Contact>()
-        .any(|contact| matches!(contact, Ok(Contact::Star)))
+    let has_star = |value: &[u8]| value.contains(&b'*');
+    if headers.get_all(HeaderName::Contact).any(has_star)
+        && headers
+            .typed_all::<Contact>()
+            .any(|contact| matches!(contact, Ok(Contact::Star)))
     {
         let error = HeaderError::Unexpected {
             offset: 0,
@@ -156,4 +194,60 @@ fn no_star(headers: &Headers) -> Result<(), Fault> {
         return Err(Fault::Malformed(HeaderName::Contact, error));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Message;
+    use crate::transaction::Essentials;
+    use bytes::Bytes;
+
+    /// An OPTIONS with these lines in place of the Via.
+    fn request(lines: &str) -> Request {
+        let text = format!(
+            "OPTIONS sip:b@b.test SIP/2.0\r\nVia: SIP/2.0/UDP a.test;branch=z9hG4bK1{lines}\r\nFrom: <sip:a@a.test>;tag=1\r\n\
+             To: <sip:b@b.test>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+        );
+        match Message::parse(Bytes::from(text), &ParseOptions::default()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_the_essentials_prove_need_not_be_checked_again() {
+        let faulty = [
+            ", nonsense",
+            "\r\nVia: nonsense",
+            "\r\nFrom: <sip:c@c.test>;tag=2",
+            "\r\nTo: <sip:c@c.test>",
+            "\r\ni: 2",
+            "\r\nCSeq: 2 OPTIONS",
+            "\r\nMax-Forwards: 1\r\nMax-Forwards: 2",
+            "\r\nContact: <sip:a@",
+            "\r\nContact: *",
+            "\r\nContact: <sip:a@a.test>, *",
+            "\r\nRoute: nonsense",
+            "\r\nRecord-Route: <sip:@>",
+        ];
+        for lines in faulty {
+            let request = request(lines);
+            Essentials::of_request(&request).expect("they are sound");
+            for policy in [Policy::Lenient, Policy::Strict] {
+                let options = ParseOptions::default().with_policy(policy);
+                let beyond = request.check_beyond_essentials(&options);
+                assert!(beyond.is_err(), "{lines:?}");
+                assert_eq!(beyond, request.check(&options), "{lines:?}");
+            }
+        }
+        for sound in ["", ", SIP/2.0/TCP c.test", "\r\nContact: <sip:*@a.test>"] {
+            let options = ParseOptions::default();
+            assert_eq!(
+                request(sound).check_beyond_essentials(&options),
+                Ok(()),
+                "{sound:?}"
+            );
+        }
+    }
 }

@@ -129,8 +129,8 @@ fn span(text: &[u8], class: u8) -> usize {
 #[inline]
 pub(crate) fn has_invisible(text: &[u8]) -> bool {
     // Without an early end the compiler tests many bytes at once.
-    text.iter()
-        .fold(false, |found, &b| found | (b <= b' ') | (b == 0x7f))
+    let invisible = |b: u8| u8::from(b <= b' ') | u8::from(b == 0x7f);
+    text.iter().fold(0, |found, &b| found | invisible(b)) != 0
 }
 
 /// The range of `text` without white space at both ends, shifted by `base`.

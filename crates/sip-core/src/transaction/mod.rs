@@ -8,6 +8,7 @@ mod client_invite;
 mod client_other;
 mod event;
 mod hop;
+mod id_map;
 mod key;
 mod machine;
 mod schedule;
@@ -23,4 +24,5 @@ pub use table::Transactions;
 pub use timing::Timing;
 
 pub(crate) use hop::{cancel_for, reply_path};
+pub(crate) use id_map::IdMap;
 pub(crate) use schedule::Schedule;

@@ -6,6 +6,7 @@ use super::event::{
     Incoming, RequestError, RespondError, TransactionEvent, TransactionId, TransactionLimits,
 };
 use super::hop::{ack_for_rejection, over_stream, reply_path, sent_by_path};
+use super::id_map::IdMap;
 use super::key::{ClientKey, Essentials, MergeKey, ServerKey};
 use super::machine::{Act, Class};
 use super::schedule::Schedule;
@@ -25,9 +26,9 @@ pub struct Transactions {
     timing: Timing,
     limits: TransactionLimits,
     next_id: u64,
-    clients: HashMap<TransactionId, Client>,
+    clients: IdMap<Client>,
     client_keys: HashMap<ClientKey, TransactionId>,
-    servers: HashMap<TransactionId, Server>,
+    servers: IdMap<Server>,
     server_keys: HashMap<ServerKey, TransactionId>,
     merge_keys: HashMap<MergeKey, TransactionId>,
     sources: HashMap<IpAddr, usize>,
@@ -122,9 +123,9 @@ impl Transactions {
             timing,
             limits,
             next_id: 0,
-            clients: HashMap::new(),
+            clients: IdMap::default(),
             client_keys: HashMap::new(),
-            servers: HashMap::new(),
+            servers: IdMap::default(),
             server_keys: HashMap::new(),
             merge_keys: HashMap::new(),
             sources: HashMap::new(),
