@@ -3,7 +3,7 @@
 use super::child::Running;
 use super::disagreement::{Disagreement, holds};
 use super::kamailio::SipServer;
-use super::ports::LOOPBACK;
+use super::ports::{LOOPBACK, Seat};
 use super::stage::Stage;
 use std::process::Command;
 use std::time::Duration;
@@ -18,6 +18,12 @@ pub(super) struct Line {
 }
 
 impl Line {
+    /// At a seat's port, by UDP, without a server.
+    pub(super) fn direct(stage: &Stage<'_>, seat: Seat) -> Self {
+        let options = Vec::new();
+        Self { options }.with("--listen", &format!("{LOOPBACK}:{}", stage.ports().sip(seat)))
+    }
+
     /// A user of the server, reached by a transport.
     pub(super) fn at(server: &SipServer, user: &str, transport: &str) -> Self {
         let options = Vec::new();

@@ -17,7 +17,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// The timer of one call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SessionTimer {
-    /// The interval that we ask for, once a 422 has raised it.
+    /// The largest Min-SE that the peer told us, in a 422 or a request: we repeat it (RFC 4028 §7.4).
     raised: Option<u32>,
     agreed: Option<AgreedInterval>,
 }
@@ -45,7 +45,8 @@ impl SessionTimer {
         });
         headers.push_typed(&SessionExpires::new(seconds, refresher));
         let least = self.raised.unwrap_or(0).max(timer.min_se);
-        if least > LEAST {
+        // What is true without it need not be said, unless the peer has spoken of it.
+        if self.raised.is_some() || least > LEAST {
             headers.push_typed(&MinSe::new(least));
         }
     }
@@ -71,7 +72,10 @@ impl SessionTimer {
             _ => None,
         };
         let least = match request.typed::<MinSe>() {
-            Some(Ok(least)) => least.seconds.max(LEAST),
+            Some(Ok(least)) => {
+                self.raised = self.raised.max(Some(least.seconds));
+                least.seconds.max(LEAST)
+            }
             _ => LEAST,
         };
         let ours = timer.expires.max(least);
@@ -398,5 +402,29 @@ mod tests {
         timer.ask(&mut headers, &config());
         assert_eq!(headers.get_str(HeaderName::SessionExpires), Some("2000"));
         assert_eq!(headers.get_str(HeaderName::MinSe), Some("2000"));
+    }
+
+    /// RFC 4028 §7.4: also where it is no more than what holds anyway.
+    #[test]
+    fn the_largest_min_se_of_the_peer_is_repeated() {
+        let repeated = |timer: &SessionTimer| {
+            let mut headers = Headers::new();
+            timer.ask(&mut headers, &config());
+            headers.get_str(HeaderName::MinSe).map(str::to_owned)
+        };
+        let mut timer = SessionTimer::default();
+        assert_eq!(repeated(&timer), None);
+        let mut response = Response::new(StatusCode::SESSION_INTERVAL_TOO_SMALL);
+        response.headers_mut().push_typed(&MinSe::new(90));
+        timer.raise(&response);
+        assert_eq!(repeated(&timer).as_deref(), Some("90"));
+        for (told, largest) in [(120, "120"), (100, "120")] {
+            let mut request = Headers::new();
+            request.push(HeaderName::Supported, "timer");
+            request.push_typed(&SessionExpires::new(600, None));
+            request.push_typed(&MinSe::new(told));
+            timer.grant(&config(), &request);
+            assert_eq!(repeated(&timer).as_deref(), Some(largest), "Min-SE: {told}");
+        }
     }
 }

@@ -4,6 +4,7 @@ mod bad_input;
 mod calls;
 mod encrypted;
 mod endings;
+mod flows;
 mod hold;
 mod kamailio;
 mod libsrtp;
@@ -40,6 +41,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         ringing::SCENARIOS,
         hold::SCENARIOS,
         sipp_calls::SCENARIOS,
+        flows::SCENARIOS,
         tcp::SCENARIOS,
         registration::SCENARIOS,
         kamailio::SCENARIOS,
