@@ -93,6 +93,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "flow_we_are_forked",
+        shows: "two phones answer our call: both are acknowledged, the later one is sent a BYE",
+        traffic: Traffic::Offer,
+        play: |stage| {
+            let steps = ["await early 180", "await confirmed", "pause 300", "end"];
+            we_call(stage, "uas_forks", &[], &steps)
+        },
+    },
+    Scenario {
         name: "flow_they_hear_busy",
         shows: "our 486 is acknowledged",
         traffic: Traffic::Offer,
