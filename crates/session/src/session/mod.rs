@@ -66,7 +66,7 @@ pub struct Session {
     invitation: InvitationId,
     negotiation: Negotiation,
     places: Places,
-    /// The places of streams whose connections are being made, and why they were started.
+    /// The places of streams that were started and may not run yet: their connections are being made.
     starting: Vec<usize>,
     /// The INVITE is answered and acknowledged: only streams may be missing.
     confirmed: bool,

@@ -55,7 +55,7 @@ impl Places {
         result
     }
 
-    /// Opens the ports of all streams, or of none, and puts them behind the others; gives their places.
+    /// Opens the ports of all streams, or of none, and gives the streams back.
     pub(super) fn initialize(
         &mut self,
         stage: &mut Stage<'_>,
