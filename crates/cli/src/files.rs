@@ -17,6 +17,9 @@ use tokio::time::{Instant, sleep_until};
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
 
+/// How long a receiver that has everything waits for the sender's goodbye.
+const GOODBYE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Sends files in one session.
 pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
@@ -130,10 +133,13 @@ struct Transfer<'a> {
     /// Files that are neither done nor failed.
     left: usize,
     failed: Option<String>,
+    /// Whether the files are ours.
+    sends: bool,
     ending: bool,
 }
 
 impl<'a> Transfer<'a> {
+    /// The transfer of so many files; with a deadline for the answer where we are the sender.
     fn new(reporter: Reporter, interrupt: &'a Interrupt, files: usize, deadline: Option<Instant>) -> Self {
         Self {
             reporter,
@@ -142,6 +148,7 @@ impl<'a> Transfer<'a> {
             deadline,
             left: files,
             failed: None,
+            sends: deadline.is_some(),
             ending: false,
         }
     }
@@ -158,9 +165,8 @@ impl<'a> Transfer<'a> {
                         SessionEvent::Stream { stream, event } => {
                             self.progress.take(stream, &event);
                             self.take(event);
-                            // The side that has nothing left to wait for says goodbye.
                             if self.left == 0 {
-                                self.end(session).await;
+                                self.leave(session).await;
                             }
                         }
                         SessionEvent::DidFail { code, reason, .. } => return Err(not_established(code, &reason)),
@@ -197,6 +203,16 @@ impl<'a> Transfer<'a> {
             None => return Ok(()),
         };
         Err(Failure::new(Code::NotDelivered, reason))
+    }
+
+    /// Everything is over here. The sender says goodbye, as it knows by the reports that the other side has everything;
+    /// a receiver that did so could overtake its own last report.
+    async fn leave(&mut self, session: &Session) {
+        if self.sends {
+            self.end(session).await;
+        } else {
+            self.deadline = Some(Instant::now() + GOODBYE_PATIENCE);
+        }
     }
 
     async fn end(&mut self, session: &Session) {
