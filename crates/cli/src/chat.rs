@@ -7,8 +7,8 @@ use crate::lines::Lines;
 use crate::report::Reporter;
 use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
 use offhook::{
-    Application, ChatEvent, ChatMessage, ChatStream, MediaStream, Session, SessionEvent, StatusCode,
-    StreamDescription, StreamEvent,
+    Application, ChatEvent, ChatMessage, ChatStream, CommandError, MediaStream, Session, SessionError,
+    SessionEvent, StatusCode, StreamDescription, StreamEvent,
 };
 use std::collections::HashSet;
 use std::time::Duration;
@@ -146,10 +146,14 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 line = lines.next(), if !self.input_over => match line {
-                    Some(line) => {
-                        let id = session.send_message(ChatMessage::text(line)).await;
-                        self.open.insert(id.map_err(|error| failure(error.into()))?);
-                    }
+                    Some(line) => match session.send_message(ChatMessage::text(line)).await {
+                        Ok(id) => drop(self.open.insert(id)),
+                        // Over this very moment: the events tell.
+                        Err(CommandError::Session(SessionError::Unknown)) => {
+                            self.undelivered.get_or_insert("the other side had left".to_owned());
+                        }
+                        Err(error) => return Err(failure(error.into())),
+                    },
                     None => self.input_over = true,
                 },
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {

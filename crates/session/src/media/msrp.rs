@@ -31,6 +31,9 @@ pub enum MsrpCommand {
     Start(Box<MsrpStart>),
     /// Send a message. Its fate comes with the Message-ID that it was given.
     Send(Box<OutgoingMessage>, String),
+    /// Report a message as delivered, where its sender wants to know. Not before the session has told it: the sender may
+    /// say goodbye as soon as it has the report.
+    Report(Box<Message>),
     /// Report the file that was received as delivered. Not before the session knows of it: the sender may say goodbye as
     /// soon as it has the report.
     ConfirmFile,

@@ -2,9 +2,10 @@
 
 use super::file_transfer::{receive_file, send_file};
 use crate::media::{ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, StreamId};
-use offhook_msrp::session::{Delivery, OutgoingId, Reports, SessionEvent};
+use offhook_msrp::chunk::{ByteRange, StatusCode};
+use offhook_msrp::session::{Delivery, Message, OutgoingId, Reports, SessionEvent};
 use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpConnection};
-use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage};
+use offhook_msrp::{MsrpPath, MsrpSession, MsrpUri, OutgoingMessage};
 use offhook_sansio::Entropy;
 use std::collections::HashMap;
 use std::io;
@@ -132,10 +133,10 @@ async fn run(
         role,
         task,
     } = start;
+    // What is reported as delivered was told to the application, or is on the disk under its name.
+    config.reports = Reports::Manual;
     if let MsrpTask::ReceiveFile(_) = &task {
         config.delivery = Delivery::Pieces;
-        // What is reported as delivered is on the disk, under its name.
-        config.reports = Reports::Manual;
     }
     let connecting = connect(listener, uri, role, config);
     tokio::pin!(connecting);
@@ -213,10 +214,13 @@ async fn send(
     sent: &mut HashMap<OutgoingId, String>,
     command: MsrpCommand,
 ) {
-    let MsrpCommand::Send(message, message_id) = command else {
-        return debug!("a message stream was started twice");
+    let (message, message_id): (OutgoingMessage, _) = match command {
+        MsrpCommand::Send(message, message_id) => (*message, message_id),
+        MsrpCommand::Report(message) => return report(connection, *message).await,
+        MsrpCommand::Start(_) | MsrpCommand::ConfirmFile => {
+            return debug!("a conversation is neither started twice nor a file");
+        }
     };
-    let message: OutgoingMessage = *message;
     match connection.handle().send(message).await {
         Ok(id) => {
             if !message_id.is_empty() {
@@ -233,6 +237,14 @@ async fn send(
                 })
                 .await;
         }
+    }
+}
+
+async fn report(connection: &MsrpConnection, message: Message) {
+    let all = ByteRange::whole(message.body.len() as u64);
+    let report = move |session: &mut MsrpSession| session.report(&message.head, all, StatusCode::OK);
+    if connection.handle().with(report).await.is_err() {
+        debug!("the sender of a message is gone");
     }
 }
 

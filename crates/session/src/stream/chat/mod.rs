@@ -325,7 +325,7 @@ impl MediaStream for ChatStream {
             }
             MsrpEvent::Message(message) => {
                 self.handle_message(cx, &message);
-                return Ok(());
+                return self.end.send(cx, MsrpCommand::Report(message));
             }
             MsrpEvent::Closed { reason } => return Err(StreamError::Closed(reason)),
             MsrpEvent::Sent { message_id } => ChatEvent::DidSendMessage { message_id },
