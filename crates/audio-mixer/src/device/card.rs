@@ -236,6 +236,7 @@ impl End {
             Ring::Microphone(mut inlet) => {
                 let heard = move |data: &[T], _: &cpal::InputCallbackInfo| {
                     inlet.count_callback();
+                    inlet.begin(data.len() / channels);
                     for frame in data.chunks_exact(channels) {
                         let sum: i32 = frame.iter().map(|&s| i32::from(i16::from_sample_(s))).sum();
                         inlet.push_one((sum / channels as i32) as i16);
@@ -246,7 +247,7 @@ impl End {
             Ring::Loudspeaker(mut outlet) => {
                 let play = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
                     outlet.count_callback();
-                    outlet.begin();
+                    outlet.begin(data.len() / channels);
                     for frame in data.chunks_exact_mut(channels) {
                         frame.fill(T::from_sample_(outlet.pull_one()));
                     }

@@ -203,6 +203,7 @@ impl Microphone {
                 }
                 let there = kept + read;
                 let whole = there - there % 2;
+                inlet.begin(whole / 2);
                 for pair in bytes[..whole].chunks_exact(2) {
                     while inlet.is_full() && !inlet.is_abandoned() {
                         thread::sleep(NAP);

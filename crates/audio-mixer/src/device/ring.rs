@@ -1,14 +1,14 @@
 //! The rings between the sound card's callbacks and the mixer's tick: mono samples, no lock, no allocation.
 //!
-//! The card and the mixer have clocks of their own. Both rings start to flow only when they hold [`START`], so that a late
-//! tick or callback finds something. What drifts apart is brought together by [`Slide`]s of one sample each; what a stop or
+//! The card and the mixer have clocks of their own, and the card's blocks are of any size. Both rings start to flow only when
+//! they hold a block of either side, and no less than [`START`], so that a late tick or callback finds something. What drifts apart is brought together by [`Slide`]s of one sample each; what a stop or
 //! a stall takes away is dropped or waited for. Both are counted.
 
 use super::fade::Fade;
 use super::slide::{Pace, Slide};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What went wrong between the card's clock and the mixer's, in samples, since the device was opened.
@@ -33,17 +33,19 @@ pub struct DeviceStats {
 
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) input: Losses,
-    pub(super) output: Losses,
+    pub(super) input: Flow,
+    pub(super) output: Flow,
     pub(super) glitches: AtomicU64,
     /// How often the card asked for or brought sound, be it silence.
     #[cfg(feature = "device")]
     pub(super) callbacks: AtomicU64,
 }
 
-/// Losses of one ring.
+/// What both ends of one ring know.
 #[derive(Debug, Default)]
-pub(super) struct Losses {
+pub(super) struct Flow {
+    /// The longest run that was put in at once.
+    block: AtomicUsize,
     over: AtomicU64,
     under: AtomicU64,
     corrected: AtomicU64,
@@ -68,15 +70,15 @@ impl Counters {
 pub(super) struct Inlet {
     ring: Producer<i16>,
     counters: Arc<Counters>,
-    side: fn(&Counters) -> &Losses,
+    side: fn(&Counters) -> &Flow,
 }
 
 /// The end of a ring that sound comes out of.
 pub(super) struct Outlet {
     ring: Consumer<i16>,
     counters: Arc<Counters>,
-    side: fn(&Counters) -> &Losses,
-    /// Fill at which the ring begins to flow.
+    side: fn(&Counters) -> &Flow,
+    /// Fill at which the ring begins to flow, if no block is longer.
     start: usize,
     flows: bool,
     /// The ring ran dry within this run.
@@ -88,7 +90,7 @@ pub(super) struct Outlet {
 }
 
 /// A ring for sound at `rate` hertz.
-pub(super) fn ring(rate: u32, counters: &Arc<Counters>, side: fn(&Counters) -> &Losses) -> (Inlet, Outlet) {
+pub(super) fn ring(rate: u32, counters: &Arc<Counters>, side: fn(&Counters) -> &Flow) -> (Inlet, Outlet) {
     let samples = |time: Duration| (u128::from(rate) * time.as_millis() / 1000) as usize;
     let (inlet, consumer) = inlet(samples(CAPACITY), counters, side);
     let outlet = Outlet {
@@ -110,7 +112,7 @@ pub(super) fn ring(rate: u32, counters: &Arc<Counters>, side: fn(&Counters) -> &
 pub(super) fn inlet(
     room: usize,
     counters: &Arc<Counters>,
-    side: fn(&Counters) -> &Losses,
+    side: fn(&Counters) -> &Flow,
 ) -> (Inlet, Consumer<i16>) {
     let (ring, samples) = RingBuffer::new(room);
     let counters = Arc::clone(counters);
@@ -120,8 +122,16 @@ pub(super) fn inlet(
 impl Inlet {
     /// Puts samples in; what finds no room is lost and counted.
     pub(super) fn push(&mut self, samples: &[i16]) {
+        self.begin(samples.len());
         let (_, lost) = self.ring.push_partial_slice(samples);
         self.count_lost(lost.len());
+    }
+
+    /// Called before a run of [`push_one`](Self::push_one) of `samples`.
+    pub(super) fn begin(&self, samples: usize) {
+        (self.side)(&self.counters)
+            .block
+            .fetch_max(samples, Ordering::Relaxed);
     }
 
     /// Puts one sample in.
@@ -149,8 +159,8 @@ impl Inlet {
 
     fn count_lost(&self, samples: usize) {
         if samples > 0 {
-            let losses = (self.side)(&self.counters);
-            losses.over.fetch_add(samples as u64, Ordering::Relaxed);
+            let flow = (self.side)(&self.counters);
+            flow.over.fetch_add(samples as u64, Ordering::Relaxed);
         }
     }
 }
@@ -158,7 +168,7 @@ impl Inlet {
 impl Outlet {
     /// Takes samples out. What is missing becomes silence; returns whether there was anything.
     pub(super) fn pull(&mut self, samples: &mut [i16]) -> bool {
-        self.begin();
+        self.begin(samples.len());
         let flowed = self.flows;
         for sample in samples.iter_mut() {
             *sample = self.pull_one();
@@ -193,9 +203,9 @@ impl Outlet {
     /// After a run of [`pull_one`](Self::pull_one) of `samples`: counts what was missing, and how the clocks drift. After a
     /// gap the ring fills up again first, so that one gap does not follow another.
     pub(super) fn end(&mut self, samples: usize) {
-        let losses = (self.side)(&self.counters);
+        let flow = (self.side)(&self.counters);
         if self.missed > 0 {
-            losses.under.fetch_add(self.missed, Ordering::Relaxed);
+            flow.under.fetch_add(self.missed, Ordering::Relaxed);
         }
         self.missed = 0;
         self.dry = false;
@@ -208,20 +218,23 @@ impl Outlet {
             && let Some(correction) = self.pace.correction()
         {
             self.slide.begin(correction);
-            losses.corrected.fetch_add(1, Ordering::Relaxed);
+            flow.corrected.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Lets the ring flow if it holds enough: called before a run of [`pull_one`](Self::pull_one).
-    pub(super) fn begin(&mut self) {
-        self.flows |= self.ring.slots() >= self.start;
+    /// Lets the ring flow if it holds enough: called before a run of [`pull_one`](Self::pull_one) of `samples`. When a block
+    /// of each side is there, the run leaves enough for the time until the next block, whenever that comes.
+    pub(super) fn begin(&mut self, samples: usize) {
+        let block = (self.side)(&self.counters).block.load(Ordering::Relaxed);
+        let enough = (samples + block).clamp(self.start, self.ring.buffer().capacity());
+        self.flows |= self.ring.slots() >= enough;
     }
 }
 
 /// Room of a ring: beyond this, delay would be worse than loss.
 const CAPACITY: Duration = Duration::from_millis(200);
 
-/// Fill of a ring before it flows: two ticks.
+/// Least fill of a ring before it flows: two ticks.
 const START: Duration = Duration::from_millis(40);
 
 #[cfg(test)]
@@ -267,8 +280,9 @@ mod tests {
     fn single_samples_flow_as_frames_do() {
         let (mut inlet, mut outlet, counters) = input_ring();
         assert_eq!(outlet.pull_one(), 0);
+        inlet.begin(160);
         (0..320).for_each(|i| inlet.push_one(i));
-        outlet.begin();
+        outlet.begin(160);
         assert!((0..320).all(|i| outlet.pull_one() == i));
         assert_eq!(outlet.pull_one(), 309, "the end fades");
         outlet.end(321);
@@ -291,6 +305,29 @@ mod tests {
             outlet.pull(&mut frame);
         }
         counters.stats()
+    }
+
+    /// A sound server's periods may be longer than two ticks: here every phase between them and the ticks.
+    #[test]
+    fn long_blocks_lose_nothing_from_the_start() {
+        for (put_in, taken) in [(160, 341), (341, 160), (160, 600), (700, 160), (341, 341)] {
+            for phase in 0..put_in.max(taken) {
+                let (mut inlet, mut outlet, counters) = input_ring();
+                let (block, mut frame) = (vec![1000; put_in], vec![0; taken]);
+                for time in 0..8_000 {
+                    if time % put_in == 0 {
+                        inlet.push(&block);
+                    }
+                    if time % taken == phase % taken {
+                        outlet.pull(&mut frame);
+                    }
+                }
+                let stats = counters.stats();
+                let lost = stats.input_overruns + stats.input_underruns;
+                assert_eq!(lost, 0, "{put_in} in, {taken} out, {phase} later: {stats:?}");
+                assert_eq!(frame, vec![1000; taken], "it flows");
+            }
+        }
     }
 
     #[test]

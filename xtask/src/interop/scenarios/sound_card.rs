@@ -49,7 +49,8 @@ fn play_in(
     heard: &Path,
     configuration: &Path,
 ) -> Result<(), Disagreement> {
-    let path = home.join("pulse");
+    // Not `pulse`: the library of the clients makes a folder of that name beside it.
+    let path = home.join("socket");
     let socket = format!("unix:{}", path.display());
     std::fs::write(configuration, alsa_configuration(&socket))
         .map_err(|cause| Disagreement::file(configuration, cause))?;
