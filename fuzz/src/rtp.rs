@@ -1,12 +1,12 @@
 //! RTP, RTCP, the jitter buffer, and a whole audio transport under operations.
 
-use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::codec::{AudioCodec, COMFORT_NOISE_PAYLOAD};
 use offhook_rtp_media::dtmf::{Digit, TelephoneEvent};
 use offhook_rtp_media::jitter::{JitterBuffer, JitterConfig, Pull};
 use offhook_rtp_media::packet::{RtpPacket, RtpWriter};
 use offhook_rtp_media::rtcp::{Compound, RtcpPacket, RtcpWriter};
 use offhook_rtp_media::srtp::{MasterKey, SrtpReceiver, SrtpSender, SrtpSuite};
-use offhook_rtp_media::{AudioConfig, AudioTransport, Direction, Ssrc};
+use offhook_rtp_media::{AudioConfig, AudioTransport, Direction, SilenceDetection, Ssrc};
 use offhook_sansio::{Entropy, WallClock};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -146,6 +146,8 @@ pub fn audio_transport_ops(data: &[u8]) {
     let mut now = Instant::now();
     let clock = WallClock::new(now, Duration::from_secs(1 << 30));
     let mut config = AudioConfig::new(codec, remotes[0]);
+    config.comfort_noise_payload_type = Some(COMFORT_NOISE_PAYLOAD);
+    config.silence_detection = Some(SilenceDetection::default());
     config.dtmf_payload_type = Some(101);
     config.rtcp_mux = choice & 0x80 != 0;
     let mut audio = AudioTransport::new(config.clone(), now, clock, Entropy::from_number(1))

@@ -59,12 +59,15 @@
 //! | RFC 5761, RTP and RTCP on one port | yes |
 //! | RFC 7587, RTP payload for Opus | partly: mono is sent; stereo is received as mono |
 //! | RFC 8285, header extensions | partly: passed over |
+//! | ITU-T G.107, E-model | partly: codec, random loss and delay; see [`CallQuality`] |
 //! | ITU-T G.711, A-law and µ-law | yes |
 //! | ITU-T G.722 | partly: 64 kbit/s |
 //! | RFC 3711, SRTP | partly: AES-CM with HMAC-SHA1, encrypted and authenticated; no f8, no MKI, no key derivation rate |
 //! | RFC 6188, AES-256 for SRTP | partly: 256 bits, not 192 |
 //! | RFC 7714, AES-GCM for SRTP | yes: packets that are only authenticated are refused |
-//! | RFC 3389, 3611, 5764, 8445 | no |
+//! | RFC 3389, comfort noise | yes: sent where it was agreed and silence detection is on, and made of what comes |
+//! | RFC 3611, extended reports | no |
+//! | RFC 5764, 8445 | no |
 //!
 //! # RTP bleed
 //!
@@ -89,7 +92,8 @@ mod stream;
 mod time;
 
 pub use ids::{PayloadType, Ssrc};
-pub use session::{DropCounts, PROOF, RemoteReport, SILENCE, Statistics};
+pub use session::{CallQuality, DropCounts, Impairment, PROOF, RemoteReport, SILENCE, Statistics};
 pub use stream::{
     AudioConfig, AudioError, AudioEvent, AudioTransport, Direction, MediaKind, MediaTransmit, Playout,
+    SilenceDetection,
 };

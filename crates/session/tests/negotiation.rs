@@ -2,8 +2,8 @@
 
 mod script;
 
-use offhook_rtp_media::Direction;
 use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::{Direction, SilenceDetection};
 use offhook_session::{AudioStream, Originator, SessionEvent, SessionState};
 use script::{Script, sdp, version};
 use std::time::Duration;
@@ -54,6 +54,34 @@ fn telephone_events_are_answered_at_the_clock_of_the_codec_only() {
     assert!(answer_to(&opus).starts_with("m=audio 40000 RTP/AVP 117 111\n"));
     let pcmu = format!("m=audio 5004 RTP/AVP 0 110 111\n{events}");
     assert!(answer_to(&pcmu).starts_with("m=audio 40000 RTP/AVP 0 110\n"));
+}
+
+/// RFC 3389 §5: comfort noise stands beside a codec of its rate.
+#[test]
+fn comfort_noise_is_taken_beside_a_codec_of_8000_hertz() {
+    let answer = answer_to("m=audio 5004 RTP/AVP 0 13");
+    assert!(answer.starts_with("m=audio 40000 RTP/AVP 0 13\n"), "{answer}");
+    let answer = answer_to("m=audio 5004 RTP/AVP 9 0 13");
+    assert!(answer.starts_with("m=audio 40000 RTP/AVP 9\n"), "{answer}");
+}
+
+#[test]
+fn comfort_noise_is_offered_with_silence_detection_and_sent_if_it_is_taken() {
+    let offer_of =
+        |script: &Script| String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    let mut script = Script::new();
+    script.call(AudioStream::offer());
+    assert!(!offer_of(&script).contains("CN/8000"));
+    for (answer, number) in [("m=audio 5004 RTP/AVP 0 13", Some(13)), (PCMU, None)] {
+        let mut script = Script::new();
+        let stream = AudioStream::offer().with_silence_detection(SilenceDetection::default());
+        script.call(stream);
+        assert!(offer_of(&script).contains("a=rtpmap:13 CN/8000"));
+        script.respond("INVITE", 200, Some(&sdp(answer)));
+        let config = script.config();
+        assert_eq!(config.comfort_noise_payload_type, number);
+        assert_eq!(config.silence_detection, Some(SilenceDetection::default()));
+    }
 }
 
 #[test]

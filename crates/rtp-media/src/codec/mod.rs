@@ -4,6 +4,7 @@
 //! Encoders and decoders allocate when they are made and not again (Opus's port allocates inside; see the
 //! figures in the crate's README).
 
+mod comfort_noise;
 mod conceal;
 mod g711;
 #[cfg(feature = "g722")]
@@ -13,6 +14,8 @@ mod opus;
 mod spec;
 pub(crate) mod waveform;
 
+pub use comfort_noise::{COMFORT_NOISE_PAYLOAD, ComfortNoise};
+pub(crate) use comfort_noise::{NoiseMaker, level};
 pub use g711::{Law, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
 #[cfg(feature = "g722")]
 pub use g722::{G722Decoder, G722Encoder};

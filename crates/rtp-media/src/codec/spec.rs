@@ -1,6 +1,7 @@
 //! What an SDP layer and a transport must know of each codec.
 
 use super::{CodecError, Decoder, Encoder, g711};
+use crate::session::Impairment;
 use std::fmt;
 use std::str::FromStr;
 
@@ -71,6 +72,19 @@ impl AudioCodec {
                 fmtp: Some("useinbandfec=1"),
                 sample_rate: 48_000,
             },
+        }
+    }
+
+    /// What it costs by itself and how it bears loss, for the [estimate](crate::CallQuality) of how a call sounds: ITU-T
+    /// G.113 Appendix I for G.711 with concealment. For the wide-band codecs there are no such figures on the narrow-band
+    /// scale; they are taken to be as good as G.711, and Opus to bear loss as well as G.711 with concealment does.
+    pub const fn impairment(self) -> Impairment {
+        match self {
+            Self::Pcmu | Self::Pcma => Impairment::G711,
+            #[cfg(feature = "g722")]
+            Self::G722 => Impairment::G711,
+            #[cfg(feature = "opus")]
+            Self::Opus => Impairment::G711,
         }
     }
 

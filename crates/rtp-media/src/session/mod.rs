@@ -1,12 +1,14 @@
 //! The RTP session of one audio m-line (RFC 3550): whom we hear, what we send, and the reports between.
 
 mod latch;
+mod quality;
 mod rtcp;
 mod sink;
 mod source;
 mod statistics;
 
 pub use latch::{PROOF, SILENCE};
+pub use quality::{CallQuality, Impairment};
 pub(crate) use source::Extended;
 pub use statistics::{DropCounts, RemoteReport, Statistics};
 

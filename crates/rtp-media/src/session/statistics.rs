@@ -1,5 +1,6 @@
 //! What a stream counted, as plain data.
 
+use super::{CallQuality, Impairment};
 use crate::srtp::SrtpError;
 use std::time::Duration;
 
@@ -111,6 +112,13 @@ pub struct Statistics {
     pub round_trip: Option<Duration>,
     /// What the peer last said of our stream.
     pub remote: Option<RemoteReport>,
+    /// How what is heard sounds by the numbers, from packets not played and delay; once packets came. The delay from mouth to
+    /// ear is taken to be half of the round trip, and what the jitter buffer and the packets themselves take.
+    pub quality: Option<CallQuality>,
+    /// Packets that silence detection did not send.
+    pub suppressed: u64,
+    /// Comfort noise packets received.
+    pub comfort_noise: u64,
     /// RTCP datagrams sent.
     pub rtcp_sent: u64,
     /// RTCP datagrams received and accepted.
@@ -119,4 +127,19 @@ pub struct Statistics {
     pub dropped: DropCounts,
     /// Datagrams made but never taken by [`poll_transmit`](crate::AudioTransport::poll_transmit) in time.
     pub overflowed: u64,
+}
+
+impl Statistics {
+    /// Fills in how what is heard sounds.
+    pub(crate) fn estimate_quality(&mut self, codec: Impairment, ptime_ms: u32) {
+        let came = self.packets_received.saturating_sub(self.late + self.discarded);
+        let expected = self.packets_received + self.packets_lost;
+        if expected == 0 {
+            return;
+        }
+        let missing = (expected - came) as f32 / expected as f32;
+        let way = self.round_trip.unwrap_or_default() / 2;
+        let delay = way + self.target_delay + Duration::from_millis(u64::from(ptime_ms));
+        self.quality = Some(CallQuality::estimate(codec, missing, delay));
+    }
 }

@@ -5,6 +5,7 @@ use crate::dtmf::Digit;
 use crate::ids::{PayloadType, Ssrc};
 use crate::jitter::JitterConfig;
 use crate::srtp::SrtpKeys;
+use crate::stream::SilenceDetection;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -53,6 +54,11 @@ pub struct AudioConfig {
     pub dtmf_payload_type: Option<u8>,
     /// The clock in which events count their duration. Default: the codec's clock rate.
     pub dtmf_clock_rate: u32,
+    /// The number of comfort noise (RFC 3389), both ways, if it was agreed: 13 beside a codec of 8000 Hz. Default none.
+    pub comfort_noise_payload_type: Option<u8>,
+    /// When silence is not sent (`enable_silence_detection`). Where comfort noise was agreed, that is sent in its place.
+    /// Default never: some peers take a line without packets for dead.
+    pub silence_detection: Option<SilenceDetection>,
     /// Whether media flows. Default both ways.
     pub direction: Direction,
     /// The peer's RTP address in its SDP.
@@ -86,6 +92,8 @@ impl AudioConfig {
             remote_fmtp: String::new(),
             dtmf_payload_type: None,
             dtmf_clock_rate: spec.clock_rate,
+            comfort_noise_payload_type: None,
+            silence_detection: None,
             direction: Direction::SendRecv,
             remote_rtp,
             remote_rtcp,
@@ -114,6 +122,7 @@ impl AudioConfig {
             send: payload(self.payload_type)?,
             receive: payload(self.receive_payload_type.unwrap_or(self.payload_type))?,
             dtmf: self.dtmf_payload_type.map(payload).transpose()?,
+            noise: self.comfort_noise_payload_type.map(payload).transpose()?,
         })
     }
 }
@@ -124,6 +133,7 @@ pub(super) struct Numbers {
     pub(super) send: PayloadType,
     pub(super) receive: PayloadType,
     pub(super) dtmf: Option<PayloadType>,
+    pub(super) noise: Option<PayloadType>,
 }
 
 /// Why an audio transport refused. Always the caller's fault.
@@ -196,7 +206,7 @@ pub enum AudioEvent {
 /// What [`AudioTransport::read`](crate::AudioTransport::read) gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Playout {
-    /// The peer's audio.
+    /// The peer's audio, comfort noise in its pauses included.
     Voice,
     /// At least a part was made up for a lost or late packet.
     Concealed,

@@ -4,11 +4,13 @@ mod config;
 mod outgoing;
 mod receive;
 mod send;
+mod silence;
 
 pub use config::{AudioConfig, AudioError, AudioEvent, Direction, Playout};
 pub use outgoing::{MediaKind, MediaTransmit};
+pub use silence::SilenceDetection;
 
-use crate::codec::AudioCodec;
+use crate::codec::{AudioCodec, ComfortNoise};
 use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, TelephoneEvent};
 use crate::ids::{PayloadType, Ssrc};
 use crate::packet::is_rtcp;
@@ -19,7 +21,7 @@ use config::Numbers;
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, WallClock, earliest};
 use outgoing::Outgoing;
 use receive::Receiver;
-use send::Sender;
+use send::{Sender, Worth};
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -116,6 +118,9 @@ impl AudioTransport {
             numbers,
             config,
         };
+        transport
+            .sender
+            .detect_silence(transport.config.silence_detection);
         transport.watch(now);
         Ok(transport)
     }
@@ -144,8 +149,10 @@ impl AudioTransport {
             self.receiver = receiver;
         }
         if let Some(sender) = sender {
-            self.sender = sender;
+            let suppressed = std::mem::replace(&mut self.sender, sender).suppressed;
+            self.sender.suppressed = suppressed;
         }
+        self.sender.detect_silence(config.silence_detection);
         if other_codec {
             self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
         }
@@ -181,7 +188,7 @@ impl AudioTransport {
         let arrival = self.clock.ticks(now);
         let numbers = self.numbers;
         let Some(packet) = self.session.receive(now, arrival, from, datagram, |number| {
-            number == numbers.receive || Some(number) == numbers.dtmf
+            number == numbers.receive || [numbers.dtmf, numbers.noise].contains(&Some(number))
         }) else {
             return;
         };
@@ -208,6 +215,8 @@ impl AudioTransport {
         }
         if packet.header.payload_type == numbers.receive {
             self.receiver.insert(arrival, packet.extended, packet.payload);
+        } else if Some(packet.header.payload_type) == numbers.noise {
+            self.receiver.comfort(packet.extended, packet.payload);
         } else {
             let pressed = self.dtmf_in.receive(now, packet.header.timestamp, packet.payload);
             report_digits(
@@ -348,6 +357,8 @@ impl AudioTransport {
     pub fn statistics(&self) -> Statistics {
         let mut statistics = self.session.statistics();
         self.receiver.add_to(&mut statistics);
+        statistics.suppressed = self.sender.suppressed;
+        statistics.estimate_quality(self.config.codec.impairment(), self.config.ptime_ms);
         statistics.overflowed = self.outgoing.overflowed();
         statistics
     }
@@ -422,6 +433,14 @@ impl AudioTransport {
             }
             return;
         }
+        match self.sender.judge() {
+            Worth::Voice => {}
+            Worth::Noise(noise) => return self.send_noise(noise, timestamp),
+            Worth::Nothing => {
+                self.sender.marker = true;
+                return;
+            }
+        }
         let number = self.numbers.send;
         let header = |sender: &mut Sender| (std::mem::take(&mut sender.marker), number, timestamp);
         self.send_rtp(header, |sender, room| match sender.encode(room) {
@@ -435,6 +454,16 @@ impl AudioTransport {
                 None
             }
         });
+    }
+
+    /// Describes the pause that begins, where the peer understands it.
+    fn send_noise(&mut self, noise: ComfortNoise, timestamp: u32) {
+        self.sender.marker = true;
+        if let Some(number) = self.numbers.noise {
+            // Without the marker (RFC 3389 §4): the voice after the pause has it.
+            let header = |_: &mut Sender| (false, number, timestamp);
+            self.send_rtp(header, |_, room| noise.write(room).ok());
+        }
     }
 
     /// Queues a packet: `payload` is written, then framed and protected where it lies.

@@ -1,7 +1,9 @@
 //! The way in: jitter buffer, decoder, and the audio decoded but not yet played.
 
 use super::config::Playout;
-use crate::codec::{AudioCodec, CodecError, CodecSpec, Decoder, MAX_PACKET_MS, waveform};
+use crate::codec::{
+    AudioCodec, CodecError, CodecSpec, ComfortNoise, Decoder, MAX_PACKET_MS, NoiseMaker, waveform,
+};
 use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Pull};
 use crate::session::{Extended, Statistics};
 use std::time::Duration;
@@ -21,7 +23,16 @@ pub(super) struct Receiver {
     pcm: Box<[i16]>,
     played: usize,
     len: usize,
+    pause: Option<Pause>,
     counts: Counts,
+}
+
+/// A pause of the peer that it described.
+#[derive(Debug)]
+struct Pause {
+    noise: NoiseMaker,
+    /// When it began, in media time: a voice after it ends it.
+    since: i64,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +41,7 @@ struct Counts {
     oversize: u64,
     duplicates: u64,
     undecodable: u64,
+    comfort_noise: u64,
     concealments: u64,
     shortened: u64,
     lengthened: u64,
@@ -49,12 +61,41 @@ impl Receiver {
                 .into_boxed_slice(),
             played: 0,
             len: 0,
+            pause: None,
             counts: Counts::default(),
         })
     }
 
+    /// Takes a description of what a pause sounds like.
+    pub(super) fn comfort(&mut self, at: Extended, payload: &[u8]) {
+        let Ok(noise) = ComfortNoise::parse(payload) else {
+            self.counts.undecodable += 1;
+            return;
+        };
+        self.counts.comfort_noise += 1;
+        match &mut self.pause {
+            Some(pause) => {
+                pause.noise.follow(noise);
+                pause.since = pause.since.max(at.timestamp);
+            }
+            None => {
+                self.pause = Some(Pause {
+                    noise: NoiseMaker::new(noise),
+                    since: at.timestamp,
+                });
+            }
+        }
+    }
+
     /// Takes an accepted packet that arrived at tick `arrival`.
     pub(super) fn insert(&mut self, arrival: i64, at: Extended, payload: &[u8]) {
+        if self
+            .pause
+            .as_ref()
+            .is_some_and(|pause| at.timestamp > pause.since)
+        {
+            self.pause = None;
+        }
         match self.jitter.insert(arrival, at.sequence, at.timestamp, payload) {
             Inserted::Held => {}
             Inserted::Duplicate => self.counts.duplicates += 1,
@@ -66,6 +107,7 @@ impl Receiver {
     /// Forgets what waits.
     pub(super) fn reset(&mut self) {
         self.jitter.reset();
+        self.pause = None;
         self.played = 0;
         self.len = 0;
     }
@@ -102,6 +144,7 @@ impl Receiver {
             jitter,
             decoder,
             pcm,
+            pause,
             counts,
             ..
         } = self;
@@ -139,18 +182,27 @@ impl Receiver {
                 self.len = len;
                 Playout::Concealed
             }
+            // Where the voice ends and the peer has described its pause, there is nothing to make up.
             Pull::Underrun => {
-                counts.concealments += 1;
                 let len = made_up(wanted);
-                decoder.conceal(&mut pcm[..len]);
                 jitter.held(ticks_of(len));
                 self.len = len;
+                if let Some(pause) = pause {
+                    pause.noise.fill(&mut pcm[..len]);
+                    return Playout::Voice;
+                }
+                counts.concealments += 1;
+                decoder.conceal(&mut pcm[..len]);
                 Playout::Concealed
             }
             Pull::Silence => {
                 let len = wanted.min(pcm.len());
-                pcm[..len].fill(0);
                 self.len = len;
+                if let Some(pause) = pause {
+                    pause.noise.fill(&mut pcm[..len]);
+                    return Playout::Voice;
+                }
+                pcm[..len].fill(0);
                 Playout::Silence
             }
         }
@@ -185,6 +237,7 @@ impl Receiver {
         statistics.duplicates += self.counts.duplicates;
         statistics.discarded += self.counts.oversize + self.jitter.dropped();
         statistics.undecodable += self.counts.undecodable;
+        statistics.comfort_noise += self.counts.comfort_noise;
         statistics.concealments += self.counts.concealments;
         statistics.shortened += self.counts.shortened;
         statistics.lengthened += self.counts.lengthened;

@@ -1,6 +1,7 @@
 //! The way out: captured audio gathered to packets and encoded.
 
-use crate::codec::{AudioCodec, CodecError, CodecSpec, Encoder};
+use super::silence::{SilenceDetection, SilenceDetector};
+use crate::codec::{AudioCodec, CodecError, CodecSpec, ComfortNoise, Encoder};
 
 /// Gathers captured audio to packets.
 pub(super) struct Sender {
@@ -10,8 +11,28 @@ pub(super) struct Sender {
     gathered: usize,
     /// Ticks of one packet.
     ticks: u32,
+    ptime_ms: u32,
+    silence: Option<SilenceDetector>,
+    /// Milliseconds since the last comfort noise, while it is silent.
+    noise_age_ms: Option<u32>,
+    pub(super) suppressed: u64,
     /// The next packet begins a talk spurt.
     pub(super) marker: bool,
+}
+
+/// How often comfort noise is repeated while the pause lasts: routers between forget who does not send (RFC 4787 §4.3 lets
+/// them after two minutes, many do after 30 s), and the background changes.
+const NOISE_EVERY_MS: u32 = 5000;
+
+/// What a full packet is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// To be encoded and sent.
+    Voice,
+    /// To be described by this.
+    Noise(ComfortNoise),
+    /// Nothing new.
+    Nothing,
 }
 
 impl Sender {
@@ -26,6 +47,10 @@ impl Sender {
             pcm: vec![0; (sample_rate / 1000 * ptime_ms) as usize].into_boxed_slice(),
             gathered: 0,
             ticks: clock_rate / 1000 * ptime_ms,
+            ptime_ms,
+            silence: None,
+            noise_age_ms: None,
+            suppressed: 0,
             marker: true,
         })
     }
@@ -47,6 +72,33 @@ impl Sender {
     /// Ticks of one packet.
     pub(super) fn ticks(&self) -> u32 {
         self.ticks
+    }
+
+    /// Takes the settings of silence detection; the same as before change nothing.
+    pub(super) fn detect_silence(&mut self, config: Option<SilenceDetection>) {
+        if self.silence.as_ref().map(SilenceDetector::config) != config {
+            self.silence = config.map(SilenceDetector::new);
+            self.noise_age_ms = None;
+        }
+    }
+
+    /// Judges the full packet.
+    pub(super) fn judge(&mut self) -> Worth {
+        let Some(silence) = &mut self.silence else {
+            return Worth::Voice;
+        };
+        if !silence.is_silence(&self.pcm, self.ptime_ms) {
+            self.noise_age_ms = None;
+            return Worth::Voice;
+        }
+        self.suppressed += 1;
+        let age = self.noise_age_ms.map(|age| age + self.ptime_ms);
+        if age.is_none_or(|age| age >= NOISE_EVERY_MS) {
+            self.noise_age_ms = Some(0);
+            return Worth::Noise(ComfortNoise::measure(&self.pcm));
+        }
+        self.noise_age_ms = age;
+        Worth::Nothing
     }
 
     /// Encodes the full packet.

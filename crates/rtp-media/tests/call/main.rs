@@ -7,4 +7,5 @@ mod link;
 mod loss;
 mod renegotiation;
 mod reports;
+mod silence;
 mod timing;

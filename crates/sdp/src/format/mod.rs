@@ -66,6 +66,11 @@ impl RtpFormat {
             .with_fmtp(Text::from_static("useinbandfec=1"))
     }
 
+    /// Comfort noise beside codecs of 8000 Hz, by its static number (RFC 3389 §4).
+    pub fn comfort_noise() -> Self {
+        Self::new(13, Text::from_static("CN"), 8000, 1)
+    }
+
     /// DTMF digits and flash as telephone events (RFC 4733 §2.4.1): events 0 to 16.
     pub fn telephone_event(payload_type: u8, clock_rate: u32) -> Self {
         Self::new(payload_type, Text::from_static("telephone-event"), clock_rate, 1)

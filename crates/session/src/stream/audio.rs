@@ -7,11 +7,11 @@ use super::{
 };
 use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, PortId, StreamId};
 use offhook_audio_mixer::{AudioPort, DeviceOptions};
-use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::jitter::JitterConfig;
 use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
+use offhook_rtp_media::{AudioConfig, SilenceDetection};
 use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
 use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +34,7 @@ pub struct AudioStream {
     codecs: Option<Vec<AudioCodec>>,
     rtp_timeout: Option<Duration>,
     srtp: Option<SrtpPolicy>,
+    silence: Option<SilenceDetection>,
     sdes: Option<Sdes>,
     jitter: JitterConfig,
     device: Device,
@@ -70,6 +71,7 @@ impl AudioStream {
             codecs: None,
             rtp_timeout: None,
             srtp: None,
+            silence: None,
             sdes: None,
             jitter: JitterConfig::default(),
             device: Device::IfNothingElse,
@@ -119,6 +121,13 @@ impl AudioStream {
     #[must_use]
     pub fn with_srtp(mut self, policy: SrtpPolicy) -> Self {
         self.srtp = Some(policy);
+        self
+    }
+
+    /// The same stream that does not send silence, whatever the [`StreamSettings`] say.
+    #[must_use]
+    pub fn with_silence_detection(mut self, detection: SilenceDetection) -> Self {
+        self.silence = Some(detection);
         self
     }
 
@@ -211,6 +220,9 @@ impl AudioStream {
                 formats.push(RtpFormat::telephone_event(payload_type, clock_rate));
             }
         }
+        if formats.iter().any(has_comfort_noise) {
+            formats.push(RtpFormat::comfort_noise());
+        }
         formats
     }
 
@@ -286,6 +298,11 @@ impl AudioStream {
             .as_ref()
             .map_or_else(String::new, ToString::to_string);
         config.dtmf_payload_type = events.map(|pair| pair.remote.payload_type);
+        let noise = pairs
+            .iter()
+            .find(|pair| has_comfort_noise(&format.remote) && pair.remote.is("CN"));
+        config.comfort_noise_payload_type = noise.map(|pair| pair.remote.payload_type);
+        config.silence_detection = self.silence;
         config.direction = flow(direction);
         config.rtcp_mux = both_mux;
         config.srtp = self.sdes()?.agree(local, remote, agreed.is_offerer)?;
@@ -339,6 +356,7 @@ impl MediaStream for AudioStream {
     ) -> Result<(), StreamError> {
         self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
+        self.silence = self.silence.or(settings.silence_detection);
         let policy = *self.srtp.get_or_insert(settings.srtp);
         self.sdes = Some(Sdes::new(policy, &mut cx.plane.entropy()));
         self.local = Some(cx.plane.open(local)?);
@@ -347,7 +365,11 @@ impl MediaStream for AudioStream {
     }
 
     fn offer(&self) -> Media {
-        let section = self.section(self.supported(), self.wished_direction());
+        let mut formats = self.supported();
+        if self.silence.is_none() {
+            formats.retain(|format| !format.is("CN"));
+        }
+        let section = self.section(formats, self.wished_direction());
         match &self.sdes {
             Some(sdes) => sdes.offer(section),
             None => section,
@@ -376,8 +398,14 @@ impl MediaStream for AudioStream {
             .map(|pair| &pair.local)
             .find(|format| format.is("telephone-event") && format.clock_rate == codec.clock_rate)
             .cloned();
+        let noise = pairs
+            .iter()
+            .map(|pair| &pair.local)
+            .find(|format| format.is("CN") && has_comfort_noise(&codec))
+            .cloned();
         let direction = offered.direction(offer).answered_with(self.wished_direction());
-        let answer = self.section(std::iter::once(codec).chain(events), direction);
+        let formats = std::iter::once(codec).chain(noise).chain(events);
+        let answer = self.section(formats, direction);
         let mut answer = self.sdes()?.answer(offered, answer)?;
         if offered.attributes.rtcp_mux() {
             answer.attributes.push(offhook_sdp::Attribute::new("rtcp-mux"));
@@ -492,6 +520,11 @@ fn codec_of(format: &RtpFormat) -> Option<AudioCodec> {
     // Opus has two channels whatever a peer writes, as `RtpFormat::same_encoding` takes it.
     let channels = if format.is("opus") { 2 } else { format.channels };
     AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, channels)
+}
+
+/// Whether comfort noise of 8000 Hz fits beside a codec: G.722 has that clock, but not that sample rate.
+fn has_comfort_noise(format: &RtpFormat) -> bool {
+    codec_of(format).is_some_and(|codec| codec.spec().sample_rate == 8000)
 }
 
 /// The same word in the language of RTP.

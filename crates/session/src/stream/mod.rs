@@ -22,6 +22,7 @@ pub use registry::{MediaStreamRegistry, StreamKind};
 pub use sdes::SdesError;
 
 use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
+use offhook_rtp_media::SilenceDetection;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::srtp::SrtpPolicy;
 use offhook_sdp::{Media, SessionDescription};
@@ -138,6 +139,9 @@ pub struct StreamSettings {
     /// Whether audio is encrypted, with keys in the session description. Default never: without TLS below SIP, whoever
     /// sees the description can read the keys.
     pub srtp: SrtpPolicy,
+    /// When silence is not sent (`enable_silence_detection`). Default never, as today. Comfort noise (RFC 3389) is offered
+    /// along with it; what a peer offers of it is taken in any case.
+    pub silence_detection: Option<SilenceDetection>,
 }
 
 impl Default for StreamSettings {
@@ -146,6 +150,7 @@ impl Default for StreamSettings {
             audio_codecs: AudioCodec::ALL.to_vec(),
             rtp_timeout: Duration::from_secs(30),
             srtp: SrtpPolicy::Off,
+            silence_detection: None,
         }
     }
 }
