@@ -11,7 +11,7 @@ use offhook_sip_core::endpoint::{Trace, TransportFailure};
 use offhook_sip_core::invitation::Cause;
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::{
-    Endpoint, EndpointEvent, InvitationEvent, InvitationId, InvitationState, Request, StatusCode,
+    Endpoint, EndpointEvent, InvitationEvent, InvitationId, InvitationState, KeepAlive, Request, StatusCode,
 };
 use offhook_sip_core::{Register, RegistrationEvent, RegistrationId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -356,6 +356,11 @@ impl SessionManager {
     #[must_use = "a message that is polled and dropped is lost"]
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.endpoint.poll_transmit()
+    }
+
+    /// The next connection that is to be kept alive in another way: for whoever drives connections.
+    pub fn poll_keep_alive(&mut self) -> Option<KeepAlive> {
+        self.endpoint.poll_keep_alive()
     }
 
     /// The next event for the application.

@@ -82,7 +82,7 @@
 //! | 3428 | MESSAGE, one on its way to each target | yes |
 //! | 3903 | PUBLISH, the publisher's side | yes |
 //! | 5057 | several usages in one dialog | partly: a dialog knows all its usages; a SUBSCRIBE for one more inside a dialog is refused with 403 (RFC 6665 §4.5.2) |
-//! | 5626 | outbound, the client's side | partly: instance and flow ids, 439, the flow that breaks is replaced, the retry times of §4.5 for a single flow, and on connections the keep-alive of §4.4.1; Flow-Timer is told, not obeyed; no STUN over UDP |
+//! | 5626 | outbound, the client's side | yes: instance and flow ids, 439, keep-alives by CRLF and STUN as Flow-Timer says, the flow that fails is replaced; the retry times of §4.5 for a single flow. On the server's side STUN is answered where `outbound` is in [`EndpointConfig::supported`] |
 //! | 5627 | GRUU, the client's side | yes: asked for, told, and our Contact where that is wanted |
 //! | 6665 | subscriptions, both sides | yes |
 //! | 5923 | connection reuse | partly: a peer that began a dialog over its own connection is reached by it; no `alias` |
@@ -99,6 +99,7 @@ mod client;
 pub mod dialog;
 pub mod endpoint;
 mod event_packages;
+pub mod flow;
 pub mod header;
 pub mod invitation;
 pub mod message;
@@ -119,6 +120,7 @@ pub use endpoint::{
     SendError, SessionTimerConfig, TransportFailure,
 };
 pub use event_packages::{EventPackageError, EventPackages};
+pub use flow::KeepAlive;
 pub use header::{HeaderError, HeaderName, Headers, NameAddr, TypedHeader};
 pub use invitation::{
     CommandError, Ending, InvitationEvent, InvitationId, InvitationMut, InvitationState, Invite,

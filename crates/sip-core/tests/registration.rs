@@ -2,120 +2,13 @@
 
 mod support;
 
-use offhook_digest::{Credentials, Signed, Verifier, VerifierConfig, VerifyError};
+use offhook_digest::{Signed, Verifier, VerifierConfig, VerifyError};
 use offhook_sansio::{Entropy, Transport};
 use offhook_sip_core::RegistrationState::{Registered, Registering, Unregistered, Unregistering};
-use offhook_sip_core::{
-    EndpointConfig, EndpointEvent, HeaderName, Method, Register, RegistrationEvent, RegistrationId,
-    RegistrationState, Request, Response, Route, StatusCode,
-};
-use std::time::{Duration, Instant};
-use support::{ALICE, BOB, Net, Peer};
-
-const SHORT: Duration = Duration::from_millis(300);
-
-/// How the registrar answers the `n`-th REGISTER.
-type Script = Box<dyn FnMut(usize, &Request, Instant) -> Response>;
-
-struct World {
-    net: Net,
-    script: Script,
-    requests: Vec<(Duration, Request)>,
-    id: RegistrationId,
-}
-
-impl World {
-    fn new(script: Script, change: impl FnOnce(&mut Register)) -> Self {
-        let mut config = EndpointConfig::default();
-        config.allow.push(Method::Register);
-        let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
-        let route = Route::new(Transport::Udp, BOB.parse().expect("valid"));
-        let mut register = Register::new("sip:alice@example.com".parse().expect("valid"), route);
-        register.credentials = Some(Credentials::new("alice", "wonderland"));
-        change(&mut register);
-        let now = net.now;
-        let id = net
-            .alice()
-            .endpoint
-            .register(now, register)
-            .expect("it can be sent");
-        let mut world = Self {
-            net,
-            script,
-            requests: Vec::new(),
-            id,
-        };
-        world.run(SHORT);
-        world
-    }
-
-    fn run(&mut self, span: Duration) {
-        let end = self.net.now + span;
-        while self.net.now < end {
-            self.net.run(Duration::from_millis(50).min(end - self.net.now));
-            let events = std::mem::take(&mut self.net.bob().events);
-            for event in events {
-                let EndpointEvent::Request { id, request, .. } = event else {
-                    continue;
-                };
-                let now = self.net.now;
-                let response = (self.script)(self.requests.len(), &request, now);
-                self.requests.push((now - self.net.start, request));
-                self.net
-                    .bob()
-                    .endpoint
-                    .respond(now, id, response)
-                    .expect("it waits");
-            }
-        }
-    }
-
-    fn events(&self) -> impl Iterator<Item = &RegistrationEvent> {
-        self.net.peers[0].events.iter().filter_map(|event| match event {
-            EndpointEvent::Registration { event, .. } => Some(event),
-            _ => None,
-        })
-    }
-
-    fn states(&self) -> Vec<RegistrationState> {
-        self.events()
-            .filter_map(|event| match event {
-                RegistrationEvent::StateChanged { state, .. } => Some(*state),
-                _ => None,
-            })
-            .collect()
-    }
-
-    fn header(&self, index: usize, name: HeaderName<'_>) -> Option<&str> {
-        self.requests[index].1.headers().get_str(name)
-    }
-
-    fn unregister(&mut self) {
-        let (now, id) = (self.net.now, self.id);
-        self.net.alice().endpoint.unregister(now, id);
-        self.run(SHORT);
-    }
-}
-
-fn accept(request: &Request, seconds: u32) -> Response {
-    let mut response = Response::for_request(request, StatusCode::OK);
-    let contact = request.headers().get_str(HeaderName::Contact).expect("a Contact");
-    if seconds > 0 {
-        response.headers_mut().push(
-            HeaderName::Contact,
-            format!("<sip:other@192.0.2.77>;expires=9, {contact};expires={seconds}"),
-        );
-    }
-    response
-}
-
-fn grant(seconds: u32) -> Script {
-    Box::new(move |_, request, _| accept(request, seconds))
-}
-
-fn refuse(status: StatusCode) -> Script {
-    Box::new(move |_, request, _| Response::for_request(request, status))
-}
+use offhook_sip_core::{HeaderName, RegistrationEvent, Request, Response, Route, StatusCode};
+use std::time::Duration;
+use support::registrar::{SHORT, Script, World, accept, grant, refuse};
+use support::{ALICE, BOB};
 
 #[test]
 fn a_registration_is_refreshed_before_it_expires() {

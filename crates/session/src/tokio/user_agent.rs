@@ -25,8 +25,8 @@ use offhook_sip_core::tokio::{
     Transports, WeakHandle, WebSocketConfig, system_entropy,
 };
 use offhook_sip_core::{
-    AskError, Endpoint, EndpointConfig, EndpointEvent, MessageError, NameAddr, ParseOptions, PublishError,
-    ReceivedMessage, Register, RegistrationEvent, RegistrationId, Response, Route, StatusCode,
+    AskError, Endpoint, EndpointConfig, EndpointEvent, KeepAlive, MessageError, NameAddr, ParseOptions,
+    PublishError, ReceivedMessage, Register, RegistrationEvent, RegistrationId, Response, Route, StatusCode,
     SubscribeError,
 };
 use std::collections::HashMap;
@@ -519,6 +519,10 @@ impl Core for SessionManager {
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
         Self::poll_transmit(self)
+    }
+
+    fn poll_keep_alive(&mut self) -> Option<KeepAlive> {
+        Self::poll_keep_alive(self)
     }
 
     fn poll_event(&mut self) -> Option<ManagerEvent> {

@@ -6,6 +6,7 @@ use super::event::{EndpointEvent, Statistics};
 use super::servers::Servers;
 use crate::ask::AskId;
 use crate::dialog::Dialog;
+use crate::flow::{KeepAlive, StunId};
 use crate::header::{CallId, Via};
 use crate::invitation::InvitationId;
 use crate::notifier::IncomingSubscriptionId;
@@ -45,6 +46,10 @@ pub(crate) struct Core {
     pub(crate) events: Outbox<EndpointEvent>,
     pub(crate) statistics: Statistics,
     pub(crate) targets: Targets,
+    /// STUN requests that wait for their answer, and whose flow they ask about.
+    pub(crate) probes: HashMap<StunId, RegistrationId>,
+    /// What the driver has to know.
+    pub(crate) keep_alives: Outbox<KeepAlive>,
     /// By the user part of our Contact.
     pub(crate) gruus: HashMap<String, Uri>,
     locals: Vec<(Transport, SocketAddr)>,
@@ -83,6 +88,8 @@ impl Core {
             events: Outbox::new(),
             statistics: Statistics::default(),
             targets: Targets::default(),
+            probes: HashMap::new(),
+            keep_alives: Outbox::new(),
             gruus: HashMap::new(),
             locals: Vec::new(),
             invalid: None,

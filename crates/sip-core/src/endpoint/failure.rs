@@ -56,6 +56,9 @@ pub enum TransportFailure {
     /// The other end did not answer a keep-alive, or does not take what is sent (RFC 5626 §4.4).
     #[error("the other side is silent: {0}")]
     Silent(&'static str),
+    /// The other end sees us at another address than before: a NAT has forgotten us (RFC 5626 §4.4.2).
+    #[error("our address in the network has changed")]
+    AddressChanged,
     /// What came was no SIP.
     #[error("what came is no SIP")]
     Malformed,

@@ -8,6 +8,7 @@ mod core;
 mod dialogs;
 mod event;
 mod failure;
+mod flows;
 mod invitations;
 mod notifiers;
 mod publications;
@@ -26,6 +27,7 @@ pub(crate) use core::{Core, Owner, body_of};
 pub(crate) use usages::Usage;
 
 use crate::ask::Asking;
+use crate::flow::{KeepAlive, StunMessage};
 use crate::invitation::Invitation;
 use crate::notifier::IncomingSubscription;
 use crate::pager::Pager;
@@ -219,6 +221,10 @@ impl Endpoint {
     /// Takes bytes from the network.
     pub fn handle_received(&mut self, now: Instant, received: Received) {
         self.core.statistics.received += 1;
+        if !received.path.transport.is_reliable() && StunMessage::is_stun(&received.bytes) {
+            self.handle_stun(now, &received);
+            return;
+        }
         if self.core.config.trace {
             self.core.trace(false, received.path, &received.bytes);
         }
@@ -272,7 +278,7 @@ impl Endpoint {
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         let transmit = self.core.transactions.poll_transmit()?;
         self.core.statistics.sent += 1;
-        if self.core.config.trace {
+        if self.core.config.trace && !StunMessage::is_stun(&transmit.bytes) {
             self.core.trace(true, transmit.path, &transmit.bytes);
         }
         Some(transmit)
@@ -282,6 +288,11 @@ impl Endpoint {
     #[must_use = "an event that is taken and dropped is lost"]
     pub fn poll_event(&mut self) -> Option<EndpointEvent> {
         self.core.events.pop()
+    }
+
+    /// The next connection that is to be kept alive in another way: for whoever drives connections.
+    pub fn poll_keep_alive(&mut self) -> Option<KeepAlive> {
+        self.core.keep_alives.pop()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.

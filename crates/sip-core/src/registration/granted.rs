@@ -30,6 +30,12 @@ pub struct Granted {
 }
 
 impl Granted {
+    /// RFC 5626 §8: the proxy next to us, which is the last that has put itself into Path, speaks of outbound.
+    pub(super) fn is_edge_outbound(&self) -> bool {
+        let edge = self.path.last().and_then(|proxy| proxy.uri.as_sip());
+        edge.is_some_and(|uri| uri.param("ob").is_some())
+    }
+
     pub(super) fn of(response: &Response, ours: &NameAddr, what: &Register, asked: u32) -> Self {
         let headers = response.headers();
         let contacts: Vec<NameAddr> = headers

@@ -5,7 +5,8 @@ use super::{Register, RegistrationEvent, RegistrationId, RegistrationState};
 use crate::client::{
     Asker, Client, ContactDraft, Done, Draft, Outcome, Trouble, asked_for, refresh_after, retry_after,
 };
-use crate::endpoint::{Core, EndpointEvent, Owner, SendError, Usage};
+use crate::endpoint::{Core, EndpointEvent, Owner, SendError, TransportFailure, Usage};
+use crate::flow::{Answered, KeepAlive, Probe, ProbeDue, StunMessage};
 use crate::header::{MinExpires, Params};
 use crate::invitation::Cause;
 use crate::transaction::{Schedule, TransactionEvent};
@@ -16,7 +17,8 @@ use std::time::{Duration, Instant};
 /// How long the registrar may take to answer when we leave: the user waits at the door.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A flow that broke sooner than this was none (RFC 5626 §4.5): the next one is not tried at once.
+/// A connection that broke sooner than this was none: the next one is not tried at once. RFC 5626 §4.5 waits for the first
+/// answer to a keep-alive, which the driver sees and a core does not.
 const LASTING_FLOW: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
@@ -34,11 +36,29 @@ pub(crate) struct Registration {
     leaves: bool,
     is_over: bool,
     granted: Option<Granted>,
-    /// The flow that the registrar reaches us by, and since when.
-    flow: Option<(Path, Instant)>,
+    flow: Option<Flow>,
     expires_at: Option<Instant>,
-    timers: Deadlines<Timer, 2>,
+    timers: Deadlines<Timer, 3>,
     told: Option<Instant>,
+}
+
+/// The flow that the registrar reaches us by (RFC 5626).
+#[derive(Debug)]
+struct Flow {
+    path: Path,
+    since: Instant,
+    /// Over UDP, where the registrar has agreed to it.
+    probe: Option<Probe>,
+}
+
+impl Flow {
+    /// RFC 5626 §4.5: whether it was a flow at all, before it failed.
+    fn was_successful(&self, now: Instant) -> bool {
+        match &self.probe {
+            Some(probe) => probe.is_confirmed(),
+            None => now.saturating_duration_since(self.since) >= LASTING_FLOW,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +67,12 @@ enum Timer {
     Send,
     /// The registrar does not let us go.
     Leave,
+    /// The flow is to be kept alive.
+    Probe,
 }
 
 impl TimerKey for Timer {
-    const ALL: &'static [Self] = &[Self::Send, Self::Leave];
+    const ALL: &'static [Self] = &[Self::Send, Self::Leave, Self::Probe];
     fn index(self) -> usize {
         self as usize
     }
@@ -79,6 +101,7 @@ impl Usage for Registration {
                         reason: "timeout".to_owned(),
                     }),
                 ),
+                Timer::Probe => self.probe(core, now),
             }
         }
     }
@@ -94,21 +117,13 @@ impl Usage for Registration {
         if self.leaves || self.client.is_busy() {
             return;
         }
-        let Some((_, since)) = self.flow.take_if(|(flow, _)| *flow == path) else {
-            return;
-        };
-        if now.saturating_duration_since(since) >= LASTING_FLOW {
-            self.begin(core, now);
-            return;
+        if self.flow.as_ref().is_some_and(|flow| flow.path == path) {
+            self.replace_flow(core, now, "the connection broke");
         }
-        let cause = Cause::Internal {
-            status: StatusCode::FLOW_FAILED,
-            reason: "the connection broke".to_owned(),
-        };
-        self.wait_and_retry(core, now, Trouble::Unreachable, cause);
     }
 
-    fn bury(&mut self, _: &mut Core, schedule: &mut Schedule<RegistrationId>) {
+    fn bury(&mut self, core: &mut Core, schedule: &mut Schedule<RegistrationId>) {
+        self.drop_flow(core);
         schedule.update(self.id, &mut self.told, None);
     }
 }
@@ -237,7 +252,7 @@ impl Registration {
         let granted = Granted::of(response, &ours, &self.what, asked);
         self.expires_at = Some(now + granted.expires);
         self.timers.set(Timer::Send, now + refresh_after(granted.expires));
-        self.flow = done.path.transport.is_reliable().then_some((done.path, now));
+        self.keep_flow(core, now, done.path, &granted);
         if self.what.use_gruu
             && let Some(gruu) = &granted.public_gruu
         {
@@ -282,6 +297,129 @@ impl Registration {
         self.set_state(core, RegistrationState::Unregistered);
         let retry_after = wait;
         self.emit(core, RegistrationEvent::Failed { cause, retry_after });
+    }
+
+    /// The registrar reaches us by this path from now on. It is kept alive where the first hop is known to agree: it has
+    /// said so in Require, or in its Path (RFC 5626 §4.4, §8).
+    fn keep_flow(&mut self, core: &mut Core, now: Instant, path: Path, granted: &Granted) {
+        let is_agreed = granted.is_outbound || granted.is_edge_outbound();
+        let is_new = self.flow.as_ref().is_none_or(|flow| flow.path != path);
+        if is_new {
+            self.drop_flow(core);
+        }
+        let flow = self.flow.get_or_insert(Flow {
+            path,
+            since: now,
+            probe: None,
+        });
+        if path.transport.is_reliable() {
+            if is_agreed {
+                core.keep_alives.push(KeepAlive::new(path, granted.flow_timer));
+            }
+            return;
+        }
+        match &mut flow.probe {
+            Some(probe) if is_agreed => probe.set_flow_timer(now, granted.flow_timer, &mut core.entropy),
+            probe => *probe = is_agreed.then(|| Probe::new(now, granted.flow_timer, &mut core.entropy)),
+        }
+        self.schedule_probe();
+    }
+
+    fn schedule_probe(&mut self) {
+        match self.flow.as_ref().and_then(|flow| flow.probe.as_ref()) {
+            Some(probe) => self.timers.set(Timer::Probe, probe.at()),
+            None => self.timers.stop(Timer::Probe),
+        }
+    }
+
+    /// RFC 5626 §4.4.2.
+    fn probe(&mut self, core: &mut Core, now: Instant) {
+        let Some(Flow {
+            path,
+            probe: Some(probe),
+            ..
+        }) = &mut self.flow
+        else {
+            return;
+        };
+        match probe.handle_timeout(now, &mut core.entropy) {
+            ProbeDue::Send(id) => {
+                core.probes.insert(id, self.id);
+                core.transactions.send(*path, StunMessage::request(id).to_bytes());
+            }
+            ProbeDue::Failed => {
+                let why = "nobody answers STUN keep-alives";
+                return self.flow_failed(core, now, TransportFailure::Silent(why));
+            }
+            ProbeDue::Nothing => {}
+        }
+        self.schedule_probe();
+    }
+
+    /// An answer to a keep-alive came.
+    pub(crate) fn handle_stun(&mut self, core: &mut Core, now: Instant, from: Path, answer: &StunMessage) {
+        let Some(Flow {
+            path,
+            probe: Some(probe),
+            ..
+        }) = &mut self.flow
+        else {
+            return;
+        };
+        if (path.local, path.remote) != (from.local, from.remote) {
+            return;
+        }
+        let asked = probe.pending();
+        let failure = match probe.handle_answer(now, answer, &mut core.entropy) {
+            Answered::Stray => return,
+            Answered::Alive => {
+                if let Some(id) = asked {
+                    core.probes.remove(&id);
+                }
+                return self.schedule_probe();
+            }
+            Answered::Refused => TransportFailure::Silent("it refuses STUN keep-alives"),
+            Answered::Moved => TransportFailure::AddressChanged,
+        };
+        self.flow_failed(core, now, failure);
+    }
+
+    fn flow_failed(&mut self, core: &mut Core, now: Instant, failure: TransportFailure) {
+        self.timers.stop(Timer::Probe);
+        let Some(path) = self.flow.as_ref().map(|flow| flow.path) else {
+            return;
+        };
+        let reason = failure.to_string();
+        core.events.push(EndpointEvent::TransportFailed { path, failure });
+        if self.leaves || self.client.is_busy() {
+            // A REGISTER is on its way, and makes another flow of the same path.
+            self.drop_flow(core);
+        } else {
+            self.replace_flow(core, now, &reason);
+        }
+    }
+
+    /// RFC 5626 §4.5: a flow that worked is replaced at once, and one that never did after a while.
+    fn replace_flow(&mut self, core: &mut Core, now: Instant, why: &str) {
+        let was_successful = self.flow.as_ref().is_some_and(|flow| flow.was_successful(now));
+        self.drop_flow(core);
+        if was_successful {
+            self.begin(core, now);
+            return;
+        }
+        let cause = Cause::Internal {
+            status: StatusCode::FLOW_FAILED,
+            reason: why.to_owned(),
+        };
+        self.wait_and_retry(core, now, Trouble::Unreachable, cause);
+    }
+
+    fn drop_flow(&mut self, core: &mut Core) {
+        self.timers.stop(Timer::Probe);
+        let probe = self.flow.take().and_then(|flow| flow.probe);
+        if let Some(id) = probe.and_then(|probe| probe.pending()) {
+            core.probes.remove(&id);
+        }
     }
 
     fn finish(&mut self, core: &mut Core, refused: Option<Cause>) {
@@ -358,7 +496,7 @@ impl Registration {
         if state == RegistrationState::Unregistered {
             self.expires_at = None;
             self.granted = None;
-            self.flow = None;
+            self.drop_flow(core);
             if self.what.use_gruu {
                 core.gruus.remove(&self.what.contact_user);
             }

@@ -14,11 +14,12 @@ use futures_util::{Stream, StreamExt};
 use offhook_sansio::{Entropy, Path, Received};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::pin::pin;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// How much is read at a time, in bytes: two usual messages.
@@ -58,6 +59,9 @@ pub(super) enum Opening {
     ToServer(Wanted, Option<IpAddr>),
 }
 
+/// Between which times pings go to a peer that must answer them (RFC 5626 §4.4.1); `None` as long as nobody has said.
+pub(super) type Pinging = Option<RangeInclusive<Duration>>;
+
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: u64,
@@ -67,6 +71,8 @@ pub(super) struct Connection {
     pub(super) news: mpsc::Sender<News>,
     /// The queue's other end is the table's, so that the connection ends with it.
     pub(super) queue: mpsc::WeakSender<Bytes>,
+    /// How it is kept alive, where a server counts on it.
+    pub(super) pinging: watch::Receiver<Pinging>,
     pub(super) entropy: Entropy,
 }
 
@@ -232,6 +238,7 @@ impl Connection {
                     Ok(_) => watch.heard(Instant::now()),
                     Err(error) => return error.into(),
                 },
+                pinging = told(&mut self.pinging) => watch.keep_alive(pinging, Instant::now(), &mut self.entropy),
                 () = sleep_until(at) => match due {
                     Due::Ping => self.ping(&mut watch),
                     Due::Close(reason) => return End::Silence(reason),
@@ -263,6 +270,7 @@ impl Connection {
                         Some(Err(error)) => return error.into(),
                     }
                 }
+                pinging = told(&mut self.pinging) => watch.keep_alive(pinging, Instant::now(), &mut self.entropy),
                 () = sleep_until(at) => match due {
                     Due::Ping => self.ping(&mut watch),
                     Due::Close(reason) => return End::Silence(reason),
@@ -320,6 +328,17 @@ impl Connection {
             let _ = queue.try_send(bytes);
         }
     }
+}
+
+/// How the connection is kept alive, once that is another way than before.
+async fn told(pinging: &mut watch::Receiver<Pinging>) -> RangeInclusive<Duration> {
+    while pinging.changed().await.is_ok() {
+        if let Some(interval) = pinging.borrow_and_update().clone() {
+            return interval;
+        }
+    }
+    // The table has let go of the connection, which ends by itself.
+    std::future::pending().await
 }
 
 /// Writes until nobody can have more to write, and says so to the peer.

@@ -1,6 +1,6 @@
 //! All connections, accepted and opened, by their paths.
 
-use super::connection::{Connection, LINGER, News, Opening};
+use super::connection::{Connection, LINGER, News, Opening, Pinging};
 use super::connection_config::ConnectionConfig;
 use super::listener::Listener;
 use super::local::LocalChange;
@@ -9,6 +9,7 @@ use super::system_entropy;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::transports::{BindError, Broken, Readable};
+use crate::KeepAlive;
 use crate::endpoint::TransportFailure;
 use bytes::Bytes;
 use offhook_sansio::{Entropy, Path, Transport};
@@ -18,8 +19,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
@@ -49,6 +50,7 @@ pub(super) struct Connections {
 struct Entry {
     id: u64,
     queue: mpsc::Sender<Bytes>,
+    pinging: watch::Sender<Pinging>,
     task: JoinHandle<()>,
     is_ours: bool,
     /// A message has come by it.
@@ -210,6 +212,13 @@ impl Connections {
         Err(failure)
     }
 
+    /// Tells a connection how it is kept alive.
+    pub(super) fn keep_alive(&mut self, keep_alive: KeepAlive) {
+        if let Some(entry) = self.table.get(&keep_alive.path) {
+            entry.pinging.send_replace(Some(keep_alive.interval));
+        }
+    }
+
     /// What has come by any connection.
     pub(super) fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<Readable> {
         loop {
@@ -305,6 +314,7 @@ impl Connections {
         self.next_id += 1;
         let id = self.next_id;
         let is_ours = matches!(opening, Opening::ToServer(..));
+        let (pinging, told) = watch::channel(None);
         let connection = Connection {
             id,
             path,
@@ -312,12 +322,14 @@ impl Connections {
             config: self.config.clone(),
             news: self.news_in.clone(),
             queue: queue.downgrade(),
+            pinging: told,
             entropy: self.entropy.fork(),
         };
         let task = tokio::spawn(connection.run(opening, messages));
         let entry = Entry {
             id,
             queue,
+            pinging,
             task,
             is_ours,
             is_proven: false,

@@ -3,6 +3,7 @@
 use super::handle::{Command, Handle};
 use super::local::LocalChange;
 use super::transports::{Broken, Readable, Transports};
+use crate::KeepAlive;
 use crate::endpoint::TransportFailure;
 use offhook_sansio::{Path, Received, ServerId, Transmit};
 use std::pin::Pin;
@@ -34,6 +35,11 @@ pub trait Core: Send + 'static {
 
     /// The next message to send.
     fn poll_transmit(&mut self) -> Option<Transmit>;
+
+    /// The next connection that is to be kept alive in another way. None by default.
+    fn poll_keep_alive(&mut self) -> Option<KeepAlive> {
+        None
+    }
 
     /// The next event.
     fn poll_event(&mut self) -> Option<Self::Event>;
@@ -231,6 +237,9 @@ impl<C: Core> Task<C> {
                     },
                 );
             }
+        }
+        while let Some(keep_alive) = self.core.poll_keep_alive() {
+            self.transports.keep_alive(keep_alive);
         }
         self.stalled = false;
         loop {

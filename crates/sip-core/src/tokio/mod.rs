@@ -52,7 +52,7 @@ pub use transports::{BindError, InMemory, Transports};
 pub use websocket::{OriginCheck, Origins, WebSocketConfig};
 
 use crate::endpoint::TransportFailure;
-use crate::{Endpoint, EndpointEvent};
+use crate::{Endpoint, EndpointEvent, KeepAlive};
 use offhook_sansio::{Entropy, Path, Received, ServerId, Transmit};
 use std::sync::Arc;
 use std::time::Instant;
@@ -85,6 +85,10 @@ impl Core for Endpoint {
 
     fn poll_transmit(&mut self) -> Option<Transmit> {
         Endpoint::poll_transmit(self)
+    }
+
+    fn poll_keep_alive(&mut self) -> Option<KeepAlive> {
+        Endpoint::poll_keep_alive(self)
     }
 
     fn poll_event(&mut self) -> Option<EndpointEvent> {

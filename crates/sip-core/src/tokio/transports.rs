@@ -9,6 +9,7 @@ use super::tls::Tls;
 use super::udp::UdpTransport;
 #[cfg(feature = "websocket")]
 use super::websocket::WebSocketConfig;
+use crate::KeepAlive;
 use crate::endpoint::TransportFailure;
 use offhook_sansio::{Path, Received, Transmit, Transport};
 use std::future::poll_fn;
@@ -361,6 +362,13 @@ impl Transports {
         let udp = self.udp_from(path).ok_or(TransportFailure::NoLocalAddress)?;
         let sent = udp.send(bytes, path.remote).await;
         sent.map_err(|error| TransportFailure::from(&error))
+    }
+
+    /// Changes how a connection is kept alive; does nothing where it is gone.
+    pub(super) fn keep_alive(&mut self, keep_alive: KeepAlive) {
+        if let Some(connections) = &mut self.connections {
+            connections.keep_alive(keep_alive);
+        }
     }
 
     /// Closes the connections, once what waits is written or the peer is too slow for it.

@@ -2,6 +2,8 @@
 
 use super::connection_config::ConnectionConfig;
 use offhook_sansio::Entropy;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// What is to be done when the time has come.
@@ -83,6 +85,20 @@ impl Watch {
         self.got_message = false;
     }
 
+    /// The peer answers pings, and counts on some within this time. Pings go on as they are where nothing changes.
+    pub(super) fn keep_alive(
+        &mut self,
+        interval: RangeInclusive<Duration>,
+        now: Instant,
+        entropy: &mut Entropy,
+    ) {
+        self.pongs = true;
+        if self.config.ping_interval != interval || self.ping.is_none() {
+            self.config.ping_interval = interval;
+            self.ping = Some(self.next_ping(now, entropy));
+        }
+    }
+
     pub(super) fn pinged(&mut self, now: Instant, entropy: &mut Entropy) {
         self.is_pinged = true;
         self.ping = Some(self.next_ping(now, entropy));
@@ -107,7 +123,6 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
@@ -138,6 +153,22 @@ mod tests {
         assert_eq!(watch.next(), (t0 + seconds(19), slow));
         watch.set_mid_message(t0 + seconds(9), false);
         assert_eq!(watch.next(), (t0 + seconds(8 + 3600), Due::Close("idle")));
+    }
+
+    #[test]
+    fn a_server_that_counts_on_pings_gets_them_in_its_time_and_must_answer_the_first() {
+        let t0 = Instant::now();
+        let mut entropy = Entropy::from_number(3);
+        let mut watch = watch(t0, true);
+        watch.keep_alive(seconds(16)..=seconds(20), t0, &mut entropy);
+        let (first, due) = watch.next();
+        assert_eq!(due, Due::Ping);
+        assert!((seconds(16)..=seconds(20)).contains(&(first - t0)));
+        watch.keep_alive(seconds(16)..=seconds(20), t0 + seconds(5), &mut entropy);
+        assert_eq!(watch.next(), (first, Due::Ping), "a refresh changes nothing");
+        watch.pinged(first, &mut entropy);
+        let want = (first + seconds(10), Due::Close("no answer to a ping"));
+        assert_eq!(watch.next(), want);
     }
 
     #[test]
