@@ -108,15 +108,23 @@ fn to_device(name: &OsStr, inputs: impl Iterator<Item = OsString>) -> Result<(),
     let (device, open) = options.open()?;
     let slot = mixer.add_port(Port::Device(device))?;
     mixer.join(hall, slot)?;
+    mixer.set_clock(Some(slot))?;
     let length = Duration::from_secs_f64(longest as f64 / f64::from(rate));
     let thread = MixerThread::start(mixer)?;
     // What is in the rings is played as well.
     std::thread::sleep(length + Duration::from_millis(500));
+    let stats = open.stats();
     println!(
-        "{:.2} s played, {} ticks skipped",
+        "{:.2} s played, {} ticks skipped, {} samples missing, {} corrected",
         length.as_secs_f64(),
-        thread.skipped_ticks()
+        thread.skipped_ticks(),
+        stats.output_underruns + stats.output_overruns,
+        stats.output_corrected
     );
+    match thread.followed_speed() {
+        Some(speed) => println!("by the card's clock, {:+.0} ppm", (speed - 1.0) * 1e6),
+        None => println!("by the system's clock"),
+    }
     drop((thread.stop()?, open));
     Ok(())
 }

@@ -22,8 +22,8 @@ impl Gain {
         Self((factor * f32::from(Self::UNITY.0)).round() as u16)
     }
 
-    /// The gain of `percent` of the amplitude: 100 is [`UNITY`](Self::UNITY).
-    pub fn from_percent(percent: u8) -> Self {
+    /// The gain of `percent` of the amplitude: 100 is [`UNITY`](Self::UNITY), and 1599 about the most.
+    pub fn from_percent(percent: u16) -> Self {
         Self::from_factor(f32::from(percent) / 100.0)
     }
 

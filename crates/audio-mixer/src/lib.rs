@@ -55,6 +55,7 @@ mod gain;
 mod level;
 mod memory;
 mod mixer;
+mod pace;
 mod port;
 mod resample;
 mod slot;
@@ -81,6 +82,7 @@ pub use mixer::{
     AudioMixer, MAX_PORT_RATE, MAX_PORTS, MAX_RATE, MIN_RATE, MixerConfig, MixerError, SlotsChange,
     TickLength,
 };
+pub use pace::{ClockReading, DeviceClock, TickClock};
 pub use port::{AudioPort, Produced, Role, Tick};
 pub use slot::Slot;
 pub use tone::{Cadence, Tone, TonePlayer};

@@ -1,5 +1,6 @@
 //! What the mixer mixes: anything that gives or takes one tick of mono sound at a time.
 
+use crate::pace::ClockReading;
 use std::time::{Duration, Instant};
 
 /// One beat of the mixer's clock.
@@ -86,6 +87,11 @@ pub trait AudioPort: Send {
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
         let _ = (tick, frame);
     }
+
+    /// How far the port's own clock is, if it has one: a sound card. Default: none, as the port goes by the mixer's clock.
+    fn clock(&self) -> Option<ClockReading> {
+        None
+    }
 }
 
 impl<T: AudioPort + ?Sized> AudioPort for Box<T> {
@@ -100,5 +106,8 @@ impl<T: AudioPort + ?Sized> AudioPort for Box<T> {
     }
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
         (**self).consume(tick, frame);
+    }
+    fn clock(&self) -> Option<ClockReading> {
+        (**self).clock()
     }
 }

@@ -4,6 +4,7 @@
 //! has the figures. It takes 10 ms at a time at 16, 32 or 48 kHz: other rates are resampled here.
 
 use crate::mixer::{MixerError, TickLength};
+use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use crate::resample::Resampler;
 use sonora::config::{AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, NoiseSuppression};
@@ -167,6 +168,10 @@ impl<P: AudioPort> AudioPort for VoiceProcessor<P> {
                 .show(frame, |from, to| library.process_render_i16(from, to).is_ok());
         }
         self.port.consume(tick, frame);
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.port.clock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! A mixer that drives itself, and sound that is late.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, Gain, Level, MixerConfig, MixerThread, Produced, Role, SamplesPlayer,
-    SamplesRecorder, Slot, Tick,
+    AudioMixer, AudioPort, ClockReading, DeviceClock, Gain, Level, MixerConfig, MixerError, MixerThread,
+    Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TickClock,
 };
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn mixer() -> AudioMixer {
@@ -128,4 +129,79 @@ fn missing_sound_fades_out_is_counted_and_fades_in_again() {
         let steps = heard[320..].windows(2).map(|pair| pair[1].abs_diff(pair[0]));
         assert!(steps.max() < Some(700), "{rate} Hz clicks");
     }
+}
+
+/// A simulated card: its callback is the test.
+struct Card(Arc<DeviceClock>);
+
+impl AudioPort for Card {
+    fn sample_rate(&self) -> u32 {
+        48_000
+    }
+    fn clock(&self) -> Option<ClockReading> {
+        self.0.read()
+    }
+}
+
+/// How much longer than by the system's clock a minute of ticks took, in parts of a million.
+fn a_minute(mixer: &mut AudioMixer<Card>, clock: &mut TickClock, mut card: impl FnMut(Instant)) -> f64 {
+    let begin = clock.due();
+    for _ in 0..3_000 {
+        card(clock.due());
+        mixer.tick(clock.due());
+        clock.advance(mixer.clock_reading());
+    }
+    ((clock.due() - begin).as_secs_f64() / 60.0 - 1.0) * 1e6
+}
+
+#[test]
+fn a_mixer_keeps_step_with_its_card_and_goes_on_without_it() {
+    let (config, begin) = (MixerConfig::at_rate(48_000), Instant::now());
+    let mut mixer = AudioMixer::new(config).expect("a usual rate");
+    let device = Arc::new(DeviceClock::new(48_000, begin));
+    let slot = mixer.add_port(Card(Arc::clone(&device))).expect("room");
+    assert_eq!(mixer.set_clock(Some(slot)), Ok(()));
+    let mut clock = TickClock::new(config.tick, begin);
+    // Blocks of 480 samples, each 2 us too late: 200 ppm too slow.
+    let mut called = begin;
+    let mut slow_card = |now| {
+        while called + Duration::from_micros(10_002) <= now {
+            called += Duration::from_micros(10_002);
+            device.advance(called, 480);
+        }
+    };
+    a_minute(&mut mixer, &mut clock, &mut slow_card);
+    let longer = a_minute(&mut mixer, &mut clock, &mut slow_card);
+    assert!((longer - 200.0).abs() < 10.0, "{longer} ppm");
+    assert!(clock.followed_speed().is_some());
+    // The card stops calling, and is taken out.
+    let longer = a_minute(&mut mixer, &mut clock, |_| ());
+    assert!(longer < 10.0 && clock.followed_speed().is_none(), "{longer} ppm");
+    assert!(mixer.remove_port(slot).is_some());
+    assert_eq!((mixer.clock(), mixer.clock_reading()), (None, None));
+    assert_eq!(mixer.set_clock(Some(slot)), Err(MixerError::NoSlot(slot)));
+    let longer = a_minute(&mut mixer, &mut clock, |_| ());
+    assert!(longer.abs() < 0.01, "{longer} ppm");
+}
+
+/// In real time: the callback is another thread, and all that the mixer's thread takes is a reading.
+#[test]
+fn the_thread_follows_a_card_while_it_calls() {
+    let device = Arc::new(DeviceClock::new(48_000, Instant::now()));
+    let mut mixer = AudioMixer::new(MixerConfig::at_rate(48_000)).expect("a usual rate");
+    let slot = mixer.add_port(Card(Arc::clone(&device))).expect("room");
+    mixer.set_clock(Some(slot)).expect("it is there");
+    let thread = MixerThread::start(mixer).expect("a thread");
+    assert_eq!(thread.followed_speed(), None);
+    let patience = Instant::now() + Duration::from_secs(10);
+    while thread.followed_speed().is_none() {
+        device.advance(Instant::now(), 480);
+        assert!(Instant::now() < patience, "it is never followed");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    while thread.followed_speed().is_some() {
+        assert!(Instant::now() < patience, "it is followed although it stopped");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(thread.stop().is_ok());
 }

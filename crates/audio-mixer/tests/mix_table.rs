@@ -213,7 +213,11 @@ impl Bench {
             }
             Op::RemoveBridge(b) => self.remove_bridge(self.nth_bridge(b)),
             Op::Connect(f, t, percent) => {
-                let (from, to, gain) = (self.nth_port(f)?, self.nth_port(t)?, Gain::from_percent(percent));
+                let (from, to, gain) = (
+                    self.nth_port(f)?,
+                    self.nth_port(t)?,
+                    Gain::from_percent(percent.into()),
+                );
                 assert_eq!(self.mixer.connect(from, to, gain), Ok(()));
                 self.model.connections.insert((from, to), gain);
             }

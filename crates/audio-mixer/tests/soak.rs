@@ -161,7 +161,7 @@ impl Soak {
                 self.mixer.set_input_muted(slot, !muted).expect("it is there");
             }
             3 => {
-                let gain = Gain::from_percent(dice.roll(100) as u8);
+                let gain = Gain::from_percent(dice.roll(100) as u16);
                 self.mixer.set_input_gain(slot, gain).expect("it is there");
             }
             _ => {

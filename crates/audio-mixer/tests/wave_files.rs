@@ -276,6 +276,42 @@ fn a_player_loops_with_pauses_counted_in_samples() {
 }
 
 #[test]
+fn a_level_above_a_hundred_percent_is_louder_and_does_not_wrap() {
+    let mut clock = Clock::new();
+    let mut at = |volume| {
+        let options = PlayerOptions {
+            volume,
+            ..PlayerOptions::default()
+        };
+        let mut player = WavePlayer::new(WaveFile::from_samples(8_000, vec![10_000; 160]), options);
+        player.start();
+        clock.next(&mut player, 160).map(|frame| frame[0])
+    };
+    assert_eq!(at(0), Some(0));
+    assert_eq!(at(50), Some(5_000));
+    assert_eq!(at(200), Some(20_000));
+    assert_eq!(at(1_000), Some(i16::MAX), "limited");
+}
+
+#[test]
+fn a_player_knows_its_file() {
+    let folder = Folder::new("name");
+    let path = folder.file("ring.wav");
+    let pcm = bytes_of(spec(2, 8_000, 16, SampleFormat::Int), |w| {
+        (0..4_i16).for_each(|i| w.write_sample(i * 100).expect("memory"));
+    });
+    fs::write(&path, pcm).expect("the folder is writable");
+    let file = WaveFile::load(&path, 8_000).expect("a wave file");
+    assert_eq!(file.samples(), [50, 250], "two channels are mixed to one");
+    assert_eq!(file.path(), Some(&*path));
+    let player = WavePlayer::new(file, PlayerOptions::default());
+    assert_eq!(player.path(), Some(&*path));
+    let beep = WavePlayer::new(WaveFile::from_samples(8_000, vec![]), PlayerOptions::default());
+    assert_eq!(beep.path(), None);
+    assert!(WaveFile::load(&path, 0).is_err(), "no such rate");
+}
+
+#[test]
 fn an_endless_player_ends_only_when_stopped_and_fades_out() {
     let mut player = WavePlayer::new(
         WaveFile::from_samples(8_000, vec![10_000; 50]),

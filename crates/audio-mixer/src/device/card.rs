@@ -2,6 +2,7 @@
 
 use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, Direction};
 use super::ring::{self, Counters, DeviceStats, Inlet, Outlet};
+use crate::pace::{ClockReading, DeviceClock};
 use crate::port::{AudioPort, Produced, Role, Tick};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
 use cpal::{
@@ -11,10 +12,16 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// A sound card as a port: gives what the microphone hears, and plays what it hears itself.
+///
+/// A microphone of several channels is mixed to one; a loudspeaker of several gets the same on each. The card is opened with
+/// the fewest channels that it knows.
 pub struct AudioDevice {
     rate: u32,
+    /// The loudspeaker's, if there is one.
+    clock: Option<Arc<DeviceClock>>,
     microphone: Option<Outlet>,
     loudspeaker: Option<Inlet>,
     input_muted: bool,
@@ -90,6 +97,7 @@ impl AudioDevice {
         let counters = Arc::new(Counters::default());
         let mut port = Self {
             rate,
+            clock: None,
             microphone: None,
             loudspeaker: None,
             input_muted: false,
@@ -102,12 +110,12 @@ impl AudioDevice {
         };
         if let Some(end) = input {
             let (inlet, outlet) = ring::ring(rate, &counters, |c| &c.input);
-            handle.start(&end, Ring::Microphone(inlet))?;
+            port.clock = Some(handle.start(&end, Ring::Microphone(inlet))?);
             port.microphone = Some(outlet);
         }
         if let Some(end) = output {
             let (inlet, outlet) = ring::ring(rate, &counters, |c| &c.output);
-            handle.start(&end, Ring::Loudspeaker(outlet))?;
+            port.clock = Some(handle.start(&end, Ring::Loudspeaker(outlet))?);
             port.loudspeaker = Some(inlet);
         }
         Ok((port, handle))
@@ -122,6 +130,16 @@ impl AudioDevice {
     /// Mutes the loudspeaker: the port is no consumer any more. Announce it as well.
     pub fn set_output_muted(&mut self, muted: bool) {
         self.output_muted = muted;
+    }
+
+    /// Whether the microphone is muted.
+    pub fn input_muted(&self) -> bool {
+        self.input_muted
+    }
+
+    /// Whether the loudspeaker is muted.
+    pub fn output_muted(&self) -> bool {
+        self.output_muted
     }
 }
 
@@ -149,6 +167,10 @@ impl AudioPort for AudioDevice {
         if let Some(loudspeaker) = &mut self.loudspeaker {
             loudspeaker.push(frame);
         }
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.clock.as_ref()?.read()
     }
 }
 
@@ -182,23 +204,24 @@ impl DeviceHandle {
         self.counters.callbacks.load(Ordering::Relaxed)
     }
 
-    fn start(&mut self, end: &End, ring: Ring) -> Result<(), DeviceError> {
+    fn start(&mut self, end: &End, ring: Ring) -> Result<Arc<DeviceClock>, DeviceError> {
         let (events, polled) = RingBuffer::new(Self::MAX_EVENTS);
+        let clock = Arc::new(DeviceClock::new(end.config.sample_rate, Instant::now()));
         let watch = Watch {
             direction: end.direction,
             events,
             counters: Arc::clone(&self.counters),
         };
         let stream = match end.format {
-            SampleFormat::I16 => end.stream::<i16>(ring, watch),
-            SampleFormat::I32 => end.stream::<i32>(ring, watch),
-            _ => end.stream::<f32>(ring, watch),
+            SampleFormat::I16 => end.stream::<i16>(ring, Arc::clone(&clock), watch),
+            SampleFormat::I32 => end.stream::<i32>(ring, Arc::clone(&clock), watch),
+            _ => end.stream::<f32>(ring, Arc::clone(&clock), watch),
         };
         let stream = stream.and_then(|stream| stream.play().map(|()| stream));
         self.streams
             .push(stream.map_err(|error| told(end.direction, &error))?);
         self.events.push(polled);
-        Ok(())
+        Ok(clock)
     }
 }
 
@@ -225,7 +248,12 @@ enum Ring {
 }
 
 impl End {
-    fn stream<T>(&self, ring: Ring, mut watch: Watch) -> Result<cpal::Stream, cpal::Error>
+    fn stream<T>(
+        &self,
+        ring: Ring,
+        clock: Arc<DeviceClock>,
+        mut watch: Watch,
+    ) -> Result<cpal::Stream, cpal::Error>
     where
         T: SizedSample + FromSample<i16>,
         i16: FromSample<T>,
@@ -237,10 +265,9 @@ impl End {
                 let heard = move |data: &[T], _: &cpal::InputCallbackInfo| {
                     inlet.count_callback();
                     inlet.begin(data.len() / channels);
-                    for frame in data.chunks_exact(channels) {
-                        let sum: i32 = frame.iter().map(|&s| i32::from(i16::from_sample_(s))).sum();
-                        inlet.push_one((sum / channels as i32) as i16);
-                    }
+                    data.chunks_exact(channels)
+                        .for_each(|frame| inlet.push_one(mixed(frame)));
+                    clock.advance(Instant::now(), data.len() / channels);
                 };
                 self.device.build_input_stream(self.config, heard, on_error, None)
             }
@@ -252,11 +279,21 @@ impl End {
                         frame.fill(T::from_sample_(outlet.pull_one()));
                     }
                     outlet.end(data.len() / channels);
+                    clock.advance(Instant::now(), data.len() / channels);
                 };
                 self.device.build_output_stream(self.config, play, on_error, None)
             }
         }
     }
+}
+
+/// The mean of all channels.
+fn mixed<T: Copy>(frame: &[T]) -> i16
+where
+    i16: FromSample<T>,
+{
+    let sum: i32 = frame.iter().map(|&s| i32::from(i16::from_sample_(s))).sum();
+    (sum / frame.len().max(1) as i32) as i16
 }
 
 /// Tells the application what the card reports.
@@ -401,3 +438,16 @@ fn told(direction: Direction, error: &cpal::Error) -> DeviceError {
 
 /// Rates that cards know, the best first.
 const USUAL_RATES: [u32; 6] = [48_000, 44_100, 32_000, 16_000, 96_000, 8_000];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_channels_of_a_microphone_are_mixed_to_one() {
+        assert_eq!(mixed(&[i16::MAX, i16::MAX]), i16::MAX);
+        assert_eq!(mixed(&[30_000_i16, -10_000]), 10_000);
+        assert_eq!(mixed(&[0.5_f32, 0.0, 0.0, 0.0]), 4_096);
+        assert_eq!(mixed::<f32>(&[]), 0);
+    }
+}

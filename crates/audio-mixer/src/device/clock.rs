@@ -1,6 +1,7 @@
 //! A mixer on a thread of its own that ticks steadily.
 
 use crate::mixer::AudioMixer;
+use crate::pace::TickClock;
 use crate::port::AudioPort;
 use std::fmt;
 use std::io;
@@ -15,12 +16,21 @@ type Command<P> = Box<dyn FnOnce(&mut AudioMixer<P>) + Send>;
 /// Drives a mixer in real time: for programs that have no clock of their own for it.
 ///
 /// The thread owns the mixer; commands travel to it as closures and are carried out between two ticks. Ticks are due at
-/// fixed times after the start, so that a late one does not delay those after it. After a stall of more than
-/// [`CATCH_UP`](Self::CATCH_UP), as when a laptop wakes up, what was due meanwhile is left out and counted.
+/// fixed times after the start, so that a late one does not delay those after it, or in step with a sound card
+/// ([`AudioMixer::set_clock`]). After a stall of more than [`CATCH_UP`](Self::CATCH_UP), as when a laptop wakes up, what was
+/// due before is left out and counted.
 pub struct MixerThread<P: AudioPort + 'static = Box<dyn AudioPort>> {
     commands: Option<SyncSender<Command<P>>>,
-    skipped: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<AudioMixer<P>>>,
+}
+
+/// What the thread tells of itself.
+#[derive(Default)]
+struct Shared {
+    skipped: AtomicU64,
+    /// The bits of the speed of the followed device; 0 is none.
+    speed: AtomicU64,
 }
 
 /// The thread of a mixer has ended: one of its ports panicked.
@@ -41,13 +51,13 @@ impl<P: AudioPort + 'static> MixerThread<P> {
     /// When the system gives no thread.
     pub fn start(mixer: AudioMixer<P>) -> io::Result<Self> {
         let (commands, inbox) = sync_channel(Self::MAX_COMMANDS);
-        let skipped = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&skipped);
+        let shared = Arc::new(Shared::default());
+        let told = Arc::clone(&shared);
         let thread = thread::Builder::new().name("offhook-mixer".into());
-        let thread = thread.spawn(move || run(mixer, &inbox, &counter))?;
+        let thread = thread.spawn(move || run(mixer, &inbox, &told))?;
         Ok(Self {
             commands: Some(commands),
-            skipped,
+            shared,
             thread: Some(thread),
         })
     }
@@ -69,7 +79,14 @@ impl<P: AudioPort + 'static> MixerThread<P> {
 
     /// Ticks that were left out because the thread did not get to run in time.
     pub fn skipped_ticks(&self) -> u64 {
-        self.skipped.load(Ordering::Relaxed)
+        self.shared.skipped.load(Ordering::Relaxed)
+    }
+
+    /// How fast ticks come in step with the card that the mixer follows ([`AudioMixer::set_clock`]): 1 is as fast as by the
+    /// system's clock. `None` while they come by the system's clock.
+    pub fn followed_speed(&self) -> Option<f64> {
+        let bits = self.shared.speed.load(Ordering::Relaxed);
+        (bits != 0).then(|| f64::from_bits(bits))
     }
 
     /// Stops ticking and gives the mixer back with all its ports.
@@ -105,12 +122,12 @@ impl<P: AudioPort + 'static> fmt::Debug for MixerThread<P> {
 fn run<P: AudioPort + 'static>(
     mut mixer: AudioMixer<P>,
     inbox: &Receiver<Command<P>>,
-    skipped: &AtomicU64,
+    shared: &Shared,
 ) -> AudioMixer<P> {
-    let tick = mixer.config().tick.duration();
-    let mut due = Instant::now() + tick;
+    let tick = mixer.config().tick;
+    let mut clock = TickClock::new(tick, Instant::now() + tick.duration());
     loop {
-        let now = Instant::now();
+        let (now, due) = (Instant::now(), clock.due());
         if now < due {
             // Commands are carried out as they come; they do not move the ticks.
             match inbox.recv_timeout(due - now) {
@@ -121,12 +138,10 @@ fn run<P: AudioPort + 'static>(
             continue;
         }
         mixer.tick(due);
-        due += tick;
-        let late = now.saturating_duration_since(due);
-        if late > MixerThread::<P>::CATCH_UP {
-            let missed = (late.as_nanos() / tick.as_nanos()) as u32;
-            due += tick * missed;
-            skipped.fetch_add(missed.into(), Ordering::Relaxed);
-        }
+        clock.advance(mixer.clock_reading());
+        let skipped = clock.skip(now, MixerThread::<P>::CATCH_UP);
+        shared.skipped.fetch_add(skipped, Ordering::Relaxed);
+        let speed = clock.followed_speed().unwrap_or_default();
+        shared.speed.store(speed.to_bits(), Ordering::Relaxed);
     }
 }

@@ -1,6 +1,7 @@
 //! A device of any rate behind a port of a rate that does not change.
 
 use crate::mixer::TickLength;
+use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Tick};
 use crate::resample::Resampler;
 
@@ -32,6 +33,10 @@ impl Edge {
             })
         };
         Some(Self { device, resampled })
+    }
+
+    pub(super) fn clock(&self) -> Option<ClockReading> {
+        self.device.clock()
     }
 
     pub(super) fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {

@@ -1,6 +1,6 @@
 //! Files and pipes in place of a microphone and a loudspeaker.
 
-use super::choice::{DeviceError, Direction};
+use super::choice::{DeviceError, DeviceEvent, Direction};
 use super::lasting::OpenDevice;
 use super::ring::{self, Counters, DeviceStats, Inlet, Outlet};
 use crate::file::{PlayerOptions, RecorderEvent, Recording, WaveFile, WavePlayer, WaveRecorder};
@@ -145,12 +145,13 @@ impl FileHandle {
 }
 
 impl OpenDevice for FileHandle {
-    fn poll_loss(&mut self) -> Option<DeviceError> {
+    fn poll_event(&mut self) -> Option<DeviceEvent> {
         let broken = self.recording.as_mut().and_then(Recording::poll_event);
-        match broken {
+        let failure = match broken {
             Some(RecorderEvent::DidFail(error)) => Some(failed(Direction::Output, error)),
             _ => self.failures.try_recv().ok(),
-        }
+        };
+        failure.map(DeviceEvent::Failed)
     }
 
     fn progress(&self) -> u64 {

@@ -1,8 +1,9 @@
 //! A device that may go and come back while the mixer runs.
 
-use super::choice::{DeviceError, DeviceOptions, Direction};
+use super::choice::{DeviceError, DeviceEvent, DeviceOptions, Direction};
 use super::edge::Edge;
 use crate::mixer::{MixerError, TickLength};
+use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::fmt;
@@ -24,8 +25,8 @@ pub trait DeviceSource: Send + 'static {
 
 /// A device that is open until this is dropped.
 pub trait OpenDevice: Send + 'static {
-    /// Why the device works no more, once it does not.
-    fn poll_loss(&mut self) -> Option<DeviceError>;
+    /// What happened to the device: that it works no more, or that the system moved it.
+    fn poll_event(&mut self) -> Option<DeviceEvent>;
 
     /// A number that grows as long as the device works.
     fn progress(&self) -> u64;
@@ -39,6 +40,8 @@ pub enum LastingEvent {
     Found,
     /// The device is gone, or was not there to begin with: silence takes its place.
     Lost(DeviceError),
+    /// The system moved the sound to another device; it goes on.
+    Rerouted(Direction),
 }
 
 /// A device as a port that is always there: while the device is not, it says nothing and swallows what it hears, as
@@ -151,10 +154,30 @@ impl LastingDevice {
         Ok((port, keeper))
     }
 
+    /// The same device muted from the start.
+    #[must_use]
+    pub fn with_mutes(self, input_muted: bool, output_muted: bool) -> Self {
+        Self {
+            input_muted,
+            output_muted,
+            ..self
+        }
+    }
+
     /// Mutes the microphone: the port is no producer any more. Announce it with
     /// [`AudioMixer::port_did_change`](crate::AudioMixer::port_did_change).
     pub fn set_input_muted(&mut self, muted: bool) {
         self.input_muted = muted;
+    }
+
+    /// Whether the microphone is muted.
+    pub fn input_muted(&self) -> bool {
+        self.input_muted
+    }
+
+    /// Whether the loudspeaker is muted.
+    pub fn output_muted(&self) -> bool {
+        self.output_muted
     }
 
     /// Mutes the loudspeaker: the port is no consumer any more. Announce it as well.
@@ -196,6 +219,10 @@ impl AudioPort for LastingDevice {
         if let Some(device) = &mut self.device {
             device.consume(tick, frame);
         }
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.device.as_ref()?.clock()
     }
 }
 
@@ -288,10 +315,15 @@ impl<S: DeviceSource> Keeper<S> {
 
     fn look(&mut self, now: Instant) {
         while self.left.pop().is_ok() {}
-        if let Some(cause) = self.open.as_mut().and_then(|open| open.loss(now)) {
-            self.open = None;
-            let _ = self.arrivals.push(None);
-            self.lost(cause, now);
+        while let Some(event) = self.open.as_mut().and_then(|open| open.event(now)) {
+            match event {
+                DeviceEvent::Rerouted(direction) => (self.tell)(LastingEvent::Rerouted(direction)),
+                DeviceEvent::Failed(cause) => {
+                    self.open = None;
+                    let _ = self.arrivals.push(None);
+                    self.lost(cause, now);
+                }
+            }
         }
         // A mixer that stands still has not yet seen the last loss: a new device would only fill its rings.
         let due = self.retry_at.is_none_or(|at| now >= at);
@@ -331,16 +363,16 @@ impl<S: DeviceSource> Keeper<S> {
 }
 
 impl<O: OpenDevice> Watched<O> {
-    fn loss(&mut self, now: Instant) -> Option<DeviceError> {
+    fn event(&mut self, now: Instant) -> Option<DeviceEvent> {
         let progress = self.device.progress();
         if progress != self.progress {
             (self.progress, self.since) = (progress, now);
         }
         let stalled = now.saturating_duration_since(self.since) >= LastingDevice::STALL;
-        let stalled = stalled.then_some(DeviceError::Lost {
+        let stalled = stalled.then_some(DeviceEvent::Failed(DeviceError::Lost {
             direction: Direction::Output,
-        });
-        self.device.poll_loss().or(stalled)
+        }));
+        self.device.poll_event().or(stalled)
     }
 }
 

@@ -10,6 +10,7 @@ struct World {
     rate: u32,
     stalled: bool,
     busy: bool,
+    moved: Option<Direction>,
     progress: u64,
     opened: u32,
     open_now: u32,
@@ -41,10 +42,13 @@ impl DeviceSource for Socket {
 }
 
 impl OpenDevice for Plug {
-    fn poll_loss(&mut self) -> Option<DeviceError> {
+    fn poll_event(&mut self) -> Option<DeviceEvent> {
         let direction = Direction::Input;
-        let gone = !self.0.lock().expect("no test panicked").plugged;
-        gone.then_some(DeviceError::Lost { direction })
+        let mut world = self.0.lock().expect("no test panicked");
+        if let Some(direction) = world.moved.take() {
+            return Some(DeviceEvent::Rerouted(direction));
+        }
+        (!world.plugged).then_some(DeviceEvent::Failed(DeviceError::Lost { direction }))
     }
 
     fn progress(&self) -> u64 {
@@ -220,12 +224,24 @@ fn another_device_takes_the_place_of_the_first() {
 }
 
 #[test]
+fn a_device_that_the_system_moves_goes_on_and_says_so() {
+    let mut bench = Bench::new(true, 16_000);
+    bench.run(SECOND);
+    bench.set(|world| world.moved = Some(Direction::Input));
+    let moved = LastingEvent::Rerouted(Direction::Input);
+    assert_eq!(bench.run(SECOND), (vec![moved], 1000));
+}
+
+#[test]
 fn a_muted_device_gives_up_its_role() {
     let mut bench = Bench::new(true, 16_000);
     bench.port.set_input_muted(true);
     assert_eq!(bench.port.role(), Role::CONSUMER);
     bench.port.set_output_muted(true);
     assert_eq!(bench.port.role(), Role::NONE);
+    assert!(bench.port.input_muted() && bench.port.output_muted());
+    let port = bench.port.with_mutes(false, true);
+    assert_eq!(port.role(), Role::PRODUCER);
 }
 
 #[test]

@@ -240,6 +240,9 @@ const START: Duration = Duration::from_millis(40);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mixer::TickLength;
+    use crate::pace::{DeviceClock, TickClock};
+    use std::time::Instant;
 
     fn input_ring() -> (Inlet, Outlet, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
@@ -327,6 +330,80 @@ mod tests {
                 assert_eq!(lost, 0, "{put_in} in, {taken} out, {phase} later: {stats:?}");
                 assert_eq!(frame, vec![1000; taken], "it flows");
             }
+        }
+    }
+
+    /// A card that brings what it has: now nothing, now one sample, now more than a tick.
+    #[test]
+    fn short_and_empty_blocks_are_taken_as_they_come() {
+        let (mut inlet, mut outlet, counters) = input_ring();
+        let (mut frame, mut brought, mut n) = ([0; 160], 0, 0_i16);
+        for tick in 0..500_usize {
+            while brought < (tick + 1) * 160 {
+                let block = [0, 1, 7, 0, 33, 171, 2][brought % 7].min((tick + 1) * 160 - brought);
+                inlet.begin(block);
+                for _ in 0..block.max(usize::from(brought % 7 == 0 || brought % 7 == 3)) {
+                    n = (n + 1) % 1_000;
+                    inlet.push_one(n);
+                    brought += 1;
+                }
+            }
+            outlet.pull(&mut frame);
+            // An empty pull is none.
+            outlet.pull(&mut []);
+            if tick > 10 {
+                let steps = frame.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 1_000);
+                assert!(steps, "tick {tick}: {frame:?}");
+            }
+        }
+        let stats = counters.stats();
+        assert_eq!(stats.input_overruns + stats.input_underruns, 0, "{stats:?}");
+    }
+
+    /// What is corrected in the second half of an hour, by a mixer that goes by the system's clock or by the card's.
+    fn corrected(ppm: i64, block: usize, follows: bool) -> u64 {
+        const RATE: u32 = 8_000;
+        let counters = Arc::new(Counters::default());
+        let (mut inlet, mut outlet) = ring(RATE, &counters, |c| &c.output);
+        let begin = Instant::now();
+        let card = DeviceClock::new(RATE, begin);
+        let mut clock = TickClock::new(TickLength::Ms20, begin);
+        let period =
+            Duration::from_nanos((block as f64 * 1e9 / f64::from(RATE) / (1.0 + ppm as f64 / 1e6)) as u64);
+        let (mut called, frame, mut half) = (begin, [1_000; 160], 0);
+        while clock.due() < begin + Duration::from_hours(1) {
+            while called + period <= clock.due() {
+                called += period;
+                outlet.begin(block);
+                (0..block).for_each(|_| {
+                    outlet.pull_one();
+                });
+                outlet.end(block);
+                card.advance(called, block);
+            }
+            inlet.push(&frame);
+            clock.advance(card.read().filter(|_| follows));
+            if clock.due() < begin + Duration::from_mins(30) {
+                half = counters.stats().output_corrected;
+            }
+        }
+        let stats = counters.stats();
+        assert_eq!(
+            stats.output_overruns + stats.output_underruns,
+            0,
+            "{ppm} ppm: {stats:?}"
+        );
+        stats.output_corrected - half
+    }
+
+    #[test]
+    fn a_mixer_that_follows_its_card_has_nothing_to_correct() {
+        for (ppm, block) in [(300, 80), (-300, 171)] {
+            assert!(
+                corrected(ppm, block, false) > 4_000,
+                "{ppm} ppm by the system's clock"
+            );
+            assert_eq!(corrected(ppm, block, true), 0, "{ppm} ppm by the card's clock");
         }
     }
 

@@ -2,9 +2,11 @@
 
 #[cfg(feature = "device")]
 use super::card::{AudioDevice, DeviceHandle};
-use super::choice::{DeviceChoice, DeviceError, DeviceOptions, Direction};
+use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceOptions, Direction};
 use super::file::{FileDevice, FileHandle};
 use super::lasting::{DeviceSource, OpenDevice};
+use super::ring::DeviceStats;
+use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use std::path::Path;
 
@@ -117,15 +119,30 @@ impl AudioPort for Pair {
         }
         self.files.consume(tick, frame);
     }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.card.as_ref()?.clock()
+    }
+}
+
+impl OpenPair {
+    /// What was lost so far: between the card's clock and the mixer's, or by pipes where there is no card.
+    pub fn stats(&self) -> DeviceStats {
+        #[cfg(feature = "device")]
+        if let Some(card) = &self.card {
+            return card.stats();
+        }
+        self.files.stats()
+    }
 }
 
 impl OpenDevice for OpenPair {
-    fn poll_loss(&mut self) -> Option<DeviceError> {
+    fn poll_event(&mut self) -> Option<DeviceEvent> {
         #[cfg(feature = "device")]
-        if let Some(loss) = self.card.as_mut().and_then(OpenDevice::poll_loss) {
-            return Some(loss);
+        if let Some(event) = self.card.as_mut().and_then(DeviceHandle::poll_event) {
+            return Some(event);
         }
-        self.files.poll_loss()
+        self.files.poll_event()
     }
 
     fn progress(&self) -> u64 {
@@ -139,12 +156,8 @@ impl OpenDevice for OpenPair {
 
 #[cfg(feature = "device")]
 impl OpenDevice for DeviceHandle {
-    fn poll_loss(&mut self) -> Option<DeviceError> {
-        use super::choice::DeviceEvent;
-        std::iter::from_fn(|| self.poll_event()).find_map(|event| match event {
-            DeviceEvent::Failed(error) => Some(error),
-            DeviceEvent::Rerouted(_) => None,
-        })
+    fn poll_event(&mut self) -> Option<DeviceEvent> {
+        Self::poll_event(self)
     }
 
     fn progress(&self) -> u64 {

@@ -2,9 +2,10 @@
 
 use super::wave::{WaveError, WaveFile};
 use crate::gain::{Gain, Ramp};
+use crate::mixer::kernel;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +13,9 @@ use std::time::{Duration, Instant};
 /// How a file is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlayerOptions {
-    /// Percent of the amplitude, 0..=100; more counts as 100. Default 100.
-    pub volume: u8,
+    /// Percent of the amplitude: less than 100 is softer, more is louder, up to 1599; a soft limiter keeps it from clipping. Default
+    /// 100.
+    pub volume: u16,
     /// How many times the file is played; 0 is without end. Default 1.
     pub loop_count: u32,
     /// How long to wait between two plays. Default none.
@@ -189,6 +191,14 @@ impl WavePlayer {
         !matches!(self.state, State::Idle | State::Fading { .. })
     }
 
+    /// The file (`file_name` of the SIP SIMPLE documents); `None` of a sound that a program made itself.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.source {
+            Source::Loaded(file) => file.path(),
+            Source::Path { path, .. } => Some(path),
+        }
+    }
+
     /// How the file is played.
     pub fn options(&self) -> PlayerOptions {
         self.options
@@ -337,11 +347,10 @@ impl AudioPort for WavePlayer {
             return Produced::Silence;
         }
         frame[done..].fill(0);
-        if self.options.volume < 100 {
-            let gain = Gain::from_percent(self.options.volume);
-            // Below unity a sample stays in its range.
+        let gain = Gain::from_percent(self.options.volume);
+        if gain != Gain::UNITY {
             for sample in frame {
-                *sample = gain.apply(*sample) as i16;
+                *sample = kernel::limit(gain.apply(*sample));
             }
         }
         Produced::Audio

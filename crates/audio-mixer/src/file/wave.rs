@@ -19,6 +19,7 @@ pub const MAX_FILE_BYTES: u64 = MAX_SAMPLES as u64 * 4 + 65_536;
 /// What a wave file holds. Cheap to clone: all clones share the samples.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WaveFile {
+    path: Option<Arc<Path>>,
     rate: u32,
     samples: Arc<[i16]>,
 }
@@ -107,6 +108,7 @@ impl WaveFile {
         let (file_rate, mono) = decode(&bytes).map_err(|fault| fault.about(path()))?;
         let samples = at_rate(mono, file_rate, rate).map_err(|fault| fault.about(path()))?;
         Ok(Self {
+            path: Some(name.as_ref().into()),
             rate,
             samples: samples.into(),
         })
@@ -115,9 +117,15 @@ impl WaveFile {
     /// A sound that a program made itself, as if it had been in a file.
     pub fn from_samples(rate: u32, samples: impl Into<Arc<[i16]>>) -> Self {
         Self {
+            path: None,
             rate,
             samples: samples.into(),
         }
+    }
+
+    /// The file, or what it was called; `None` of a sound that a program made itself.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
     }
 
     /// Samples a second, in hertz.
@@ -218,7 +226,7 @@ fn at_rate(samples: Vec<i16>, from: u32, to: u32) -> Result<Vec<i16>, Fault> {
     if from == to {
         return Ok(samples);
     }
-    if !FILE_RATES.contains(&from) {
+    if !FILE_RATES.contains(&from) || to == 0 {
         return Err(Fault::Unsupported);
     }
     let len = samples.len() as u64 * u64::from(to) / u64::from(from);

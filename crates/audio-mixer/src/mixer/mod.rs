@@ -3,13 +3,14 @@
 mod connect;
 mod entry;
 mod group;
-mod kernel;
+pub(crate) mod kernel;
 mod tick;
 mod voices;
 
 use crate::bridge::AudioBridge;
 use crate::gain::Gain;
 use crate::level::Level;
+use crate::pace::ClockReading;
 use crate::port::{AudioPort, Role};
 use crate::slot::Slot;
 use entry::{Edge, Entry};
@@ -184,6 +185,8 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     sum: Vec<i32>,
     heard: Vec<i16>,
     ticks: u64,
+    /// The port whose clock the driver goes by.
+    clock: Option<Slot>,
     /// Something glides or leaves, so the next tick has to tidy up.
     unsettled: bool,
 }
@@ -222,6 +225,7 @@ impl<P: AudioPort> AudioMixer<P> {
             sum: vec![0; frame_len],
             heard: vec![0; frame_len],
             ticks: 0,
+            clock: None,
             unsettled: false,
         })
     }
@@ -322,6 +326,28 @@ impl<P: AudioPort> AudioMixer<P> {
             new_producer_slot: new.producer.then_some(slot),
             rate_changed,
         })
+    }
+
+    /// Lets the driver of the mixer keep step with the clock of a port, a sound card: [`MixerThread`](crate::MixerThread)
+    /// does, and whoever drives the mixer himself can with a [`TickClock`](crate::TickClock). `None`: the system's clock.
+    ///
+    /// While the port has no clock, because the card is gone or it never was one, ticks come by the system's clock.
+    pub fn set_clock(&mut self, slot: Option<Slot>) -> Result<(), MixerError> {
+        if let Some(slot) = slot {
+            self.port(slot).ok_or(MixerError::NoSlot(slot))?;
+        }
+        self.clock = slot;
+        Ok(())
+    }
+
+    /// The port whose clock the driver goes by.
+    pub fn clock(&self) -> Option<Slot> {
+        self.clock.filter(|&slot| self.port(slot).is_some())
+    }
+
+    /// How far the clock to go by is: for the driver, after each tick.
+    pub fn clock_reading(&self) -> Option<ClockReading> {
+        self.port(self.clock?)?.clock()
     }
 
     /// The role that the mixer goes by for a slot.
