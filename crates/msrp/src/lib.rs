@@ -2,7 +2,7 @@
 //!
 //! Layers, each using only those before it: [`uri`] (URIs and paths) -> [`chunk`] (heads, header values, end-lines) ->
 //! [`framer`] (a stream to chunks, bodies in pieces as they arrive; [`segment`] makes values of them) -> [`session`] (messages in both directions,
-//! transactions, reports). The driver is apart, in the module `tokio`. Below is only `offhook-sansio`; nothing here knows
+//! transactions, reports) -> [`connection`] (one session, or several that share it). The driver is apart, in the module `tokio`. Below is only `offhook-sansio`; nothing here knows
 //! SIP or SDP: paths come and go as text.
 //!
 //! Two sessions that talk without a network:
@@ -41,7 +41,7 @@
 //!
 //! | RFC | what | |
 //! |---|---|---|
-//! | 4975 §5.4 | one session on one connection, bound by the first SEND | yes; no sharing of a connection by several sessions |
+//! | 4975 §5.4 | connections, bound to sessions by the first SEND of each; shared by several sessions | yes ([`connection`]) |
 //! | 4975 §6 | URIs and their comparison | yes |
 //! | 4975 §7.1, §9 | heads, header fields, framing, end-lines | yes |
 //! | 4975 §7.1.1 | chunks, interruption, fair queue, 30 s timer | yes |
@@ -56,6 +56,7 @@
 //! | 7701 §7 | NICKNAME | yes ([`nickname`]); who may have which name is the chat room's |
 
 pub mod chunk;
+pub mod connection;
 pub mod cpim;
 mod end_line;
 pub mod fingerprint;

@@ -97,6 +97,14 @@ pub struct Burst {
     parts: [Bytes; 3],
 }
 
+impl From<Bytes> for Burst {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            parts: [bytes, Bytes::new(), Bytes::new()],
+        }
+    }
+}
+
 impl Buf for Burst {
     fn remaining(&self) -> usize {
         self.parts.iter().map(Bytes::len).sum()
@@ -178,6 +186,8 @@ pub(crate) struct Outbound {
     queue: VecDeque<Queued>,
     open: Option<Open>,
     chunk_size: u64,
+    /// Other sessions on the connection want to write.
+    pub(crate) neighbours_wait: bool,
     pub(crate) to_path: String,
     pub(crate) from_path: String,
     pub(crate) sent: VecDeque<Sent>,
@@ -201,6 +211,7 @@ impl Outbound {
             queue: VecDeque::new(),
             open: None,
             chunk_size: u64::from(chunk_size.get()),
+            neighbours_wait: false,
             to_path,
             from_path,
             sent: VecDeque::new(),
@@ -277,14 +288,19 @@ impl Outbound {
         };
         let is_open = index == 0 && self.open.is_some();
         if is_open || (tell && self.queue[index].begun) {
-            let message = &mut self.queue[index];
-            message.aborted = true;
-            message.data.clear();
-            message.available = 0;
+            self.queue[index].give_up();
         } else {
             let _ = self.queue.remove(index);
         }
         true
+    }
+
+    /// Gives up all messages. The receiver is told of the one whose chunk is open, which ends.
+    pub(crate) fn give_up(&mut self) {
+        self.queue.truncate(usize::from(self.open.is_some()));
+        if let Some(message) = self.queue.front_mut() {
+            message.give_up();
+        }
     }
 
     /// Gives up all messages, and says nothing about it.
@@ -298,10 +314,23 @@ impl Outbound {
         Some((&self.open.as_ref()?.id, self.queue.front()?.key))
     }
 
-    /// Ends the open chunk for other traffic; it goes on later in a new one.
+    /// True when there is something to write.
+    pub(crate) fn can_write(&self) -> bool {
+        self.queue.iter().any(Queued::can_go_on)
+    }
+
+    /// Ends the open chunk for other traffic; it goes on later in a new one, unless it was given up.
     pub(crate) fn interrupt(&mut self, out: &mut BytesMut) {
         if self.open.is_some() {
-            self.close(out, Continuation::More);
+            let is_given_up = self.queue.front().is_some_and(|message| message.aborted);
+            self.close(
+                out,
+                if is_given_up {
+                    Continuation::Aborted
+                } else {
+                    Continuation::More
+                },
+            );
         }
     }
 
@@ -332,9 +361,7 @@ impl Outbound {
                 };
             }
         }
-        Burst {
-            parts: [out.split().freeze(), Bytes::new(), Bytes::new()],
-        }
+        out.split().freeze().into()
     }
 
     /// Brings a message that has something to send to the front. False when there is none.
@@ -423,7 +450,7 @@ impl Outbound {
         let (Some(open), Some(message)) = (&self.open, self.queue.front()) else {
             return false;
         };
-        let others_wait = self.queue.len() > 1;
+        let others_wait = self.queue.len() > 1 || self.neighbours_wait;
         let is_starved = message.available == 0;
         message.aborted
             || open.collided
@@ -473,6 +500,12 @@ impl Outbound {
 }
 
 impl Queued {
+    fn give_up(&mut self) {
+        self.aborted = true;
+        self.data.clear();
+        self.available = 0;
+    }
+
     /// How much of the message is still to be sent, when that is known.
     fn rest(&self) -> Option<u64> {
         if self.aborted {

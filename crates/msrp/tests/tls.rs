@@ -5,12 +5,13 @@ use offhook_msrp::chunk::StatusCode;
 use offhook_msrp::relay::server::{RelayConfig, RelayUser};
 use offhook_msrp::session::CloseReason;
 use offhook_msrp::tokio::{
-    AcceptorDirect, AcceptorRelay, ConnectError, ConnectorDirect, ConnectorRelay, MsrpRelaySettings,
-    MsrpServer, RelayServer, ServerConfig, TlsIdentity,
+    AcceptorDirect, AcceptorRelay, ConnectError, ConnectorDirect, ConnectorRelay, MsrpConnection,
+    MsrpRelaySettings, MsrpServer, RelayServer, ServerConfig, SharedConnections, TlsIdentity,
 };
 use offhook_msrp::{OutgoingMessage, SessionConfig, SessionEvent};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
+use std::time::Duration;
 
 struct Identity {
     server: Arc<rustls::ServerConfig>,
@@ -133,7 +134,7 @@ async fn meet_by_fingerprint(
     };
     ours.peer_fingerprints = printed(alice_expects);
     theirs.peer_fingerprints = printed(bob_expects);
-    theirs.bind_timeout = std::time::Duration::from_secs(1);
+    theirs.bind_timeout = Duration::from_secs(1);
     let (alice, bob) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
     let (alice, mut bob) = (alice?, bob?);
     alice
@@ -190,7 +191,7 @@ async fn a_server_knows_each_of_its_peers_by_fingerprint() {
         let mut theirs = SessionConfig::new(expected.local_path().clone(), connector.local_path().clone());
         ours.peer_fingerprints = vec![bob.fingerprint().clone()];
         theirs.peer_fingerprints = vec![alice.fingerprint().clone()];
-        theirs.bind_timeout = std::time::Duration::from_secs(1);
+        theirs.bind_timeout = Duration::from_secs(1);
         let (a, b) = tokio::join!(connector.complete(ours), expected.complete(theirs));
         assert_eq!((a.is_ok(), b.is_ok()), (is_taken, is_taken));
     }
@@ -233,4 +234,92 @@ async fn a_place_at_a_relay_is_asked_for_over_tls() {
         .await
         .unwrap();
     assert!(matches!(bob.next_event().await, Some(SessionEvent::Message(message)) if message.body == "hi"));
+}
+
+/// A session between these two ends at a server, with the certificates that each was told of.
+async fn meet_at(
+    server: &MsrpServer,
+    connections: &SharedConnections,
+    us: &TlsIdentity,
+    them: &TlsIdentity,
+) -> (
+    Result<MsrpConnection, ConnectError>,
+    Result<MsrpConnection, ConnectError>,
+) {
+    let expected = server.prepare(None).unwrap();
+    let connector = ConnectorDirect::prepare(None)
+        .unwrap()
+        .with_identity(us)
+        .sharing(connections);
+    let (a, b) = (connector.local_path().clone(), expected.local_path().clone());
+    let mut ours = SessionConfig::new(a.clone(), b.clone());
+    ours.peer_fingerprints.push(them.fingerprint().clone());
+    let mut theirs = SessionConfig::new(b, a);
+    theirs.peer_fingerprints.push(us.fingerprint().clone());
+    theirs.bind_timeout = Duration::from_millis(500);
+    tokio::join!(connector.complete(ours), expected.complete(theirs))
+}
+
+#[tokio::test]
+async fn sessions_share_a_connection_only_with_the_certificates_that_were_announced() {
+    let (alice, carol, bob) = (own_making(), own_making(), own_making());
+    let mut config = ServerConfig::default();
+    config.identity = Some(bob.clone());
+    let server = MsrpServer::bind("127.0.0.1:0".parse().unwrap(), config)
+        .await
+        .unwrap();
+    let connections = SharedConnections::new();
+    let (first, firsts_peer) = meet_at(&server, &connections, &alice, &bob).await;
+    let (second, seconds_peer) = meet_at(&server, &connections, &alice, &bob).await;
+    let (_first, _firsts_peer) = (first.unwrap(), firsts_peer.unwrap());
+    let (second, mut seconds_peer) = (second.unwrap(), seconds_peer.unwrap());
+    assert_eq!(connections.count(), 1);
+    // Another certificate of ours needs another connection.
+    let (third, thirds_peer) = meet_at(&server, &connections, &carol, &bob).await;
+    let (_third, _thirds_peer) = (third.unwrap(), thirds_peer.unwrap());
+    assert_eq!(connections.count(), 2);
+    // A peer that announced another certificate is not on these connections, nor on a new one.
+    let (fourth, fourths_peer) = meet_at(&server, &connections, &alice, &carol).await;
+    assert!(matches!(fourth, Err(ConnectError::Fingerprint)), "{fourth:?}");
+    assert!(fourths_peer.is_err());
+    let delivered = second
+        .handle()
+        .deliver(OutgoingMessage::new("text/plain", "hello"));
+    delivered.await.unwrap();
+    assert!(matches!(
+        seconds_peer.next_event().await,
+        Some(SessionEvent::Message(_))
+    ));
+}
+
+#[tokio::test]
+async fn a_server_lets_a_session_join_only_with_the_certificate_that_its_peer_announced() {
+    let (alice, carol, bob) = (own_making(), own_making(), own_making());
+    let mut config = ServerConfig::default();
+    config.identity = Some(bob.clone());
+    let server = MsrpServer::bind("127.0.0.1:0".parse().unwrap(), config)
+        .await
+        .unwrap();
+    let connections = SharedConnections::new();
+    let (first, firsts_peer) = meet_at(&server, &connections, &alice, &bob).await;
+    let (_first, _firsts_peer) = (first.unwrap(), firsts_peer.unwrap());
+    // The server expects Carol's certificate, and Alice comes with hers, on the connection that is there.
+    let expected = server.prepare(None).unwrap();
+    let connector = ConnectorDirect::prepare(None)
+        .unwrap()
+        .with_identity(&alice)
+        .sharing(&connections);
+    let (a, b) = (connector.local_path().clone(), expected.local_path().clone());
+    let mut ours = SessionConfig::new(a.clone(), b.clone());
+    ours.peer_fingerprints.push(bob.fingerprint().clone());
+    let mut theirs = SessionConfig::new(b, a);
+    theirs.peer_fingerprints.push(carol.fingerprint().clone());
+    theirs.bind_timeout = Duration::from_millis(500);
+    let (alices, carols) = tokio::join!(connector.complete(ours), expected.complete(theirs));
+    assert!(matches!(carols, Err(ConnectError::BindTimeout)), "{carols:?}");
+    let refused = matches!(&alices, Err(ConnectError::NotBound(_)));
+    assert!(
+        refused,
+        "refused there, and on a connection of its own: {alices:?}"
+    );
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod event;
+mod member;
 mod receive;
 mod reports;
 
@@ -284,15 +285,7 @@ impl MsrpSession {
     pub fn handle_input(&mut self, now: Instant) {
         while self.state != State::Closed {
             match self.framer.next_frame() {
-                Ok(Some(frame)) => {
-                    if let Some(tracing) = &mut self.tracing {
-                        tracing.received(&frame);
-                    }
-                    match frame {
-                        Frame::Head(head) if self.is_for_relay_client(now, &head) => {}
-                        frame => self.handle_frame(frame),
-                    }
-                }
+                Ok(Some(frame)) => self.take_frame(now, frame),
                 Ok(None) => {
                     self.watch_for_stall(now);
                     break;
@@ -310,6 +303,8 @@ impl MsrpSession {
             _ => CloseReason::ConnectionLost,
         };
         self.end(reason);
+        self.outbound.clear();
+        self.urgent.clear();
     }
 
     /// Runs the timers that are due.
@@ -346,12 +341,13 @@ impl MsrpSession {
     /// The next bytes to write, all in one write if possible.
     #[must_use = "bytes that are taken and dropped are lost"]
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Burst> {
-        if self.state == State::Closed && self.urgent.is_empty() {
+        let is_over = self.state == State::Closed;
+        if is_over && self.urgent.is_empty() && !self.is_inside_chunk() {
             return None;
         }
         let between_chunks = self.outbound.open_chunk().is_none();
         let mut out = std::mem::take(&mut self.scratch);
-        if !self.urgent.is_empty() {
+        if !self.urgent.is_empty() || is_over {
             self.outbound.interrupt(&mut out);
             out.extend_from_slice(&self.urgent);
             self.urgent.clear();
@@ -444,7 +440,7 @@ impl MsrpSession {
         if self.state != State::Closed {
             self.state = State::Closed;
             self.timers.stop_all();
-            self.outbound.clear();
+            self.outbound.give_up();
             self.events.push(SessionEvent::Closed(reason));
         }
     }

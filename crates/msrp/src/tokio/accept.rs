@@ -1,11 +1,12 @@
 //! The end that takes a connection, for one session.
 
 use super::connect::{ConnectError, ready};
-use super::driver::MsrpConnection;
+use super::driver::{Company, MsrpConnection};
 use super::entropy;
 use super::stream::{ServerTls, Stream, is_announced, tune};
 use super::transport::MsrpTransport;
-use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, StatusCode};
+use crate::chunk::{Head, Limits, StatusCode};
+use crate::connection::refuse;
 use crate::framer::{Frame, Framer};
 use crate::session::{MsrpSession, SessionConfig};
 use crate::uri::{MsrpPath, MsrpUri};
@@ -13,6 +14,7 @@ use bytes::BytesMut;
 use std::any::Any;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -70,7 +72,7 @@ impl AcceptorDirect {
     /// Protects the connection by TLS with this configuration. Our URI becomes `msrps`.
     #[cfg(feature = "tls")]
     #[must_use]
-    pub fn with_tls(mut self, config: std::sync::Arc<rustls::ServerConfig>) -> Self {
+    pub fn with_tls(mut self, config: Arc<rustls::ServerConfig>) -> Self {
         self.tls.config = Some(config);
         self.local_path = self.local_path.last().clone().with_secure(true).into();
         self
@@ -82,7 +84,7 @@ impl AcceptorDirect {
     #[must_use]
     pub fn with_identity(mut self, identity: &super::TlsIdentity) -> Self {
         self.tls.needs_fingerprints = true;
-        self.with_tls(std::sync::Arc::clone(&identity.server))
+        self.with_tls(Arc::clone(&identity.server))
     }
 
     /// Our path, for the SDP attribute `path`.
@@ -97,7 +99,9 @@ impl AcceptorDirect {
     /// When nobody binds the session within [`SessionConfig::bind_timeout`].
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         let arrival = self.arrive(&mut config).await?;
-        arrival.into_session(config, Box::new(())).await
+        arrival
+            .into_session(config, Box::new(()), Company::default())
+            .await
     }
 
     /// Like [`complete`](Self::complete), for chunks one by one instead of a session. The SEND that binds the connection
@@ -156,7 +160,7 @@ impl Arrival {
     /// Whether it is the session's peer who is here: by its paths, and by its certificate if that was announced.
     pub(super) fn check(&self, config: &SessionConfig) -> Result<(), StatusCode> {
         config.check_paths(&self.head)?;
-        if is_announced(&self.stream, &config.peer_fingerprints) {
+        if is_announced(self.stream.peer_certificate(), &config.peer_fingerprints) {
             Ok(())
         } else {
             Err(StatusCode::FORBIDDEN)
@@ -196,36 +200,36 @@ impl Arrival {
         }
     }
 
-    /// Starts the session; `guard` is dropped when it is over.
+    /// The certificate that the peer showed.
+    pub(super) fn certificate(&self) -> Option<Arc<[u8]>> {
+        self.stream.peer_certificate().map(Into::into)
+    }
+
+    /// Starts the session; `guard` is dropped when it is over. Others may join it on its connection.
     pub(super) async fn into_session(
         self,
         config: SessionConfig,
         guard: Box<dyn Any + Send>,
+        company: Company,
     ) -> Result<MsrpConnection, ConnectError> {
         let session = MsrpSession::accepted(Instant::now(), config, entropy()?, self.framer, Some(self.head));
-        ready(MsrpConnection::spawn_with(session, self.stream, guard)).await
+        ready(MsrpConnection::spawn_with(session, self.stream, guard, company)).await
     }
 
     /// Answers the request, if its sender wants that, and closes the connection.
     pub(super) async fn refuse(mut self, status: StatusCode) {
-        let head = &self.head;
-        let is_wanted = head.status().is_none() && head.failure_report().unwrap_or_default().wants(status);
-        let (Some(from), Some(to)) = (head.field(FieldName::FromPath), head.field(FieldName::ToPath)) else {
-            return;
-        };
-        let back = from.split(' ').next().unwrap_or_default();
         let mut out = BytesMut::new();
-        let response = HeadWriter::response(&mut out, head.transaction_id(), status, back, to);
-        if let (true, Ok(response)) = (is_wanted, response) {
-            response.end(Continuation::Last);
-            let stream = &mut self.stream;
-            let last_words = async {
-                let _ = stream.write_all(&out).await;
-                let _ = stream.shutdown().await;
-                let mut rest = vec![0; 4096];
-                while let Ok(1..) = stream.read(&mut rest).await {}
-            };
-            let _ = tokio::time::timeout(Duration::from_secs(1), last_words).await;
+        refuse(&mut out, &self.head, status);
+        if out.is_empty() {
+            return;
         }
+        let stream = &mut self.stream;
+        let last_words = async {
+            let _ = stream.write_all(&out).await;
+            let _ = stream.shutdown().await;
+            let mut rest = vec![0; 4096];
+            while let Ok(1..) = stream.read(&mut rest).await {}
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), last_words).await;
     }
 }

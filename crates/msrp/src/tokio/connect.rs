@@ -1,7 +1,8 @@
 //! The end that opens the connection.
 
-use super::driver::MsrpConnection;
+use super::driver::{Company, MsrpConnection};
 use super::entropy;
+use super::sharing::SharedConnections;
 use super::stream::{ClientTls, Stream, is_announced, tune};
 use super::transport::{MsrpTransport, ReadError};
 use crate::framer::Framer;
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 pub struct ConnectorDirect {
     local_path: MsrpPath,
     tls: ClientTls,
+    sharing: Option<SharedConnections>,
 }
 
 impl ConnectorDirect {
@@ -35,7 +37,16 @@ impl ConnectorDirect {
         Ok(Self {
             local_path: local_uri.into(),
             tls: ClientTls::default(),
+            sharing: None,
         })
+    }
+
+    /// Uses a connection of these if there is one to the peer, and lets other sessions use the one that is opened else
+    /// (RFC 4975 §5.4). Without it the session has a connection of its own.
+    #[must_use]
+    pub fn sharing(mut self, connections: &SharedConnections) -> Self {
+        self.sharing = Some(connections.clone());
+        self
     }
 
     /// Protects the connection by TLS with this configuration, which says whom to trust. Our URI becomes `msrps`.
@@ -68,9 +79,20 @@ impl ConnectorDirect {
     /// When no connection can be opened, or the peer does not bind it to the session.
     pub async fn complete(self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         config.local_path = self.local_path;
+        let target = first_hop(&config).clone();
+        let mut company = Company::default();
+        if let Some(connections) = &self.sharing {
+            self.tls.check(&config.peer_fingerprints)?;
+            if let Some(joined) = connections.join(&target, &self.tls, &config).await? {
+                return Ok(joined);
+            }
+        }
         let stream = dial_peer(&config, &self.tls).await?;
+        if let Some(connections) = &self.sharing {
+            company = connections.register(&target, &self.tls, &stream);
+        }
         let session = MsrpSession::connected(Instant::now(), config, entropy()?);
-        ready(MsrpConnection::spawn(session, stream)).await
+        ready(MsrpConnection::spawn_with(session, stream, Box::new(()), company)).await
     }
 
     /// Like [`complete`](Self::complete), for chunks one by one instead of a session.
@@ -92,7 +114,7 @@ impl ConnectorDirect {
 async fn dial_peer(config: &SessionConfig, tls: &ClientTls) -> Result<Stream, ConnectError> {
     tls.check(&config.peer_fingerprints)?;
     let stream = dial_uri(first_hop(config), tls).await?;
-    if is_announced(&stream, &config.peer_fingerprints) {
+    if is_announced(stream.peer_certificate(), &config.peer_fingerprints) {
         Ok(stream)
     } else {
         Err(ConnectError::Fingerprint)

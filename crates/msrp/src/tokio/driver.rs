@@ -1,14 +1,17 @@
-//! The task that owns a session and its connection.
+//! The task that owns a connection and the sessions on it.
 
-use super::handle::{Command, DeliverError, SessionHandle};
+use super::handle::SessionHandle;
+use super::seat::{Seat, Seats};
+use super::sharing::{Join, Verdict, Visitors};
+use crate::chunk::StatusCode;
+use crate::connection::SharedConnection;
 use crate::outbound::Burst;
-use crate::session::{MsrpSession, OutgoingId, SessionEvent, State};
+use crate::session::{MsrpSession, SessionEvent};
 use bytes::Buf;
 use std::any::Any;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 /// A session on its connection: commands by [`handle`](Self::handle), events by [`next_event`](Self::next_event).
 ///
@@ -23,40 +26,41 @@ impl MsrpConnection {
     /// How many events may wait.
     pub const EVENTS: usize = 1024;
     /// How many commands may wait.
-    const COMMANDS: usize = 256;
+    pub(super) const COMMANDS: usize = 256;
+
+    pub(super) fn new(handle: SessionHandle, events: mpsc::Receiver<SessionEvent>) -> Self {
+        Self { handle, events }
+    }
 
     /// Runs a session over a connection in a task of its own.
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn spawn(session: MsrpSession, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self::spawn_with(session, stream, Box::new(()))
+        Self::spawn_with(session, stream, Box::new(()), Company::default())
     }
 
-    /// Like [`spawn`](Self::spawn), and drops `guard` when the session is over.
+    /// Like [`spawn`](Self::spawn), and drops `guard` when the session is over. Others may join it on its connection.
     pub(super) fn spawn_with(
         session: MsrpSession,
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         guard: Box<dyn Any + Send>,
+        company: Company,
     ) -> Self {
-        let (commands_in, commands) = mpsc::channel(Self::COMMANDS);
-        let (events_in, events) = mpsc::channel(Self::EVENTS);
+        let (seat, ours) = Seat::new(guard);
+        let (connection, key) = SharedConnection::new(Instant::now(), session);
+        let mut seats = Seats::default();
+        seats.add(key, seat);
         let (reader, writer) = tokio::io::split(stream);
         let task = Task {
-            session,
+            connection,
+            seats,
+            company,
             burst: None,
             unflushed: false,
-            events: events_in,
-            waiters: HashMap::new(),
-            stalled: false,
-            commands_over: false,
-            guard,
         };
-        tokio::spawn(task.run(reader, writer, commands));
-        Self {
-            handle: SessionHandle::new(commands_in),
-            events,
-        }
+        tokio::spawn(task.run(reader, writer));
+        ours
     }
 
     /// What commands are given to.
@@ -75,19 +79,23 @@ impl MsrpConnection {
     }
 }
 
+/// Who may join the first session of a connection. Nobody by default.
+#[derive(Default)]
+pub(super) struct Company {
+    /// Sessions of ours.
+    pub(super) joins: Option<mpsc::Receiver<Join>>,
+    /// Sessions of the peer.
+    pub(super) visitors: Option<Visitors>,
+}
+
 struct Task {
-    session: MsrpSession,
+    connection: SharedConnection,
+    seats: Seats,
+    company: Company,
     /// What is being written.
     burst: Option<Burst>,
     /// Something was written and not flushed.
     unflushed: bool,
-    events: mpsc::Sender<SessionEvent>,
-    waiters: HashMap<OutgoingId, oneshot::Sender<Result<(), DeliverError>>>,
-    /// The channel of events is full.
-    stalled: bool,
-    commands_over: bool,
-    /// Dropped with the session.
-    guard: Box<dyn Any + Send>,
 }
 
 /// How much is read at a time.
@@ -96,62 +104,61 @@ const READ: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 
 impl Task {
-    async fn run<S: AsyncRead + AsyncWrite>(
-        mut self,
-        mut reader: ReadHalf<S>,
-        mut writer: WriteHalf<S>,
-        mut commands: mpsc::Receiver<Command>,
-    ) {
+    async fn run<S: AsyncRead + AsyncWrite>(mut self, mut reader: ReadHalf<S>, mut writer: WriteHalf<S>) {
         let sleep = tokio::time::sleep(Duration::ZERO);
         tokio::pin!(sleep);
-        let room = self.events.clone();
         loop {
+            self.let_visitors_ask();
             if self.burst.is_none() {
-                self.burst = self.session.poll_transmit(Instant::now());
+                self.burst = self.connection.poll_transmit(Instant::now());
             }
-            self.pass_events();
-            if self.session.state() == State::Closed && self.burst.is_none() && !self.stalled {
+            self.seats.pass_events(&mut self.connection);
+            if self.is_over() {
+                if self.take_last_join() {
+                    continue;
+                }
                 break;
             }
-            let deadline = self.session.poll_timeout();
+            let deadline = self.connection.poll_timeout();
             if let Some(deadline) = deadline
                 && sleep.deadline().into_std() != deadline
             {
                 sleep.as_mut().reset(deadline.into());
             }
-            let may_read =
-                !self.stalled && self.session.wants_input() && self.session.state() != State::Closed;
-            let input = self.session.input();
+            let is_stalled = self.seats.is_stalled();
+            let may_read = !is_stalled && self.connection.wants_input();
+            let input = self.connection.input();
             if input.capacity() - input.len() < READ / 4 {
                 input.reserve(READ);
             }
+            let Company { joins, visitors } = &mut self.company;
             tokio::select! {
                 written = write(&mut writer, &mut self.burst, &mut self.unflushed), if self.burst.is_some() || self.unflushed => {
                     if written.is_err() {
                         self.burst = None;
                         self.unflushed = false;
-                        self.session.handle_closed();
+                        self.connection.handle_closed();
                     }
                 }
                 read = reader.read_buf(input), if may_read => match read {
                     Ok(count @ 1..) => {
-                        self.session.handle_input(Instant::now());
-                        self.pass_events();
+                        self.connection.handle_input(Instant::now());
+                        self.seats.pass_events(&mut self.connection);
                         if count >= READ / 4 {
                             // Whoever takes the events has his turn, and the buffer, still in the processor's cache, is
                             // free again: reading on would fill one buffer after another.
                             tokio::task::yield_now().await;
                         }
                     }
-                    Ok(0) | Err(_) => self.session.handle_closed(),
+                    Ok(0) | Err(_) => self.connection.handle_closed(),
                 },
-                command = commands.recv(), if !self.commands_over => self.obey(command),
-                () = &mut sleep, if deadline.is_some() => self.session.handle_timeout(Instant::now()),
-                _ = room.reserve(), if self.stalled => {}
+                from = self.seats.next() => self.seats.obey(from, &mut self.connection),
+                join = Join::next(joins) => self.take(join),
+                verdict = Visitors::verdict(visitors) => self.judge(verdict),
+                () = &mut sleep, if deadline.is_some() => self.connection.handle_timeout(Instant::now()),
             }
         }
-        drop(commands);
-        drop((room, self.events, self.guard)); // nobody needs to wait for the rest
+        drop((self.seats, self.company)); // nobody needs to wait for the rest
         let _ = writer.shutdown().await;
         // Closing with bytes unread would reset the connection, and what the peer has not read yet would be lost.
         let mut rest = vec![0; 4096];
@@ -159,54 +166,64 @@ impl Task {
         let _ = tokio::time::timeout(LINGER, drain).await;
     }
 
-    fn obey(&mut self, command: Option<Command>) {
-        match command {
-            Some(Command::Run(run)) => run(&mut self.session),
-            Some(Command::Deliver(message, reply)) => match self.session.send(*message) {
-                Ok(message) => {
-                    self.waiters.insert(message, reply);
-                }
-                Err(error) => {
-                    let _ = reply.send(Err(error.into()));
-                }
-            },
-            None => {
-                self.commands_over = true;
-                self.session.close();
+    fn is_over(&self) -> bool {
+        let is_empty = self.connection.session_count() == 0 && self.seats.is_empty();
+        is_empty && self.connection.asked().is_none() && self.burst.is_none()
+    }
+
+    /// Adds a session of ours.
+    fn take(
+        &mut self,
+        Join {
+            config,
+            entropy,
+            seat,
+        }: Join,
+    ) {
+        let key = self.connection.connect(Instant::now(), config, entropy);
+        self.seats.add(key, seat);
+    }
+
+    /// The connection is to be closed, unless somebody joined at the last moment; from then on nobody can.
+    fn take_last_join(&mut self) -> bool {
+        let Some(joins) = &mut self.company.joins else {
+            return false;
+        };
+        joins.close();
+        let last = joins.try_recv();
+        last.is_ok_and(|join| {
+            self.take(join);
+            true
+        })
+    }
+
+    /// Asks whether sessions that the peer begins on this connection are expected.
+    fn let_visitors_ask(&mut self) {
+        while let Some(head) = self.connection.asked() {
+            let announced = match &mut self.company.visitors {
+                Some(visitors) => visitors.announce(head),
+                None => Err(StatusCode::NO_SESSION),
+            };
+            match announced {
+                Ok(()) => return,
+                Err(status) => self.connection.refuse(Instant::now(), status),
             }
         }
     }
 
-    fn pass_events(&mut self) {
-        self.stalled = false;
-        loop {
-            let permit = match self.events.try_reserve() {
-                Ok(permit) => Some(permit),
-                Err(mpsc::error::TrySendError::Full(())) => {
-                    self.stalled = true;
-                    return;
+    fn judge(&mut self, verdict: Verdict) {
+        let now = Instant::now();
+        match verdict {
+            Verdict::Refuse(status) => self.connection.refuse(now, status),
+            Verdict::Accept(join) => {
+                let Join {
+                    config,
+                    entropy,
+                    seat,
+                } = *join;
+                if let Some(key) = self.connection.accept(now, config, entropy) {
+                    self.seats.add(key, seat);
                 }
-                Err(mpsc::error::TrySendError::Closed(())) => None,
-            };
-            let Some(event) = self.session.poll_event() else {
-                return;
-            };
-            let outcome = match &event {
-                SessionEvent::SendDone { message } => Some((message, Ok(()))),
-                SessionEvent::SendFailed { message, status } => {
-                    Some((message, Err(DeliverError::Failed(*status))))
-                }
-                _ => None,
-            };
-            if let Some((message, outcome)) = outcome
-                && let Some(waiter) = self.waiters.remove(message)
-            {
-                // Who waits for one message hears of it there and not by an event.
-                let _ = waiter.send(outcome);
-                continue;
-            }
-            if let Some(permit) = permit {
-                permit.send(event);
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Whoever offers an MSRP stream in SDP first prepares one end, puts its `local_path` into the `path` attribute, and
 //! completes it with the path of the answer; who answers does the same in the other order. [`ConnectorDirect`] opens the
 //! connection, [`AcceptorDirect`] takes one, [`MsrpServer`] takes many on one port. All serve one session each and are
-//! used up by `complete`; dropping them cleans up.
+//! used up by `complete`; dropping them cleans up. Sessions that are given the same [`SharedConnections`] use one
+//! connection to the same peer; a server takes several sessions on one connection in any case.
 //!
 //! ```
 //! use offhook_msrp::tokio::{AcceptorDirect, ConnectorDirect};
@@ -35,7 +36,9 @@ mod handle;
 mod identity;
 mod relay;
 mod relay_server;
+mod seat;
 mod server;
+mod sharing;
 mod stream;
 mod transport;
 
@@ -51,6 +54,7 @@ pub use relay::{
 };
 pub use relay_server::RelayServer;
 pub use server::{Expected, MsrpServer, ServerConfig};
+pub use sharing::SharedConnections;
 pub use transport::{MsrpTransport, ReadError, SendChunk};
 
 use offhook_sansio::Entropy;

@@ -2,10 +2,11 @@
 
 use super::accept::Arrival;
 use super::connect::ConnectError;
-use super::driver::MsrpConnection;
+use super::driver::{Company, MsrpConnection};
 use super::entropy;
+use super::sharing::{Visitor, Visitors};
 use super::stream::ServerTls;
-use crate::chunk::{Limits, StatusCode};
+use crate::chunk::{Head, Limits, StatusCode};
 use crate::session::SessionConfig;
 use crate::uri::{MsrpPath, MsrpUri};
 use std::collections::HashMap;
@@ -70,17 +71,69 @@ impl ServerConfig {
 }
 
 /// Takes connections for any number of sessions on one port. Requests for sessions that nobody expects are refused with
-/// 481, second connections to a session with 506. Closes its port when dropped; sessions go on.
+/// 481, second connections to a session with 506. Several sessions may come on one connection, with each other or one
+/// after the other (RFC 4975 §5.4); where certificates are announced, that of the connection has to be the one of each.
+/// Closes its port when dropped; sessions go on.
 #[derive(Debug)]
 pub struct MsrpServer {
     address: SocketAddr,
     tls: ServerTls,
     expected: Sessions,
+    patience: Duration,
     task: JoinHandle<()>,
 }
 
-/// The sessions that are expected or in use, by session id, and where their connection is to go.
-type Sessions = Arc<Mutex<HashMap<String, mpsc::Sender<Arrival>>>>;
+/// The sessions that are expected or in use, by session id, and where those who come for them are to go.
+pub(super) type Sessions = Arc<Mutex<HashMap<String, mpsc::Sender<Caller>>>>;
+
+/// Somebody who wants a session.
+pub(super) enum Caller {
+    /// On a connection of its own.
+    Alone(Box<Arrival>),
+    /// On one where other sessions are.
+    Visitor(Box<Visitor>),
+}
+
+impl Caller {
+    fn head(&self) -> &Head {
+        match self {
+            Self::Alone(arrival) => &arrival.head,
+            Self::Visitor(visitor) => &visitor.head,
+        }
+    }
+
+    /// Hands it to who expects its session; gives it back with the status to refuse it with.
+    pub(super) fn announce(self, expected: &Sessions) -> Result<(), (Self, StatusCode)> {
+        let Ok(to_path) = self.head().to_path() else {
+            return Err((self, StatusCode::BAD_REQUEST));
+        };
+        let id = to_path.last().session_id();
+        let Some(place) = id.and_then(|id| lock(expected).get(id).cloned()) else {
+            return Err((self, StatusCode::NO_SESSION));
+        };
+        place.try_send(self).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(caller) | mpsc::error::TrySendError::Closed(caller) => {
+                (caller, StatusCode::ALREADY_BOUND)
+            }
+        })
+    }
+
+    fn check(&self, config: &SessionConfig) -> Result<(), StatusCode> {
+        match self {
+            Self::Alone(arrival) => arrival.check(config),
+            Self::Visitor(visitor) => visitor.check(config),
+        }
+    }
+
+    fn refuse(self, status: StatusCode) {
+        match self {
+            Self::Alone(arrival) => {
+                tokio::spawn(arrival.refuse(status));
+            }
+            Self::Visitor(visitor) => visitor.refuse(status),
+        }
+    }
+}
 
 impl MsrpServer {
     /// Listens on an address, port 0 for any.
@@ -91,12 +144,13 @@ impl MsrpServer {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let expected = Sessions::default();
-        let tls = config.server_tls();
+        let (tls, patience) = (config.server_tls(), config.head_timeout);
         let task = tokio::spawn(listen(listener, config, Arc::clone(&expected)));
         Ok(Self {
             address,
             tls,
             expected,
+            patience,
             task,
         })
     }
@@ -120,14 +174,15 @@ impl MsrpServer {
             .session_id()
             .ok_or(crate::uri::UriError::SessionId)?
             .to_owned();
-        let (sender, arrivals) = mpsc::channel(1);
+        let (sender, callers) = mpsc::channel(1);
         match lock(&self.expected).entry(id.clone()) {
             Entry::Occupied(_) => return Err(ConnectError::AlreadyPrepared),
             Entry::Vacant(place) => place.insert(sender),
         };
         Ok(Expected {
             local_path: uri.into(),
-            arrivals,
+            callers,
+            patience: self.patience,
             tls: self.tls.clone(),
             place: Place {
                 id,
@@ -147,7 +202,9 @@ impl Drop for MsrpServer {
 #[derive(Debug)]
 pub struct Expected {
     local_path: MsrpPath,
-    arrivals: mpsc::Receiver<Arrival>,
+    callers: mpsc::Receiver<Caller>,
+    /// How long others on the same connection may take to be expected.
+    patience: Duration,
     tls: ServerTls,
     place: Place,
 }
@@ -167,16 +224,26 @@ impl Expected {
         self.tls.check(&config.peer_fingerprints)?;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
         loop {
-            let arrival = tokio::time::timeout_at(deadline, self.arrivals.recv())
+            let caller = tokio::time::timeout_at(deadline, self.callers.recv())
                 .await
                 .map_err(|_| ConnectError::BindTimeout)?
                 .ok_or(ConnectError::ServerGone)?;
-            match arrival.check(&config) {
-                Ok(()) => return arrival.into_session(config, Box::new(self.place)).await,
-                Err(status) => {
-                    tokio::spawn(arrival.refuse(status));
-                }
+            if let Err(status) = caller.check(&config) {
+                caller.refuse(status);
+                continue;
             }
+            return match caller {
+                Caller::Alone(arrival) => {
+                    let expected = Arc::clone(&self.place.expected);
+                    let visitors = Visitors::new(expected, self.patience, arrival.certificate());
+                    let company = Company {
+                        visitors: Some(visitors),
+                        ..Company::default()
+                    };
+                    arrival.into_session(config, Box::new(self.place), company).await
+                }
+                Caller::Visitor(visitor) => visitor.into_session(config, Box::new(self.place)).await,
+            };
         }
     }
 }
@@ -217,24 +284,12 @@ async fn listen(listener: TcpListener, config: ServerConfig, expected: Sessions)
 }
 
 async fn hand_over(arrival: Arrival, expected: &Sessions) {
-    let Ok(to_path) = arrival.head.to_path() else {
-        return arrival.refuse(StatusCode::BAD_REQUEST).await;
-    };
-    let place = to_path
-        .last()
-        .session_id()
-        .and_then(|id| lock(expected).get(id).cloned());
-    let Some(place) = place else {
-        return arrival.refuse(StatusCode::NO_SESSION).await;
-    };
-    if let Err(mpsc::error::TrySendError::Full(arrival) | mpsc::error::TrySendError::Closed(arrival)) =
-        place.try_send(arrival)
-    {
-        arrival.refuse(StatusCode::ALREADY_BOUND).await;
+    if let Err((Caller::Alone(arrival), status)) = Caller::Alone(Box::new(arrival)).announce(expected) {
+        arrival.refuse(status).await;
     }
 }
 
-fn lock(expected: &Sessions) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Arrival>>> {
+fn lock(expected: &Sessions) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Caller>>> {
     // Nothing panics while it holds the lock, and a table of senders cannot be half changed.
     expected.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -34,14 +34,12 @@ impl Connection for tokio_rustls::server::TlsStream<TcpStream> {
 
 pub(super) type Stream = Box<dyn Connection>;
 
-/// Whether the peer is who its SDP says by fingerprints, if it says so (RFC 4975 §14.4).
-pub(super) fn is_announced(stream: &Stream, announced: &[Fingerprint]) -> bool {
+/// Whether the peer that showed this certificate is who its SDP says by fingerprints, if it says so (RFC 4975 §14.4).
+pub(super) fn is_announced(certificate: Option<&[u8]>, announced: &[Fingerprint]) -> bool {
     #[cfg(feature = "tls")]
-    let is_shown = stream
-        .peer_certificate()
-        .is_some_and(|certificate| Fingerprint::any_matches(announced, certificate));
+    let is_shown = certificate.is_some_and(|shown| Fingerprint::any_matches(announced, shown));
     #[cfg(not(feature = "tls"))]
-    let is_shown = stream.peer_certificate().is_some();
+    let is_shown = certificate.is_some();
     announced.is_empty() || is_shown
 }
 
@@ -75,6 +73,23 @@ impl ClientTls {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether connections that the other opens are protected as ours are, and show the same of us.
+    #[cfg(feature = "tls")]
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (&self.config, &other.config) {
+            (Some(own), Some(theirs)) => {
+                std::sync::Arc::ptr_eq(own, theirs) && self.needs_fingerprints == other.needs_fingerprints
+            }
+            (own, theirs) => own.is_none() && theirs.is_none(),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "the same call with the feature `tls`")]
+    pub(super) fn is_same(&self, _other: &Self) -> bool {
+        true
     }
 
     /// Protects a connection to a host, whose certificate has to be for it.
