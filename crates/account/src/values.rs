@@ -160,11 +160,13 @@ pub enum AudioCodec {
     Pcmu,
     /// G.711 with A-law.
     Pcma,
+    /// GSM full rate (RFC 3551 §4.5.8).
+    Gsm,
 }
 
 impl AudioCodec {
     /// All, in the default order of preference: the better sound first.
-    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
+    pub const ALL: [Self; 5] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma, Self::Gsm];
 
     /// The encoding's name as in SDP.
     pub fn as_str(self) -> &'static str {
@@ -173,6 +175,7 @@ impl AudioCodec {
             Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
+            Self::Gsm => "GSM",
         }
     }
 }
@@ -193,7 +196,7 @@ impl FromStr for AudioCodec {
             .find(|codec| codec.as_str().eq_ignore_ascii_case(name))
             .ok_or_else(|| InvalidValue {
                 value: name.to_owned(),
-                expected: "one of opus, G722, PCMU, PCMA",
+                expected: "one of opus, G722, PCMU, PCMA, GSM",
             })
     }
 }

@@ -51,7 +51,7 @@
 //! | document | covered |
 //! |---|---|
 //! | RFC 3550, RTP and RTCP | partly: all but mixers, translators and sessions of more than two; APP is passed over |
-//! | RFC 3551, audio profile | partly: PCMU, PCMA, G722 |
+//! | RFC 3551, audio profile | partly: PCMU, PCMA, G722, GSM |
 //! | RFC 4585, feedback | partly: headers are read, no feedback is sent |
 //! | RFC 4733, telephone-event | partly: digits, sent and heard; no tones and no other events |
 //! | RFC 4961, symmetric RTP | yes: guarded, see [`PROOF`] and [`SILENCE`] |
@@ -61,6 +61,7 @@
 //! | RFC 8285, header extensions | partly: passed over |
 //! | ITU-T G.107, E-model | partly: codec, random loss and delay; see [`CallQuality`] |
 //! | ITU-T G.711, A-law and µ-law | yes |
+//! | ETSI EN 300 961, GSM full rate | yes |
 //! | ITU-T G.722 | partly: 64 kbit/s |
 //! | RFC 3711, SRTP | partly: AES-CM with HMAC-SHA1, encrypted and authenticated; no f8, no MKI, no key derivation rate |
 //! | RFC 6188, AES-256 for SRTP | partly: 256 bits, not 192 |

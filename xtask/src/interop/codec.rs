@@ -5,6 +5,7 @@
 pub(super) enum Codec {
     Pcmu,
     Pcma,
+    Gsm,
     G722,
     Opus,
 }
@@ -15,6 +16,7 @@ impl Codec {
         match self {
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
+            Self::Gsm => "GSM",
             Self::G722 => "G722",
             Self::Opus => "opus",
         }
@@ -25,6 +27,7 @@ impl Codec {
         match self {
             Self::Pcmu => "PCMU/8000/1",
             Self::Pcma => "PCMA/8000/1",
+            Self::Gsm => "GSM/8000/1",
             Self::G722 => "G722/16000/1",
             Self::Opus => "opus/48000/2",
         }
@@ -33,7 +36,7 @@ impl Codec {
     /// Samples of one channel in a second. G.722 samples at 16 kHz, whatever its RTP clock says (RFC 3551 §4.5.2).
     pub(super) fn sample_rate(self) -> u32 {
         match self {
-            Self::Pcmu | Self::Pcma => 8_000,
+            Self::Pcmu | Self::Pcma | Self::Gsm => 8_000,
             Self::G722 => 16_000,
             Self::Opus => 48_000,
         }

@@ -9,6 +9,8 @@ mod conceal;
 mod g711;
 #[cfg(feature = "g722")]
 mod g722;
+#[cfg(feature = "gsm")]
+mod gsm;
 #[cfg(feature = "opus")]
 mod opus;
 mod spec;

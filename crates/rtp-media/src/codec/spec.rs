@@ -33,6 +33,9 @@ pub enum AudioCodec {
     Pcmu,
     /// G.711 A-law, 64 kbit/s.
     Pcma,
+    /// GSM full rate, 13 kbit/s.
+    #[cfg(feature = "gsm")]
+    Gsm,
     /// G.722, 64 kbit/s, 7 kHz wide.
     #[cfg(feature = "g722")]
     G722,
@@ -50,6 +53,8 @@ impl AudioCodec {
         Self::G722,
         Self::Pcmu,
         Self::Pcma,
+        #[cfg(feature = "gsm")]
+        Self::Gsm,
     ];
 
     /// The codec's name and numbers.
@@ -57,6 +62,8 @@ impl AudioCodec {
         match self {
             Self::Pcmu => narrowband("PCMU", 0),
             Self::Pcma => narrowband("PCMA", 8),
+            #[cfg(feature = "gsm")]
+            Self::Gsm => narrowband("GSM", 3),
             #[cfg(feature = "g722")]
             Self::G722 => CodecSpec {
                 sample_rate: 16_000,
@@ -81,6 +88,12 @@ impl AudioCodec {
     pub const fn impairment(self) -> Impairment {
         match self {
             Self::Pcmu | Self::Pcma => Impairment::G711,
+            // G.113 table I.1; of its robustness the tables say nothing: that of GSM EFR.
+            #[cfg(feature = "gsm")]
+            Self::Gsm => Impairment {
+                equipment: 20.0,
+                robustness: 10.0,
+            },
             #[cfg(feature = "g722")]
             Self::G722 => Impairment::G711,
             #[cfg(feature = "opus")]
@@ -114,6 +127,8 @@ impl AudioCodec {
         Ok(match self {
             Self::Pcmu => g711::encoder(g711::Law::U),
             Self::Pcma => g711::encoder(g711::Law::A),
+            #[cfg(feature = "gsm")]
+            Self::Gsm => super::gsm::encoder(),
             #[cfg(feature = "g722")]
             Self::G722 => Box::new(super::G722Encoder::new()),
             #[cfg(feature = "opus")]
@@ -126,6 +141,8 @@ impl AudioCodec {
         Ok(match self {
             Self::Pcmu => g711::decoder(g711::Law::U),
             Self::Pcma => g711::decoder(g711::Law::A),
+            #[cfg(feature = "gsm")]
+            Self::Gsm => super::gsm::decoder(),
             #[cfg(feature = "g722")]
             Self::G722 => super::g722::decoder(),
             #[cfg(feature = "opus")]

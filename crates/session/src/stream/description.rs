@@ -35,7 +35,7 @@ impl fmt::Display for StreamDescription {
 /// The attributes of an `AudioStream`. What is not known yet is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioDescription {
-    /// The codec agreed upon: `opus`, `G722`, `PCMU`, `PCMA`.
+    /// The codec agreed upon: `opus`, `G722`, `PCMU`, `PCMA`, `GSM`.
     pub codec: Option<String>,
     /// Samples a second of the codec's sound.
     pub sample_rate: Option<u32>,

@@ -27,6 +27,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: |stage| they_call(stage, Codec::Pcma),
     },
     Scenario {
+        name: "they_call_gsm",
+        shows: "the same with GSM",
+        traffic: Traffic::Media,
+        play: |stage| they_call(stage, Codec::Gsm),
+    },
+    Scenario {
         name: "they_call_g722",
         shows: "the same with G.722",
         traffic: Traffic::Media,
@@ -49,6 +55,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         shows: "the same with PCMA",
         traffic: Traffic::Media,
         play: |stage| we_call(stage, Codec::Pcma),
+    },
+    Scenario {
+        name: "we_call_gsm",
+        shows: "the same with GSM",
+        traffic: Traffic::Media,
+        play: |stage| we_call(stage, Codec::Gsm),
     },
     Scenario {
         name: "we_call_g722",
