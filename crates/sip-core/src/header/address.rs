@@ -112,21 +112,24 @@ impl NameAddr {
             let quoted = cursor.quoted()?;
             cursor.skip_ws();
             quoted
-        } else if memchr::memchr(b'<', cursor.rest()).is_some() {
-            let name = if value.is_strict() {
-                cursor.take_while(|b| lex::is_token_byte(b) || lex::is_ws(b))
-            } else {
-                cursor.take_while(|b| b >= b' ' && !matches!(b, b'"' | b'<' | b'>' | b',' | b';' | 0x7f))
-            };
+        } else {
+            let mut name = cursor.tokens();
+            if cursor.peek() != Some(b'<') {
+                if lex::find(cursor.rest(), b'<').is_none() {
+                    return Self::read_addr_spec(value, Cursor::at(value.as_slice(), start));
+                }
+                if !value.is_strict() {
+                    let of_name = |b| b >= b' ' && !matches!(b, b'"' | b'<' | b'>' | b',' | b';' | 0x7f);
+                    name.end = cursor.take_while(of_name).end;
+                }
+            }
             let trimmed = lex::trim(&value[name]);
             start + trimmed.start..start + trimmed.end
-        } else {
-            return Self::read_addr_spec(value, cursor);
         };
         cursor.expect(b'<')?;
         let start = cursor.pos();
-        let end = start
-            + memchr::memchr(b'>', cursor.rest()).ok_or(HeaderError::Truncated { offset: value.len() })?;
+        let len = lex::find(cursor.rest(), b'>');
+        let end = start + len.ok_or(HeaderError::Truncated { offset: value.len() })?;
         let uri = read_uri(value, start..end)?;
         cursor.advance(end + 1 - start);
         let params = Params::parse_rest(value, &mut cursor)?;
@@ -165,8 +168,9 @@ impl NameAddr {
     }
 }
 
+#[inline]
 fn read_uri(value: HeaderValue<'_>, range: Range<usize>) -> Result<Uri, HeaderError> {
-    let uri = Uri::parse(value.slice(range))?;
+    let uri = Uri::read(&value[range.clone()], || value.slice(range))?;
     if value.is_strict()
         && let Some(error) = uri.deviation()
     {

@@ -174,71 +174,76 @@ const WORD: usize = 16;
 /// What it finds lies in one line, since no known name has CR, LF or colon.
 #[inline]
 pub(crate) fn lookup_usual(line: &[u8]) -> Option<(u8, usize)> {
-    const ONES: u128 = u128::from_le_bytes([1; WORD]);
-    const COLONS: u128 = u128::from_le_bytes([b':'; WORD]);
     let word = u128::from_le_bytes(*line.first_chunk::<WORD>()?);
-    // The lowest byte that is zero in `differs` is the first colon; above it, borrows may show more.
-    let differs = word ^ COLONS;
-    let zeros = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
-    let len = (zeros.trailing_zeros() / 8) as usize;
-    if len == WORD {
-        return None;
-    }
-    let name = word & ((1 << (8 * len)) - 1);
-    let mut id = USUAL.table[usual_slot(name)];
+    let mut id = USUAL.table[usual_slot(word)];
     while id != UNKNOWN {
-        if USUAL_TEXT[id as usize] == name {
-            return Some((id, len));
+        let usual = &USUAL.names[id as usize];
+        if (word ^ usual.text) & usual.mask == 0 {
+            return Some((id, usual.len));
         }
-        id = USUAL.next[id as usize];
+        id = usual.next;
     }
     None
 }
 
-/// Names by [`usual_slot`]; those that share one are chained.
+/// Names by [`usual_slot`]; those that share one are chained, the more frequent first.
 struct Usual {
     table: [u8; SLOTS],
-    next: [u8; KNOWN.len()],
+    names: [UsualName; KNOWN.len()],
 }
 
-static USUAL_TEXT: [u128; KNOWN.len()] = usual_text();
-static USUAL: Usual = usual(&usual_text());
-
-const fn usual_slot(name: u128) -> usize {
-    // 2^64 divided by the golden ratio spreads the bits of both halves into the upper ones.
-    let halves = (name as u64) ^ ((name >> 64) as u64).rotate_left(29);
-    (halves.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - SLOTS.ilog2())) as usize
+/// A name with its colon, as [`lookup_usual`] reads it; longer ones are in no chain.
+#[derive(Clone, Copy)]
+struct UsualName {
+    text: u128,
+    /// Which bits of a line are those of the name and its colon.
+    mask: u128,
+    len: usize,
+    next: u8,
 }
 
-/// The names as [`lookup_usual`] reads them; zero for longer ones.
-const fn usual_text() -> [u128; KNOWN.len()] {
-    let mut words = [0; KNOWN.len()];
-    let mut id = 0;
-    while id < KNOWN.len() {
-        let text = KNOWN[id].as_str().as_bytes();
-        let mut at = text.len();
-        while text.len() < WORD && at > 0 {
-            at -= 1;
-            words[id] = (words[id] << 8) | text[at] as u128;
-        }
-        id += 1;
-    }
-    words
+static USUAL: Usual = usual();
+
+/// The first three bytes choose: no name with its colon is shorter, and few that are frequent share them.
+const fn usual_slot(word: u128) -> usize {
+    // 2^32 divided by the golden ratio spreads the bits into the upper ones.
+    (((word as u32) << 8).wrapping_mul(0x9E37_79B1) >> (32 - SLOTS.ilog2())) as usize
 }
 
-const fn usual(words: &[u128; KNOWN.len()]) -> Usual {
-    let mut table = [UNKNOWN; SLOTS];
-    let mut next = [UNKNOWN; KNOWN.len()];
+const fn usual() -> Usual {
+    let nothing = UsualName {
+        text: 0,
+        mask: 0,
+        len: 0,
+        next: UNKNOWN,
+    };
+    let mut usual = Usual {
+        table: [UNKNOWN; SLOTS],
+        names: [nothing; KNOWN.len()],
+    };
     let mut id = KNOWN.len();
     while id > 0 {
         id -= 1;
-        if words[id] != 0 {
-            let at = usual_slot(words[id]);
-            next[id] = table[at];
-            table[at] = id as u8;
+        let name = KNOWN[id].as_str().as_bytes();
+        if name.len() >= WORD {
+            continue;
         }
+        let mut text = b':' as u128;
+        let mut at = name.len();
+        while at > 0 {
+            at -= 1;
+            text = (text << 8) | name[at] as u128;
+        }
+        let slot = usual_slot(text);
+        usual.names[id] = UsualName {
+            text,
+            mask: u128::MAX >> (8 * (WORD - 1 - name.len())),
+            len: name.len(),
+            next: usual.table[slot],
+        };
+        usual.table[slot] = id as u8;
     }
-    Usual { table, next }
+    usual
 }
 
 const SLOTS: usize = 512;

@@ -4,19 +4,21 @@ use std::ops::Range;
 
 use crate::header::HeaderError;
 
-const TOKEN: u8 = 1;
-const USER: u8 = 2;
-const PASSWORD: u8 = 4;
-const PARAM: u8 = 8;
-const HOST: u8 = 16;
-const URIC: u8 = 32;
-const URI_HEADER: u8 = 64;
-const VALUE: u8 = 128;
+const TOKEN: u16 = 1;
+const USER: u16 = 2;
+const PASSWORD: u16 = 4;
+const PARAM: u16 = 8;
+const HOST: u16 = 16;
+const URIC: u16 = 32;
+const URI_HEADER: u16 = 64;
+const VALUE: u16 = 128;
+/// All but `%`, behind which an escape must be looked at.
+const UNESCAPED: u16 = 256;
 
-static CLASS: [u8; 256] = classes();
+static CLASS: [u16; 256] = classes();
 
-const fn classes() -> [u8; 256] {
-    let mut table = [0u8; 256];
+const fn classes() -> [u16; 256] {
+    let mut table = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         if (byte as u8).is_ascii_alphanumeric() {
@@ -28,6 +30,9 @@ const fn classes() -> [u8; 256] {
             0..=b' ' | 0x7f | b';' | b',' | b'"' | b'<' | b'>' | b'?'
         ) {
             table[byte] |= VALUE;
+        }
+        if byte as u8 != b'%' {
+            table[byte] |= UNESCAPED;
         }
         byte += 1;
     }
@@ -49,7 +54,7 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-const fn mark(table: &mut [u8; 256], bytes: &[u8], class: u8) {
+const fn mark(table: &mut [u16; 256], bytes: &[u8], class: u16) {
     let mut i = 0;
     while i < bytes.len() {
         table[bytes[i] as usize] |= class;
@@ -110,19 +115,65 @@ pub(crate) fn host_name_len(text: &[u8]) -> usize {
     span(text, HOST)
 }
 
-/// How many bytes of `class` stand at the start of `text`. Four are tested at a time, since most pass.
+/// How many bytes of a user part, none of them `%`, stand at the start of `text`.
 #[inline]
-fn span(text: &[u8], class: u8) -> usize {
+pub(crate) fn plain_user_len(text: &[u8]) -> usize {
+    span(text, USER | UNESCAPED)
+}
+
+/// How many bytes of a URI parameter's name or value, none of them `%`, stand at the start of `text`.
+#[inline]
+pub(crate) fn plain_uri_param_len(text: &[u8]) -> usize {
+    span(text, PARAM | UNESCAPED)
+}
+
+/// How many bytes that are in all of `classes` stand at the start of `text`. Four are tested at a time, since most pass.
+#[inline]
+fn span(text: &[u8], classes: u16) -> usize {
     let mut len = 0;
     while let Some([a, b, c, d]) = text[len..].first_chunk()
-        && CLASS[*a as usize] & CLASS[*b as usize] & CLASS[*c as usize] & CLASS[*d as usize] & class != 0
+        && CLASS[*a as usize] & CLASS[*b as usize] & CLASS[*c as usize] & CLASS[*d as usize] & classes
+            == classes
     {
         len += 4;
     }
-    while len < text.len() && CLASS[text[len] as usize] & class != 0 {
+    while len < text.len() && CLASS[text[len] as usize] & classes == classes {
         len += 1;
     }
     len
+}
+
+/// Where `byte` first stands. Names, addresses and lines are short: by the time that a call of `memchr` has chosen its
+/// way, most of them have been searched.
+#[inline]
+pub(crate) fn find(text: &[u8], byte: u8) -> Option<usize> {
+    let (blocks, rest) = text.as_chunks::<16>();
+    for (index, block) in blocks.iter().enumerate() {
+        // Without an early end the compiler compares all of them at once.
+        if block.iter().fold(0, |hits, &b| hits | u8::from(b == byte)) != 0 {
+            return Some(index * 16 + first_of(block, byte));
+        }
+    }
+    let found = rest.iter().position(|&b| b == byte)?;
+    Some(blocks.len() * 16 + found)
+}
+
+/// Where `byte`, which is in `block`, first stands there.
+#[inline]
+fn first_of(block: &[u8; 16], byte: u8) -> usize {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let ([low, high], []) = block.as_chunks::<8>() else {
+        return 0;
+    };
+    // The lowest byte that is zero in `differs` is the first hit; above it, borrows may show more.
+    let hits = |half: &[u8; 8]| {
+        let differs = u64::from_le_bytes(*half) ^ (ONES * u64::from(byte));
+        differs.wrapping_sub(ONES) & !differs & (ONES << 7)
+    };
+    match hits(low) {
+        0 => 8 + hits(high).trailing_zeros() as usize / 8,
+        hits => hits.trailing_zeros() as usize / 8,
+    }
 }
 
 /// Whether `text` has white space, another control character or DEL.
@@ -138,6 +189,13 @@ pub(crate) fn has_invisible(text: &[u8]) -> bool {
 pub(crate) fn trim(text: &[u8]) -> Range<usize> {
     let mut start = 0;
     let mut end = text.len();
+    // As almost all stand behind a colon: one space before, none behind.
+    if let [b' ', first, .., last] = text
+        && !is_ws(*first)
+        && !is_ws(*last)
+    {
+        return 1..end;
+    }
     while start < end && is_ws(text[start]) {
         start += 1;
     }
@@ -304,7 +362,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn take_span(&mut self, class: u8) -> Result<Range<usize>, HeaderError> {
+    fn take_span(&mut self, class: u16) -> Result<Range<usize>, HeaderError> {
         let start = self.pos;
         let len = self.text.get(start..).map_or(0, |rest| span(rest, class));
         if len == 0 {
@@ -326,6 +384,18 @@ impl<'a> Cursor<'a> {
                 Ok(start..end)
             }
             None => Err(HeaderError::UnclosedQuote { offset: start }),
+        }
+    }
+
+    /// Tokens with white space between them: what a display name without quotes is.
+    #[inline]
+    pub(crate) fn tokens(&mut self) -> Range<usize> {
+        let start = self.pos;
+        loop {
+            self.skip_ws();
+            if self.take_span(TOKEN).is_err() {
+                return start..self.pos;
+            }
         }
     }
 
@@ -362,4 +432,59 @@ pub(crate) fn number<T: TryFrom<u64>>(text: &[u8]) -> Result<T, HeaderError> {
 #[inline]
 pub(crate) fn ascii(text: &[u8]) -> &str {
     std::str::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn find_gives_the_first_of_several_wherever_it_stands() {
+        for len in 0..40 {
+            let text = vec![b'a'; len];
+            assert_eq!(find(&text, b':'), None, "{len}");
+            for at in 0..len {
+                let mut text = text.clone();
+                text[at..].fill(b':');
+                assert_eq!(find(&text, b':'), Some(at), "{at} of {len}");
+                // Neighbours in value: a borrow must not make one of them a hit.
+                text[at..].fill(b';');
+                text[len - 1] = b':';
+                assert_eq!(find(&text, b':'), Some(len - 1), "{at} of {len}");
+            }
+        }
+        assert_eq!(find(b"\x80\x00\xff\x01\x00aaaaaa", 0), Some(1));
+        assert_eq!(find(b"\x80\x01\x81\xff", 0), None);
+    }
+
+    #[test]
+    fn spans_end_at_the_first_byte_that_lacks_one_of_the_classes() {
+        for len in 0..12 {
+            let mut text = vec![b'a'; len];
+            assert_eq!(plain_user_len(&text), len);
+            text.extend_from_slice(b"%41bcdef");
+            assert_eq!(plain_user_len(&text), len);
+            text[len] = b'@';
+            assert_eq!(plain_user_len(&text), len);
+            text[len] = b'<';
+            assert_eq!(token_len(&text), len);
+        }
+    }
+
+    #[test]
+    fn white_space_at_both_ends_goes() {
+        for (text, want) in [
+            ("", ""),
+            (" ", ""),
+            ("  ", ""),
+            (" a", "a"),
+            ("a", "a"),
+            (" ab", "ab"),
+            ("  ab", "ab"),
+            (" ab\t", "ab"),
+            ("\ta b \t", "a b"),
+        ] {
+            assert_eq!(trimmed(text.as_bytes()), want.as_bytes(), "{text:?}");
+        }
+    }
 }

@@ -18,6 +18,8 @@ pub(crate) struct Scan {
     pub(crate) entries: Vec<Entry>,
     /// Values that had to be unfolded.
     pub(crate) extra: BytesMut,
+    /// The place of the first Content-Length among `entries`.
+    first_length: Option<usize>,
     pub(crate) content_length: Option<usize>,
     /// Where the body begins, once the empty line is found.
     pub(crate) end: Option<usize>,
@@ -49,7 +51,8 @@ pub(crate) fn scan(bytes: &[u8], options: &ParseOptions, framing: Framing) -> Sc
         return scan;
     }
     let mut scan = lines(bytes, start, true, options, framing);
-    for index in 0..scan.entries.len() {
+    // Most often it is the last field, and the only one of its name.
+    for index in scan.first_length.map_or(0..0, |first| first..scan.entries.len()) {
         let entry = scan.entries[index];
         if entry.id == CONTENT_LENGTH {
             content_length(&mut scan, bytes, &entry);
@@ -70,25 +73,20 @@ fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, fr
     let head = &bytes[..bytes.len().min(start.saturating_add(limit))];
     scan.entries.reserve_exact(USUAL_HEADERS.min(head.len() / 4));
     let mut line = start;
-    let mut bare_cr = None;
-    let mut from = start;
-    while let Some(found) = memchr::memchr2(b'\r', b'\n', &head[from..]) {
-        let end = from + found;
-        let cr = head[end] == b'\r';
-        let lf = end + usize::from(cr);
-        if cr && head.get(lf) != Some(&b'\n') {
-            bare_cr.get_or_insert(end);
-            from = lf;
-            continue;
-        }
+    let mut line_crs = 0;
+    while let Some(found) = lex::find(&head[line..], b'\n') {
+        let lf = line + found;
+        let cr = head[line..lf].last() == Some(&b'\r');
+        let end = lf - usize::from(cr);
+        line_crs += usize::from(cr);
         if !cr && options.policy == Policy::Strict {
             scan.note_in_head(lf, ParseErrorKind::BareLf);
         }
+        let next = lf + 1;
         if end == line {
-            scan.end = Some(lf + 1);
+            scan.end = Some(next);
             break;
         }
-        let next = lf + 1;
         if first {
             first = false;
             scan.first_line = line..end;
@@ -102,18 +100,30 @@ fn lines(bytes: &[u8], start: usize, mut first: bool, options: &ParseOptions, fr
             field(&mut scan, bytes, line..end, next, cr, options);
         }
         line = next;
-        from = next;
     }
+    let seen = &head[..scan.end.unwrap_or(head.len())];
     let head = Head {
         start,
         line,
         len: head.len(),
-        bare_cr,
+        bare_cr: bare_cr(seen, start, line_crs),
         limit,
         first,
     };
     finish(&mut scan, bytes, &head, options, framing);
     scan
+}
+
+/// The first CR from `start` on that ends no line; `line_crs` do. Counting all of them at once costs less than looking
+/// for CR in each line beside LF.
+fn bare_cr(head: &[u8], start: usize, line_crs: usize) -> Option<usize> {
+    let crs = || memchr::memchr_iter(b'\r', &head[start..]);
+    if crs().count() == line_crs {
+        return None;
+    }
+    crs()
+        .map(|at| start + at)
+        .find(|at| head.get(at + 1) != Some(&b'\n'))
 }
 
 /// Where the pass stopped.
@@ -182,6 +192,9 @@ fn field(
                 limit,
             },
         );
+    }
+    if id == CONTENT_LENGTH && scan.first_length.is_none() {
+        scan.first_length = Some(scan.entries.len());
     }
     let value = lex::trim(&text[colon + 1..]);
     let base = line.start + colon + 1;

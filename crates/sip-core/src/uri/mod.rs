@@ -13,6 +13,7 @@ pub use sip::SipUri;
 pub use tel::TelUri;
 
 pub(crate) use host::host_end;
+use sip::Parts;
 
 use std::fmt;
 use std::str::FromStr;
@@ -90,7 +91,22 @@ impl Uri {
         if is_sip(&text) {
             return SipUri::parse(text).map(Self::Sip);
         }
-        let colon = memchr::memchr(b':', &text).ok_or(UriError::NoScheme)?;
+        Self::read_other(&text, || text.clone())
+    }
+
+    /// Reads a URI that `keep` makes a copy of, which is asked for where the URI is sound.
+    #[inline]
+    pub(crate) fn read(text: &[u8], keep: impl FnOnce() -> Bytes) -> Result<Self, UriError> {
+        if is_sip(text) {
+            let parts = Parts::find(text)?;
+            return Ok(Self::Sip(SipUri::from_checked(keep(), parts)));
+        }
+        Self::read_other(text, keep)
+    }
+
+    /// Reads a URI of any scheme but `sip` and `sips`.
+    fn read_other(text: &[u8], keep: impl FnOnce() -> Bytes) -> Result<Self, UriError> {
+        let colon = memchr::memchr(b':', text).ok_or(UriError::NoScheme)?;
         let scheme = &text[..colon];
         let named = scheme.first().is_some_and(u8::is_ascii_alphabetic)
             && scheme
@@ -105,11 +121,12 @@ impl Uri {
         if colon + 1 == text.len() {
             return Err(UriError::Missing { offset: text.len() });
         }
-        escape::check(&text, colon + 1..text.len(), lex::is_uric_byte)?;
+        escape::check(text, colon + 1..text.len(), lex::is_uric_byte)?;
+        let raw = keep();
         if scheme.eq_ignore_ascii_case(b"tel") {
-            return TelUri::parse(text).map(Self::Tel);
+            return TelUri::parse(raw).map(Self::Tel);
         }
-        Ok(Self::Other(OtherUri { raw: text, colon }))
+        Ok(Self::Other(OtherUri { raw, colon }))
     }
 
     /// The SIP or SIPS URI, if it is one.

@@ -25,6 +25,12 @@ use crate::parse::lex;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SipUri {
     raw: Bytes,
+    parts: Parts,
+}
+
+/// Where the parts of a URI stand in its text.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Parts {
     /// Where the user ends; at the scheme's colon + 1 where there is none.
     user_end: u16,
     host: u16,
@@ -47,38 +53,21 @@ impl SipUri {
     /// # Errors
     /// Where it is no URI of RFC 3261 §25.1. Tolerated beyond it: what [`Uri::deviation`] names.
     pub fn parse(raw: Bytes) -> Result<Self, UriError> {
-        let text = &raw[..];
-        if !super::is_sip(text) {
+        if !super::is_sip(&raw) {
             return Err(UriError::NoScheme);
         }
-        if text.len() > usize::from(u16::MAX) {
-            return Err(UriError::TooLong { len: text.len() });
-        }
-        let secure = text[3] != b':';
-        let start = 4 + usize::from(secure);
-        let (user_end, host) = match memchr::memchr(b'@', &text[start..]) {
-            Some(at) => (check_userinfo(text, start, start + at)?, start + at + 1),
-            None => (start, start),
-        };
-        let host_end = host + host_end(&text[host..]).ok_or(UriError::BadHost { offset: host })?;
-        let (port, params) = read_port(text, host_end)?;
-        let params_end = check_params(text, params)?;
-        check_headers(text, params_end)?;
-        Ok(Self {
-            user_end: user_end as u16,
-            host: host as u16,
-            host_end: host_end as u16,
-            params: params as u16,
-            params_end: params_end as u16,
-            port,
-            secure,
-            raw,
-        })
+        let parts = Parts::find(&raw)?;
+        Ok(Self { raw, parts })
+    }
+
+    /// Text whose parts have been found.
+    pub(super) fn from_checked(raw: Bytes, parts: Parts) -> Self {
+        Self { raw, parts }
     }
 
     /// The first byte that only [`Policy::Lenient`](crate::Policy::Lenient) lets pass.
     pub(super) fn deviation(&self) -> Option<UriError> {
-        let (host, host_end) = (usize::from(self.host), usize::from(self.host_end));
+        let (host, host_end) = (usize::from(self.parts.host), usize::from(self.parts.host_end));
         let hash = memchr::memchr(b'#', &self.raw[..host]);
         let offset = hash.or_else(|| memchr::memchr(b'_', &self.raw[host..host_end]).map(|at| host + at))?;
         let byte = self.raw[offset];
@@ -92,12 +81,12 @@ impl SipUri {
 
     /// Whether it is a SIPS URI: every hop must be TLS.
     pub fn is_secure(&self) -> bool {
-        self.secure
+        self.parts.secure
     }
 
     /// The user part, escapes kept.
     pub fn user(&self) -> Option<&str> {
-        let user = &self.raw[self.start()..self.user_end.into()];
+        let user = &self.raw[self.start()..self.parts.user_end.into()];
         (!user.is_empty()).then(|| lex::ascii(user))
     }
 
@@ -108,28 +97,34 @@ impl SipUri {
 
     /// The password, escapes kept. RFC 3261 §19.1.1 recommends against having one.
     pub fn password(&self) -> Option<&str> {
-        let (end, host) = (usize::from(self.user_end), usize::from(self.host));
+        let (end, host) = (usize::from(self.parts.user_end), usize::from(self.parts.host));
         (host > end + 1).then(|| lex::ascii(&self.raw[end + 1..host - 1]))
     }
 
     /// The host.
     pub fn host(&self) -> Host {
-        Host::from_checked(self.raw.slice(usize::from(self.host)..self.host_end.into()))
+        Host::from_checked(
+            self.raw
+                .slice(usize::from(self.parts.host)..self.parts.host_end.into()),
+        )
     }
 
     /// The host as it is spelt, IPv6 in brackets.
     pub fn host_str(&self) -> &str {
-        lex::ascii(&self.raw[self.host.into()..self.host_end.into()])
+        lex::ascii(self.host_bytes())
     }
 
     /// The port, where one is given.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.parts.port
     }
 
     /// The URI parameters.
     pub fn params(&self) -> Params {
-        Params::from_checked(self.raw.slice(usize::from(self.params)..self.params_end.into()))
+        Params::from_checked(
+            self.raw
+                .slice(usize::from(self.parts.params)..self.parts.params_end.into()),
+        )
     }
 
     /// One URI parameter's value, escapes kept; empty for one without value.
@@ -172,7 +167,7 @@ impl SipUri {
     pub fn headers_str(&self) -> &str {
         lex::ascii(
             self.raw
-                .get(usize::from(self.params_end) + 1..)
+                .get(usize::from(self.parts.params_end) + 1..)
                 .unwrap_or_default(),
         )
     }
@@ -201,7 +196,7 @@ impl SipUri {
             secure,
             self.userinfo(),
             self.host_bytes(),
-            self.port,
+            self.parts.port,
             self.params_bytes(),
             self.tail(),
         )
@@ -212,10 +207,10 @@ impl SipUri {
     pub fn with_user(&self, user: &str) -> Self {
         let user = escape::escape_user(user);
         Self::build(
-            self.secure,
+            self.parts.secure,
             user.as_bytes(),
             self.host_bytes(),
-            self.port,
+            self.parts.port,
             self.params_bytes(),
             self.tail(),
         )
@@ -226,10 +221,10 @@ impl SipUri {
     pub fn with_host(&self, host: &Host) -> Self {
         let host = host.to_bytes();
         Self::build(
-            self.secure,
+            self.parts.secure,
             self.userinfo(),
             &host,
-            self.port,
+            self.parts.port,
             self.params_bytes(),
             self.tail(),
         )
@@ -240,7 +235,7 @@ impl SipUri {
     pub fn with_port(&self, port: impl Into<Option<u16>>) -> Self {
         let host = self.host_bytes();
         Self::build(
-            self.secure,
+            self.parts.secure,
             self.userinfo(),
             host,
             port.into(),
@@ -274,7 +269,7 @@ impl SipUri {
     #[must_use]
     pub fn without_headers(&self) -> Self {
         let mut uri = self.clone();
-        uri.raw.truncate(uri.params_end.into());
+        uri.raw.truncate(uri.parts.params_end.into());
         uri
     }
 
@@ -283,10 +278,10 @@ impl SipUri {
         change(&mut params);
         let params = params.as_bytes();
         Self::build(
-            self.secure,
+            self.parts.secure,
             self.userinfo(),
             self.host_bytes(),
-            self.port,
+            self.parts.port,
             params,
             self.tail(),
         )
@@ -319,7 +314,7 @@ impl SipUri {
         raw.extend_from_slice(params);
         let params_end = raw.len();
         raw.extend_from_slice(tail);
-        Self {
+        let parts = Parts {
             user_end: (start + colon) as u16,
             host: host_start as u16,
             host_end: host_end as u16,
@@ -327,31 +322,76 @@ impl SipUri {
             params_end: params_end as u16,
             port,
             secure,
+        };
+        Self {
             raw: raw.freeze(),
+            parts,
         }
     }
 
     fn start(&self) -> usize {
-        4 + usize::from(self.secure)
+        4 + usize::from(self.parts.secure)
     }
 
     /// User and password without the `@`.
     pub(super) fn userinfo(&self) -> &[u8] {
-        let end = usize::from(self.host).saturating_sub(1).max(self.start());
+        let end = usize::from(self.parts.host).saturating_sub(1).max(self.start());
         &self.raw[self.start()..end]
     }
 
     fn host_bytes(&self) -> &[u8] {
-        &self.raw[self.host.into()..self.host_end.into()]
+        &self.raw[self.parts.host.into()..self.parts.host_end.into()]
     }
 
     pub(super) fn params_bytes(&self) -> &[u8] {
-        &self.raw[self.params.into()..self.params_end.into()]
+        &self.raw[self.parts.params.into()..self.parts.params_end.into()]
     }
 
     /// `?headers`, or nothing.
     fn tail(&self) -> &[u8] {
-        &self.raw[self.params_end.into()..]
+        &self.raw[self.parts.params_end.into()..]
+    }
+}
+
+impl Parts {
+    /// Finds and checks them in `text`, which begins with `sip:` or `sips:`.
+    #[inline]
+    pub(super) fn find(text: &[u8]) -> Result<Self, UriError> {
+        if text.len() > usize::from(u16::MAX) {
+            return Err(UriError::TooLong { len: text.len() });
+        }
+        let secure = text[3] != b':';
+        let start = 4 + usize::from(secure);
+        let (user_end, host) = read_userinfo(text, start)?;
+        let host_end = host + host_end(&text[host..]).ok_or(UriError::BadHost { offset: host })?;
+        let (port, params) = read_port(text, host_end)?;
+        let params_end = check_params(text, params)?;
+        check_headers(text, params_end)?;
+        Ok(Self {
+            user_end: user_end as u16,
+            host: host as u16,
+            host_end: host_end as u16,
+            params: params as u16,
+            params_end: params_end as u16,
+            port,
+            secure,
+        })
+    }
+}
+
+/// Reads `user[:password]@`, if it is there, and says where the user ends and the host begins.
+#[inline]
+fn read_userinfo(text: &[u8], start: usize) -> Result<(usize, usize), UriError> {
+    // Most often a user without password and escapes, or a host name and no user at all.
+    let end = start + lex::plain_user_len(&text[start..]);
+    match text.get(end) {
+        Some(b'@') if end > start => return Ok((end, end + 1)),
+        None => return Ok((start, start)),
+        _ => {}
+    }
+    match memchr::memchr(b'@', &text[start..]) {
+        Some(at) => Ok((check_userinfo(text, start, start + at)?, start + at + 1)),
+        None => Ok((start, start)),
     }
 }
 
@@ -384,29 +424,31 @@ pub(super) fn check_params(text: &[u8], start: usize) -> Result<usize, UriError>
     let mut pos = start;
     while text.get(pos) == Some(&b';') {
         let name = pos + 1;
-        pos = name
-            + text[name..]
-                .iter()
-                .take_while(|&&b| lex::is_uri_param_byte(b))
-                .count();
+        pos = uri_param_end(text, name)?;
         if pos == name {
             return Err(UriError::Missing { offset: name });
         }
         if text.get(pos) == Some(&b'=') {
-            pos += 1;
-            pos += text[pos..]
-                .iter()
-                .take_while(|&&b| lex::is_uri_param_byte(b))
-                .count();
-        }
-        if memchr::memchr(b'%', &text[name..pos]).is_some() {
-            escape::check(text, name..pos, |_| true)?;
+            pos = uri_param_end(text, pos + 1)?;
         }
     }
     match text.get(pos) {
         None | Some(b'?') => Ok(pos),
         Some(&byte) => Err(UriError::Unexpected { offset: pos, byte }),
     }
+}
+
+/// Where the name or value of a parameter ends that begins at `start`. Escapes in it are checked.
+#[inline]
+fn uri_param_end(text: &[u8], start: usize) -> Result<usize, UriError> {
+    let end = start + lex::plain_uri_param_len(&text[start..]);
+    if text.get(end) != Some(&b'%') {
+        return Ok(end);
+    }
+    let rest = text[end..].iter().take_while(|&&b| lex::is_uri_param_byte(b));
+    let last = end + rest.count();
+    escape::check(text, end..last, |_| true)?;
+    Ok(last)
 }
 
 /// Checks `"?" name "=" value *("&" name "=" value)` from `start` to the end.
