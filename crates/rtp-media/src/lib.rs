@@ -59,6 +59,7 @@
 //! | RFC 5761, RTP and RTCP on one port | yes |
 //! | RFC 7587, RTP payload for Opus | partly: mono is sent; stereo is received as mono |
 //! | RFC 8285, header extensions | partly: passed over |
+//! | ITU-T Q.23, Q.24, DTMF tones | yes: sent and heard where telephone-event was not agreed |
 //! | ITU-T G.107, E-model | partly: codec, random loss and delay; see [`CallQuality`] |
 //! | ITU-T G.711, A-law and µ-law | yes |
 //! | ETSI EN 300 961, GSM full rate | yes |

@@ -1,10 +1,12 @@
-//! Keypad digits as telephone-events (RFC 4733).
+//! Keypad digits: as telephone-events (RFC 4733), or as tones in the audio.
 
 mod receiver;
 mod sender;
+mod tones;
 
 pub(crate) use receiver::DtmfReceiver;
-pub(crate) use sender::DtmfSender;
+pub(crate) use sender::{DIGIT, DtmfSender, EventPacket};
+pub(crate) use tones::{ToneDetector, write_tones};
 
 use std::fmt;
 

@@ -2,10 +2,12 @@
 
 use super::{Digit, TelephoneEvent};
 use std::collections::VecDeque;
+use std::time::Duration;
 
 /// Length of a digit and of the pause after it, in milliseconds. 160 ms is heard by every detector (ITU-T Q.24
 /// asks for 40), and what other endpoints send.
 const DIGIT_MS: u32 = 160;
+pub(crate) const DIGIT: Duration = Duration::from_millis(DIGIT_MS as u64);
 const PAUSE_MS: u32 = 80;
 
 /// Times the last packet is sent (RFC 4733 §2.5.1.4).

@@ -54,6 +54,9 @@ pub struct AudioConfig {
     pub dtmf_payload_type: Option<u8>,
     /// The clock in which events count their duration. Default: the codec's clock rate.
     pub dtmf_clock_rate: u32,
+    /// Whether digits are sent and heard as tones in the audio (ITU-T Q.23) where telephone-event was not agreed. Default
+    /// true. Codecs that are made for voices alone distort them.
+    pub inband_dtmf: bool,
     /// The number of comfort noise (RFC 3389), both ways, if it was agreed: 13 beside a codec of 8000 Hz. Default none.
     pub comfort_noise_payload_type: Option<u8>,
     /// When silence is not sent (`enable_silence_detection`). Where comfort noise was agreed, that is sent in its place.
@@ -92,6 +95,7 @@ impl AudioConfig {
             remote_fmtp: String::new(),
             dtmf_payload_type: None,
             dtmf_clock_rate: spec.clock_rate,
+            inband_dtmf: true,
             comfort_noise_payload_type: None,
             silence_detection: None,
             direction: Direction::SendRecv,
@@ -103,6 +107,11 @@ impl AudioConfig {
             rtp_timeout: Duration::from_secs(30),
             jitter: JitterConfig::default(),
         }
+    }
+
+    /// Whether digits are tones.
+    pub(super) fn has_tones(&self) -> bool {
+        self.inband_dtmf && self.dtmf_payload_type.is_none()
     }
 
     /// Checks the numbers and types them.

@@ -5,14 +5,15 @@ mod outgoing;
 mod receive;
 mod send;
 mod silence;
+mod transmit;
 
 pub use config::{AudioConfig, AudioError, AudioEvent, Direction, Playout};
 pub use outgoing::{MediaKind, MediaTransmit};
 pub use silence::SilenceDetection;
 
-use crate::codec::{AudioCodec, ComfortNoise};
-use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, TelephoneEvent};
-use crate::ids::{PayloadType, Ssrc};
+use crate::codec::AudioCodec;
+use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, ToneDetector};
+use crate::ids::Ssrc;
 use crate::packet::is_rtcp;
 use crate::session::{PAYLOAD_AT, RtpSession, SessionConfig, SourceNews, Statistics};
 use crate::srtp::{MAX_OVERHEAD, SrtpContext};
@@ -21,7 +22,7 @@ use config::Numbers;
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, WallClock, earliest};
 use outgoing::Outgoing;
 use receive::Receiver;
-use send::{Sender, Worth};
+use send::Sender;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -80,6 +81,8 @@ pub struct AudioTransport {
     sender: Sender,
     dtmf_in: DtmfReceiver,
     dtmf_out: DtmfSender,
+    /// Where digits are heard as tones.
+    tones: Option<ToneDetector>,
     outgoing: Outgoing,
     events: Outbox<AudioEvent>,
     timers: Deadlines<StreamTimer, 1>,
@@ -109,6 +112,7 @@ impl AudioTransport {
             sender: Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp)?,
             dtmf_in: DtmfReceiver::default(),
             dtmf_out: DtmfSender::new(config.dtmf_clock_rate),
+            tones: detector(&config),
             outgoing: Outgoing::new(config.remote_rtp),
             events: Outbox::new(),
             timers: Deadlines::new(),
@@ -163,6 +167,9 @@ impl AudioTransport {
         }
         self.dtmf_out.set_clock_rate(config.dtmf_clock_rate);
         self.numbers = numbers;
+        if other_codec || self.tones.is_some() != config.has_tones() {
+            self.tones = detector(&config);
+        }
         // What plays goes on playing: most re-negotiations refresh a call and change nothing.
         let before = std::mem::replace(&mut self.config, config).direction;
         self.turn(before, now);
@@ -254,7 +261,14 @@ impl AudioTransport {
             frame.fill(0);
             return Playout::Silence;
         }
-        self.receiver.read(self.clock.ticks(now), frame)
+        let playout = self.receiver.read(self.clock.ticks(now), frame);
+        if let Some(tones) = &mut self.tones {
+            let events = &mut self.events;
+            tones.listen(frame, |digit, duration| {
+                push(events, AudioEvent::GotDtmf { digit, duration });
+            });
+        }
+        playout
     }
 
     /// Takes captured audio of a tick, at [`sample_rate`](Self::sample_rate), and makes a packet of each
@@ -320,15 +334,16 @@ impl AudioTransport {
         self.turn(before, now);
     }
 
-    /// Queues a digit to be sent as telephone-event: 160 ms long, with 80 ms of audio before the next.
+    /// Queues a digit to be sent: 160 ms long, with 80 ms of audio before the next. It goes as telephone-event where that was
+    /// agreed, else as tones in the audio.
     ///
     /// # Errors
-    /// When telephone-event was not agreed, the stream does not send, or 64 digits wait already.
+    /// When neither [may be](AudioConfig::inband_dtmf), the stream does not send, or 64 digits wait already.
     pub fn send_dtmf(&mut self, digit: Digit) -> Result<(), AudioError> {
         if self.stopped {
             return Err(AudioError::Stopped);
         }
-        if self.numbers.dtmf.is_none() {
+        if self.numbers.dtmf.is_none() && !self.config.has_tones() {
             return Err(AudioError::NoDtmf);
         }
         if !self.config.direction.sends() {
@@ -413,115 +428,6 @@ impl AudioTransport {
         self.session.received_from()
     }
 
-    /// Makes what stands for one packet time of captured audio: a packet of it, of a digit, or nothing.
-    fn send_packet(&mut self) {
-        let timestamp = self.session.timestamp();
-        if !self.config.direction.sends() || self.is_exhausted() {
-            self.sender.marker = true;
-            return;
-        }
-        if let Some(number) = self.numbers.dtmf
-            && let Some(event) = self.dtmf_out.advance(timestamp, self.config.ptime_ms)
-        {
-            for _ in 0..event.copies {
-                let payload = event.payload.to_bytes();
-                let header = |_: &mut Sender| (event.marker, number, event.timestamp);
-                self.send_rtp(header, |_, room| {
-                    room[..TelephoneEvent::LEN].copy_from_slice(&payload);
-                    Some(TelephoneEvent::LEN)
-                });
-            }
-            return;
-        }
-        match self.sender.judge() {
-            Worth::Voice => {}
-            Worth::Noise(noise) => return self.send_noise(noise, timestamp),
-            Worth::Nothing => {
-                self.sender.marker = true;
-                return;
-            }
-        }
-        let number = self.numbers.send;
-        let header = |sender: &mut Sender| (std::mem::take(&mut sender.marker), number, timestamp);
-        self.send_rtp(header, |sender, room| match sender.encode(room) {
-            Ok(0) => {
-                sender.marker = true;
-                None
-            }
-            Ok(len) => Some(len),
-            Err(error) => {
-                debug!(%error, "frame not encoded");
-                None
-            }
-        });
-    }
-
-    /// Describes the pause that begins, where the peer understands it.
-    fn send_noise(&mut self, noise: ComfortNoise, timestamp: u32) {
-        self.sender.marker = true;
-        if let Some(number) = self.numbers.noise {
-            // Without the marker (RFC 3389 §4): the voice after the pause has it.
-            let header = |_: &mut Sender| (false, number, timestamp);
-            self.send_rtp(header, |_, room| noise.write(room).ok());
-        }
-    }
-
-    /// Queues a packet: `payload` is written, then framed and protected where it lies.
-    fn send_rtp(
-        &mut self,
-        header: impl FnOnce(&mut Sender) -> (bool, PayloadType, u32),
-        payload: impl FnOnce(&mut Sender, &mut [u8]) -> Option<usize>,
-    ) {
-        let Self {
-            session,
-            sender,
-            srtp,
-            outgoing,
-            ..
-        } = self;
-        outgoing.push(MediaKind::Rtp, session.remote_rtp(), |buffer| {
-            let most = buffer.len() - MAX_OVERHEAD;
-            let len = payload(sender, &mut buffer[PAYLOAD_AT..most])?;
-            let (marker, number, timestamp) = header(sender);
-            let len = session.frame(buffer, len, marker, number, timestamp);
-            match srtp {
-                None => Some(len),
-                Some(srtp) => srtp.sender.protect_rtp(buffer, len).ok(),
-            }
-        });
-    }
-
-    /// Queues what `write` makes, protected.
-    fn send_rtcp(&mut self, write: impl FnOnce(&mut RtpSession, &mut [u8]) -> Option<usize>) {
-        let Self {
-            session,
-            srtp,
-            outgoing,
-            ..
-        } = self;
-        outgoing.push(MediaKind::Rtcp, session.remote_rtcp(), |buffer| {
-            let most = buffer.len() - MAX_OVERHEAD;
-            let len = write(session, &mut buffer[..most])?;
-            match srtp {
-                None => Some(len),
-                Some(srtp) => srtp.sender.protect_rtcp(buffer, len).ok(),
-            }
-        });
-    }
-
-    /// True when our key may protect nothing more; says so once.
-    fn is_exhausted(&mut self) -> bool {
-        let exhausted = self
-            .srtp
-            .as_ref()
-            .is_some_and(|srtp| srtp.sender.packets_left() == 0);
-        if exhausted && !self.told_exhausted {
-            push(&mut self.events, AudioEvent::SrtpKeyExhausted);
-        }
-        self.told_exhausted = exhausted;
-        exhausted
-    }
-
     /// Does what another direction than before asks for.
     fn turn(&mut self, before: Direction, now: Instant) {
         let direction = self.config.direction;
@@ -558,6 +464,12 @@ impl fmt::Debug for AudioTransport {
             .field("stopped", &self.stopped)
             .finish_non_exhaustive()
     }
+}
+
+fn detector(config: &AudioConfig) -> Option<ToneDetector> {
+    config
+        .has_tones()
+        .then(|| ToneDetector::new(config.codec.spec().sample_rate))
 }
 
 fn session_config(config: &AudioConfig) -> SessionConfig {

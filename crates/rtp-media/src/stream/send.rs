@@ -2,6 +2,7 @@
 
 use super::silence::{SilenceDetection, SilenceDetector};
 use crate::codec::{AudioCodec, CodecError, CodecSpec, ComfortNoise, Encoder};
+use crate::dtmf::{DIGIT, Digit, TelephoneEvent, write_tones};
 
 /// Gathers captured audio to packets.
 pub(super) struct Sender {
@@ -12,6 +13,7 @@ pub(super) struct Sender {
     /// Ticks of one packet.
     ticks: u32,
     ptime_ms: u32,
+    sample_rate: u32,
     silence: Option<SilenceDetector>,
     /// Milliseconds since the last comfort noise, while it is silent.
     noise_age_ms: Option<u32>,
@@ -48,6 +50,7 @@ impl Sender {
             gathered: 0,
             ticks: clock_rate / 1000 * ptime_ms,
             ptime_ms,
+            sample_rate,
             silence: None,
             noise_age_ms: None,
             suppressed: 0,
@@ -79,6 +82,18 @@ impl Sender {
         if self.silence.as_ref().map(SilenceDetector::config) != config {
             self.silence = config.map(SilenceDetector::new);
             self.noise_age_ms = None;
+        }
+    }
+
+    /// Puts a digit's tones in place of the packet's audio, which the event lasts until the end of.
+    pub(super) fn play_digit(&mut self, event: TelephoneEvent, clock_rate: u32) {
+        let samples =
+            |ticks: u32| (u64::from(ticks) * u64::from(self.sample_rate) / u64::from(clock_rate)) as usize;
+        let end = samples(event.duration.into());
+        let length = (DIGIT.as_secs_f64() * f64::from(self.sample_rate)) as usize;
+        if let Some(digit) = Digit::from_event(event.event) {
+            let place = end.saturating_sub(self.pcm.len());
+            write_tones(digit, self.sample_rate, place, length.max(end), &mut self.pcm);
         }
     }
 
