@@ -3,6 +3,7 @@
 pub mod digest;
 pub mod lookup;
 pub mod msrp;
+pub mod msrp_connection;
 pub mod msrp_relay;
 pub mod rtp;
 pub mod sdp;
@@ -23,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     ("jitter_ops", rtp::jitter_ops),
     ("lookup_answers", lookup::lookup_answers),
     ("msrp_chunk", msrp::msrp_chunk),
+    ("msrp_connection_ops", msrp_connection::msrp_connection_ops),
     ("msrp_relay_ops", msrp_relay::msrp_relay_ops),
     ("msrp_session_ops", msrp::msrp_session_ops),
     ("msrp_stream", msrp::msrp_stream),

@@ -1,6 +1,8 @@
 //! The client: challenges in, answers out.
 
-use crate::calculate::{Inputs, Protection, Signed, request_digest, user_hash};
+use crate::calculate::{Inputs, Protection, Signed, equal_in_constant_time, request_digest, user_hash};
+use crate::params::Scheme;
+use crate::response::nonce_count;
 use crate::{Challenge, Credentials, ParseError, Qop, Response, Username};
 use offhook_sansio::Entropy;
 
@@ -54,6 +56,21 @@ pub enum ChallengeRefused {
     /// More protection spaces than an authenticator remembers.
     #[error("too many protection spaces")]
     TooManyRealms,
+}
+
+/// Why a server has not proved that it knows the secret.
+#[non_exhaustive]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProofRefused {
+    /// It did not try: there is no `rspauth`.
+    #[error("no rspauth")]
+    Missing,
+    /// The value cannot be read.
+    #[error("no usable proof: {0}")]
+    Unusable(#[from] ParseError),
+    /// It does not know the secret, or answers another request.
+    #[error("the server does not know the secret")]
+    Wrong,
 }
 
 /// Answers the challenges of one user's requests (RFC 7616 §3.4, RFC 3261 §22.2 and §22.3).
@@ -140,6 +157,21 @@ impl Authenticator {
         }
     }
 
+    /// Judges the `Authentication-Info` of the response to the request that was answered last: whether the server knows the
+    /// secret as well (RFC 7616 §3.5). `request` is that request, with the body of the response.
+    ///
+    /// # Errors
+    /// When the value cannot be read, proves nothing, or proves that the server does not know the secret.
+    pub fn check_proof(&self, value: &str, request: &Signed<'_>) -> Result<(), ProofRefused> {
+        let proof = Proof::parse(value)?;
+        let is_right = |space: &Space| space.proof(&self.credentials, &proof, request);
+        if self.spaces.iter().any(is_right) {
+            Ok(())
+        } else {
+            Err(ProofRefused::Wrong)
+        }
+    }
+
     /// The header values for a request, one for each protection space that is known. Each call uses each nonce
     /// once more.
     pub fn answers(&mut self, request: &Signed<'_>) -> Vec<Answer> {
@@ -209,14 +241,10 @@ impl Space {
     }
 
     fn answer(&mut self, credentials: &Credentials, request: &Signed<'_>) -> Response {
-        let challenge = &self.challenge;
         self.uses = self.uses.saturating_add(1);
         self.unconfirmed = true;
-        let qop = match (challenge.qop.auth, challenge.qop.auth_int) {
-            (true, _) => Some(Qop::Auth),
-            (false, true) => Some(Qop::AuthInt),
-            (false, false) => None,
-        };
+        let qop = self.qop();
+        let challenge = &self.challenge;
         let inputs = Inputs {
             algorithm: challenge.algorithm,
             username: credentials.username(),
@@ -243,6 +271,70 @@ impl Space {
             qop,
             nc: qop.map(|_| self.uses),
         }
+    }
+}
+
+impl Space {
+    /// Whether a server that answers the request that went out last here proves that it knows the secret.
+    fn proof(&self, credentials: &Credentials, proof: &Proof, request: &Signed<'_>) -> bool {
+        let challenge = &self.challenge;
+        if proof
+            .cnonce
+            .as_deref()
+            .is_some_and(|cnonce| cnonce != self.cnonce)
+            || proof.nc.is_some_and(|nc| nc != self.uses)
+        {
+            return false;
+        }
+        let inputs = Inputs {
+            algorithm: challenge.algorithm,
+            username: credentials.username(),
+            realm: &challenge.realm,
+            secret: credentials.secret(),
+            nonce: &challenge.nonce,
+            protection: self.qop().map(|qop| Protection {
+                qop,
+                cnonce: &self.cnonce,
+                nc: self.uses,
+            }),
+            session_cnonce: &self.cnonce,
+        };
+        // The same as the answer's, with nothing in the place of the method.
+        let signed = Signed {
+            method: "",
+            ..*request
+        };
+        let want = request_digest(&inputs, &signed);
+        equal_in_constant_time(want.as_bytes(), proof.rspauth.to_ascii_lowercase().as_bytes())
+    }
+
+    fn qop(&self) -> Option<Qop> {
+        match (self.challenge.qop.auth, self.challenge.qop.auth_int) {
+            (true, _) => Some(Qop::Auth),
+            (false, true) => Some(Qop::AuthInt),
+            (false, false) => None,
+        }
+    }
+}
+
+/// What is read of `Authentication-Info`.
+struct Proof {
+    rspauth: String,
+    cnonce: Option<String>,
+    nc: Option<u32>,
+}
+
+impl Proof {
+    fn parse(value: &str) -> Result<Self, ProofRefused> {
+        // A list of parameters without the name of a scheme.
+        let value = format!("Digest {value}");
+        let schemes = Scheme::split(&value)?;
+        let scheme = schemes.first().ok_or(ProofRefused::Missing)?;
+        Ok(Self {
+            rspauth: scheme.param("rspauth").ok_or(ProofRefused::Missing)?.to_owned(),
+            cnonce: scheme.param("cnonce").map(str::to_owned),
+            nc: scheme.param("nc").map(nonce_count).transpose()?,
+        })
     }
 }
 
@@ -425,5 +517,84 @@ mod tests {
             Err(ChallengeRefused::TooManyRealms)
         );
         assert_eq!(client.answers(&REGISTER).len(), MAX_SPACES);
+    }
+
+    /// A server that knows `secret` answers Bob's request, and Bob judges its proof after a change on the way.
+    fn prove(
+        secret: &str,
+        algorithm: Algorithm,
+        change: impl FnOnce(String) -> String,
+    ) -> Result<(), ProofRefused> {
+        let now = std::time::Instant::now();
+        let mut config = crate::VerifierConfig::new("r");
+        config.algorithms = vec![algorithm];
+        let mut server = crate::Verifier::new(config, Entropy::from_number(7));
+        let mut client = bob();
+        let challenges = server.challenges(now, false);
+        client
+            .handle_challenges(Protects::Server, challenges.iter().map(String::as_str))
+            .expect("answerable");
+        let _ = client.answers(&REGISTER);
+        let answer = client.answers(&REGISTER).remove(0).value;
+        let proof = server.authentication_info(&answer, "bob", &secret.into(), REGISTER.uri);
+        client.check_proof(&change(proof.expect("there is a qop")), &REGISTER)
+    }
+
+    #[test]
+    fn a_server_proves_that_it_knows_the_secret() {
+        for algorithm in [Algorithm::Md5, Algorithm::Sha256, Algorithm::Md5Sess] {
+            assert_eq!(
+                prove("zanzibar", algorithm, |proof| proof),
+                Ok(()),
+                "{algorithm:?}"
+            );
+            assert_eq!(prove("guess", algorithm, |proof| proof), Err(ProofRefused::Wrong));
+        }
+        let check = |change: fn(String) -> String| prove("zanzibar", Algorithm::Md5, change);
+        assert_eq!(
+            check(|proof| proof.replace("nc=00000002", "nc=00000001")),
+            Err(ProofRefused::Wrong)
+        );
+        assert_eq!(
+            check(|proof| proof.replace("cnonce=\"", "cnonce=\"0")),
+            Err(ProofRefused::Wrong)
+        );
+        assert_eq!(
+            check(|proof| proof.replace("rspauth", "other")),
+            Err(ProofRefused::Missing)
+        );
+        assert_eq!(
+            check(|_| "nextnonce=\"abc\"".to_owned()),
+            Err(ProofRefused::Missing)
+        );
+        assert!(matches!(
+            check(|_| "rspauth".to_owned()),
+            Err(ProofRefused::Missing | ProofRefused::Unusable(_))
+        ));
+        assert!(matches!(
+            check(|proof| proof.replace("nc=00000002", "nc=x")),
+            Err(ProofRefused::Unusable(_))
+        ));
+    }
+
+    #[test]
+    fn the_proof_of_rfc_4976_comes_out() {
+        // As in the example of RFC 2617: one hash with the method, one with nothing in its place.
+        let mut client = bob();
+        client
+            .handle_challenges(
+                Protects::Server,
+                ["Digest realm=\"r\", nonce=\"a\", qop=\"auth\""],
+            )
+            .expect("answerable");
+        let answer = answer(&mut client);
+        let md5 = |parts: &[&str]| {
+            Algorithm::Md5.hash(&parts.iter().map(|part| part.as_bytes()).collect::<Vec<_>>())
+        };
+        let cnonce = answer.cnonce.expect("with qop");
+        let (ha1, ha2) = (md5(&["bob", "r", "zanzibar"]), md5(&["", REGISTER.uri]));
+        let proof = md5(&[&ha1, "a", "00000001", &cnonce, "auth", &ha2]);
+        let value = format!("rspauth=\"{proof}\", cnonce=\"{cnonce}\", nc=00000001, qop=auth");
+        assert_eq!(client.check_proof(&value, &REGISTER), Ok(()));
     }
 }

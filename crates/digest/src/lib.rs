@@ -13,7 +13,7 @@
 //! | RFC | | |
 //! |---|---|---|
 //! | 7616 | yes | MD5, SHA-256, SHA-512-256 and their `-sess` forms, `auth`, `auth-int`, `userhash`, `username*` |
-//! | 7616 §3.5 | partly | `Authentication-Info` is made by [`Verifier::authentication_info`]; the client does not verify `rspauth` |
+//! | 7616 §3.5 | partly | `Authentication-Info` is made by [`Verifier::authentication_info`] and judged by [`Authenticator::check_proof`]; `nextnonce` is not used |
 //! | 8760 | yes | several challenges for one realm; the client takes the strongest, see [`Authenticator`] |
 //! | 3261 §22 | yes | the rules by which a user agent answers 401 and 407 |
 //! | 2617, 2069 | yes | challenges without `qop` are answered; a server accepts such answers only if told to |
@@ -51,7 +51,7 @@ mod response;
 mod verifier;
 
 pub use algorithm::{Algorithm, Qop, QopOptions, UnknownAlgorithm};
-pub use authenticator::{Answer, Authenticator, ChallengeRefused, Protects};
+pub use authenticator::{Answer, Authenticator, ChallengeRefused, ProofRefused, Protects};
 pub use calculate::Signed;
 pub use challenge::Challenge;
 pub use credentials::{Credentials, Secret};

@@ -173,7 +173,7 @@ fn qop(value: &str) -> Result<Qop, ParseError> {
 }
 
 /// Eight hexadecimal digits; fewer are taken, a sign is not.
-fn nonce_count(value: &str) -> Result<u32, ParseError> {
+pub(crate) fn nonce_count(value: &str) -> Result<u32, ParseError> {
     if value.bytes().all(|byte| byte.is_ascii_hexdigit())
         && let Ok(count) = u32::from_str_radix(value, 16)
     {

@@ -146,6 +146,13 @@ impl Incoming {
         Ok(at)
     }
 
+    /// How many bytes may follow in this chunk.
+    pub(crate) fn room(&self, place: &Place, limits: &MessageLimits) -> u64 {
+        let most = place.most.min(limits.bytes);
+        let most = self.total.map_or(most, |total| most.min(total));
+        most.saturating_sub(place.start.saturating_add(place.len))
+    }
+
     /// The chunk ends. True when the message is complete.
     pub(crate) fn end(&mut self, place: Place, flag: Continuation) -> Result<bool, StatusCode> {
         if flag == Continuation::Last {

@@ -5,7 +5,7 @@ use crate::chunk::{
 };
 use crate::uri::{MsrpPath, MsrpUri};
 use bytes::{Bytes, BytesMut};
-use offhook_digest::{Authenticator, ChallengeRefused, Credentials, Protects, Signed};
+use offhook_digest::{Authenticator, ChallengeRefused, Credentials, ProofRefused, Protects, Signed};
 use offhook_sansio::{Entropy, Outbox};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,9 @@ pub struct RelayClientConfig {
     pub expires: Option<Duration>,
     /// How long to wait for each response. Default 30 s.
     pub response_timeout: Duration,
+    /// Whether relays have to prove that they know the password as well, by `rspauth`, as RFC 4976 §9.1 wants of them.
+    /// Default false: some relays in the field do not. One whose proof is wrong is not used in any case.
+    pub wants_proof: bool,
 }
 
 impl RelayClientConfig {
@@ -41,6 +44,7 @@ impl RelayClientConfig {
             relays,
             expires: None,
             response_timeout: Duration::from_secs(30),
+            wants_proof: false,
         }
     }
 }
@@ -120,6 +124,9 @@ pub enum RelayError {
     /// It wants to know who asks, and there is no answer to that.
     #[error(transparent)]
     Challenge(#[from] ChallengeRefused),
+    /// It did not prove that it knows the password.
+    #[error(transparent)]
+    Proof(#[from] ProofRefused),
     /// It did not answer.
     #[error("the relay did not answer")]
     Silent,
@@ -258,6 +265,9 @@ impl RelayClient {
     }
 
     fn handle_success(&mut self, now: Instant, relay: usize, head: &Head) {
+        if let Err(refused) = self.check_proof(relay, head) {
+            return self.fail(refused.into());
+        }
         self.accounts[relay].handle_success();
         let Ok(given) = head.use_path() else {
             return self.fail(RelayError::NoPath);
@@ -277,6 +287,25 @@ impl RelayClient {
             self.ask(now, relay + 1);
         } else {
             self.settle(now);
+        }
+    }
+
+    /// Whether a relay that says yes knows who asks (RFC 4976 §9.1). A relay that asked for no password has nothing to
+    /// prove.
+    fn check_proof(&self, relay: usize, head: &Head) -> Result<(), ProofRefused> {
+        let target = self.config.relays[relay].uri.to_string();
+        let request = Signed {
+            method: Method::Auth.as_str(),
+            uri: &target,
+            body: b"",
+        };
+        let checked = match head.field(FieldName::AuthenticationInfo) {
+            Some(proof) => self.accounts[relay].check_proof(proof, &request),
+            None => Err(ProofRefused::Missing),
+        };
+        match checked {
+            Err(ProofRefused::Missing) if !self.config.wants_proof => Ok(()),
+            checked => checked,
         }
     }
 

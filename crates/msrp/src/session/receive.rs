@@ -53,6 +53,13 @@ impl Inbox {
         });
     }
 
+    /// The message that the chunk which is being read is a part of, and where there it is.
+    fn piece_of(&mut self) -> Option<(&mut Incoming, &mut Place)> {
+        let Current { message, place, .. } = self.current.as_mut()?;
+        let mut incoming = self.incoming.iter_mut();
+        Some((incoming.find(|incoming| Some(incoming.key) == *message)?, place))
+    }
+
     /// The status with which the message of a chunk was refused. One that begins at its first byte is sent again, and
     /// judged again unless the owner did not want it.
     fn refused_before(&mut self, message_id: &str, place: Place) -> Option<StatusCode> {
@@ -219,40 +226,51 @@ impl MsrpSession {
     }
 
     fn handle_body(&mut self, data: &Bytes) {
-        let Some(Current {
-            message: Some(key),
-            place,
-            ..
-        }) = &mut self.inbox.current
-        else {
-            if self.inbox.current.is_some() {
-                self.refuse(StatusCode::BAD_REQUEST); // a body without Content-Type
+        match &self.inbox.current {
+            Some(Current { message: Some(_), .. }) => {}
+            current => {
+                if current.is_some() {
+                    self.refuse(StatusCode::BAD_REQUEST); // a body without Content-Type
+                }
+                self.inbox.discarded += data.len() as u64;
+                if self.inbox.discarded > self.config.discarded_bytes {
+                    self.end(CloseReason::Flood);
+                }
+                return;
             }
-            self.inbox.discarded += data.len() as u64;
-            if self.inbox.discarded > self.config.discarded_bytes {
-                self.end(CloseReason::Flood);
-            }
-            return;
+        }
+        // However the transport cut the body, all bytes before the first that is too many are told.
+        let fitting = self.room().min(data.len() as u64) as usize;
+        if self.take_piece(data.slice(..fitting)) && fitting < data.len() {
+            self.take_piece(data.slice(fitting..=fitting));
+        }
+    }
+
+    /// How many bytes of the chunk that is being read have room in its message.
+    fn room(&mut self) -> u64 {
+        let limits = self.config.message_limits;
+        match self.inbox.piece_of() {
+            Some((incoming, place)) => incoming.room(place, &limits),
+            None => 0,
+        }
+    }
+
+    /// Takes bytes of the chunk that is being read. False when it was refused for them.
+    fn take_piece(&mut self, data: Bytes) -> bool {
+        let Some((incoming, place)) = self.inbox.piece_of().filter(|_| !data.is_empty()) else {
+            return true;
         };
-        let key = *key;
-        let Some(incoming) = self
-            .inbox
-            .incoming
-            .iter_mut()
-            .find(|incoming| incoming.key == key)
-        else {
-            return;
-        };
-        match incoming.piece(place, data, &self.config.message_limits) {
+        let message = incoming.key;
+        match incoming.piece(place, &data, &self.config.message_limits) {
             Ok(at) if self.config.delivery == Delivery::Pieces => {
-                self.events.push(SessionEvent::MessageData {
-                    message: key,
-                    at,
-                    data: data.clone(),
-                });
+                self.events.push(SessionEvent::MessageData { message, at, data });
+                true
             }
-            Ok(_) => {}
-            Err(status) => self.refuse(status),
+            Ok(_) => true,
+            Err(status) => {
+                self.refuse(status);
+                false
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use crate::uri::MsrpPath;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+mod any_stream;
 mod extensions;
 mod receiving;
 

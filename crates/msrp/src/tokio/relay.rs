@@ -27,6 +27,7 @@ pub struct MsrpRelaySettings {
     host: Option<(String, u16)>,
     is_secure: bool,
     expires: Option<Duration>,
+    wants_proof: bool,
     further: Vec<RelayTarget>,
     tls: ClientTls,
     resolver: Arc<dyn RelayResolver>,
@@ -42,6 +43,7 @@ impl MsrpRelaySettings {
             host: None,
             is_secure: true,
             expires: None,
+            wants_proof: false,
             further: Vec::new(),
             tls: ClientTls::default(),
             resolver: Arc::new(WithoutSrv),
@@ -84,6 +86,14 @@ impl MsrpRelaySettings {
         self
     }
 
+    /// Wants relays to prove that they know the password as well (RFC 4976 §9.1). A wrong proof is refused even without
+    /// this; some relays in the field give none.
+    #[must_use]
+    pub fn with_proof(mut self) -> Self {
+        self.wants_proof = true;
+        self
+    }
+
     /// Asks a further relay, reached through those before: `msrps://extra.example.com;tcp`.
     #[must_use]
     pub fn through(
@@ -116,6 +126,7 @@ impl MsrpRelaySettings {
         let relays = std::iter::once(first).chain(self.further.iter().cloned());
         let mut config = RelayClientConfig::new(own, relays.collect());
         config.expires = self.expires;
+        config.wants_proof = self.wants_proof;
         Ok(config)
     }
 

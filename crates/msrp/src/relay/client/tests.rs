@@ -164,3 +164,56 @@ fn a_place_that_moves_is_told_with_the_new_path() {
         assert_eq!(client.poll_event(), Some(expected[round].clone()));
     }
 }
+
+#[test]
+fn a_relay_that_does_not_know_the_password_is_not_used() {
+    const PLACE: &str = "Use-Path: msrps://intra.example.com:9000/jui787s2f;tcp\r\nExpires: 900\r\n";
+    let challenge =
+        "WWW-Authenticate: Digest realm=\"intra.example.com\", qop=\"auth\", nonce=\"dcd98b\"\r\n";
+    for (wants_proof, what) in [
+        (false, "none"),
+        (true, "none"),
+        (false, "wrong"),
+        (false, "garbage"),
+        (true, "right"),
+    ] {
+        let (now, mut client) = client(&[(INTRA, "Alice")]);
+        client.config.wants_proof = wants_proof;
+        let first = said(&mut client);
+        answer(now, &mut client, &first, "401 Unauthorized", challenge);
+        let second = said(&mut client);
+        let answered = second
+            .split("Authorization: ")
+            .nth(1)
+            .unwrap()
+            .split("\r\n")
+            .next()
+            .unwrap();
+        let config = offhook_digest::VerifierConfig::new("intra.example.com");
+        let relay = offhook_digest::Verifier::new(config, Entropy::from_number(1));
+        let right = relay.authentication_info(answered, "Alice", &"secret".into(), INTRA);
+        let wrong = relay.authentication_info(answered, "Alice", &"guess".into(), INTRA);
+        let proof = |proof: &str| format!("Authentication-Info: {proof}\r\n{PLACE}");
+        let fields = match what {
+            "none" => PLACE.to_owned(),
+            "right" => proof(&right.unwrap()),
+            "wrong" => proof(&wrong.unwrap()),
+            _ => proof("rspauth=\""),
+        };
+        answer(now, &mut client, &second, "200 OK", &fields);
+        let event = client.poll_event();
+        let is_used = matches!(event, Some(RelayEvent::Placed(_)));
+        assert_eq!(
+            is_used,
+            what == "right" || (what == "none" && !wants_proof),
+            "{what}: {event:?}"
+        );
+        if !is_used {
+            assert!(
+                matches!(event, Some(RelayEvent::Failed(RelayError::Proof(_)))),
+                "{what}: {event:?}"
+            );
+            assert_eq!(client.path(), None);
+        }
+    }
+}
