@@ -42,6 +42,9 @@ struct Args {
     /// Where mode `file` puts files.
     #[arg(long, default_value = ".")]
     directory: PathBuf,
+    /// End after so many messages; without it, with the connection. At a relay the connection does not end with the peer.
+    #[arg(long)]
+    count: Option<u64>,
     /// Compare session ids alone (RFC 6714).
     #[arg(long)]
     session_match: bool,
@@ -108,6 +111,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         if !args.quiet {
             tell_event(&event);
+        }
+        let is_message = matches!(
+            event,
+            SessionEvent::Message(_) | SessionEvent::MessageEnded { .. }
+        );
+        if is_message && args.count == Some(summary.messages()) {
+            session.handle().close().await?;
         }
     }
     summary.tell("received");

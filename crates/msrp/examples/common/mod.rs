@@ -27,6 +27,10 @@ impl Summary {
         self.bytes += bytes;
     }
 
+    pub(crate) fn messages(&self) -> u64 {
+        self.messages
+    }
+
     pub(crate) fn bytes(&mut self, bytes: u64) {
         self.bytes += bytes;
     }

@@ -1,0 +1,407 @@
+//! The example programs, started as processes as a user would: every option of theirs, directly, over TLS and through the
+//! relay.
+#![cfg(feature = "tls")]
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What connect calls itself where its path is not read from what it says.
+const CALLER: &str = "msrp://127.0.0.1:2856/caller;tcp";
+
+/// A running example. It ends with the test.
+struct Program {
+    name: String,
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<Value>,
+}
+
+impl Program {
+    fn start(name: &str, args: &[&str]) -> Self {
+        let tests = std::env::current_exe().unwrap();
+        let profile = tests.ancestors().nth(2).unwrap();
+        let program = profile.join("examples").join(name);
+        assert!(
+            program.exists(),
+            "`cargo test -p offhook-msrp --all-features` builds {}, and so does `cargo build --examples`",
+            program.display()
+        );
+        let mut child = Command::new(program)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let line = serde_json::from_str(&line).expect("each line is JSON");
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let name = format!("{name} {args:?}");
+        Self {
+            name,
+            child,
+            input,
+            lines,
+        }
+    }
+
+    /// The next line of this event, after others.
+    fn event(&mut self, event: &str) -> Value {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left);
+            let line = line.unwrap_or_else(|_| panic!("{} says no {event}", self.name));
+            if line["event"] == event {
+                return line;
+            }
+        }
+    }
+
+    fn path(&mut self, event: &str) -> String {
+        self.event(event)["path"].as_str().unwrap().to_owned()
+    }
+
+    fn tell(&mut self, line: &str) {
+        let mut input = self.input.take().unwrap();
+        writeln!(input, "{line}").unwrap();
+    }
+
+    /// All lines that are left, once it has ended well.
+    fn rest(mut self) -> Vec<Value> {
+        let status = self.status();
+        assert!(status.success(), "{}: {status}", self.name);
+        self.lines.iter().collect()
+    }
+
+    fn status(&mut self) -> std::process::ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < until, "{} does not end", self.name);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder of one test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    }
+
+    /// A certificate for a name and for this machine, and its key, and the fingerprint.
+    fn certificate(&self, name: &str) -> (String, String, String) {
+        let names = [name.to_owned(), "127.0.0.1".to_owned()];
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let print = offhook_msrp::fingerprint::Fingerprint::of_certificate(made.cert.der());
+        (
+            self.file(&format!("{name}.pem"), made.cert.pem().as_bytes()),
+            self.file(
+                &format!("{name}.key"),
+                made.signing_key.serialize_pem().as_bytes(),
+            ),
+            print.to_string(),
+        )
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Starts listen at a port of its choice for the caller, and connect to it; what each says in the end.
+fn meet(listen: &[&str], connect: &[&str]) -> (Vec<Value>, Vec<Value>) {
+    let caller = if connect.contains(&"--tls") {
+        CALLER.replace("msrp:", "msrps:")
+    } else {
+        CALLER.to_owned()
+    };
+    let mut listener = Program::start(
+        "listen",
+        &[&["--port", "0", "--remote-path", &caller], listen].concat(),
+    );
+    let path = listener.path("listening");
+    let connector = [&["--local-path", &caller, "--remote-path", &path], connect].concat();
+    let connector = Program::start("connect", &connector);
+    (connector.rest(), listener.rest())
+}
+
+fn count(lines: &[Value], event: &str) -> usize {
+    lines.iter().filter(|line| line["event"] == event).count()
+}
+
+fn throughput(lines: &[Value], direction: &str) -> (u64, u64) {
+    let last = lines
+        .iter()
+        .rfind(|line| line["event"] == "throughput")
+        .expect("a throughput line");
+    assert_eq!(last["direction"], direction);
+    assert!(last["seconds"].as_f64().unwrap() > 0.0 && last["bytes_per_second"].as_f64().unwrap() > 0.0);
+    (
+        last["messages"].as_u64().unwrap(),
+        last["bytes"].as_u64().unwrap(),
+    )
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..len).map(|at| (at * 7 % 251) as u8).collect()
+}
+
+#[test]
+fn messages_are_counted_at_both_ends_with_an_event_for_each() {
+    let options = [
+        "--size",
+        "300",
+        "--count",
+        "40",
+        "--window",
+        "7",
+        "--chunk",
+        "100",
+        "--success-report",
+    ];
+    let (sent, heard) = meet(&["--mode", "sink", "--session-id", "sink1"], &options);
+    assert_eq!(throughput(&sent, "sent"), (40, 12_000));
+    assert_eq!(throughput(&heard, "received"), (40, 12_000));
+    assert_eq!(count(&heard, "message_ended"), 40);
+    assert_eq!(count(&sent, "reported"), 120, "for each chunk");
+    assert_eq!(
+        (
+            count(&sent, "ready"),
+            count(&sent, "closed"),
+            count(&heard, "closed")
+        ),
+        (1, 1, 1)
+    );
+    // Told to be quiet, both say only when they are ready and what it came to.
+    let (sent, heard) = meet(&["--quiet"], &["--count", "500", "--quiet"]);
+    assert_eq!(throughput(&sent, "sent"), (500, 100_000));
+    assert_eq!(throughput(&heard, "received"), (500, 100_000));
+    assert_eq!((sent.len(), heard.len()), (3, 2), "{sent:?} {heard:?}");
+}
+
+#[test]
+fn an_echo_comes_back() {
+    let (sent, heard) = meet(
+        &["--mode", "echo"],
+        &["--size", "77", "--count", "20", "--window", "1"],
+    );
+    assert_eq!(throughput(&heard, "received"), (20, 1540));
+    let echoes: Vec<_> = sent.iter().filter(|line| line["event"] == "message").collect();
+    // The last ones may come when the sender has gone.
+    assert!(
+        echoes.len() >= 10 && echoes.iter().all(|echo| echo["bytes"] == 77),
+        "{sent:?}"
+    );
+}
+
+#[test]
+fn a_file_arrives_byte_by_byte_and_sessions_are_matched_by_their_ids_alone() {
+    let folder = Folder::new("file");
+    let file = folder.file("sent", &pattern(3_000_000));
+    let directory = folder.0.display().to_string();
+    let listen = [
+        "--mode",
+        "file",
+        "--directory",
+        &directory,
+        "--session-match",
+        "--address",
+        "127.0.0.1",
+    ];
+    let (sent, heard) = meet(&listen, &["--file", &file, "--chunk", "100000"]);
+    assert_eq!(throughput(&sent, "sent"), (1, 3_000_000));
+    assert_eq!(throughput(&heard, "received"), (1, 3_000_000));
+    let began = heard
+        .iter()
+        .find(|line| line["event"] == "message_began")
+        .unwrap();
+    assert_eq!(began["size"], 3_000_000);
+    let name = format!("{}.received", began["message_id"].as_str().unwrap());
+    assert_eq!(std::fs::read(folder.0.join(name)).unwrap(), pattern(3_000_000));
+}
+
+#[test]
+fn paths_may_be_told_on_standard_input() {
+    let mut listener = Program::start("listen", &["--port", "0"]);
+    let mut connector = Program::start("connect", &["--count", "3"]);
+    connector.tell(&listener.path("listening"));
+    listener.tell(&connector.path("prepared"));
+    assert_eq!(throughput(&connector.rest(), "sent").0, 3);
+    assert_eq!(throughput(&listener.rest(), "received").0, 3);
+}
+
+#[test]
+fn tls_wants_a_certificate_that_is_trusted() {
+    let folder = Folder::new("tls");
+    let (cert, key, print) = folder.certificate("listener");
+    let secure = ["--tls", "--cert", &cert, "--key", &key];
+    for trust in [&["--ca", &*cert][..], &["--no-verify"]] {
+        let (sent, heard) = meet(&secure, &[&["--tls", "--count", "5"], trust].concat());
+        assert_eq!(
+            (throughput(&sent, "sent").0, throughput(&heard, "received").0),
+            (5, 5)
+        );
+    }
+    // Certificates of their own making, known by their fingerprints.
+    let (own, own_key, own_print) = folder.certificate("connector");
+    let (sent, _) = meet(
+        &[&secure[..], &["--fingerprint", &own_print]].concat(),
+        &[
+            "--tls",
+            "--cert",
+            &own,
+            "--key",
+            &own_key,
+            "--fingerprint",
+            &print,
+            "--count",
+            "5",
+        ],
+    );
+    assert_eq!(throughput(&sent, "sent").0, 5);
+    // Without trust there is no session.
+    let caller = CALLER.replace("msrp:", "msrps:");
+    let listen = [&["--port", "0", "--remote-path", &caller], &secure[..]].concat();
+    let mut listener = Program::start("listen", &listen);
+    let path = listener.path("listening");
+    let mut connector = Program::start(
+        "connect",
+        &["--local-path", &caller, "--remote-path", &path, "--tls"],
+    );
+    assert!(!connector.status().success());
+}
+
+/// A relay for alice and bob, by a configuration file, and its address.
+fn relay(folder: &Folder, name: &str, head: &str) -> (Program, String) {
+    let users = "[users.alice]\npassword = \"wonderland\"\nplaces = 4\nbytes_per_second = 100000000\nconnections = 8\n\
+        [users.bob]\npassword = \"builder\"\n";
+    let path = folder.file(
+        name,
+        format!("{head}\nlisten = \"127.0.0.1:0\"\nlongest = 600\n{users}").as_bytes(),
+    );
+    let mut relay = Program::start("relay", &[&path]);
+    let address = relay.event("listening")["address"].as_str().unwrap().to_owned();
+    (relay, address)
+}
+
+/// Both ends at these relays: a text and a file.
+fn meet_at_relays(folder: &Folder, bobs: &[&str], alices: &[&str]) {
+    let file = folder.file("sent", &pattern(500_000));
+    let directory = folder.0.display().to_string();
+    for (what, count) in [
+        (&["--count", "10", "--success-report"][..], "10"),
+        (&["--file", &file], "1"),
+    ] {
+        let mode = [
+            "--mode",
+            "file",
+            "--directory",
+            &directory,
+            "--session-id",
+            "bob1",
+            "--count",
+            count,
+        ];
+        let listen = [&mode[..], bobs].concat();
+        let mut listener = Program::start("listen", &listen);
+        let mut connector = Program::start("connect", &[what, alices].concat());
+        let path = listener.path("listening");
+        assert!(path.split(' ').count() >= 2, "its relay is on the way: {path}");
+        connector.tell(&path);
+        listener.tell(&connector.path("prepared"));
+        let (sent, heard) = (connector.rest(), listener.rest());
+        assert_eq!(throughput(&sent, "sent"), throughput(&heard, "received"));
+        if what[0] == "--file" {
+            let began = heard
+                .iter()
+                .find(|line| line["event"] == "message_began")
+                .unwrap();
+            let name = format!("{}.received", began["message_id"].as_str().unwrap());
+            assert_eq!(std::fs::read(folder.0.join(name)).unwrap(), pattern(500_000));
+        }
+    }
+}
+
+#[test]
+fn two_ends_meet_at_a_relay_that_is_a_process_over_tls() {
+    let folder = Folder::new("relay-tls");
+    let (cert, key, _) = folder.certificate("relay.test");
+    let head = format!(
+        "uri = \"msrps://127.0.0.1:0;tcp\"\naliases = [\"relay.test\"]\ncertificate = {cert:?}\nkey = {key:?}\ntrust = {cert:?}"
+    );
+    let (_relay, address) = relay(&folder, "relay.toml", &head);
+    let at = ["--relay", &address, "--relay-domain", "relay.test", "--ca", &cert];
+    let bobs = [&at[..], &["--relay-user", "bob", "--relay-password", "builder"]].concat();
+    let alices = [
+        &at[..],
+        &["--relay-user", "alice", "--relay-password", "wonderland"],
+    ]
+    .concat();
+    meet_at_relays(
+        &folder,
+        &bobs,
+        &[&alices[..], &["--relay-expires", "120"]].concat(),
+    );
+    let guess = [&at[..], &["--relay-user", "alice", "--relay-password", "guess"]].concat();
+    assert!(!Program::start("connect", &guess).status().success());
+}
+
+#[test]
+fn an_end_may_be_behind_two_relays() {
+    let folder = Folder::new("relay-chain");
+    let head = "uri = \"msrp://127.0.0.1:0;tcp\"\nallow_plain_auth = true\nrealm = \"chain\"";
+    let (_near, near) = relay(&folder, "near.toml", head);
+    let (_far, far) = relay(&folder, "far.toml", head);
+    let through = format!("msrp://{far};tcp");
+    let plain = ["--relay", &near, "--relay-domain", "127.0.0.1", "--relay-plain"];
+    let bobs = [
+        &plain[..],
+        &["--relay-user", "bob", "--relay-password", "builder"],
+    ]
+    .concat();
+    let alices = [
+        &plain[..],
+        &["--relay-user", "alice", "--relay-password", "wonderland"],
+    ]
+    .concat();
+    meet_at_relays(
+        &folder,
+        &[&bobs[..], &["--relay-through", &through]].concat(),
+        &alices,
+    );
+}
