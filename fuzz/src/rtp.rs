@@ -50,6 +50,16 @@ pub fn rtcp_compound(data: &[u8]) {
         match &packet {
             RtcpPacket::SenderReport { ssrc, info, .. } => writer.sender_report(*ssrc, info, &blocks),
             RtcpPacket::ReceiverReport { ssrc, .. } => writer.receiver_report(*ssrc, &blocks),
+            RtcpPacket::ExtendedReport { ssrc, .. } => {
+                if let Some((about, metrics)) = packet.voip_metrics().next() {
+                    writer.voip_metrics(*ssrc, about, &metrics).expect("it fits");
+                    let len = writer.len();
+                    let again = Compound::parse(&buffer[..len]).expect("our own report parses");
+                    let again = again.packets().next().expect("one report");
+                    assert_eq!(again.voip_metrics().next(), Some((about, metrics)));
+                }
+                continue;
+            }
             _ => continue,
         }
         .expect("it fits");

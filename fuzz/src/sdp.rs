@@ -148,6 +148,7 @@ pub fn sdp_attributes(data: &[u8]) {
         RemoteCandidates,
         Rtcp,
         RtcpFeedback,
+        RtcpXr,
         Rtpmap,
         Setup,
         Ssrc,

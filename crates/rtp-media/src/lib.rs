@@ -68,7 +68,7 @@
 //! | RFC 6188, AES-256 for SRTP | partly: 256 bits, not 192 |
 //! | RFC 7714, AES-GCM for SRTP | yes: packets that are only authenticated are refused |
 //! | RFC 3389, comfort noise | yes: sent where it was agreed and silence detection is on, and made of what comes |
-//! | RFC 3611, extended reports | no |
+//! | RFC 3611, extended reports | partly: metrics of voice calls, sent where they are wished for, and understood |
 //! | RFC 5764, 8445 | no |
 //!
 //! # RTP bleed

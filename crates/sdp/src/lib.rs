@@ -43,6 +43,7 @@
 //! | 8285 | `extmap` | yes |
 //! | 4975, 6714, 7701 | `path`, `accept-types`, `accept-wrapped-types`, `max-size`, `msrp-cema`, `chatroom` | yes |
 //! | 5547 | `file-selector`, `-transfer-id`, `-disposition`, `-date`, `-icon`, `-range` | yes |
+//! | 3611 §5.1 | `rtcp-xr` | yes |
 //! | 4574, 4796 | `label`, `content` | yes |
 //! | any other | unknown attributes | kept and written back |
 

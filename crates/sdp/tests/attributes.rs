@@ -5,7 +5,7 @@ use offhook_sdp::attribute::{
     AcceptTypes, AcceptWrappedTypes, Candidate, Chatroom, ConnectionReuse, Content, Crypto, ExtMap, FileDate,
     FileDisposition, FileIcon, FileRange, FileSelector, FileTransferId, Fingerprint, Fmtp, Group, IceOptions,
     IcePwd, IceUfrag, Label, MalformedAttribute, MaxPtime, MaxSize, Mid, Path, Property, Ptime,
-    RemoteCandidates, Rtcp, RtcpFeedback, Rtpmap, Setup, Ssrc, SsrcGroup, TypedAttribute,
+    RemoteCandidates, Rtcp, RtcpFeedback, RtcpXr, Rtpmap, Setup, Ssrc, SsrcGroup, TypedAttribute,
 };
 use offhook_sdp::{Attribute, Attributes, Limits, ParseErrorKind, ParseOptions, SessionDescription};
 use proptest::prelude::*;
@@ -59,6 +59,7 @@ macro_rules! for_each_type {
         $call::<RemoteCandidates>("[12] [0-9a-f:.]{1,39} [0-9]{1,4}( [12] [0-9a-f:.]{1,39} [0-9]{1,4}){0,3}");
         $call::<Rtcp>("[0-9]{1,4}( IN IP[46] [0-9a-f:.]{1,39})?");
         $call::<RtcpFeedback>("(\\*|[0-9]{1,2}) ((nack|ack|[a-z-]{6,9})( [!-~]{1,20}){0,3}|trr-int [0-9]{1,9}|ccm fir)");
+        $call::<RtcpXr>("(voip-metrics|rcvr-rtt=(all|sender)(:[0-9]{1,5})?|[!-~]{1,20})?( [!-~]{1,20}){0,4}");
         $call::<Rtpmap>("[0-9]{1,2} [!-.0-~]{1,20}/[1-9][0-9]{0,8}(/[1-9])?");
         $call::<Setup>("active|passive|actpass|holdconn");
         $call::<Ssrc>("[0-9]{1,9} (cname|msid|x)(:[!-~]{1,20}( [!-~]{1,20})?)?");

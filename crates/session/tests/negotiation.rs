@@ -56,6 +56,21 @@ fn telephone_events_are_answered_at_the_clock_of_the_codec_only() {
     assert!(answer_to(&pcmu).starts_with("m=audio 40000 RTP/AVP 0 110\n"));
 }
 
+/// RFC 3611 §5.2: we ask for metrics, and send them where we are asked.
+#[test]
+fn metrics_of_the_call_are_sent_where_they_are_wished_for() {
+    for (wish, wanted) in [
+        ("", false),
+        ("\na=rtcp-xr:", false),
+        ("\na=rtcp-xr:rcvr-rtt=all voip-metrics", true),
+    ] {
+        let mut script = Script::new();
+        script.accepted(&sdp(&format!("{PCMU}{wish}")), AudioStream::offer());
+        assert_eq!(script.config().voip_metrics, wanted, "{wish}");
+        assert!(script.last_response().1.contains("a=rtcp-xr:voip-metrics\r\n"));
+    }
+}
+
 /// RFC 3389 §5: comfort noise stands beside a codec of its rate.
 #[test]
 fn comfort_noise_is_taken_beside_a_codec_of_8000_hertz() {

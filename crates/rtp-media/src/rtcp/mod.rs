@@ -4,10 +4,12 @@
 //! Reduced-size datagrams (RFC 5506) are accepted and [told apart](Compound::is_reduced_size). [`RtcpWriter`]
 //! writes compounds into a buffer of the caller's. [`schedule`] says when.
 
+mod extended;
 mod packets;
 pub mod schedule;
 mod writer;
 
+pub use extended::{BurstMetrics, VoipMetrics};
 pub use packets::{ReportBlock, RtcpPacket, SdesItem, SenderInfo};
 pub use writer::{RtcpWriteError, RtcpWriter};
 
@@ -20,6 +22,8 @@ pub(crate) mod kind {
     pub(crate) const APP: u8 = 204;
     pub(crate) const RTPFB: u8 = 205;
     pub(crate) const PSFB: u8 = 206;
+    /// RFC 3611 §2.
+    pub(crate) const XR: u8 = 207;
 }
 
 /// Why a datagram is not RTCP. Always the peer's fault.

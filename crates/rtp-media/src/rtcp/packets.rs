@@ -1,5 +1,6 @@
-//! The packet types of RFC 3550 §6.4 to §6.7; feedback (RFC 4585) by its header.
+//! The packet types of RFC 3550 §6.4 to §6.7, extended reports (RFC 3611), and feedback (RFC 4585) by its header.
 
+use super::extended::{self, VoipMetrics};
 use super::kind;
 use crate::ids::Ssrc;
 
@@ -109,6 +110,13 @@ pub enum RtcpPacket<'a> {
         /// The source it is about.
         media: Ssrc,
     },
+    /// An extended report (RFC 3611).
+    ExtendedReport {
+        /// Who reports.
+        ssrc: Ssrc,
+        /// The blocks: read with [`RtcpPacket::voip_metrics`].
+        blocks: &'a [u8],
+    },
     /// A type we do not know; receivers pass over it (RFC 3550 §6.1).
     Unknown {
         /// The packet type.
@@ -124,6 +132,15 @@ impl<'a> RtcpPacket<'a> {
             _ => &[][..],
         };
         blocks.as_chunks().0.iter().map(ReportBlock::read)
+    }
+
+    /// The metrics of voice calls in an extended report, with the source that they are about; nothing for other packets.
+    pub fn voip_metrics(&self) -> impl Iterator<Item = (Ssrc, VoipMetrics)> + use<'a> {
+        let blocks = match self {
+            Self::ExtendedReport { blocks, .. } => blocks,
+            _ => &[][..],
+        };
+        extended::voip_metrics(blocks)
     }
 
     /// The items of a source description; nothing for other packets.
@@ -228,6 +245,10 @@ pub(super) fn read(packet_kind: u8, count: u8, body: &[u8]) -> Option<RtcpPacket
                 sender,
                 media,
             }
+        }
+        kind::XR => {
+            let (ssrc, blocks) = read_ssrc(body)?;
+            extended::are_whole(blocks).then_some(RtcpPacket::ExtendedReport { ssrc, blocks })?
         }
         kind => RtcpPacket::Unknown { kind },
     })

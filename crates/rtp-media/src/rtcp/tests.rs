@@ -1,6 +1,7 @@
 use super::*;
 use crate::ids::Ssrc;
 use proptest::prelude::*;
+use std::time::Duration;
 
 const INFO: SenderInfo = SenderInfo {
     ntp: 0x0123_4567_89ab_cdef,
@@ -166,4 +167,92 @@ proptest! {
         prop_assert_eq!(packets[1].items().next().unwrap().text, cname.as_bytes());
         prop_assert_eq!(packets.len(), 2);
     }
+}
+
+const METRICS: VoipMetrics = VoipMetrics {
+    loss_rate: 12,
+    discard_rate: 13,
+    bursts: BurstMetrics {
+        burst_density: 84,
+        gap_density: 10,
+        burst_duration: Duration::from_millis(120),
+        gap_duration: Duration::from_millis(260),
+        minimum_gap: 16,
+    },
+    round_trip: Duration::from_millis(80),
+    end_system: Duration::from_millis(60),
+    signal_level: Some(-20),
+    noise_level: None,
+    residual_echo_return_loss: None,
+    r_factor: Some(90),
+    external_r_factor: None,
+    mos_lq: Some(44),
+    mos_cq: Some(43),
+    receiver_configuration: VoipMetrics::ADAPTIVE_WITH_CONCEALMENT,
+    jitter_nominal: Duration::from_millis(40),
+    jitter_maximum: Duration::from_millis(400),
+    jitter_absolute_maximum: Duration::from_secs(70),
+};
+
+#[test]
+fn metrics_of_a_call_lie_where_rfc_3611_puts_them() {
+    let mut buffer = [0xee; 64];
+    let mut writer = RtcpWriter::new(&mut buffer);
+    writer.voip_metrics(Ssrc(7), Ssrc(9), &METRICS).unwrap();
+    let len = writer.len();
+    #[rustfmt::skip]
+    let expected = [
+        0x80, 207, 0, 10, 0, 0, 0, 7,
+        7, 0, 0, 8, 0, 0, 0, 9,
+        12, 13, 84, 10, 0, 120, 1, 4,
+        0, 80, 0, 60, 236, 127, 127, 16,
+        90, 127, 44, 43, 0xf0, 0, 0, 40,
+        1, 0x90, 0xff, 0xff,
+    ];
+    assert_eq!(buffer[..len], expected);
+    let compound = Compound::parse(&buffer[..len]).unwrap();
+    let packet = compound.packets().next().unwrap();
+    let clamped = VoipMetrics {
+        jitter_absolute_maximum: Duration::from_millis(65_535),
+        ..METRICS
+    };
+    assert_eq!(packet.voip_metrics().collect::<Vec<_>>(), [(Ssrc(9), clamped)]);
+}
+
+#[test]
+fn blocks_that_are_not_known_are_passed_over_and_those_that_lie_refused() {
+    let mut buffer = [0; 64];
+    let mut writer = RtcpWriter::new(&mut buffer);
+    writer.voip_metrics(Ssrc(7), Ssrc(9), &METRICS).unwrap();
+    let block = buffer[8..44].to_vec();
+    let report = |blocks: &[&[u8]]| {
+        let blocks = blocks.concat();
+        let words = (4 + blocks.len()) / 4;
+        [&[0x80, 207, 0, words as u8, 0, 0, 0, 7], &blocks[..]].concat()
+    };
+    let unknown = [99, 0, 0, 1, 1, 2, 3, 4];
+    let short = [7, 0, 0, 1, 0, 0, 0, 9];
+    let bytes = report(&[&unknown, &short, &block]);
+    let packet = Compound::parse(&bytes).unwrap().packets().next().unwrap();
+    assert_eq!(packet.voip_metrics().count(), 1);
+    let lies = report(&[&block, &[7, 0, 0, 9]]);
+    assert!(matches!(
+        Compound::parse(&lies),
+        Err(RtcpError::Body { kind: 207, .. })
+    ));
+    let out_of_range = [&block[..24], &[101, 255, 9, 51], &block[28..]].concat();
+    let bytes = report(&[&out_of_range]);
+    let packet = Compound::parse(&bytes).unwrap().packets().next().unwrap();
+    let (_, metrics) = packet.voip_metrics().next().unwrap();
+    let ratings = (
+        metrics.r_factor,
+        metrics.external_r_factor,
+        metrics.mos_lq,
+        metrics.mos_cq,
+    );
+    assert_eq!(
+        ratings,
+        (None, None, None, None),
+        "RFC 3611 §4.7.5: they are to be ignored"
+    );
 }

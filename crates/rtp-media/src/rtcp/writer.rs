@@ -1,5 +1,6 @@
 //! Writes a compound of RTCP packets into a buffer of the caller's.
 
+use super::extended::VoipMetrics;
 use super::kind;
 use super::packets::{ReportBlock, SenderInfo};
 use crate::ids::Ssrc;
@@ -99,6 +100,19 @@ impl<'b> RtcpWriter<'b> {
             packet[4] = len;
             packet[5..5 + reason.len()].copy_from_slice(reason.as_bytes());
         }
+        Ok(self)
+    }
+
+    /// Adds an extended report with the metrics of the call as it is heard from `about` (RFC 3611 §4.7).
+    pub fn voip_metrics(
+        &mut self,
+        ssrc: Ssrc,
+        about: Ssrc,
+        metrics: &VoipMetrics,
+    ) -> Result<&mut Self, RtcpWriteError> {
+        let packet = self.packet(kind::XR, 0, 4 + VoipMetrics::LEN)?;
+        put(packet, 0, ssrc.0);
+        packet[4..].copy_from_slice(&metrics.to_bytes(about));
         Ok(self)
     }
 

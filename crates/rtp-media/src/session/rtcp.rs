@@ -3,7 +3,7 @@
 use super::RtpSession;
 use super::statistics::RemoteReport;
 use crate::ids::Ssrc;
-use crate::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo};
+use crate::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo, VoipMetrics};
 use crate::time::ticks_to_duration;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -137,6 +137,11 @@ impl RtpSession {
                 self.totals.round_trip = Some(round_trip);
             }
         }
+        for (about, metrics) in packet.voip_metrics() {
+            if about == self.sink.ssrc {
+                self.totals.remote_metrics = Some(metrics);
+            }
+        }
         let heard = self.remote_ssrc();
         news.left |= packet.leaving().any(|ssrc| Some(ssrc) == heard);
     }
@@ -146,13 +151,18 @@ impl RtpSession {
         self.schedule.next()
     }
 
-    /// Writes a report into `buffer` when one is due; returns its length.
-    pub(crate) fn poll_report(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
+    /// Writes a report into `buffer` when one is due, with the metrics that the peer wishes for; returns its length.
+    pub(crate) fn poll_report(
+        &mut self,
+        now: Instant,
+        metrics: Option<&VoipMetrics>,
+        buffer: &mut [u8],
+    ) -> Option<usize> {
         let of = self.membership();
         if !self.schedule.is_due(now, &of, &mut self.entropy) {
             return None;
         }
-        let len = self.write_report(now, buffer, None)?;
+        let len = self.write_report(now, buffer, metrics, None)?;
         self.rtcp.reported_packets = [self.sink.packets, self.rtcp.reported_packets[0]];
         let of = self.membership();
         self.schedule.sent(now, len, &of, &mut self.entropy);
@@ -162,10 +172,16 @@ impl RtpSession {
     /// Writes the last report, with a goodbye. Sent at once: a call has fewer than 50 members (§6.3.7).
     pub(crate) fn write_goodbye(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         let ssrc = self.sink.ssrc;
-        self.write_report(now, buffer, Some(ssrc))
+        self.write_report(now, buffer, None, Some(ssrc))
     }
 
-    fn write_report(&mut self, now: Instant, buffer: &mut [u8], leaving: Option<Ssrc>) -> Option<usize> {
+    fn write_report(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        metrics: Option<&VoipMetrics>,
+        leaving: Option<Ssrc>,
+    ) -> Option<usize> {
         let block = self.source.as_mut().map(|source| {
             let (last, delay) = source.last_report.map_or((0, 0), |(middle, at)| {
                 (middle, to_short(now.saturating_duration_since(at)))
@@ -198,6 +214,9 @@ impl RtpSession {
         begun
             .and_then(|writer| writer.cname(ssrc, &self.config.cname))
             .ok()?;
+        if let (Some(metrics), Some(block)) = (metrics, &block) {
+            writer.voip_metrics(ssrc, block.ssrc, metrics).ok()?;
+        }
         if let Some(leaving) = leaving {
             writer.bye(leaving, "").ok()?;
         }

@@ -1,6 +1,7 @@
 //! What a stream counted, as plain data.
 
 use super::{CallQuality, Impairment};
+use crate::rtcp::VoipMetrics;
 use crate::srtp::SrtpError;
 use std::time::Duration;
 
@@ -112,6 +113,8 @@ pub struct Statistics {
     pub round_trip: Option<Duration>,
     /// What the peer last said of our stream.
     pub remote: Option<RemoteReport>,
+    /// What the peer last said of how it hears us (RFC 3611), if it was asked to.
+    pub remote_metrics: Option<VoipMetrics>,
     /// How what is heard sounds by the numbers, from packets not played and delay; once packets came. The delay from mouth to
     /// ear is taken to be half of the round trip, and what the jitter buffer and the packets themselves take.
     pub quality: Option<CallQuality>,

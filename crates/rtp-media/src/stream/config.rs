@@ -62,6 +62,8 @@ pub struct AudioConfig {
     /// When silence is not sent (`enable_silence_detection`). Where comfort noise was agreed, that is sent in its place.
     /// Default never: some peers take a line without packets for dead.
     pub silence_detection: Option<SilenceDetection>,
+    /// Whether the peer wishes to be told how the call is heard here (RFC 3611 §4.7). Default false.
+    pub voip_metrics: bool,
     /// Whether media flows. Default both ways.
     pub direction: Direction,
     /// The peer's RTP address in its SDP.
@@ -96,6 +98,7 @@ impl AudioConfig {
             dtmf_payload_type: None,
             dtmf_clock_rate: spec.clock_rate,
             inband_dtmf: true,
+            voip_metrics: false,
             comfort_noise_payload_type: None,
             silence_detection: None,
             direction: Direction::SendRecv,

@@ -15,6 +15,7 @@ use crate::codec::AudioCodec;
 use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, ToneDetector};
 use crate::ids::Ssrc;
 use crate::packet::is_rtcp;
+use crate::rtcp::VoipMetrics;
 use crate::session::{PAYLOAD_AT, RtpSession, SessionConfig, SourceNews, Statistics};
 use crate::srtp::{MAX_OVERHEAD, SrtpContext};
 use crate::time::{MediaClock, ticks_to_duration};
@@ -25,7 +26,7 @@ use receive::Receiver;
 use send::Sender;
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::debug;
 
 /// Events that wait at most; later ones are lost when the owner does not drain them.
@@ -312,7 +313,8 @@ impl AudioTransport {
             return;
         }
         if self.session.report_at() <= now {
-            self.send_rtcp(|session, buffer| session.poll_report(now, buffer));
+            let metrics = self.config.voip_metrics.then(|| self.metrics());
+            self.send_rtcp(|session, buffer| session.poll_report(now, metrics.as_ref(), buffer));
         }
         let pressed = self.dtmf_in.take_over(now);
         report_digits(&mut self.events, pressed, self.config.dtmf_clock_rate);
@@ -376,6 +378,31 @@ impl AudioTransport {
         statistics.estimate_quality(self.config.codec.impairment(), self.config.ptime_ms);
         statistics.overflowed = self.outgoing.overflowed();
         statistics
+    }
+
+    /// How the call is heard here (RFC 3611 §4.7).
+    fn metrics(&self) -> VoipMetrics {
+        let statistics = self.statistics();
+        let packet = Duration::from_millis(self.config.ptime_ms.into());
+        let (loss_rate, discard_rate, bursts) = self.receiver.loss_pattern().metrics(packet);
+        let quality = statistics.quality;
+        let most = self.config.jitter.max_delay;
+        VoipMetrics {
+            loss_rate,
+            discard_rate,
+            bursts,
+            round_trip: statistics.round_trip.unwrap_or_default(),
+            // A packet is gathered before it goes, and what comes waits in the buffer.
+            end_system: packet + statistics.target_delay,
+            r_factor: quality.map(|quality| quality.r_factor),
+            mos_lq: quality.map(|quality| quality.mos_lq),
+            mos_cq: quality.map(|quality| quality.mos_cq),
+            receiver_configuration: VoipMetrics::ADAPTIVE_WITH_CONCEALMENT,
+            jitter_nominal: statistics.target_delay,
+            jitter_maximum: most,
+            jitter_absolute_maximum: most,
+            ..VoipMetrics::default()
+        }
     }
 
     /// Samples per second of the PCM that is read and written, one channel.

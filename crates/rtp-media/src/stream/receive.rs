@@ -5,7 +5,7 @@ use crate::codec::{
     AudioCodec, CodecError, CodecSpec, ComfortNoise, Decoder, MAX_PACKET_MS, NoiseMaker, waveform,
 };
 use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Pull};
-use crate::session::{Extended, Statistics};
+use crate::session::{Extended, LossPattern, Statistics};
 use std::time::Duration;
 
 /// Room for one period more than the longest packet, for stretching.
@@ -24,6 +24,7 @@ pub(super) struct Receiver {
     played: usize,
     len: usize,
     pause: Option<Pause>,
+    pattern: LossPattern,
     counts: Counts,
 }
 
@@ -62,6 +63,7 @@ impl Receiver {
             played: 0,
             len: 0,
             pause: None,
+            pattern: LossPattern::default(),
             counts: Counts::default(),
         })
     }
@@ -96,7 +98,13 @@ impl Receiver {
         {
             self.pause = None;
         }
-        match self.jitter.insert(arrival, at.sequence, at.timestamp, payload) {
+        let inserted = self.jitter.insert(arrival, at.sequence, at.timestamp, payload);
+        match inserted {
+            Inserted::Held => self.pattern.packet(at.sequence, true),
+            Inserted::Late | Inserted::Oversize => self.pattern.packet(at.sequence, false),
+            Inserted::Duplicate => {}
+        }
+        match inserted {
             Inserted::Held => {}
             Inserted::Duplicate => self.counts.duplicates += 1,
             Inserted::Late => self.counts.late += 1,
@@ -104,9 +112,15 @@ impl Receiver {
         }
     }
 
+    /// Which packets came and were played.
+    pub(super) fn loss_pattern(&self) -> &LossPattern {
+        &self.pattern
+    }
+
     /// Forgets what waits.
     pub(super) fn reset(&mut self) {
         self.jitter.reset();
+        self.pattern.restart();
         self.pause = None;
         self.played = 0;
         self.len = 0;

@@ -34,6 +34,31 @@ fn reports_tell_round_trip_and_loss() {
     assert!(statistics.rtcp_received >= 4);
 }
 
+/// Bob is asked how he hears the call (RFC 3611): one packet of ten is lost, each alone, and five in a row at times.
+#[test]
+fn metrics_tell_how_the_call_is_heard() {
+    let (one, mut other) = (config(AudioCodec::Pcmu, bob()), config(AudioCodec::Pcmu, alice()));
+    other.voip_metrics = true;
+    let link = Link {
+        latency_ms: 40,
+        ..Link::default()
+    };
+    let mut pair = Pair::with(one, other, link);
+    pair.lose = Box::new(|packet| packet % 100 < 5 || packet % 100 == 50);
+    talk(&mut pair, 1500);
+    let metrics = pair.alice.statistics().remote_metrics.expect("Bob was asked");
+    assert!((14..=16).contains(&metrics.loss_rate), "{metrics:?}");
+    assert_eq!(metrics.bursts.burst_duration.as_millis(), 100, "{metrics:?}");
+    assert_eq!(metrics.bursts.burst_density, 255);
+    assert!((2..=3).contains(&metrics.bursts.gap_density), "{metrics:?}");
+    assert!((79..=81).contains(&metrics.round_trip.as_millis()), "{metrics:?}");
+    assert!(
+        metrics.r_factor.is_some_and(|r| (60..90).contains(&r)),
+        "{metrics:?}"
+    );
+    assert_eq!(pair.bob.statistics().remote_metrics, None, "nobody asked Alice");
+}
+
 #[test]
 fn stopping_says_goodbye_and_nothing_more() {
     let mut pair = Pair::new(AudioCodec::Pcmu, Link::default());

@@ -17,6 +17,7 @@ mod msrp;
 mod packet_time;
 mod rtcp;
 mod rtcp_feedback;
+mod rtcp_xr;
 mod rtpmap;
 mod setup;
 mod ssrc;
@@ -41,6 +42,7 @@ pub use msrp::{AcceptTypes, AcceptWrappedTypes, Chatroom, FormatEntry, MaxSize, 
 pub use packet_time::{MaxPtime, Ptime};
 pub use rtcp::Rtcp;
 pub use rtcp_feedback::{FeedbackKind, RtcpFeedback};
+pub use rtcp_xr::RtcpXr;
 pub use rtpmap::Rtpmap;
 pub use setup::{ConnectionReuse, Setup};
 pub use ssrc::{Ssrc, SsrcGroup, SsrcSemantics};

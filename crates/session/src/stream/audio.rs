@@ -12,6 +12,7 @@ use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::jitter::JitterConfig;
 use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 use offhook_rtp_media::{AudioConfig, SilenceDetection};
+use offhook_sdp::attribute::RtcpXr;
 use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
 use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
@@ -232,6 +233,9 @@ impl AudioStream {
         media
             .attributes
             .push(offhook_sdp::Attribute::with_value("ptime", "20"));
+        media
+            .attributes
+            .push(offhook_sdp::Attribute::from(&RtcpXr::voip_metrics()));
         media.with_direction(direction)
     }
 
@@ -303,6 +307,8 @@ impl AudioStream {
             .find(|pair| has_comfort_noise(&format.remote) && pair.remote.is("CN"));
         config.comfort_noise_payload_type = noise.map(|pair| pair.remote.payload_type);
         config.silence_detection = self.silence;
+        let wishes = remote.attributes.get::<RtcpXr>().ok().flatten();
+        config.voip_metrics = wishes.is_some_and(|wishes| wishes.wants(RtcpXr::VOIP_METRICS));
         config.direction = flow(direction);
         config.rtcp_mux = both_mux;
         config.srtp = self.sdes()?.agree(local, remote, agreed.is_offerer)?;
