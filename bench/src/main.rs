@@ -3,6 +3,7 @@
 //! The ratio is what counts: both columns of a line come from the same process, alternating, so that a noisy machine
 //! disturbs both alike.
 
+mod load;
 mod sip;
 mod table;
 
@@ -11,13 +12,20 @@ use std::process::ExitCode;
 /// A table's name on the command line, and what prints it.
 type Table = (&'static str, fn());
 
-const TABLES: &[Table] = &[("sip-parse", sip::print_parse)];
+const TABLES: &[Table] = &[("sip-parse", sip::print_parse), ("sip-load", load::print)];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     if wanted == ["profile-sip-parse"] {
         sip::run_ours_for_a_profiler();
         return ExitCode::SUCCESS;
+    }
+    if let [echo, address] = &wanted[..]
+        && echo == "echo"
+    {
+        let Err(error) = load::echo(address) else { return ExitCode::SUCCESS };
+        eprintln!("{error}");
+        return ExitCode::FAILURE;
     }
     if let Some(unknown) = wanted.iter().find(|name| TABLES.iter().all(|(known, _)| known != name)) {
         let known: Vec<_> = TABLES.iter().map(|(name, _)| *name).collect();

@@ -1,4 +1,5 @@
-//! Answers every call at once with a fixed session description, and every OPTIONS: `load_responder [ADDRESS]`.
+//! Answers every call at once with a fixed session description, and every OPTIONS: `load_responder [ADDRESS]
+//! [stateless]`.
 //!
 //! For load generators such as `sipp -sn uac 127.0.0.1:5070`. It tells its counters on Ctrl-C.
 
@@ -17,7 +18,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(|| "127.0.0.1:5070".to_owned());
     let mut transports = Transports::new();
     transports.bind_udp(address.parse()?)?;
-    let mut endpoint = Endpoint::new(EndpointConfig::default(), system_entropy()?);
+    let config = EndpointConfig {
+        stateless_options: std::env::args().nth(2).as_deref() == Some("stateless"),
+        ..EndpointConfig::default()
+    };
+    let mut endpoint = Endpoint::new(config, system_entropy()?);
     for (transport, address) in transports.locals() {
         endpoint.add_local(transport, address);
     }

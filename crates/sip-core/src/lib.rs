@@ -57,6 +57,7 @@
 //! |---|---|---|
 //! | 3261 §8 | user agent client and server | yes; redirections (3xx) are followed where the owner wants it and no lookup is needed |
 //! | 3261 §9 | CANCEL | yes |
+//! | 3261 §8.2.7 | answers without a transaction | yes: to OPTIONS, where [`EndpointConfig::stateless_options`] is set |
 //! | 3261 §10 | registration, the client's side | yes |
 //! | 3261 §11 | OPTIONS, asked and answered | yes |
 //! | 3261 §12 | dialogs: route sets, targets, sequence numbers, forks | yes; inside a dialog a next hop that is a name is reached by the way that the dialog began |

@@ -50,6 +50,49 @@ fn options_are_answered_with_what_we_can_do() {
     );
 }
 
+/// Alice asks Bob, who keeps no transactions for OPTIONS, and so often: what he answers, and how many transactions he has.
+fn ask_without_transactions(texts: &[&str]) -> (Vec<String>, usize) {
+    let config = EndpointConfig {
+        stateless_options: true,
+        ..EndpointConfig::default()
+    };
+    let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::with_config(BOB, 2, config)]);
+    let answers = texts
+        .iter()
+        .map(|text| net.inject_raw(1, ALICE, text).expect("an answer"));
+    let answers = answers.collect();
+    (answers, net.bob().endpoint.transactions().server_count())
+}
+
+#[test]
+fn options_may_be_answered_without_a_transaction_and_the_same_one_gets_the_same_tag() {
+    let (one, two) = (request("OPTIONS", "1", ""), request("OPTIONS", "2", ""));
+    let (answers, transactions) = ask_without_transactions(&[&one, &one, &two]);
+    assert_eq!(transactions, 0);
+    assert!(answers[0].starts_with("SIP/2.0 200 OK\r\n"), "{}", answers[0]);
+    assert!(answers[0].contains("Accept: application/sdp\r\n"));
+    assert_eq!(answers[0], answers[1]);
+    let tag = |answer: &str| {
+        Some(
+            answer
+                .split_once("b.test>;tag=")?
+                .1
+                .split_once("\r\n")?
+                .0
+                .to_owned(),
+        )
+    };
+    assert_eq!(tag(&answers[0]).map(|tag| tag.len()), Some(16));
+    assert_ne!(tag(&answers[0]), tag(&answers[2]));
+
+    let strange = request("OPTIONS", "3", "Require: precondition\n");
+    let message = request("MESSAGE", "4", "");
+    let (answers, transactions) = ask_without_transactions(&[&strange, &message]);
+    assert!(answers[0].starts_with("SIP/2.0 420 "), "{}", answers[0]);
+    assert!(answers[1].starts_with("SIP/2.0 405 "), "{}", answers[1]);
+    assert_eq!(transactions, 1, "of the MESSAGE");
+}
+
 #[test]
 fn what_is_not_understood_is_refused_with_what_would_be() {
     check(

@@ -93,7 +93,17 @@ impl Dialog {
     /// §12.1.1).
     pub fn of_request(request: &Request, local_tag: &str, flow: Path) -> Result<Self, DialogError> {
         let essentials = Essentials::of_request(request)?;
-        let route_set = RouteSet::of_request(request.headers()).map_err(DialogError::RecordRoute)?;
+        Self::of_essentials(&essentials, request.headers(), local_tag, flow)
+    }
+
+    /// The same for a request whose [`Essentials`] have been read.
+    pub(crate) fn of_essentials(
+        essentials: &Essentials,
+        headers: &Headers,
+        local_tag: &str,
+        flow: Path,
+    ) -> Result<Self, DialogError> {
+        let route_set = RouteSet::of_request(headers).map_err(DialogError::RecordRoute)?;
         Ok(Self {
             id: DialogId {
                 call_id: essentials.call_id.as_bytes().clone(),
@@ -101,13 +111,13 @@ impl Dialog {
                 remote_tag: essentials.from.tag_bytes().unwrap_or_default(),
             },
             sequence: Sequence::new(0, Some(essentials.cseq.number)),
-            call_id: essentials.call_id,
-            local: essentials.to.0.with_tag(local_tag),
-            remote: essentials.from.0,
+            call_id: essentials.call_id.clone(),
+            local: essentials.to.0.clone().with_tag(local_tag),
+            remote: essentials.from.0.clone(),
             route_set,
-            remote_target: contact(request.headers()).ok_or(DialogError::NoContact)?,
+            remote_target: contact(headers).ok_or(DialogError::NoContact)?,
             flow,
-            has_own_flow: flow.transport.is_reliable() && request.headers().typed_all::<Via>().count() == 1,
+            has_own_flow: flow.transport.is_reliable() && headers.typed_all::<Via>().count() == 1,
         })
     }
 

@@ -104,6 +104,10 @@ pub struct EndpointConfig {
     /// [`InvitationEvent::Refer`](crate::InvitationEvent::Refer) once it is added here; requests of the others that you add come out as
     /// [`EndpointEvent::Request`](crate::EndpointEvent::Request).
     pub allow: Vec<Method>,
+    /// Whether an OPTIONS outside of dialogs is answered without a transaction (RFC 3261 §8.2.7): nothing is kept of it, and
+    /// one that comes again is answered again, with the same To tag. For servers that are asked often whether they are
+    /// there. Default no.
+    pub stateless_options: bool,
     /// Extensions that the owner understands, said in Supported besides those that the endpoint serves itself: `100rel`,
     /// `timer` and `replaces`, and `norefersub` where REFER is allowed. A request that requires another is answered with
     /// 420. Default none.
@@ -156,6 +160,7 @@ impl Default for EndpointConfig {
                 Method::Info,
                 Method::Notify,
             ],
+            stateless_options: false,
             supported: Vec::new(),
             reliability: Reliability::default(),
             session_timer: Some(SessionTimerConfig::default()),
@@ -174,6 +179,11 @@ impl Default for EndpointConfig {
 }
 
 impl EndpointConfig {
+    /// Whether requests of this method are served.
+    pub(crate) fn allows(&self, method: &Method) -> bool {
+        self.allow.contains(method) || (*method == Method::Subscribe && !self.incoming_events.is_empty())
+    }
+
     /// All extensions that are understood: the values of Supported.
     pub fn extensions(&self) -> impl Iterator<Item = &str> {
         let built_in = [

@@ -1,9 +1,11 @@
 //! What all usages of an endpoint share: the transactions, our addresses, and how our messages look.
 
 use super::config::{Body, EndpointConfig, Route};
+use super::description::Description;
 use super::dialogs::Dialogs;
 use super::event::{EndpointEvent, Statistics};
 use super::servers::Servers;
+use super::stateless::StatelessTags;
 use crate::ask::AskId;
 use crate::dialog::Dialog;
 use crate::flow::{KeepAlive, StunId};
@@ -15,7 +17,7 @@ use crate::publication::PublicationId;
 use crate::registration::RegistrationId;
 use crate::subscription::SubscriptionId;
 use crate::transaction::{IdMap, RequestError, TransactionId, Transactions};
-use crate::{HeaderName, Headers, Host, Method, NameAddr, Request, Response, SipUri, StatusCode, Uri};
+use crate::{HeaderName, Headers, Host, NameAddr, Request, Response, SipUri, StatusCode, Uri};
 use offhook_sansio::{Entropy, Outbox, Path, ServerId, Transport};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -39,6 +41,8 @@ pub(crate) enum Owner {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) config: EndpointConfig,
+    description: Description,
+    pub(super) stateless_tags: StatelessTags,
     pub(crate) entropy: Entropy,
     pub(crate) transactions: Transactions,
     pub(crate) owners: IdMap<Owner>,
@@ -77,9 +81,11 @@ pub enum SendError {
 }
 
 impl Core {
-    pub(crate) fn new(config: EndpointConfig, entropy: Entropy) -> Self {
+    pub(crate) fn new(config: EndpointConfig, mut entropy: Entropy) -> Self {
         Self {
             transactions: Transactions::new(config.timing, config.limits.transactions),
+            description: Description::new(&config),
+            stateless_tags: StatelessTags::new(&mut entropy),
             servers: Servers::new(config.limits.server_names),
             config,
             entropy,
@@ -193,11 +199,8 @@ impl Core {
     /// Our address along this path, for the registrar to find us by.
     pub(crate) fn binding(&self, user: &str, path: Path) -> NameAddr {
         let (host, port) = self.sent_by(path);
-        let mut uri = SipUri::new(host).with_user(user);
-        if let Some(port) = port {
-            uri = uri.with_port(port);
-        }
-        uri = match path.transport {
+        let uri = SipUri::of_user(user, host, port);
+        let uri = match path.transport {
             Transport::Udp => uri,
             // RFC 7118 §5.2: for both.
             Transport::Ws | Transport::Wss => uri.with_param("transport", "ws"),
@@ -293,37 +296,28 @@ impl Core {
 
     /// `more` are extensions that only this message names.
     pub(crate) fn describe(&self, headers: &mut Headers, more: &[&str]) {
-        headers.push(HeaderName::Allow, self.allow());
-        let own: Vec<&str> = self.config.extensions().collect();
-        let more = more.iter().copied().filter(|tag| !own.contains(tag));
-        let supported: Vec<&str> = own.iter().copied().chain(more).collect();
-        headers.push(HeaderName::Supported, supported.join(", "));
-        if !self.config.info_packages.is_empty() {
-            headers.push(HeaderName::RecvInfo, self.config.info_packages.join(", "));
-        }
-        if !self.config.incoming_events.is_empty() {
-            headers.push(HeaderName::AllowEvents, self.config.incoming_events.join(", "));
-        }
-    }
-
-    /// Whether requests of this method are served.
-    pub(crate) fn allows(&self, method: &Method) -> bool {
-        self.config.allow.contains(method)
-            || (*method == Method::Subscribe && !self.config.incoming_events.is_empty())
-    }
-
-    pub(crate) fn allow(&self) -> String {
-        let subscribe = [Method::Subscribe];
-        let is_added = self.allows(&Method::Subscribe) && !self.config.allow.contains(&Method::Subscribe);
-        let added = subscribe.iter().filter(|_| is_added);
-        let methods: Vec<&str> = self
-            .config
-            .allow
+        headers.push_all(self.description.brief());
+        let own = || self.config.extensions();
+        let mut more = more
             .iter()
-            .chain(added)
-            .map(Method::as_str)
-            .collect();
-        methods.join(", ")
+            .copied()
+            .filter(|tag| own().all(|own| own != *tag))
+            .peekable();
+        if more.peek().is_some() {
+            let supported: Vec<&str> = own().chain(more).collect();
+            headers.set(HeaderName::Supported, supported.join(", "));
+        }
+    }
+
+    /// The whole truth about us, for those who ask (RFC 3261 §11.2).
+    pub(super) fn describe_fully(&self, headers: &mut Headers) {
+        headers.push_all(self.description.brief());
+        headers.push_all(self.description.bodies());
+    }
+
+    /// The value of Allow.
+    pub(crate) fn allow(&self) -> &str {
+        self.description.allow()
     }
 }
 

@@ -5,6 +5,7 @@
 mod asks;
 mod config;
 mod core;
+mod description;
 mod dialogs;
 mod event;
 mod failure;
@@ -15,6 +16,7 @@ mod publications;
 mod registrations;
 mod requests;
 mod servers;
+mod stateless;
 mod subscriptions;
 mod usages;
 

@@ -8,18 +8,28 @@ use crate::header::Via;
 use crate::invitation::{InDialog, InvitationId};
 use crate::subscription::Notified;
 use crate::transaction::{Essentials, Incoming, TransactionId, reply_path};
-use crate::{HeaderName, Headers, Method, ParseError, Request, Response, StatusCode};
+use crate::{HeaderName, Method, ParseError, Request, Response, StatusCode};
 use bytes::Bytes;
 use offhook_sansio::Path;
 use std::time::Instant;
 
 impl Endpoint {
     pub(super) fn handle_request(&mut self, now: Instant, path: Path, mut request: Request) {
-        note_source(&mut request, path);
-        let Ok(essentials) = Essentials::of_request(&request) else {
-            self.core.reject_unusable(&request, path);
+        let Ok(mut essentials) = Essentials::of_request(&request) else {
+            self.core.reject_unusable(&mut request, path);
             return;
         };
+        // RFC 3261 §18.2.1, RFC 3581 §4.
+        if essentials.via.note_source(path.remote) {
+            request.headers_mut().replace_first_value(&essentials.via);
+        }
+        if self.core.config.stateless_options
+            && *request.method() == Method::Options
+            && essentials.to.tag().is_none()
+        {
+            self.core.answer_options_statelessly(&request, &essentials, path);
+            return;
+        }
         match self
             .core
             .transactions
@@ -131,8 +141,7 @@ impl Endpoint {
         request: Request,
     ) {
         if *request.method() == Method::Options {
-            let mut response = self.core.response_to(&request, StatusCode::OK);
-            self.core.describe_fully(response.headers_mut());
+            let response = self.core.capabilities(&request);
             self.core.answer(now, id, response);
             return;
         }
@@ -180,12 +189,27 @@ impl Endpoint {
 }
 
 impl Core {
-    /// The whole truth about us, for those who ask (RFC 3261 §11.2).
-    fn describe_fully(&self, headers: &mut Headers) {
-        self.describe(headers, &[]);
-        headers.push(HeaderName::Accept, self.config.accept.join(", "));
-        headers.push(HeaderName::AcceptEncoding, "identity");
-        headers.push(HeaderName::AcceptLanguage, self.config.accept_language.join(", "));
+    /// The response to an OPTIONS.
+    fn capabilities(&self, request: &Request) -> Response {
+        let mut response = self.response_to(request, StatusCode::OK);
+        self.describe_fully(response.headers_mut());
+        response
+    }
+
+    /// RFC 3261 §8.2.7. The To tag follows from the request, so that a repetition gets the same one, and from a secret of
+    /// ours, so that nobody else gives it.
+    fn answer_options_statelessly(&mut self, request: &Request, essentials: &Essentials, path: Path) {
+        let response = match self.refusal(request) {
+            Some(refusal) => {
+                self.statistics.rejected += 1;
+                refusal
+            }
+            None => self.capabilities(request),
+        };
+        let tag = self.stateless_tags.tag(essentials);
+        let response = response.with_to_tag(&tag);
+        self.transactions
+            .send(reply_path(&essentials.via, path), response.to_bytes());
     }
 
     pub(super) fn trace(&mut self, sent: bool, path: Path, bytes: &Bytes) {
@@ -206,7 +230,7 @@ impl Core {
             ));
             return Some(response);
         }
-        if !self.allows(request.method()) {
+        if !self.config.allows(request.method()) {
             let status = match request.method() {
                 Method::Other(_) => StatusCode::NOT_IMPLEMENTED,
                 _ => StatusCode::METHOD_NOT_ALLOWED,
@@ -282,12 +306,15 @@ impl Core {
     }
 
     /// A request without what names its transaction: answered without one, if it has a Via.
-    fn reject_unusable(&mut self, request: &Request, path: Path) {
+    fn reject_unusable(&mut self, request: &mut Request, path: Path) {
         let via = request.headers().typed::<Via>();
-        let (Some(Ok(via)), false) = (via, *request.method() == Method::Ack) else {
+        let (Some(Ok(mut via)), false) = (via, *request.method() == Method::Ack) else {
             self.statistics.dropped_malformed += 1;
             return;
         };
+        if via.note_source(path.remote) {
+            request.headers_mut().replace_first_value(&via);
+        }
         self.statistics.rejected += 1;
         let rejection = request.check(&self.config.parse).err();
         let status = rejection.map_or(StatusCode::BAD_REQUEST, |rejection| rejection.status);
@@ -306,14 +333,5 @@ impl Core {
         let response = response.with_to_tag(&self.fresh_tag());
         self.transactions
             .send(reply_path(&essentials.via, path), response.to_bytes());
-    }
-}
-
-/// RFC 3261 §18.2.1, RFC 3581 §4.
-fn note_source(request: &mut Request, path: Path) {
-    if let Some(Ok(mut via)) = request.headers().typed::<Via>()
-        && via.note_source(path.remote)
-    {
-        request.headers_mut().replace_first_value(&via);
     }
 }

@@ -297,6 +297,39 @@ impl Headers {
         }
     }
 
+    /// Appends all fields of `other`, which were all added to it, in one piece.
+    pub(crate) fn push_all(&mut self, other: &Self) {
+        debug_assert!(other.entries.iter().all(|entry| entry.place == Place::Extra));
+        let shift = self.extra.len() as u32;
+        self.extra.extend_from_slice(&other.extra);
+        self.entries.extend(other.entries.iter().map(|entry| Entry {
+            line: entry.line + shift,
+            line_end: entry.line_end + shift,
+            value: entry.value + shift,
+            value_end: entry.value_end + shift,
+            ..*entry
+        }));
+    }
+
+    /// Makes room for some more fields.
+    pub(crate) fn reserve(&mut self, fields: usize) {
+        self.entries.reserve(fields);
+    }
+
+    /// Writes `more` behind the value of the first field of this name, whose spelling becomes the usual one.
+    pub(crate) fn extend_value(&mut self, name: HeaderName<'static>, more: &[&[u8]]) {
+        let Some(index) = self.first(name) else { return };
+        let value = self.value_bytes(&self.entries[index]);
+        let entry = self.append(name, |out| {
+            out.extend_from_slice(&value);
+            for more in more {
+                out.extend_from_slice(more);
+            }
+        });
+        self.discard(index);
+        self.entries[index] = entry;
+    }
+
     #[inline]
     fn first(&self, name: HeaderName<'_>) -> Option<usize> {
         match name.id() {

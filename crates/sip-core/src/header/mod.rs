@@ -18,6 +18,7 @@ mod params;
 mod rack;
 mod reason;
 mod replaces;
+mod tally;
 mod text;
 mod timestamp;
 mod timing;
@@ -65,6 +66,7 @@ pub use via::{Via, ViaTransport};
 
 pub(crate) use map::{Entry, Place};
 pub(crate) use name::{lookup, lookup_usual};
+pub(crate) use tally::Tally;
 
 use std::borrow::Cow;
 

@@ -204,7 +204,7 @@ fn next(raw: &[u8], pos: usize) -> Option<Param> {
         return None;
     }
     cursor.skip_ws();
-    let name = cursor.take_while(|b| !matches!(b, b';' | b'=' | b' ' | b'\t'));
+    let name = cursor.checked_name();
     cursor.skip_ws();
     let has_value = cursor.eat(b'=');
     let mut value = cursor.pos()..cursor.pos();
@@ -213,7 +213,7 @@ fn next(raw: &[u8], pos: usize) -> Option<Param> {
         value = if cursor.peek() == Some(b'"') {
             cursor.quoted().ok()?
         } else {
-            cursor.take_while(|b| !matches!(b, b';' | b' ' | b'\t'))
+            cursor.checked_value()
         };
         cursor.skip_ws();
     }

@@ -73,8 +73,13 @@ impl Via {
 
     /// Whether `branch` begins with the cookie of RFC 3261, so that it alone names the transaction.
     pub fn has_rfc3261_branch(&self) -> bool {
+        self.rfc3261_branch().is_some()
+    }
+
+    /// That branch.
+    pub(crate) fn rfc3261_branch(&self) -> Option<&[u8]> {
         let cookie = Self::MAGIC_COOKIE.as_bytes();
-        self.params.get("branch").is_some_and(|branch| {
+        self.params.get("branch").filter(|branch| {
             branch.len() > cookie.len() && branch[..cookie.len()].eq_ignore_ascii_case(cookie)
         })
     }

@@ -28,7 +28,7 @@ impl Invitation {
         path: Path,
     ) -> Result<Self, DialogError> {
         let local_tag = core.fresh_tag();
-        let dialog = Dialog::of_request(request, &local_tag, path)?;
+        let dialog = Dialog::of_essentials(essentials, request.headers(), &local_tag, path)?;
         core.dialogs.join(dialog.id().clone(), Owner::Invitation(id));
         let body = body_of(request.headers(), request.body());
         let request_uri = request.uri().ok();
@@ -159,9 +159,11 @@ impl Invitation {
         } else {
             self.fail_exchange(core, "our 2xx has no answer");
         }
+        let sent = core.transactions.newest_response(id);
+        let sent = sent.unwrap_or_else(|| response.to_bytes());
         self.unacked = Some(Unacked {
             number,
-            bytes: response.to_bytes(),
+            bytes: sent,
             id,
             interval: t1,
             has_offer: body.is_some() && !is_answer,

@@ -2,8 +2,8 @@
 
 use super::{Method, Request, Response, StatusCode};
 use crate::header::{
-    CSeq, CallId, Contact, From, HeaderError, HeaderName, Headers, MaxForwards, RecordRoute, Route, To,
-    TypedHeader, Via,
+    CSeq, CallId, Contact, From, HeaderError, HeaderName, Headers, MaxForwards, RecordRoute, Route, Tally,
+    To, TypedHeader, Via,
 };
 use crate::parse::{ParseOptions, Policy};
 use crate::uri::{Uri, UriError};
@@ -62,8 +62,9 @@ impl Request {
     /// The same for a request whose [`Essentials`](crate::transaction::Essentials) have been read: what they prove is
     /// not parsed again.
     pub(crate) fn check_beyond_essentials(&self, options: &ParseOptions) -> Result<(), Rejection> {
-        beyond_essentials(self.headers())
-            .and_then(|()| self.find_fault_in_rest(options))
+        let tally = Tally::of(self.headers());
+        beyond_essentials(self.headers(), tally)
+            .and_then(|()| self.find_fault_in_rest(options, tally))
             .map_err(Into::into)
     }
 
@@ -72,20 +73,23 @@ impl Request {
         if &cseq.method != self.method() {
             return Err(Fault::MethodMismatch);
         }
-        self.find_fault_in_rest(options)
+        self.find_fault_in_rest(options, Tally::of(self.headers()))
     }
 
-    fn find_fault_in_rest(&self, options: &ParseOptions) -> Result<(), Fault> {
-        all::<Route>(self.headers())?;
-        match self.headers().count(HeaderName::MaxForwards) {
-            0 if options.policy == Policy::Strict => return Err(Fault::Missing(HeaderName::MaxForwards)),
-            0 | 1 => {}
-            _ => return Err(Fault::Repeated(HeaderName::MaxForwards)),
+    fn find_fault_in_rest(&self, options: &ParseOptions, tally: Tally) -> Result<(), Fault> {
+        if tally.has(HeaderName::Route) {
+            all::<Route>(self.headers())?;
+        }
+        if tally.repeats(HeaderName::MaxForwards) {
+            return Err(Fault::Repeated(HeaderName::MaxForwards));
         }
         if options.policy == Policy::Strict {
+            if !tally.has(HeaderName::MaxForwards) {
+                return Err(Fault::Missing(HeaderName::MaxForwards));
+            }
             one::<MaxForwards>(self.headers())?;
         }
-        if self.method() != &Method::Register {
+        if tally.has(HeaderName::Contact) && self.method() != &Method::Register {
             no_star(self.headers())?;
         }
         let uri = self.uri().map_err(Fault::RequestUri)?;
@@ -138,8 +142,8 @@ fn common(headers: &Headers) -> Result<CSeq, Fault> {
 }
 
 /// What [`common`] looks at beyond the first Via and the first of each other field that names the transaction.
-fn beyond_essentials(headers: &Headers) -> Result<(), Fault> {
-    if headers.count(HeaderName::Via) > 1
+fn beyond_essentials(headers: &Headers, tally: Tally) -> Result<(), Fault> {
+    if tally.repeats(HeaderName::Via)
         || headers
             .get(HeaderName::Via)
             .is_some_and(|via| via.contains(&b','))
@@ -152,11 +156,16 @@ fn beyond_essentials(headers: &Headers) -> Result<(), Fault> {
         HeaderName::CallId,
         HeaderName::CSeq,
     ];
-    if let Some(name) = once.into_iter().find(|name| headers.count(*name) > 1) {
+    if let Some(name) = once.into_iter().find(|name| tally.repeats(*name)) {
         return Err(Fault::Repeated(name));
     }
-    all::<Contact>(headers)?;
-    all::<RecordRoute>(headers)
+    if tally.has(HeaderName::Contact) {
+        all::<Contact>(headers)?;
+    }
+    if tally.has(HeaderName::RecordRoute) {
+        all::<RecordRoute>(headers)?;
+    }
+    Ok(())
 }
 
 /// A field that is there once; Max-Forwards alone may be absent.

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Entity, Request, StatusCode};
 use crate::header::{HeaderName, Headers, To};
+use crate::parse::lex;
 
 /// A response: a status line and an [`Entity`]. Cloning copies the list of header fields, not the message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,9 @@ pub struct Response {
     reason: Bytes,
     entity: Entity,
 }
+
+/// How many header fields to make room for: what is echoed, and what describes us.
+const USUAL_HEADERS: usize = 16;
 
 impl Response {
     /// A response with the default reason phrase and no header fields.
@@ -35,6 +39,7 @@ impl Response {
 
     pub(crate) fn for_headers(request: &Headers, status: StatusCode) -> Self {
         let mut response = Self::new(status);
+        response.entity.headers.reserve(USUAL_HEADERS);
         let echoed = [
             HeaderName::Via,
             HeaderName::From,
@@ -62,11 +67,19 @@ impl Response {
     /// The same with `tag` in To, unless To has one already (RFC 3261 §8.2.6.2).
     #[must_use]
     pub fn with_to_tag(mut self, tag: &str) -> Self {
-        if let Some(Ok(mut to)) = self.entity.headers.typed::<To>()
-            && to.tag().is_none()
-        {
+        let headers = &mut self.entity.headers;
+        let Some(Ok(mut to)) = headers.typed::<To>() else {
+            return self;
+        };
+        if to.tag().is_some() {
+            return self;
+        }
+        let is_open = headers.get(HeaderName::To).is_some_and(|to| to.ends_with(b";"));
+        if lex::is_token(tag.as_bytes()) && !is_open {
+            headers.extend_value(HeaderName::To, &[b";tag=", tag.as_bytes()]);
+        } else {
             to.set_tag(tag);
-            self.entity.headers.set_typed(&to);
+            headers.set_typed(&to);
         }
         self
     }

@@ -14,6 +14,8 @@ const URI_HEADER: u16 = 64;
 const VALUE: u16 = 128;
 /// All but `%`, behind which an escape must be looked at.
 const UNESCAPED: u16 = 256;
+/// All but `=`, behind which the value of a parameter stands.
+const UNASSIGNED: u16 = 512;
 
 static CLASS: [u16; 256] = classes();
 
@@ -33,6 +35,9 @@ const fn classes() -> [u16; 256] {
         }
         if byte as u8 != b'%' {
             table[byte] |= UNESCAPED;
+        }
+        if byte as u8 != b'=' {
+            table[byte] |= UNASSIGNED;
         }
         byte += 1;
     }
@@ -359,6 +364,18 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn plain_value(&mut self) -> Result<Range<usize>, HeaderError> {
         self.take_span(VALUE)
+    }
+
+    /// The name of a parameter, in text that has been checked.
+    #[inline]
+    pub(crate) fn checked_name(&mut self) -> Range<usize> {
+        self.take_span(VALUE | UNASSIGNED).unwrap_or(self.pos..self.pos)
+    }
+
+    /// The value of a parameter where it is not quoted, perhaps empty, in text that has been checked.
+    #[inline]
+    pub(crate) fn checked_value(&mut self) -> Range<usize> {
+        self.take_span(VALUE).unwrap_or(self.pos..self.pos)
     }
 
     #[inline]

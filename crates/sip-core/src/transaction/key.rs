@@ -3,6 +3,7 @@
 use crate::header::{CSeq, CallId, From, HeaderError, To, Via};
 use crate::{HeaderName, Headers, Method, Request, TypedHeader};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// The header fields that every message must have and that name its transaction and dialog (RFC 3261 §8.1.1),
 /// parsed once.
@@ -85,78 +86,91 @@ impl ClientKey {
 
 /// What names a server transaction. An ACK has the key of its INVITE.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ServerKey {
-    /// Branch, sent-by and method.
-    Branch {
-        branch: Bytes,
-        host: String,
-        port: Option<u16>,
-        method: Method,
-    },
-    /// For clients older than RFC 3261, whose branch names nothing: what a retransmission has in common with
-    /// the request. The To tag is left out, since an ACK has one that its INVITE had not.
-    Rfc2543 {
-        uri: Bytes,
-        from_tag: Option<Bytes>,
-        call_id: Bytes,
-        number: u32,
-        via: Bytes,
-        method: Method,
-    },
-}
+pub(crate) struct ServerKey(KeyText);
 
 impl ServerKey {
     pub(crate) fn of(request: &Request, essentials: &Essentials) -> Self {
         let method = match request.method() {
-            Method::Ack => Method::Invite,
-            method => method.clone(),
+            Method::Ack => &Method::Invite,
+            method => method,
         };
         Self::for_method(request, essentials, method)
     }
 
     /// The key of the INVITE that a CANCEL wants to cancel (RFC 3261 §9.2).
     pub(crate) fn of_cancelled(request: &Request, essentials: &Essentials) -> Self {
-        Self::for_method(request, essentials, Method::Invite)
+        Self::for_method(request, essentials, &Method::Invite)
     }
 
-    fn for_method(request: &Request, essentials: &Essentials, method: Method) -> Self {
+    fn for_method(request: &Request, essentials: &Essentials, method: &Method) -> Self {
         let via = &essentials.via;
-        if via.has_rfc3261_branch()
-            && let Some(branch) = via.params.get_bytes("branch")
-        {
-            return Self::Branch {
-                branch,
-                host: via.host_str().to_ascii_lowercase(),
-                port: via.port(),
-                method,
-            };
+        let method = method.as_bytes();
+        if let Some(branch) = via.rfc3261_branch() {
+            // Branch, sent-by and method.
+            let host = via.host_str().to_ascii_lowercase();
+            let port = via.port().map_or([0; 3], |port| {
+                let [high, low] = port.to_be_bytes();
+                [1, high, low]
+            });
+            return Self(KeyText::of([method, branch, host.as_bytes(), &port]));
         }
-        Self::Rfc2543 {
-            uri: request.uri_bytes().clone(),
-            from_tag: essentials.from.tag_bytes(),
-            call_id: essentials.call_id.as_bytes().clone(),
-            number: essentials.cseq.number,
-            via: via.to_bytes(),
+        // For clients older than RFC 3261, whose branch names nothing: what a retransmission has in common with the
+        // request. The To tag is left out, since an ACK has one that its INVITE had not.
+        Self(KeyText::of([
             method,
-        }
+            request.uri_bytes(),
+            essentials.from.params.get("tag").unwrap_or_default(),
+            essentials.call_id.as_bytes(),
+            &essentials.cseq.number.to_be_bytes(),
+            &via.to_bytes(),
+        ]))
     }
 }
 
 /// What two copies of one request have in common that reached us by different ways (RFC 3261 §8.2.2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MergeKey {
-    call_id: Bytes,
-    from_tag: Option<Bytes>,
-    cseq: CSeq,
-}
+pub(crate) struct MergeKey(KeyText);
 
 impl MergeKey {
     /// `None` for requests inside a dialog, which cannot be merged.
     pub(crate) fn of(essentials: &Essentials) -> Option<Self> {
-        essentials.to.tag().is_none().then(|| Self {
-            call_id: essentials.call_id.as_bytes().clone(),
-            from_tag: essentials.from.tag_bytes(),
-            cseq: essentials.cseq.clone(),
-        })
+        let parts = [
+            essentials.call_id.as_bytes(),
+            essentials.from.params.get("tag").unwrap_or_default(),
+            &essentials.cseq.number.to_be_bytes(),
+            essentials.cseq.method.as_bytes(),
+        ];
+        essentials.to.tag().is_none().then(|| Self(KeyText::of(parts)))
+    }
+}
+
+/// Parts of a message in one text of its own: hashed in one go, and keeping nothing of the message alive.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct KeyText(Arc<[u8]>);
+
+impl KeyText {
+    /// Before each part goes its length, so that no two lists of parts give one text.
+    fn of<const N: usize>(parts: [&[u8]; N]) -> Self {
+        let len = parts.iter().map(|part| part.len() + size_of::<u32>()).sum();
+        let mut text = Vec::with_capacity(len);
+        for part in parts {
+            text.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            text.extend_from_slice(part);
+        }
+        Self(text.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        let key = |parts: [&str; 3]| KeyText::of(parts.map(str::as_bytes));
+        assert_eq!(key(["a", "b", ""]), key(["a", "b", ""]));
+        for other in [["ab", "", ""], ["a", "", "b"], ["", "a", "b"], ["a", "b", "\0"]] {
+            assert_ne!(key(["a", "b", ""]), key(other), "{other:?}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use crate::{Method, Request, Response, StatusCode};
 use bytes::Bytes;
 use offhook_sansio::{Outbox, Path, Transmit, Transport};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -62,8 +63,8 @@ struct Server {
     machine: ServerMachine,
     key: ServerKey,
     merge_key: Option<MergeKey>,
-    /// The 100 that is sent when the user takes his time; of an INVITE only.
-    trying: Option<Bytes>,
+    /// What a 100 is made for when the user takes his time; of an INVITE only.
+    trying: Option<Box<Request>>,
     newest: Option<Bytes>,
     /// Where responses go.
     path: Path,
@@ -260,11 +261,14 @@ impl Transactions {
         essentials: &Essentials,
         request: &Request,
     ) -> Incoming {
-        let key = ServerKey::of(request, essentials);
-        if let Some(id) = self.server_keys.get(&key).copied() {
-            self.handle_known_request(now, id, request);
-            return Incoming::Absorbed;
-        }
+        let place = match self.server_keys.entry(ServerKey::of(request, essentials)) {
+            Entry::Occupied(known) => {
+                let id = *known.get();
+                self.handle_known_request(now, id, request);
+                return Incoming::Absorbed;
+            }
+            Entry::Vacant(place) => place,
+        };
         if *request.method() == Method::Ack {
             return Incoming::Ack;
         }
@@ -277,26 +281,25 @@ impl Transactions {
             return Incoming::SourceLimit;
         }
         *of_source += 1;
-        let id = self.fresh_id();
-        let merge_key = MergeKey::of(essentials);
-        let merged = merge_key
-            .as_ref()
-            .is_some_and(|key| self.merge_keys.contains_key(key));
-        if let Some(merge_key) = merge_key.clone().filter(|_| !merged) {
-            self.merge_keys.insert(merge_key, id);
-        }
+        self.next_id += 1;
+        let id = TransactionId(self.next_id);
+        let merging = MergeKey::of(essentials).map(|key| self.merge_keys.entry(key));
+        let merged = matches!(merging, Some(Entry::Occupied(_)));
+        let merge_key = match merging {
+            Some(Entry::Vacant(place)) => Some(place.insert_entry(id).key().clone()),
+            _ => None,
+        };
         let reliable = path.transport.is_reliable();
         let (machine, trying) = if *request.method() == Method::Invite {
             let machine = ServerInvite::start(now, &self.timing, reliable);
-            let trying = Response::for_request(request, StatusCode::TRYING).to_bytes();
-            (ServerMachine::Invite(machine), Some(trying))
+            (ServerMachine::Invite(machine), Some(Box::new(request.clone())))
         } else {
             (ServerMachine::Other(ServerOther::start(reliable)), None)
         };
         let server = Server {
             machine,
-            key: key.clone(),
-            merge_key: merge_key.filter(|_| !merged),
+            key: place.key().clone(),
+            merge_key,
             trying,
             newest: None,
             path: reply_path(&essentials.via, path),
@@ -306,7 +309,7 @@ impl Transactions {
             source,
             told: None,
         };
-        self.server_keys.insert(key, id);
+        place.insert(id);
         self.servers.insert(id, server);
         self.settle_server(id);
         if merged {
@@ -320,6 +323,11 @@ impl Transactions {
     pub fn cancelled_by(&self, cancel: &Request, essentials: &Essentials) -> Option<TransactionId> {
         let key = ServerKey::of_cancelled(cancel, essentials);
         self.server_keys.get(&key).copied()
+    }
+
+    /// The newest response of a server transaction, as it was sent.
+    pub(crate) fn newest_response(&self, id: TransactionId) -> Option<Bytes> {
+        self.servers.get(&id)?.newest.clone()
     }
 
     /// True until a final response was sent.
@@ -511,7 +519,9 @@ impl Transactions {
             return;
         };
         if act == Act::SendTrying {
-            server.newest = server.trying.take();
+            let request = server.trying.take();
+            server.newest =
+                request.map(|request| Response::for_request(&request, StatusCode::TRYING).to_bytes());
         }
         match act {
             Act::Send | Act::SendTrying => {

@@ -48,6 +48,12 @@ impl SipUri {
         Self::build(false, b"", &host.into_bytes(), None, b"", b"")
     }
 
+    /// `sip:user@host:port` with the user escaped as needed; without one where `user` is empty.
+    pub(crate) fn of_user(user: &str, host: Host, port: Option<u16>) -> Self {
+        let user = escape::escape_user(user);
+        Self::build(false, user.as_bytes(), &host.into_bytes(), port, b"", b"")
+    }
+
     /// Reads a URI, keeping `raw` as its storage.
     ///
     /// # Errors
