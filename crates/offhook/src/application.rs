@@ -36,6 +36,8 @@ pub struct Application {
     resolver: Arc<Resolver>,
     settings: Arc<Settings>,
     account: Arc<Account>,
+    /// Those that were wanted at the start, the preferred first.
+    transports: Arc<[Transport]>,
 }
 
 /// What an application tells besides the events of its sessions.
@@ -85,8 +87,42 @@ impl Application {
     }
 
     /// By which transports SIP is received, and where.
-    pub fn locals(&self) -> &[(Transport, SocketAddr)] {
+    pub fn locals(&self) -> Vec<(Transport, SocketAddr)> {
         self.agent.locals()
+    }
+
+    /// Changes the UDP port, 0 for a free one; opens UDP where there is none, or with `None` takes it away. Calls go on.
+    /// Register again, so that the provider knows.
+    pub async fn set_local_udp_port(&self, port: Option<u16>) -> Result<(), Error> {
+        Ok(self.agent.set_local_udp_port(port).await?)
+    }
+
+    /// Changes the TCP port likewise. Connections stay.
+    pub async fn set_local_tcp_port(&self, port: Option<u16>) -> Result<(), Error> {
+        Ok(self.agent.set_local_tcp_port(port).await?)
+    }
+
+    /// Changes what TLS believes and who we are, and the port of TLS likewise. Connections keep what they were opened
+    /// with.
+    pub async fn set_tls_options(&self, port: Option<u16>, options: &TlsOptions) -> Result<(), Error> {
+        Ok(self.agent.set_tls_options(port, options).await?)
+    }
+
+    /// By what others can be called now: as was preferred at the start, then what was added since.
+    fn usable_transports(&self) -> Vec<Transport> {
+        let there: Vec<Transport> = self
+            .locals()
+            .into_iter()
+            .map(|(transport, _)| transport)
+            .collect();
+        let wanted = self.transports.iter().filter(|wanted| there.contains(wanted));
+        let mut usable: Vec<Transport> = wanted.copied().collect();
+        for transport in there {
+            if !usable.contains(&transport) {
+                usable.push(transport);
+            }
+        }
+        usable
     }
 
     /// Who calls when this application calls.
@@ -139,7 +175,11 @@ impl Application {
     pub async fn routes(&self, to: &SipUri) -> Result<Vec<Route>, Error> {
         let next_hop = self.account.next_hop(to);
         let proxy = (next_hop != to).then(|| loose(next_hop));
-        let targets = self.resolver.routes(next_hop).await?;
+        let options = LookupOptions {
+            transports: self.usable_transports(),
+            ..LookupOptions::default()
+        };
+        let targets = self.resolver.routes_with(next_hop, options).await?;
         Ok(targets
             .into_iter()
             .map(|target| Route {
@@ -335,11 +375,8 @@ impl ApplicationBuilder {
         if self.outbound_proxy.is_some() {
             account.sip.outbound_proxy = self.outbound_proxy;
         }
-        let options = LookupOptions {
-            transports: self.transports.clone(),
-            ..LookupOptions::default()
-        };
-        let resolver = Resolver::from_system(options, entropy.fork())?;
+        let resolver = Resolver::from_system(LookupOptions::default(), entropy.fork())?;
+        let transports = self.transports.clone().into();
         let mut endpoint = EndpointConfig::default();
         settings.user_agent().clone_into(&mut endpoint.user_agent);
         endpoint.trace = self.trace;
@@ -370,6 +407,7 @@ impl ApplicationBuilder {
             resolver: Arc::new(resolver),
             settings: Arc::new(settings),
             account: Arc::new(account),
+            transports,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Whatever goes wrong in an application, in one type.
 
-use crate::{CommandError, LookupError, StartError};
+use crate::{CommandError, LocalError, LookupError, StartError};
 use offhook_account::{SettingsError, StorageError};
 use offhook_lookup::tokio::ResolverError;
 use offhook_rtp_media::codec::UnknownCodec;
@@ -32,6 +32,9 @@ pub enum Error {
     /// A call or registration was refused before or while it ran.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A port or a certificate was not changed.
+    #[error(transparent)]
+    Local(#[from] LocalError),
     /// The text is no SIP URI.
     #[error("not a SIP URI: {0}")]
     Uri(#[from] UriError),

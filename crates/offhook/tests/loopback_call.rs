@@ -2,7 +2,7 @@
 
 use offhook::{
     Application, ApplicationEvent, Attachment, AudioCodec, AudioStream, JitterConfig, MemoryStorage,
-    Originator, PlayerOptions, Recording, Session, SessionEvent, StatusCode, WaveFile, WavePlayer,
+    Originator, PlayerOptions, Recording, Session, SessionEvent, StatusCode, Transport, WaveFile, WavePlayer,
     WaveRecorder,
 };
 use offhook_testkit::audio::{Thresholds, compare, tune};
@@ -119,6 +119,26 @@ async fn a_call_that_is_given_up_while_it_rings_stops_ringing() {
     outgoing.end().await.unwrap();
     assert_eq!(until_failed(&mut outgoing).await.0, 487);
     assert_eq!(until_failed(&mut incoming).await.0, 487);
+    agent.stop().await;
+    caller.stop().await;
+}
+
+/// `set_local_tcp_port` of the documents: a transport that was not there at the start is found by the lookup once it is.
+#[tokio::test]
+async fn a_call_goes_by_tcp_once_both_have_opened_it() {
+    let (agent, caller) = two_applications().await;
+    for app in [&agent, &caller] {
+        app.set_local_tcp_port(Some(0)).await.unwrap();
+        app.set_local_udp_port(None).await.unwrap();
+    }
+    let (transport, address) = agent.locals()[0];
+    assert_eq!((transport, agent.locals().len()), (Transport::Tcp, 1));
+    let uri = format!("sip:agent@{address};transport=tcp").parse().unwrap();
+    let offer = [AudioStream::offer().without_device()];
+    let mut outgoing = caller.call(uri, offer).await.unwrap();
+    let mut incoming = next_call(&agent).await;
+    incoming.reject(StatusCode::BUSY_HERE).await.unwrap();
+    assert_eq!(until_failed(&mut outgoing).await.0, 486);
     agent.stop().await;
     caller.stop().await;
 }

@@ -238,3 +238,42 @@ async fn udp_and_one_stream_have_one_port_and_the_next_stream_the_next() {
         Some(StartError::Tls(_))
     ));
 }
+
+#[tokio::test]
+async fn ports_change_and_transports_come_and_go_while_it_runs() {
+    let listen = "127.0.0.1:0".parse().expect("valid");
+    let config = UserAgentConfig {
+        listen,
+        ..UserAgentConfig::default()
+    };
+    let (agent, _events) = UserAgent::start(config).expect("a free port");
+    let old = agent.local_addr();
+    agent.set_local_udp_port(Some(0)).await.expect("a free port");
+    assert_ne!(agent.local_addr(), old);
+    UdpSocket::bind(old).expect("the old port is free");
+    agent.set_local_tcp_port(Some(0)).await.expect("a free port");
+    let kinds = |agent: &UserAgent| -> Vec<Transport> {
+        agent
+            .locals()
+            .into_iter()
+            .map(|(transport, _)| transport)
+            .collect()
+    };
+    assert_eq!(kinds(&agent), [Transport::Udp, Transport::Tcp]);
+    let tls = TlsOptions {
+        verify_server: false,
+        ..TlsOptions::default()
+    };
+    agent.set_tls_options(Some(0), &tls).await.expect("a free port");
+    agent.set_local_udp_port(None).await.expect("nothing to open");
+    assert_eq!(kinds(&agent), [Transport::Tcp, Transport::Tls]);
+    let broken = TlsOptions {
+        trust: Trust::CaFile("/nowhere/ca.pem".into()),
+        ..TlsOptions::default()
+    };
+    assert!(agent.set_tls_options(None, &broken).await.is_err());
+    agent.set_tls_options(None, &tls).await.expect("nothing to open");
+    agent.set_local_tcp_port(None).await.expect("nothing to open");
+    assert_eq!(agent.local_addr().port(), 0, "nowhere");
+    agent.stop().await;
+}

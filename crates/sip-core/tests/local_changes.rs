@@ -8,7 +8,7 @@ use live::{Authority, Phone, V4, any, route, set_up, whole_call};
 use offhook_sansio::Transport;
 use offhook_sip_core::tokio::{BindError, ChangeError, Transports};
 use offhook_sip_core::{InvitationState, TransportFailure};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use tokio::net::TcpStream;
 
 fn bound(transport: Transport) -> Phone {
@@ -21,10 +21,15 @@ fn bound(transport: Transport) -> Phone {
     Phone::on(transports)
 }
 
-/// A port that nobody has.
+/// A port that nobody has, for UDP and for TCP, where connections of other tests may linger.
 fn free_port() -> u16 {
-    let socket = UdpSocket::bind(V4).expect("a free port");
-    socket.local_addr().expect("bound").port()
+    loop {
+        let socket = UdpSocket::bind(V4).expect("a free port");
+        let address = socket.local_addr().expect("bound");
+        if TcpListener::bind(address).is_ok() {
+            return address.port();
+        }
+    }
 }
 
 fn at(port: u16) -> SocketAddr {
@@ -143,4 +148,80 @@ async fn certificates_change_without_a_new_port_and_a_new_port_is_served() {
         TcpStream::connect(bob.address()).await.is_err(),
         "the old port is closed"
     );
+}
+
+/// Engine of the SIP SIMPLE documents: a transport that was `None` at the start gets a port later, 0 for any.
+#[tokio::test]
+async fn a_transport_that_there_was_none_of_is_opened_at_our_address() {
+    let authority = Authority::new();
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Udp] {
+        let first = if transport == Transport::Udp {
+            Transport::Tcp
+        } else {
+            Transport::Udp
+        };
+        let mut bob = bound(first);
+        let locals = match transport {
+            Transport::Udp => bob.handle.set_local_udp_port(Some(0)).await,
+            Transport::Tcp => bob.handle.set_local_tcp_port(Some(0)).await,
+            _ => {
+                let tls = authority.server(&["b.test"]).load().expect("good");
+                bob.handle.set_tls_options(Some(0), tls).await
+            }
+        }
+        .expect("there are free ports");
+        assert_eq!(locals.len(), 2, "{locals:?}");
+        let new = locals
+            .iter()
+            .find(|(own, _)| *own == transport)
+            .expect("it is there")
+            .1;
+        assert_eq!(new.ip(), bob.address().ip());
+        assert_ne!(new.port(), 0);
+        let mut alice = match transport {
+            Transport::Tls => Phone::tls(V4, &authority.client()),
+            _ => bound(transport),
+        };
+        whole_call(&mut alice, &mut bob, route(transport, new, "b.test"), false).await;
+    }
+}
+
+#[tokio::test]
+async fn a_transport_that_was_taken_away_comes_back_and_a_port_that_is_taken_opens_nothing() {
+    let mut bob = bound(Transport::Udp);
+    let taken = bound(Transport::Tcp);
+    let refused = bob.handle.set_local_tcp_port(Some(taken.address().port())).await;
+    assert!(
+        matches!(refused, Err(ChangeError::Bind(BindError::InUse(_)))),
+        "{refused:?}"
+    );
+    assert_eq!(
+        bob.handle
+            .set_local_tcp_port(None)
+            .await
+            .expect("nothing to do")
+            .len(),
+        1
+    );
+    let locals = bob
+        .handle
+        .set_local_udp_port(None)
+        .await
+        .expect("nothing to open");
+    assert_eq!(locals, []);
+    let locals = bob
+        .handle
+        .set_local_udp_port(Some(0))
+        .await
+        .expect("there are free ports");
+    let (transport, address) = locals[0];
+    assert_eq!((transport, address.ip()), (Transport::Udp, bob.address().ip()));
+    let mut alice = bound(Transport::Udp);
+    whole_call(
+        &mut alice,
+        &mut bob,
+        route(Transport::Udp, address, "b.test"),
+        true,
+    )
+    .await;
 }

@@ -3,6 +3,7 @@
 mod device;
 mod event_queue;
 mod file_transfer;
+mod locals;
 mod media_ports;
 mod media_thread;
 mod msrp_streams;
@@ -13,6 +14,7 @@ mod usages;
 mod user_agent;
 
 pub use file_transfer::select_file;
+pub use locals::LocalError;
 pub use registration::Registration;
 pub use session::Session;
 pub use usages::{Publication, Subscription};

@@ -2,6 +2,7 @@
 
 use super::device::equip;
 use super::event_queue::EventQueue;
+use super::locals::Locals;
 use super::media_ports::RtpPorts;
 use super::media_thread::MediaThread;
 use super::msrp_streams::MsrpStreams;
@@ -18,7 +19,7 @@ use crate::{
 use offhook_account::Account;
 use offhook_audio_mixer::MixerError;
 use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
-use offhook_sip_core::endpoint::{Trace, TransportFailure};
+use offhook_sip_core::endpoint::{SourceAddresses, Trace, TransportFailure};
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::tokio::{
     BindError, ConnectionConfig, Core, Driver, DriverGone, Handle, LocalChange, Tls, TlsError, TlsOptions,
@@ -168,7 +169,7 @@ pub struct UserAgent {
     pub(super) handle: Handle<SessionManager>,
     pub(super) followers: Followers,
     listeners: Listeners,
-    locals: Arc<[(Transport, SocketAddr)]>,
+    pub(super) locals: Locals,
 }
 
 impl UserAgent {
@@ -214,20 +215,10 @@ impl UserAgent {
                 handle,
                 followers,
                 listeners,
-                locals: locals.into(),
+                locals: Locals::new(locals),
             },
             UserAgentEvents { receiver },
         ))
-    }
-
-    /// Where SIP is received, by whichever transport.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.locals[0].1
-    }
-
-    /// By which transports SIP is received, and where.
-    pub fn locals(&self) -> &[(Transport, SocketAddr)] {
-        &self.locals
     }
 
     /// Calls somebody over the first of these routes that answers.
@@ -535,6 +526,10 @@ impl Core for SessionManager {
 
     fn handle_local(&mut self, now: Instant, change: LocalChange) {
         Core::handle_local(self.endpoint(), now, change);
+    }
+
+    fn set_source_addresses(&mut self, sources: SourceAddresses) {
+        self.endpoint().set_source_addresses(sources);
     }
 
     fn server_name(&self, id: ServerId) -> Option<Arc<str>> {

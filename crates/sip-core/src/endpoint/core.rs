@@ -4,6 +4,7 @@ use super::config::{Body, EndpointConfig, Route};
 use super::description::Description;
 use super::dialogs::Dialogs;
 use super::event::{EndpointEvent, Statistics};
+use super::locals::Locals;
 use super::servers::Servers;
 use super::stateless::StatelessTags;
 use crate::ask::AskId;
@@ -56,7 +57,7 @@ pub(crate) struct Core {
     pub(crate) keep_alives: Outbox<KeepAlive>,
     /// By the user part of our Contact.
     pub(crate) gruus: HashMap<String, Uri>,
-    locals: Vec<(Transport, SocketAddr)>,
+    pub(super) locals: Locals,
     servers: Servers,
     /// What a WebSocket client calls itself, whom nobody can connect to (RFC 7118 §5, Appendix B.1); made with the first
     /// address of such a transport.
@@ -97,39 +98,23 @@ impl Core {
             probes: HashMap::new(),
             keep_alives: Outbox::new(),
             gruus: HashMap::new(),
-            locals: Vec::new(),
+            locals: Locals::default(),
             invalid: None,
         }
     }
 
     pub(crate) fn add_local(&mut self, transport: Transport, address: SocketAddr) {
-        if !self.locals.contains(&(transport, address)) {
-            self.locals.push((transport, address));
-        }
+        self.locals.add(transport, address);
         if is_websocket(transport) && self.invalid.is_none() {
             let name = format!("{}.invalid", self.entropy.hex(12));
             self.invalid = name.parse().ok();
         }
     }
 
-    /// Puts an address in the place of another, or adds it.
-    pub(crate) fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
-        match self.locals.iter_mut().find(|local| **local == (transport, from)) {
-            Some(local) => local.1 = to,
-            None => self.add_local(transport, to),
-        }
-    }
-
-    pub(crate) fn remove_local(&mut self, transport: Transport, address: SocketAddr) {
-        self.locals.retain(|local| *local != (transport, address));
-    }
-
     /// The path from one of our addresses; the first that was added of this transport and family.
     pub(crate) fn path_to(&self, transport: Transport, remote: SocketAddr) -> Result<Path, SendError> {
         self.locals
-            .iter()
-            .find(|(own, local)| *own == transport && local.is_ipv4() == remote.is_ipv4())
-            .map(|(_, local)| Path::new(transport, *local, remote))
+            .path_to(transport, remote)
             .ok_or(SendError::NoLocalAddress { transport, remote })
     }
 

@@ -11,6 +11,7 @@ mod event;
 mod failure;
 mod flows;
 mod invitations;
+mod locals;
 mod notifiers;
 mod publications;
 mod registrations;
@@ -24,6 +25,7 @@ pub use config::{Body, EndpointConfig, EndpointLimits, Reliability, Route, Sessi
 pub use core::SendError;
 pub use event::{EndpointEvent, ReceivedMessage, Statistics, Trace};
 pub use failure::TransportFailure;
+pub use locals::SourceAddresses;
 
 pub(crate) use core::{Core, Owner, body_of};
 pub(crate) use usages::Usage;
@@ -110,22 +112,41 @@ impl Endpoint {
         self.core.add_local(transport, address);
     }
 
+    /// Says that a local address stands for all addresses of this machine, at its port: each peer is told the one that
+    /// leads to it, as [`set_source_addresses`](Self::set_source_addresses) says, and this one where that does not know.
+    pub fn set_everywhere(&mut self, transport: Transport, address: SocketAddr) {
+        self.core.locals.set_everywhere(transport, address);
+    }
+
+    /// Says whom to ask which address leads to a peer. Without it nobody is asked.
+    pub fn set_source_addresses(&mut self, sources: SourceAddresses) {
+        self.core.locals.set_sources(sources);
+    }
+
     /// Takes an address back. Calls that use it are not touched.
     pub fn remove_local(&mut self, transport: Transport, address: SocketAddr) {
-        self.core.remove_local(transport, address);
+        self.core.locals.remove(transport, address);
     }
 
     /// Says that an address of ours is another now: new requests, and those inside of dialogs that went by datagrams,
     /// have it in Via and Contact. Connections stay, for as long as they hold. Peers learn it by the next request that
     /// refreshes their target; see [`refresh_registration`](Self::refresh_registration) and re-INVITE.
     pub fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
-        self.core.move_local(transport, from, to);
-        if !transport.is_reliable() {
-            for id in self.invitations.ids() {
-                let moved =
-                    |invitation: &mut Invitation, _: &mut Core| invitation.move_local(transport, from, to);
-                self.invitations.with(&mut self.core, id, moved);
+        let is_everywhere = self.core.locals.replace(transport, from, to);
+        if transport.is_reliable() {
+            return;
+        }
+        let moved = |local: SocketAddr| {
+            if is_everywhere && local.port() == from.port() {
+                Some(SocketAddr::new(local.ip(), to.port()))
+            } else {
+                (local == from).then_some(to)
             }
+        };
+        for id in self.invitations.ids() {
+            self.invitations.with(&mut self.core, id, |invitation, _| {
+                invitation.move_local(transport, moved);
+            });
         }
     }
 

@@ -308,8 +308,14 @@ impl Usage for Invitation {
 
 impl Invitation {
     /// An address of ours is another now.
-    pub(crate) fn move_local(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) {
-        if (self.path.transport, self.path.local) == (transport, from) {
+    pub(crate) fn move_local(
+        &mut self,
+        transport: Transport,
+        moved: impl Fn(SocketAddr) -> Option<SocketAddr>,
+    ) {
+        if self.path.transport == transport
+            && let Some(to) = moved(self.path.local)
+        {
             self.path.local = to;
         }
         for dialog in self
@@ -317,7 +323,12 @@ impl Invitation {
             .iter_mut()
             .chain(self.forks.iter_mut().map(|fork| &mut fork.dialog))
         {
-            dialog.move_local(transport, from, to);
+            let flow = dialog.flow();
+            if flow.transport == transport
+                && let Some(to) = moved(flow.local)
+            {
+                dialog.move_local(transport, flow.local, to);
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::connection_config::ConnectionConfig;
 use super::listener::Listener;
 use super::local::LocalChange;
 use super::protocol::{Protocol, Wanted};
+use super::sources::{Place, is_same_port};
 use super::system_entropy;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
@@ -79,12 +80,12 @@ impl Connections {
     pub(super) fn listen(
         &mut self,
         address: SocketAddr,
-        advertised: IpAddr,
+        place: Place,
         protocol: Protocol,
     ) -> Result<SocketAddr, BindError> {
         self.next_id += 1;
         let (id, news) = (self.next_id, self.news_in.clone());
-        let listener = Listener::open(id, address, advertised, protocol, news)
+        let listener = Listener::open(id, address, place, protocol, news)
             .map_err(|cause| BindError::new(address, cause))?;
         let address = listener.address;
         self.listeners.push(listener);
@@ -94,6 +95,14 @@ impl Connections {
     pub(super) fn locals(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
         self.listeners
             .iter()
+            .map(|listener| (listener.protocol.transport(), listener.address))
+    }
+
+    /// Those that stand for all addresses of this machine.
+    pub(super) fn everywhere(&self) -> impl Iterator<Item = (Transport, SocketAddr)> {
+        self.listeners
+            .iter()
+            .filter(|listener| listener.is_everywhere())
             .map(|listener| (listener.protocol.transport(), listener.address))
     }
 
@@ -108,14 +117,19 @@ impl Connections {
         })
     }
 
-    /// Gives all listeners that speak TLS other certificates; those of plain TLS another port as well.
+    /// Gives all listeners of WebSocket over TLS other certificates.
     #[cfg(feature = "tls")]
-    pub(super) fn set_tls(&mut self, port: Option<u16>, tls: &Tls) -> Result<Vec<LocalChange>, BindError> {
+    pub(super) fn set_tls_of_websockets(&mut self, tls: &Tls) {
         for listener in &mut self.listeners {
             if listener.protocol.transport() == Transport::Wss {
                 listener.protocol = listener.protocol.with_tls(tls);
             }
         }
+    }
+
+    /// Gives all listeners of plain TLS other certificates, and another port.
+    #[cfg(feature = "tls")]
+    pub(super) fn set_tls(&mut self, port: Option<u16>, tls: &Tls) -> Result<Vec<LocalChange>, BindError> {
         let other = |protocol: &Protocol| protocol.transport() == Transport::Tls;
         self.reopen(port, |protocol| other(protocol).then(|| protocol.with_tls(tls)))
     }
@@ -169,9 +183,21 @@ impl Connections {
     fn listener_at(&self, transport: Transport, address: SocketAddr) -> Option<&Listener> {
         let at = |address| {
             let here = move |listener: &&Listener| {
-                (listener.protocol.transport(), listener.address) == (transport, address)
+                listener.protocol.transport() == transport && listener.serves(address)
             };
             self.listeners.iter().find(here)
+        };
+        let moved = |from: SocketAddr| {
+            let exactly = self.moved.get(&(transport, from));
+            let by_port = || {
+                let mut all = self.moved.iter();
+                all.find(|((kind, known), to)| {
+                    *kind == transport
+                        && is_same_port(*known, from)
+                        && at(**to).is_some_and(Listener::is_everywhere)
+                })
+            };
+            exactly.copied().or_else(|| Some(*by_port()?.1))
         };
         // Moved once more than it was moved, it would lead round.
         let mut address = address;
@@ -179,7 +205,7 @@ impl Connections {
             if let Some(listener) = at(address) {
                 return Some(listener);
             }
-            address = *self.moved.get(&(transport, address))?;
+            address = moved(address)?;
         }
         None
     }
@@ -293,7 +319,11 @@ impl Connections {
             return;
         };
         let protocol = listener.protocol.clone();
-        let path = Path::new(protocol.transport(), listener.address, remote);
+        let path = Path::new(
+            protocol.transport(),
+            listener.local_of(stream.local_addr()),
+            remote,
+        );
         // An older connection with the same ends cannot be alive.
         self.displace(path);
         let source = remote.ip();

@@ -4,7 +4,7 @@ use super::handle::{Command, Handle};
 use super::local::LocalChange;
 use super::transports::{Broken, Readable, Transports};
 use crate::KeepAlive;
-use crate::endpoint::TransportFailure;
+use crate::endpoint::{SourceAddresses, TransportFailure};
 use offhook_sansio::{Path, Received, ServerId, Transmit};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -50,6 +50,11 @@ pub trait Core: Send + 'static {
     /// Takes the news of an address of ours that is new, is another now, or is gone. Ignores it by default.
     fn handle_local(&mut self, now: Instant, change: LocalChange) {
         let _ = (now, change);
+    }
+
+    /// Takes whom to ask which of our addresses leads to a peer, when the driver begins. Ignores it by default.
+    fn set_source_addresses(&mut self, sources: SourceAddresses) {
+        let _ = sources;
     }
 
     /// The name that the server of a path must prove to have. Without one, a connection is opened only where none is
@@ -153,6 +158,11 @@ enum Woken<C> {
 
 impl<C: Core> Task<C> {
     async fn run(mut self, mut commands: mpsc::Receiver<Command<C>>) {
+        self.core.set_source_addresses(self.transports.sources());
+        for (transport, address) in self.transports.everywhere() {
+            self.core
+                .handle_local(now(), LocalChange::Everywhere(transport, address));
+        }
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         loop {
             self.drain().await;

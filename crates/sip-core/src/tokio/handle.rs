@@ -6,10 +6,14 @@ use super::local::{ChangeError, LocalChange};
 use super::tls::Tls;
 use super::transports::{BindError, Transports};
 use offhook_sansio::Transport;
+use std::net::SocketAddr;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 type Run<C> = Box<dyn FnOnce(&mut C, Instant) + Send>;
+
+/// Our addresses, each with its transport.
+type Locals = Vec<(Transport, SocketAddr)>;
 
 type Change = Box<dyn FnOnce(&mut Transports) -> Vec<LocalChange> + Send>;
 
@@ -77,36 +81,37 @@ impl<C: Core> Handle<C> {
             })
     }
 
-    /// Changes the UDP port, 0 for a free one, or with `None` takes UDP away. The new port is opened first: when that
-    /// fails, all is as it was. Via and Contact follow at once; see
-    /// [`Endpoint::move_local`](crate::Endpoint::move_local) for calls that stand.
-    pub async fn set_local_udp_port(&self, port: Option<u16>) -> Result<(), ChangeError> {
+    /// Changes the UDP port, 0 for a free one, or with `None` takes UDP away; where there is no UDP, it is opened at the
+    /// addresses of the other transports. The new port is opened first: when that fails, all is as it was. Via and Contact
+    /// follow at once; see [`Endpoint::move_local`](crate::Endpoint::move_local) for calls that stand. Gives all our
+    /// addresses as they are then.
+    pub async fn set_local_udp_port(&self, port: Option<u16>) -> Result<Locals, ChangeError> {
         self.change(move |transports| transports.set_port(Transport::Udp, port))
             .await
     }
 
     /// Changes the TCP port likewise. Connections stay, and go on to be used.
-    pub async fn set_local_tcp_port(&self, port: Option<u16>) -> Result<(), ChangeError> {
+    pub async fn set_local_tcp_port(&self, port: Option<u16>) -> Result<Locals, ChangeError> {
         self.change(move |transports| transports.set_port(Transport::Tcp, port))
             .await
     }
 
     /// Changes what TLS believes and who we are, for TLS and WSS, and the port of TLS where it is another, 0 for a free
-    /// one; with `None` takes TLS away. Connections that stand keep what they were opened with.
+    /// one; with `None` takes TLS away, and opens it where there is none. Connections that stand keep what they were opened with.
     #[cfg(feature = "tls")]
-    pub async fn set_tls_options(&self, port: Option<u16>, tls: Tls) -> Result<(), ChangeError> {
+    pub async fn set_tls_options(&self, port: Option<u16>, tls: Tls) -> Result<Locals, ChangeError> {
         self.change(move |transports| transports.set_tls(port, &tls))
             .await
     }
 
-    async fn change<F>(&self, change: F) -> Result<(), ChangeError>
+    async fn change<F>(&self, change: F) -> Result<Locals, ChangeError>
     where
         F: FnOnce(&mut Transports) -> Result<Vec<LocalChange>, BindError> + Send + 'static,
     {
         let (reply, result) = oneshot::channel();
         let command = Command::Change(Box::new(move |transports| {
             let (changes, outcome) = match change(transports) {
-                Ok(changes) => (changes, Ok(())),
+                Ok(changes) => (changes, Ok(transports.locals())),
                 Err(error) => (Vec::new(), Err(error)),
             };
             let _ = reply.send(outcome);

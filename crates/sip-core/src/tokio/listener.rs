@@ -2,6 +2,7 @@
 
 use super::connection::News;
 use super::protocol::Protocol;
+use super::sources::{Place, is_same_port};
 use socket2::{Domain, Protocol as IpProtocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,6 +25,7 @@ pub(super) struct Listener {
     /// What stands in Via and Contact, and as the local end of paths.
     pub(super) address: SocketAddr,
     pub(super) protocol: Protocol,
+    place: Place,
     occupied: Occupied,
 }
 
@@ -40,7 +42,7 @@ impl Listener {
     pub(super) fn open(
         id: u64,
         address: SocketAddr,
-        advertised: IpAddr,
+        place: Place,
         protocol: Protocol,
         news: mpsc::Sender<News>,
     ) -> io::Result<Self> {
@@ -59,7 +61,8 @@ impl Listener {
         Ok(Self {
             id,
             bound,
-            address: SocketAddr::new(advertised, bound.port()),
+            address: SocketAddr::new(place.advertised, bound.port()),
+            place,
             protocol,
             occupied,
         })
@@ -73,7 +76,24 @@ impl Listener {
         news: mpsc::Sender<News>,
     ) -> io::Result<Self> {
         let address = SocketAddr::new(self.bound.ip(), port);
-        Self::open(self.id, address, self.address.ip(), protocol, news)
+        Self::open(self.id, address, self.place.clone(), protocol, news)
+    }
+
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.place.everywhere.is_some()
+    }
+
+    /// Whether what shall go from this address goes from here.
+    pub(super) fn serves(&self, local: SocketAddr) -> bool {
+        self.address == local || (self.is_everywhere() && is_same_port(self.address, local))
+    }
+
+    /// What the peer of a connection calls us that was accepted with this end.
+    pub(super) fn local_of(&self, end: io::Result<SocketAddr>) -> SocketAddr {
+        match end {
+            Ok(end) if self.is_everywhere() => SocketAddr::new(end.ip(), self.address.port()),
+            _ => self.address,
+        }
     }
 
     /// From where connections are opened, where it matters.

@@ -19,6 +19,9 @@ pub enum LocalChange {
         /// What it is.
         to: SocketAddr,
     },
+    /// It stands for all addresses of this machine, at its port. Told before anything is sent, or behind
+    /// [`Added`](Self::Added).
+    Everywhere(Transport, SocketAddr),
     /// It is gone.
     Removed(Transport, SocketAddr),
 }

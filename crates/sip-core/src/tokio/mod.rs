@@ -24,6 +24,7 @@
 //! # Ok(()) }
 //! ```
 
+mod changes;
 mod connection;
 mod connection_config;
 mod connections;
@@ -32,6 +33,7 @@ mod handle;
 mod listener;
 mod local;
 mod protocol;
+mod sources;
 #[cfg(feature = "tls")]
 mod tls;
 mod transports;
@@ -51,7 +53,7 @@ pub use transports::{BindError, InMemory, Transports};
 #[cfg(feature = "websocket")]
 pub use websocket::{OriginCheck, Origins, WebSocketConfig};
 
-use crate::endpoint::TransportFailure;
+use crate::endpoint::{SourceAddresses, TransportFailure};
 use crate::{Endpoint, EndpointEvent, KeepAlive};
 use offhook_sansio::{Entropy, Path, Received, ServerId, Transmit};
 use std::sync::Arc;
@@ -103,8 +105,13 @@ impl Core for Endpoint {
         match change {
             LocalChange::Added(transport, address) => self.add_local(transport, address),
             LocalChange::Moved { transport, from, to } => self.move_local(transport, from, to),
+            LocalChange::Everywhere(transport, address) => self.set_everywhere(transport, address),
             LocalChange::Removed(transport, address) => self.remove_local(transport, address),
         }
+    }
+
+    fn set_source_addresses(&mut self, sources: SourceAddresses) {
+        Endpoint::set_source_addresses(self, sources);
     }
 
     fn server_name(&self, id: ServerId) -> Option<Arc<str>> {

@@ -1,20 +1,21 @@
 //! The sockets of a driver.
 
+use super::changes::Homes;
 use super::connection_config::ConnectionConfig;
 use super::connections::Connections;
-use super::local::LocalChange;
 use super::protocol::Protocol;
+use super::sources::{Place, Sources, is_same_port};
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::udp::UdpTransport;
 #[cfg(feature = "websocket")]
 use super::websocket::WebSocketConfig;
 use crate::KeepAlive;
-use crate::endpoint::TransportFailure;
+use crate::endpoint::{SourceAddresses, TransportFailure};
 use offhook_sansio::{Path, Received, Transmit, Transport};
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdUdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::mpsc;
@@ -76,17 +77,20 @@ pub struct InMemory {
 /// that cannot be opened, breaks, or is not read from by the peer gives a transport error for its path.
 #[derive(Debug, Default)]
 pub struct Transports {
-    udp: Vec<UdpTransport>,
+    pub(super) udp: Vec<UdpTransport>,
     /// Where UDP sockets went whose port was changed.
-    moved: Vec<(SocketAddr, SocketAddr)>,
-    connections: Option<Connections>,
+    pub(super) moved: Vec<(SocketAddr, SocketAddr)>,
+    pub(super) connections: Option<Connections>,
     connection_config: ConnectionConfig,
-    memory: Option<MemoryTransport>,
+    pub(super) memory: Option<MemoryTransport>,
+    /// Where transports are opened that are added later.
+    pub(super) homes: Homes,
+    pub(super) sources: Sources,
     buffer: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct MemoryTransport {
+pub(super) struct MemoryTransport {
     local: (Transport, SocketAddr),
     arriving: mpsc::Receiver<Received>,
     sent: mpsc::Sender<Transmit>,
@@ -139,13 +143,14 @@ impl Transports {
     }
 
     /// Opens a UDP socket and gives the address that peers shall use. Port 0 lets the system choose. For `0.0.0.0`
-    /// or `::` it is the address from which the default route leaves this machine: behind a NAT, and with several
-    /// networks, name the right one with [`bind_udp_as`](Self::bind_udp_as).
+    /// or `::` each peer finds in Via and Contact the address of this machine that leads to it; given is that from which
+    /// the default route leaves. Behind a NAT, name the right one with [`bind_udp_as`](Self::bind_udp_as).
     ///
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_udp(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
-        self.bind_udp_as(address, advertised(address))
+        let place = self.place_of(address);
+        self.bind_udp_at(address, place)
     }
 
     /// Opens a UDP socket that peers reach at another IP address.
@@ -153,7 +158,12 @@ impl Transports {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_udp_as(&mut self, address: SocketAddr, advertised: IpAddr) -> Result<SocketAddr, BindError> {
-        let udp = UdpTransport::bind(address, advertised).map_err(|cause| BindError::new(address, cause))?;
+        self.bind_udp_at(address, Place::at(advertised))
+    }
+
+    pub(super) fn bind_udp_at(&mut self, address: SocketAddr, place: Place) -> Result<SocketAddr, BindError> {
+        let udp = UdpTransport::bind(address, &place).map_err(|cause| BindError::new(address, cause))?;
+        self.homes.add(address.ip(), place);
         let address = udp.address;
         self.udp.push(udp);
         Ok(address)
@@ -165,7 +175,8 @@ impl Transports {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_tcp(&mut self, address: SocketAddr) -> Result<SocketAddr, BindError> {
-        self.bind_tcp_as(address, advertised(address))
+        let place = self.place_of(address);
+        self.listen(address, place, Protocol::Tcp)
     }
 
     /// Listens for TCP connections at an address that peers know by another IP address.
@@ -173,7 +184,7 @@ impl Transports {
     /// # Panics
     /// Outside of a Tokio runtime.
     pub fn bind_tcp_as(&mut self, address: SocketAddr, advertised: IpAddr) -> Result<SocketAddr, BindError> {
-        self.listen(address, advertised, Protocol::Tcp)
+        self.listen(address, Place::at(advertised), Protocol::Tcp)
     }
 
     /// Listens for TLS connections where there is a certificate. Without one the port is held, for it stands in Via and
@@ -183,7 +194,8 @@ impl Transports {
     /// Outside of a Tokio runtime.
     #[cfg(feature = "tls")]
     pub fn bind_tls(&mut self, address: SocketAddr, tls: Tls) -> Result<SocketAddr, BindError> {
-        self.listen(address, advertised(address), Protocol::Tls(tls))
+        let place = self.place_of(address);
+        self.listen(address, place, Protocol::Tls(tls))
     }
 
     /// Listens for WebSocket connections (RFC 7118).
@@ -196,7 +208,8 @@ impl Transports {
         address: SocketAddr,
         websocket: WebSocketConfig,
     ) -> Result<SocketAddr, BindError> {
-        self.listen(address, advertised(address), Protocol::Ws(websocket.into()))
+        let place = self.place_of(address);
+        self.listen(address, place, Protocol::Ws(websocket.into()))
     }
 
     /// Listens for WebSocket connections over TLS, as [`bind_tls`](Self::bind_tls) does. Names in certificates are
@@ -211,13 +224,18 @@ impl Transports {
         websocket: WebSocketConfig,
         tls: Tls,
     ) -> Result<SocketAddr, BindError> {
-        self.listen(address, advertised(address), Protocol::Wss(tls, websocket.into()))
+        let place = self.place_of(address);
+        self.listen(address, place, Protocol::Wss(tls, websocket.into()))
     }
 
-    fn listen(
+    fn place_of(&self, address: SocketAddr) -> Place {
+        Place::of(address.ip(), &self.sources)
+    }
+
+    pub(super) fn listen(
         &mut self,
         address: SocketAddr,
-        advertised: IpAddr,
+        place: Place,
         protocol: Protocol,
     ) -> Result<SocketAddr, BindError> {
         let connections = match self.connections.take() {
@@ -225,61 +243,12 @@ impl Transports {
             None => Connections::new(self.connection_config.clone())
                 .map_err(|cause| BindError::new(address, cause))?,
         };
-        self.connections
+        let local = self
+            .connections
             .insert(connections)
-            .listen(address, advertised, protocol)
-    }
-
-    /// Moves all sockets of this transport to another port, or with `None` closes them. All new ones are opened first.
-    pub(super) fn set_port(
-        &mut self,
-        transport: Transport,
-        port: Option<u16>,
-    ) -> Result<Vec<LocalChange>, BindError> {
-        if transport != Transport::Udp {
-            let connections = self.connections.as_mut();
-            return connections.map_or(Ok(Vec::new()), |connections| {
-                connections.set_port(transport, port)
-            });
-        }
-        let Some(port) = port else {
-            let gone = self.udp.drain(..);
-            return Ok(gone
-                .map(|udp| LocalChange::Removed(transport, udp.address))
-                .collect());
-        };
-        let mut changes = Vec::new();
-        let mut opened = Vec::new();
-        for (index, udp) in self.udp.iter().enumerate() {
-            let from = udp.address;
-            if from.port() == port {
-                continue;
-            }
-            let new = udp
-                .reopened(port)
-                .map_err(|cause| BindError::new(SocketAddr::new(from.ip(), port), cause))?;
-            let to = new.address;
-            changes.push(LocalChange::Moved { transport, from, to });
-            opened.push((index, new));
-        }
-        for (index, new) in opened {
-            let old = std::mem::replace(&mut self.udp[index], new);
-            // What transactions still have to say goes from the new port.
-            self.moved.retain(|(moved, _)| *moved != self.udp[index].address);
-            self.moved
-                .iter_mut()
-                .filter(|(_, to)| *to == old.address)
-                .for_each(|(_, to)| *to = self.udp[index].address);
-            self.moved.push((old.address, self.udp[index].address));
-        }
-        Ok(changes)
-    }
-
-    /// See [`Handle::set_tls_options`](super::Handle::set_tls_options).
-    #[cfg(feature = "tls")]
-    pub(super) fn set_tls(&mut self, port: Option<u16>, tls: &Tls) -> Result<Vec<LocalChange>, BindError> {
-        let connections = self.connections.as_mut();
-        connections.map_or(Ok(Vec::new()), |connections| connections.set_tls(port, tls))
+            .listen(address, place.clone(), protocol)?;
+        self.homes.add(address.ip(), place);
+        Ok(local)
     }
 
     /// Sets limits and times of connections; before the first [`bind_tcp`](Self::bind_tcp).
@@ -296,6 +265,20 @@ impl Transports {
         udp.chain(connected)
             .chain(self.memory.iter().map(|memory| memory.local))
             .collect()
+    }
+
+    /// Those of [`locals`](Self::locals) that stand for all addresses of this machine.
+    pub(super) fn everywhere(&self) -> Vec<(Transport, SocketAddr)> {
+        let udp = self.udp.iter().filter(|udp| udp.is_everywhere());
+        let udp = udp.map(|udp| (Transport::Udp, udp.address));
+        let connected = self.connections.iter().flat_map(Connections::everywhere);
+        udp.chain(connected).collect()
+    }
+
+    /// Which of those addresses leads to a peer.
+    pub(super) fn sources(&self) -> SourceAddresses {
+        let sources = self.sources.clone();
+        SourceAddresses::new(move |peer| sources.towards(peer))
     }
 
     /// Waits until one of the transports has something.
@@ -385,45 +368,18 @@ impl Transports {
     }
 
     fn udp_from(&self, path: &Path) -> Option<&UdpTransport> {
-        let at = |address| self.udp.iter().find(move |udp| udp.address == address);
+        let at = |address| self.udp.iter().find(move |udp| udp.serves(address));
         let moved = || self.moved.iter().find(|(from, _)| *from == path.local);
-        at(path.local).or_else(|| at(moved()?.1))
+        let moved_everywhere = || {
+            let mut all = self.moved.iter();
+            all.find(|(from, to)| {
+                is_same_port(*from, path.local) && at(*to).is_some_and(UdpTransport::is_everywhere)
+            })
+        };
+        at(path.local)
+            .or_else(|| at(moved()?.1))
+            .or_else(|| at(moved_everywhere()?.1))
     }
-}
-
-/// What peers shall call a socket that is opened for this address.
-fn advertised(address: SocketAddr) -> IpAddr {
-    if address.ip().is_unspecified() {
-        default_address(address.is_ipv4())
-    } else {
-        address.ip()
-    }
-}
-
-/// The address of this machine on its default route; without one only this machine itself can be reached, by loopback.
-fn default_address(v4: bool) -> IpAddr {
-    let loopback = || {
-        if v4 {
-            Ipv4Addr::LOCALHOST.into()
-        } else {
-            Ipv6Addr::LOCALHOST.into()
-        }
-    };
-    routed_address(v4).unwrap_or_else(|_| loopback())
-}
-
-/// Connecting a UDP socket sends nothing, and tells from which address it would be sent.
-fn routed_address(v4: bool) -> io::Result<IpAddr> {
-    let (any, somewhere): (IpAddr, IpAddr) = if v4 {
-        // RFC 5737 and RFC 3849: addresses for documentation, which a default route leads to.
-        (Ipv4Addr::UNSPECIFIED.into(), Ipv4Addr::new(192, 0, 2, 1).into())
-    } else {
-        let documentation = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);
-        (Ipv6Addr::UNSPECIFIED.into(), documentation.into())
-    };
-    let socket = StdUdpSocket::bind((any, 0))?;
-    socket.connect((somewhere, 5060))?;
-    Ok(socket.local_addr()?.ip())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! One UDP socket of a driver.
 
+use super::sources::{Place, Sources, is_same_port};
 use super::unreachable;
 use bytes::Bytes;
 use offhook_sansio::{Path, Received, Transport};
@@ -25,21 +26,24 @@ pub(super) struct UdpTransport {
     socket: Arc<UdpSocket>,
     /// What stands in Via and Contact, and as the local end of paths.
     pub(super) address: SocketAddr,
+    /// It stands for all addresses of this machine, and these tell which is a peer's.
+    everywhere: Option<Sources>,
     broken: mpsc::Receiver<SocketAddr>,
     watch: JoinHandle<()>,
 }
 
 impl UdpTransport {
-    /// Opens a socket that peers know by another IP address.
-    pub(super) fn bind(address: SocketAddr, advertised: std::net::IpAddr) -> io::Result<Self> {
+    /// Opens a socket at a place.
+    pub(super) fn bind(address: SocketAddr, place: &Place) -> io::Result<Self> {
         let socket = Arc::new(open(address)?);
-        let address = SocketAddr::new(advertised, socket.local_addr()?.port());
+        let address = SocketAddr::new(place.advertised, socket.local_addr()?.port());
         unreachable::listen(&*socket, address.is_ipv4());
         let (sender, broken) = mpsc::channel(BROKEN_QUEUE);
         let watch = tokio::spawn(watch_errors(Arc::clone(&socket), sender));
         Ok(Self {
             socket,
             address,
+            everywhere: place.everywhere.clone(),
             broken,
             watch,
         })
@@ -48,7 +52,29 @@ impl UdpTransport {
     /// Opens another port in place of this one, at the same address.
     pub(super) fn reopened(&self, port: u16) -> io::Result<Self> {
         let bound = self.socket.local_addr()?;
-        Self::bind(SocketAddr::new(bound.ip(), port), self.address.ip())
+        let place = Place {
+            advertised: self.address.ip(),
+            everywhere: self.everywhere.clone(),
+        };
+        Self::bind(SocketAddr::new(bound.ip(), port), &place)
+    }
+
+    pub(super) fn is_everywhere(&self) -> bool {
+        self.everywhere.is_some()
+    }
+
+    /// Whether what shall go from this address goes from here.
+    pub(super) fn serves(&self, local: SocketAddr) -> bool {
+        self.address == local || (self.is_everywhere() && is_same_port(self.address, local))
+    }
+
+    /// The address by which this peer reaches us.
+    fn local_towards(&self, peer: SocketAddr) -> SocketAddr {
+        let ip = self
+            .everywhere
+            .as_ref()
+            .and_then(|sources| sources.towards(peer.ip()));
+        ip.map_or(self.address, |ip| SocketAddr::new(ip, self.address.port()))
     }
 
     pub(super) fn poll_recv_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -57,10 +83,8 @@ impl UdpTransport {
 
     /// The next peer that a datagram could not be delivered to.
     pub(super) fn poll_broken(&mut self, context: &mut Context<'_>) -> Poll<Option<Path>> {
-        let address = self.address;
-        self.broken
-            .poll_recv(context)
-            .map(|peer| peer.map(|peer| Path::new(Transport::Udp, address, peer)))
+        let broken = self.broken.poll_recv(context);
+        broken.map(|peer| peer.map(|peer| Path::new(Transport::Udp, self.local_towards(peer), peer)))
     }
 
     /// Takes a datagram, if there is one.
@@ -69,7 +93,7 @@ impl UdpTransport {
             match self.socket.try_recv_from(buffer) {
                 Ok((len, remote)) => {
                     return Some(Received {
-                        path: Path::new(Transport::Udp, self.address, remote),
+                        path: Path::new(Transport::Udp, self.local_towards(remote), remote),
                         bytes: Bytes::copy_from_slice(&buffer[..len]),
                     });
                 }
@@ -145,8 +169,8 @@ mod tests {
     #[tokio::test]
     async fn a_port_where_nobody_listens_is_told_with_its_address_and_others_are_served() {
         let loopback: SocketAddr = "127.0.0.1:0".parse().expect("valid");
-        let mut udp = UdpTransport::bind(loopback, loopback.ip()).expect("free");
-        let listener = UdpTransport::bind(loopback, loopback.ip()).expect("free");
+        let mut udp = UdpTransport::bind(loopback, &Place::at(loopback.ip())).expect("free");
+        let listener = UdpTransport::bind(loopback, &Place::at(loopback.ip())).expect("free");
         let nobody = {
             let gone = std::net::UdpSocket::bind(loopback).expect("free");
             gone.local_addr().expect("bound")
