@@ -136,7 +136,7 @@ async fn a_call_goes_by_tcp_once_both_have_opened_it() {
     let uri = format!("sip:agent@{address};transport=tcp").parse().unwrap();
     let offer = [AudioStream::offer().without_device()];
     let mut outgoing = caller.call(uri, offer).await.unwrap();
-    let mut incoming = next_call(&agent).await;
+    let incoming = next_call(&agent).await;
     incoming.reject(StatusCode::BUSY_HERE).await.unwrap();
     assert_eq!(until_failed(&mut outgoing).await.0, 486);
     agent.stop().await;

@@ -71,7 +71,7 @@
 //! | 3311 | UPDATE | yes, both sides, early and established |
 //! | 3263 | lookup | no: `offhook-lookup`; its failover (§4.3) yes |
 //! | 3326 | Reason | yes: told to the owner, given by him, and sent where an ACK or a refresh is missing |
-//! | 3515, 4488, 3892 | REFER inside a call, with its subscription | yes, both roles; outside of a call it is a request for the owner |
+//! | 3515, 4488, 3892 | REFER with its subscription, inside and outside of calls | yes, both roles |
 //! | 3891 | Replaces | yes: matched, and the call that it names is ended by acceptance |
 //! | 4028 | session timers | yes, as either refresher |
 //! | 5057 | several usages in a dialog | yes: a BYE ends the call, referrals live on; failures reach as far as §5.1 says |
@@ -83,8 +83,8 @@
 //! | 3428 | MESSAGE, one on its way to each target | yes |
 //! | 3903 | PUBLISH, the publisher's side | yes |
 //! | 5057 | several usages in one dialog | partly: a dialog knows all its usages; a SUBSCRIBE for one more inside a dialog is refused with 403 (RFC 6665 §4.5.2) |
-//! | 5626 | outbound, the client's side | yes: instance and flow ids, 439, keep-alives by CRLF and STUN as Flow-Timer says, the flow that fails is replaced; the retry times of §4.5 for a single flow. On the server's side STUN is answered where `outbound` is in [`EndpointConfig::supported`] |
-//! | 5627 | GRUU, the client's side | yes: asked for, told, and our Contact where that is wanted |
+//! | 5626 | outbound, the client's side | yes: instance and flow ids, 439, keep-alives by CRLF and STUN as Flow-Timer says, the flow that fails is replaced, with the retry times of §4.5 for one flow and for several. On the server's side STUN is answered where `outbound` is in [`EndpointConfig::supported`] |
+//! | 5627 | GRUU, the client's side | yes: asked for, told, kept through failures, and our Contact where that is wanted |
 //! | 6665 | subscriptions, both sides | yes |
 //! | 5923 | connection reuse | partly: a peer that began a dialog over its own connection is reached by it; no `alias` |
 //! | 5922 | whom a TLS certificate names | yes; the common name does not count |

@@ -5,7 +5,7 @@ mod support;
 use offhook_sansio::{Path, Received, Transport};
 use offhook_sip_core::flow::StunMessage;
 use offhook_sip_core::{
-    EndpointConfig, EndpointEvent, HeaderName, Register, RegistrationEvent, Request, Response,
+    EndpointConfig, EndpointEvent, HeaderName, Register, RegistrationEvent, Request, Response, StatusCode,
     TransportFailure,
 };
 use std::cell::RefCell;
@@ -257,5 +257,62 @@ fn stun_is_answered_by_who_serves_outbound_and_garbage_by_nobody() {
         let sent: Vec<_> = std::iter::from_fn(|| peer.endpoint.poll_transmit()).collect();
         assert_eq!(sent.len(), answers);
         assert!(sent.iter().all(|transmit| transmit.path == path));
+    }
+}
+
+/// RFC 5626 §4.2, §4.5: a device with several flows has time for one that fails, and little where none stands.
+#[test]
+fn a_flow_that_fails_waits_longer_where_another_of_the_device_stands() {
+    for (stands, range) in [(true, 90..=180), (false, 30..=60)] {
+        let script: Script = Box::new(move |_, request, _| {
+            let contact = request.headers().get_str(HeaderName::Contact).expect("a Contact");
+            if stands && contact.contains(";reg-id=1") {
+                agreed(request, None)
+            } else {
+                Response::for_request(request, StatusCode::SERVER_INTERNAL_ERROR)
+            }
+        });
+        let mut world = World::new(script, outbound);
+        serve_outbound(&mut world);
+        let waits = |world: &World| -> Vec<u64> {
+            world
+                .events()
+                .filter_map(|event| match event {
+                    RegistrationEvent::Failed { retry_after, .. } => Some(retry_after.as_secs()),
+                    _ => None,
+                })
+                .collect()
+        };
+        let before = waits(&world).len();
+        let route = offhook_sip_core::Route::new(Transport::Udp, BOB.parse().expect("valid"));
+        let mut second = Register::new("sip:alice@example.com".parse().expect("valid"), route);
+        outbound(&mut second);
+        second.reg_id = Some(2);
+        let now = world.net.now;
+        let other_device = Register {
+            instance_id: Some("urn:uuid:00000000-0000-1000-8000-000000000009".to_owned()),
+            ..second.clone()
+        };
+        world
+            .net
+            .alice()
+            .endpoint
+            .register(now, second)
+            .expect("it can be sent");
+        world.run(Duration::from_secs(1));
+        let waited = waits(&world);
+        assert!(range.contains(&waited[before]), "{waited:?}");
+        world
+            .net
+            .alice()
+            .endpoint
+            .register(now, other_device)
+            .expect("it can be sent");
+        world.run(Duration::from_secs(1));
+        let waited = waits(&world);
+        assert!(
+            (30..=60).contains(waited.last().expect("it failed")),
+            "{waited:?}"
+        );
     }
 }

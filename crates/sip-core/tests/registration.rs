@@ -407,3 +407,99 @@ fn a_nonce_that_ended_without_a_word_is_replaced_in_the_same_round() {
     assert_eq!(world.states(), [Registering, Registered, Registering, Registered]);
     assert_eq!(world.requests.len(), 4);
 }
+
+/// RFC 3261 §10.2: the next REGISTER waits for the end of the last, and continues its numbers.
+#[test]
+fn who_registers_again_while_leaving_is_registered_behind_the_end() {
+    let mut world = World::new(grant(600), |_| {});
+    let (now, id) = (world.net.now, world.id);
+    let endpoint = &mut world.net.alice().endpoint;
+    endpoint.unregister(now, id);
+    endpoint.refresh_registration(now, id);
+    world.run(SHORT);
+    let expires: Vec<_> = (0..3)
+        .map(|index| world.header(index, HeaderName::Expires))
+        .collect();
+    assert_eq!(expires, [Some("600"), Some("0"), Some("600")]);
+    assert_eq!(
+        world.header(0, HeaderName::CallId),
+        world.header(2, HeaderName::CallId)
+    );
+    assert_eq!(world.header(2, HeaderName::CSeq), Some("3 REGISTER"));
+    assert_eq!(
+        world.states()[2..],
+        [Unregistering, Unregistered, Registering, Registered]
+    );
+    assert!(
+        !world
+            .events()
+            .any(|event| matches!(event, RegistrationEvent::Ended))
+    );
+    let endpoint = &mut world.net.alice().endpoint;
+    endpoint.unregister(now, id);
+    endpoint.refresh_registration(now, id);
+    endpoint.unregister(now, id);
+    world.run(SHORT);
+    assert_eq!(world.requests.len(), 4);
+    assert!(
+        world
+            .events()
+            .any(|event| matches!(event, RegistrationEvent::Ended))
+    );
+}
+
+/// RFC 5627 §4.2: a failure has no impact on GRUUs, and the end of the registration has.
+#[test]
+fn a_gruu_outlives_failures_and_not_the_registration() {
+    const GRUU: &str = "sip:alice@example.com;gr=urn:uuid:1";
+    for (kind, refresh) in [("pub-gruu", 567), ("temp-gruu", 567)] {
+        let script: Script = Box::new(move |index, request, _| {
+            if index > 0 {
+                return Response::for_request(request, StatusCode::SERVER_INTERNAL_ERROR);
+            }
+            let mut response = Response::for_request(request, StatusCode::OK);
+            let contact = request.headers().get_str(HeaderName::Contact).expect("a Contact");
+            let granted = format!("{contact};expires=600;{kind}=\"{GRUU}\"");
+            response.headers_mut().push(HeaderName::Contact, granted);
+            response
+        });
+        let mut world = World::new(script, |register| {
+            register.instance_id = Some("urn:uuid:1".to_owned());
+            register.use_gruu = true;
+        });
+        let contact = |world: &mut World| {
+            let invite = support::invite_to(&["192.0.2.99:5060".parse().expect("valid")]);
+            let now = world.net.now;
+            let call = world
+                .net
+                .alice()
+                .endpoint
+                .invite(now, invite)
+                .expect("it can be sent");
+            let sent = world.net.alice().endpoint.poll_transmit().expect("an INVITE");
+            let text = String::from_utf8_lossy(&sent.bytes).into_owned();
+            world
+                .net
+                .alice()
+                .endpoint
+                .invitation(call)
+                .expect("it calls")
+                .end(now)
+                .expect("it calls");
+            let line = text
+                .lines()
+                .find(|line| line.starts_with("Contact:"))
+                .expect("a Contact");
+            line.to_owned()
+        };
+        assert_eq!(contact(&mut world), format!("Contact: <{GRUU}>"), "{kind}");
+        world.run(Duration::from_secs(refresh - 1));
+        assert_eq!(world.requests.len(), 1);
+        world.run(Duration::from_secs(3));
+        assert_eq!(world.requests.len(), 2, "refreshed more than 32 s before the end");
+        assert_eq!(world.states().last(), Some(&Unregistered));
+        assert_eq!(contact(&mut world), format!("Contact: <{GRUU}>"), "{kind}");
+        world.run(Duration::from_secs(40));
+        assert!(!contact(&mut world).contains("gr="), "{kind}");
+    }
+}

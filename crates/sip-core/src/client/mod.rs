@@ -5,7 +5,9 @@ mod draft;
 mod retry;
 
 pub(crate) use draft::{ContactDraft, Draft};
-pub(crate) use retry::{Trouble, asked_for, refresh_after, retry_after};
+pub(crate) use retry::{
+    Trouble, asked_for, flow_retry_after, refresh_after, refresh_with_gruu_after, retry_after,
+};
 
 use crate::auth::Auth;
 use crate::dialog::Dialog;

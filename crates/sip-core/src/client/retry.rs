@@ -21,9 +21,23 @@ pub(crate) enum Trouble {
     Unreachable,
 }
 
-/// RFC 5626 §4.5: the base where all flows failed, and the upper limit.
+/// RFC 5626 §4.5: the base where all flows failed, that where another stands, and the upper limit.
 const BACKOFF_BASE: Duration = Duration::from_secs(30);
+const BACKOFF_BASE_OF_MORE_FLOWS: Duration = Duration::from_secs(90);
 const BACKOFF_LIMIT: Duration = Duration::from_mins(30);
+
+/// A transaction that begins this much before the end is over by then, answered or not (RFC 5627 §4.2).
+const TRANSACTION: Duration = Duration::from_secs(32);
+
+/// When to refresh a registration whose GRUUs must not lapse in between (RFC 5627 §4.2): more than 32 s before its end, or
+/// at half time if it is good for 64 s or less.
+pub(crate) fn refresh_with_gruu_after(expires: Duration) -> Duration {
+    if expires > 2 * TRANSACTION {
+        refresh_after(expires).min(expires - TRANSACTION - Duration::from_secs(1))
+    } else {
+        refresh_after(expires).min(expires / 2)
+    }
+}
 
 /// How long to wait after the `failures`-th failure in a row, counted from 1.
 ///
@@ -50,12 +64,34 @@ pub(crate) fn retry_after(trouble: Trouble, failures: u32, entropy: &mut Entropy
             | StatusCode::INTERVAL_TOO_BRIEF,
         ) => between(60, 120, entropy),
         Trouble::Refused(_) => between(15, 40, entropy),
-        Trouble::Silent | Trouble::Unreachable => {
-            let doublings = failures.min(6);
-            let span = (BACKOFF_BASE * (1 << doublings)).min(BACKOFF_LIMIT);
-            entropy.duration(span / 2, span)
-        }
+        Trouble::Silent | Trouble::Unreachable => back_off(BACKOFF_BASE, failures, entropy),
     }
+}
+
+/// The same for a flow (RFC 5626 §4.5), which has time where another one stands, and none too little where the server
+/// answers.
+pub(crate) fn flow_retry_after(
+    trouble: Trouble,
+    failures: u32,
+    another_stands: bool,
+    entropy: &mut Entropy,
+) -> Duration {
+    let base = if another_stands {
+        BACKOFF_BASE_OF_MORE_FLOWS
+    } else {
+        BACKOFF_BASE
+    };
+    let wait = back_off(base, failures, entropy);
+    match trouble {
+        Trouble::Refused(_) => wait.max(retry_after(trouble, failures, entropy)),
+        Trouble::Silent | Trouble::Unreachable => wait,
+    }
+}
+
+fn back_off(base: Duration, failures: u32, entropy: &mut Entropy) -> Duration {
+    let doublings = failures.min(6);
+    let span = (base * (1 << doublings)).min(BACKOFF_LIMIT);
+    entropy.duration(span / 2, span)
 }
 
 /// The seconds of Retry-After (RFC 3261 §20.33), at most an hour: longer is for the user to decide.
@@ -78,6 +114,35 @@ mod tests {
             (seconds(600), seconds(60), seconds(40), seconds(1)),
             (570, 30, 20, 1)
         );
+    }
+
+    #[test]
+    fn gruus_are_refreshed_before_a_transaction_could_outlive_them() {
+        let seconds = |expires| refresh_with_gruu_after(Duration::from_secs(expires)).as_secs();
+        assert_eq!((seconds(600), seconds(66), seconds(65)), (567, 33, 32));
+        assert_eq!((seconds(64), seconds(60), seconds(2)), (32, 30, 1));
+    }
+
+    /// RFC 5626 §4.5: W = min(1800, base * 2^failures), and 50 % to 100 % of it.
+    #[test]
+    fn a_flow_waits_longer_where_another_stands_and_never_less_than_its_table() {
+        let mut entropy = Entropy::from_number(2);
+        let refused = Trouble::Refused(StatusCode::SERVER_INTERNAL_ERROR);
+        for (failures, another_stands, low, high) in [
+            (1, false, 30, 60),
+            (3, false, 120, 240),
+            (1, true, 90, 180),
+            (2, true, 180, 360),
+            (5, true, 900, 1800),
+            (99, true, 900, 1800),
+        ] {
+            for trouble in [refused, Trouble::Silent, Trouble::Unreachable] {
+                for _ in 0..50 {
+                    let wait = flow_retry_after(trouble, failures, another_stands, &mut entropy);
+                    assert!((low..=high).contains(&wait.as_secs()), "{failures}: {wait:?}");
+                }
+            }
+        }
     }
 
     #[test]

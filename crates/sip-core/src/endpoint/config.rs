@@ -3,7 +3,7 @@
 use crate::EventPackages;
 use crate::header::Route as RouteHeader;
 use crate::transaction::{Timing, TransactionLimits};
-use crate::{Headers, Host, Method, NameAddr, ParseOptions, SipUri};
+use crate::{Headers, Host, Method, NameAddr, ParseOptions, SipUri, StatusCode};
 use bytes::Bytes;
 use offhook_sansio::Transport;
 use std::net::SocketAddr;
@@ -101,7 +101,8 @@ pub struct EndpointConfig {
     pub limits: EndpointLimits,
     /// Methods that are served, said in Allow. Default INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO and
     /// NOTIFY, which the endpoint serves by itself or as part of a call. REFER inside a call comes out as
-    /// [`InvitationEvent::Refer`](crate::InvitationEvent::Refer) once it is added here; requests of the others that you add come out as
+    /// [`InvitationEvent::Refer`](crate::InvitationEvent::Refer) once it is added here, and outside of calls as
+    /// [`IncomingSubscriptionEvent::Referred`](crate::IncomingSubscriptionEvent::Referred); requests of the others that you add come out as
     /// [`EndpointEvent::Request`](crate::EndpointEvent::Request).
     pub allow: Vec<Method>,
     /// Whether an OPTIONS outside of dialogs is answered without a transaction (RFC 3261 §8.2.7): nothing is kept of it, and
@@ -181,7 +182,14 @@ impl Default for EndpointConfig {
 impl EndpointConfig {
     /// Whether requests of this method are served.
     pub(crate) fn allows(&self, method: &Method) -> bool {
-        self.allow.contains(method) || (*method == Method::Subscribe && !self.incoming_events.is_empty())
+        self.allow.contains(method) || (*method == Method::Subscribe && self.serves_subscribe())
+    }
+
+    /// Whether SUBSCRIBE is the endpoint's to serve: for the events of the owner, and for referrals, which are
+    /// subscriptions too (RFC 3515 §2.4.4).
+    pub(super) fn serves_subscribe(&self) -> bool {
+        let for_referrals = self.allow.contains(&Method::Refer) && !self.allow.contains(&Method::Subscribe);
+        !self.incoming_events.is_empty() || for_referrals
     }
 
     /// All extensions that are understood: the values of Supported.
@@ -226,6 +234,27 @@ impl Route {
             domain: None,
             service_route: Vec::new(),
         }
+    }
+
+    /// Where it leads, as a proxy's URI for a Route header field: address, port and transport, with `lr`.
+    ///
+    /// ```
+    /// use offhook_sansio::Transport;
+    /// use offhook_sip_core::Route;
+    ///
+    /// let route = Route::new(Transport::Tls, "[2001:db8::1]:5061".parse()?);
+    /// assert_eq!(route.uri().to_string(), "sip:[2001:db8::1]:5061;transport=tls;lr");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn uri(&self) -> SipUri {
+        let uri = SipUri::new(Host::from(self.address.ip())).with_port(self.address.port());
+        let uri = match self.transport {
+            Transport::Udp => uri,
+            // RFC 7118 §5.2 has one name for both.
+            Transport::Ws | Transport::Wss => uri.with_param("transport", "ws"),
+            Transport::Tcp | Transport::Tls => uri.with_param("transport", self.transport.as_param()),
+        };
+        uri.with_flag("lr")
     }
 
     /// The way to a server of this domain: the host of the URI that was looked up.
@@ -276,6 +305,25 @@ impl Body {
             content_type: content_type.into(),
             bytes: bytes.into(),
         }
+    }
+
+    /// The first line of a response: how a referral stands (RFC 3515 §2.4.5). Without a reason, the usual one.
+    pub fn sipfrag(status: StatusCode, reason: Option<&str>) -> Self {
+        let reason = reason.unwrap_or_else(|| status.default_reason());
+        // A line it must stay.
+        let reason = reason.replace(['\r', '\n'], " ");
+        let line = format!("SIP/2.0 {} {reason}\r\n", status.as_u16());
+        Self::new("message/sipfrag;version=2.0", line)
+    }
+
+    /// How a referral stands, where this says it.
+    pub fn sipfrag_status(&self) -> Option<(StatusCode, String)> {
+        let is_sipfrag = self
+            .content_type
+            .split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("message/sipfrag"));
+        is_sipfrag.then(|| crate::invitation::sipfrag_status(&self.bytes))?
     }
 
     /// A session description.

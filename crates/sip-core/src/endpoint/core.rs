@@ -53,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) targets: Targets,
     /// STUN requests that wait for their answer, and whose flow they ask about.
     pub(crate) probes: HashMap<StunId, RegistrationId>,
+    /// Registrations whose flow stands (RFC 5626 §4.5): of which address of record, and of which device.
+    pub(crate) standing: HashMap<RegistrationId, (String, String)>,
     /// What the driver has to know.
     pub(crate) keep_alives: Outbox<KeepAlive>,
     /// By the user part of our Contact.
@@ -96,6 +98,7 @@ impl Core {
             statistics: Statistics::default(),
             targets: Targets::default(),
             probes: HashMap::new(),
+            standing: HashMap::new(),
             keep_alives: Outbox::new(),
             gruus: HashMap::new(),
             locals: Locals::default(),

@@ -68,16 +68,12 @@ impl Locals {
 
     /// Puts an address in the place of another, or adds it. True when it stands for all addresses.
     pub(super) fn replace(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr) -> bool {
-        match self.all.iter_mut().find(|local| local.is(transport, from)) {
-            Some(local) => {
-                local.address = to;
-                local.is_everywhere
-            }
-            None => {
-                self.add(transport, to);
-                false
-            }
+        if let Some(local) = self.all.iter_mut().find(|local| local.is(transport, from)) {
+            local.address = to;
+            return local.is_everywhere;
         }
+        self.add(transport, to);
+        false
     }
 
     pub(super) fn remove(&mut self, transport: Transport, address: SocketAddr) {

@@ -2,12 +2,17 @@
 
 use super::Endpoint;
 use super::core::Core;
-use crate::header::Event;
-use crate::notifier::{IncomingSubscription, IncomingSubscriptionId, IncomingSubscriptionMut, Offered};
+use crate::header::{Event, ReferTo};
+use crate::notifier::{
+    Begun, IncomingSubscription, IncomingSubscriptionId, IncomingSubscriptionMut, Offered,
+};
 use crate::transaction::TransactionId;
 use crate::{HeaderName, Request, Response, StatusCode};
 use offhook_sansio::Path;
 use std::time::{Duration, Instant};
+
+/// How long the state of a referral is told unless its receiver renews it: as inside calls.
+const REFERRAL_EXPIRES: Duration = Duration::from_mins(3);
 
 /// What a subscriber gets who does not say how long (RFC 6665 §3.1.1 leaves it to the package).
 const USUAL_EXPIRES: u32 = 3600;
@@ -49,6 +54,53 @@ impl Endpoint {
                 return;
             }
         };
+        let offered = Offered {
+            transaction,
+            request,
+            path,
+            event,
+            expires,
+            begun: Begun::Subscribe,
+        };
+        self.receive(now, offered);
+    }
+
+    /// A REFER outside of dialogs, which makes one (RFC 3515 §2.4.2, §2.4.4).
+    pub(super) fn handle_refer(
+        &mut self,
+        now: Instant,
+        transaction: TransactionId,
+        path: Path,
+        request: &Request,
+    ) {
+        let headers = request.headers();
+        let refer_to = headers.typed::<ReferTo>();
+        let (1, Some(Ok(ReferTo(refer_to)))) = (headers.count(HeaderName::ReferTo), refer_to) else {
+            self.core.statistics.rejected += 1;
+            let why = "one Refer-To is wanted";
+            self.core
+                .refuse(now, transaction, request, StatusCode::BAD_REQUEST, why);
+            return;
+        };
+        let refer_sub = headers.get_str(HeaderName::ReferSub).unwrap_or("true");
+        let wants_notify = !refer_sub.trim().eq_ignore_ascii_case("false");
+        let Some(event) = Event::new("refer") else { return };
+        let offered = Offered {
+            transaction,
+            request,
+            path,
+            event,
+            expires: REFERRAL_EXPIRES,
+            begun: Begun::Refer {
+                refer_to,
+                wants_notify,
+            },
+        };
+        self.receive(now, offered);
+    }
+
+    fn receive(&mut self, now: Instant, offered: Offered<'_>) {
+        let (transaction, request) = (offered.transaction, offered.request);
         if self.notifiers.len() >= self.core.config.limits.incoming_subscriptions {
             self.core.statistics.refused_full += 1;
             let mut response = self.core.response_to(request, StatusCode::SERVICE_UNAVAILABLE);
@@ -57,13 +109,6 @@ impl Endpoint {
             return;
         }
         let id = IncomingSubscriptionId(self.fresh_number());
-        let offered = Offered {
-            transaction,
-            request,
-            path,
-            event,
-            expires,
-        };
         match IncomingSubscription::receive(&mut self.core, now, id, offered) {
             Ok(subscription) => self.notifiers.insert(id, subscription),
             Err(error) => {

@@ -50,7 +50,8 @@ impl Endpoint {
     }
 
     /// Registers again at once: after a change of network, or when the user is impatient. Does nothing while a
-    /// REGISTER is on its way.
+    /// REGISTER is on its way; behind an [`unregister`](Self::unregister) that is, it registers again once that has its
+    /// answer, or its time is over, instead of ending.
     pub fn refresh_registration(&mut self, now: Instant, id: RegistrationId) {
         self.registrations.with(&mut self.core, id, |registration, core| {
             registration.refresh(core, now);

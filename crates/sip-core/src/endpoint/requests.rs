@@ -72,8 +72,10 @@ impl Endpoint {
             self.handle_in_dialog(now, id, path, essentials, request);
         } else if *request.method() == Method::Invite {
             self.handle_invite(now, id, path, essentials, &request);
-        } else if *request.method() == Method::Subscribe && !self.core.config.incoming_events.is_empty() {
+        } else if *request.method() == Method::Subscribe && self.core.config.serves_subscribe() {
             self.handle_subscribe(now, id, path, &request);
+        } else if *request.method() == Method::Refer {
+            self.handle_refer(now, id, path, &request);
         } else {
             self.handle_other(now, id, path, essentials, None, request);
         }
@@ -163,7 +165,7 @@ impl Endpoint {
             self.refuse_notify(now, id, &request);
             return;
         }
-        if *request.method() == Method::Subscribe && !self.core.config.incoming_events.is_empty() {
+        if *request.method() == Method::Subscribe && self.core.config.serves_subscribe() {
             // RFC 6665 §4.5.2: a subscription of its own inside a dialog.
             let why = "dialog sharing is not supported";
             self.core.refuse(now, id, &request, StatusCode::FORBIDDEN, why);

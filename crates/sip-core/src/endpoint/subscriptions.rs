@@ -22,7 +22,9 @@ impl Endpoint {
         if subscribe.routes.is_empty() {
             return Err(SubscribeError::NoRoute);
         }
-        let known = self.core.config.events.accept(&subscribe.event);
+        // Who sends a REFER knows what comes of it.
+        let of_refer: Option<&[String]> = subscribe.refer.is_some().then_some(&[]);
+        let known = self.core.config.events.accept(&subscribe.event).or(of_refer);
         let (Some(known), Some(event)) = (known, Event::new(&subscribe.event)) else {
             return Err(SubscribeError::UnknownEvent(subscribe.event));
         };

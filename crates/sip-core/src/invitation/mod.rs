@@ -29,6 +29,7 @@ pub use event::{Cause, DescriptionKind, InvitationEvent, Originator};
 pub use handle::InvitationMut;
 pub use info::DtmfRelay;
 pub use redirect::{RedirectPolicy, redirect_targets};
+pub(crate) use referral::sipfrag_status;
 pub use referral::{Refer, ReferralId};
 pub use state::InvitationState;
 

@@ -543,7 +543,7 @@ fn refer_event(request: &Request) -> Option<Option<u32>> {
 }
 
 /// The status line that a `message/sipfrag` body begins with (RFC 3515 §2.4.5).
-fn sipfrag_status(body: &[u8]) -> Option<(StatusCode, String)> {
+pub(crate) fn sipfrag_status(body: &[u8]) -> Option<(StatusCode, String)> {
     let line = body.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
     let rest = line.strip_prefix(b"SIP/2.0 ")?;
     let (code, reason) = rest.split_at_checked(3)?;

@@ -20,6 +20,9 @@ pub enum NotifyError {
         /// The command.
         command: &'static str,
     },
+    /// It was begun by a SUBSCRIBE, not by a REFER.
+    #[error("it is not about a referral")]
+    NoReferral,
     /// The status does not refuse.
     #[error("{0} is no refusal")]
     IllegalStatus(StatusCode),
@@ -107,6 +110,28 @@ impl<'a> IncomingSubscriptionMut<'a> {
     pub fn notify(&mut self, now: Instant, body: Body) -> Result<(), NotifyError> {
         self.expect(&[IncomingSubscriptionState::Active], "notify")?;
         self.subscription.notify(self.core, now, body);
+        self.settle();
+        Ok(())
+    }
+
+    /// Tells who has sent a REFER the newest status of the call that it asked for (RFC 3515 §2.4.5); a final one ends the
+    /// subscription. In `Active`.
+    ///
+    /// # Errors
+    /// [`NotifyError::NoReferral`] for a subscription that a SUBSCRIBE has begun.
+    pub fn notify_status(
+        &mut self,
+        now: Instant,
+        status: StatusCode,
+        reason: Option<&str>,
+    ) -> Result<(), NotifyError> {
+        self.expect(&[IncomingSubscriptionState::Active], "notify_status")?;
+        if !self.subscription.is_referral() {
+            return Err(NotifyError::NoReferral);
+        }
+        let body = Body::sipfrag(status, reason);
+        self.subscription
+            .notify_status(self.core, now, body, !status.is_provisional());
         self.settle();
         Ok(())
     }

@@ -6,11 +6,11 @@ use super::{
 use crate::client::{Asker, Client, ContactDraft, Done, Draft, Outcome, Trouble, unsent};
 use crate::dialog::{Dialog, DialogError};
 use crate::endpoint::{Body, Core, EndpointEvent, Owner, Usage};
-use crate::header::{Contact, Event, SubscriptionState as StateHeader, Substate, TypedHeader};
+use crate::header::{Contact, Event, ReferredBy, SubscriptionState as StateHeader, Substate, TypedHeader};
 use crate::invitation::{Cause, InDialog};
 use crate::subscription::ends_subscription;
 use crate::transaction::{Essentials, Schedule, TransactionEvent, TransactionId};
-use crate::{HeaderName, Method, Request, Response, StatusCode};
+use crate::{HeaderName, Method, NameAddr, Request, Response, StatusCode};
 use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ pub(crate) struct IncomingSubscription {
     body: Option<Body>,
     /// It must be told.
     is_dirty: bool,
+    begun: Begun,
     /// What the last NOTIFY says.
     end: Option<(TerminationReason, Option<Duration>)>,
     timers: Deadlines<Timer, 2>,
@@ -48,6 +49,18 @@ pub(crate) struct Offered<'a> {
     pub(crate) path: Path,
     pub(crate) event: Event,
     pub(crate) expires: Duration,
+    pub(crate) begun: Begun,
+}
+
+/// By which request a subscription was begun.
+#[derive(Clone, Debug)]
+pub(crate) enum Begun {
+    Subscribe,
+    /// A REFER, which may do without NOTIFYs.
+    Refer {
+        refer_to: NameAddr,
+        wants_notify: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,22 +152,38 @@ impl IncomingSubscription {
             received: Some((offered.transaction, offered.request.clone())),
             granted: offered.expires,
             expires_at: None,
-            body: None,
+            body: matches!(offered.begun, Begun::Refer { .. })
+                .then(|| Body::sipfrag(StatusCode::TRYING, None)),
             is_dirty: false,
+            begun: offered.begun.clone(),
             end: None,
             timers: Deadlines::new(),
             told: None,
         };
         subscription.timers.set(Timer::Answer, now + ANSWER_WITHIN);
-        subscription.emit(
-            core,
-            IncomingSubscriptionEvent::Received {
+        let (request, path) = (Box::new(offered.request.clone()), offered.path);
+        let event = match offered.begun {
+            Begun::Subscribe => IncomingSubscriptionEvent::Received {
                 event: offered.event,
                 expires: offered.expires,
-                request: Box::new(offered.request.clone()),
-                path: offered.path,
+                request,
+                path,
             },
-        );
+            Begun::Refer {
+                refer_to,
+                wants_notify,
+            } => IncomingSubscriptionEvent::Referred {
+                refer_to,
+                referred_by: match request.headers().typed::<ReferredBy>() {
+                    Some(Ok(ReferredBy(who))) => Some(who),
+                    _ => None,
+                },
+                wants_notify,
+                request,
+                path,
+            },
+        };
+        subscription.emit(core, event);
         Ok(subscription)
     }
 
@@ -176,7 +205,9 @@ impl IncomingSubscription {
     }
 
     pub(super) fn accept(&mut self, core: &mut Core, now: Instant, body: Option<Body>) {
-        self.body = body;
+        if body.is_some() || !self.is_referral() {
+            self.body = body;
+        }
         self.confirm(core, now, IncomingSubscriptionState::Active);
     }
 
@@ -189,6 +220,15 @@ impl IncomingSubscription {
         self.timers.stop(Timer::Answer);
         if let Some((id, request)) = self.received.take() {
             self.grant(core, now, id, &request);
+        }
+        if matches!(
+            self.begun,
+            Begun::Refer {
+                wants_notify: false,
+                ..
+            }
+        ) {
+            return self.finish(core, Cause::Local);
         }
         self.set_state(core, state);
         if self.granted.is_zero() {
@@ -213,6 +253,16 @@ impl IncomingSubscription {
         self.send_notify(core, now);
     }
 
+    /// How a referral stands; the last NOTIFY of all where that is final (RFC 3515 §2.4.7).
+    pub(super) fn notify_status(&mut self, core: &mut Core, now: Instant, body: Body, is_final: bool) {
+        self.body = Some(body);
+        if is_final {
+            self.end(core, now, TerminationReason::NoResource, None);
+        } else {
+            self.send_notify(core, now);
+        }
+    }
+
     /// The last NOTIFY, with the newest state where there is one that may be told.
     pub(crate) fn end(
         &mut self,
@@ -224,8 +274,12 @@ impl IncomingSubscription {
         if self.end.is_some() || self.state == IncomingSubscriptionState::Terminated {
             return;
         }
-        if self.state != IncomingSubscriptionState::Active || reason == TerminationReason::Rejected {
-            self.body = None;
+        let is_told =
+            self.state == IncomingSubscriptionState::Active && reason != TerminationReason::Rejected;
+        if !is_told {
+            // RFC 3515 §2.4.5: the NOTIFYs of a REFER always say how it stands.
+            let declined = || Body::sipfrag(StatusCode::DECLINE, None);
+            self.body = self.is_referral().then(declined);
         }
         self.end = Some((reason, retry_after));
         self.is_dirty = true;
@@ -285,13 +339,34 @@ impl IncomingSubscription {
         InDialog::Done
     }
 
-    /// The 200 to a SUBSCRIBE.
+    /// Begun by a REFER.
+    pub(super) fn is_referral(&self) -> bool {
+        matches!(self.begun, Begun::Refer { .. })
+    }
+
+    /// The 200 to a SUBSCRIBE, or the 202 to a REFER.
     fn grant(&mut self, core: &mut Core, now: Instant, id: TransactionId, request: &Request) {
-        let mut response: Response = core.response_to(request, StatusCode::OK);
+        let is_refer = *request.method() == Method::Refer;
+        let status = if is_refer {
+            StatusCode::ACCEPTED
+        } else {
+            StatusCode::OK
+        };
+        let mut response: Response = core.response_to(request, status);
         let headers = response.headers_mut();
         headers.copy_from(request.headers(), HeaderName::RecordRoute);
         headers.push_typed(&Contact::Addr(core.contact(&self.contact_user, self.path)));
-        headers.push(HeaderName::Expires, self.granted.as_secs().to_string());
+        if !is_refer {
+            headers.push(HeaderName::Expires, self.granted.as_secs().to_string());
+        } else if matches!(
+            self.begun,
+            Begun::Refer {
+                wants_notify: false,
+                ..
+            }
+        ) {
+            headers.push(HeaderName::ReferSub, "false");
+        }
         core.describe(headers, &[]);
         core.answer(now, id, response.with_to_tag(self.local_tag()));
         self.expires_at = Some(now + self.granted);
@@ -323,7 +398,7 @@ impl IncomingSubscription {
             .push((HeaderName::Event, text(&self.event.to_bytes())));
         let state = text(&self.state_header(now).to_bytes());
         draft.headers.push((HeaderName::SubscriptionState, state));
-        if self.state != IncomingSubscriptionState::Pending {
+        if self.state != IncomingSubscriptionState::Pending || self.is_referral() {
             draft.body.clone_from(&self.body);
         }
         draft

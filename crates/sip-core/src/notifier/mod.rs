@@ -6,11 +6,11 @@ mod machine;
 
 pub use handle::{IncomingSubscriptionMut, NotifyError};
 
-pub(crate) use machine::{IncomingSubscription, Offered};
+pub(crate) use machine::{Begun, IncomingSubscription, Offered};
 
-use crate::Request;
 use crate::header::Event;
 use crate::invitation::Cause;
+use crate::{NameAddr, Request};
 use offhook_sansio::Path;
 use std::fmt;
 use std::time::Duration;
@@ -96,6 +96,21 @@ pub enum IncomingSubscriptionEvent {
         event: Event,
         /// How long it may last; zero asks for the state once.
         expires: Duration,
+        /// The whole request.
+        request: Box<Request>,
+        /// The way it came.
+        path: Path,
+    },
+    /// Somebody asks us to call somebody else, outside of calls (RFC 3515 §2.4.2). With [`accept`](IncomingSubscriptionMut::accept)
+    /// it is a subscription to what becomes of that, told by [`notify_status`](IncomingSubscriptionMut::notify_status);
+    /// after 2 s it is accepted as pending. Where `wants_notify` is false (RFC 4488), acceptance ends it. The first event.
+    Referred {
+        /// Whom to call.
+        refer_to: NameAddr,
+        /// Who wants it (RFC 3892).
+        referred_by: Option<NameAddr>,
+        /// Whether the peer wants to know what becomes of it.
+        wants_notify: bool,
         /// The whole request.
         request: Box<Request>,
         /// The way it came.

@@ -3,7 +3,8 @@
 use super::granted::Granted;
 use super::{Register, RegistrationEvent, RegistrationId, RegistrationState};
 use crate::client::{
-    Asker, Client, ContactDraft, Done, Draft, Outcome, Trouble, asked_for, refresh_after, retry_after,
+    Asker, Client, ContactDraft, Done, Draft, Outcome, Trouble, asked_for, flow_retry_after, refresh_after,
+    refresh_with_gruu_after, retry_after,
 };
 use crate::endpoint::{Core, EndpointEvent, Owner, SendError, TransportFailure, Usage};
 use crate::flow::{Answered, KeepAlive, Probe, ProbeDue, StunMessage};
@@ -32,13 +33,15 @@ pub(crate) struct Registration {
     failures: u32,
     /// The first hop knows nothing of RFC 5626 (439), so we do without.
     without_outbound: bool,
-    /// `unregister` was called while a REGISTER was on its way.
+    /// `unregister` was called.
     leaves: bool,
+    /// And `refresh` behind it: whoever has left registers again.
+    returns: bool,
     is_over: bool,
     granted: Option<Granted>,
     flow: Option<Flow>,
     expires_at: Option<Instant>,
-    timers: Deadlines<Timer, 3>,
+    timers: Deadlines<Timer, 4>,
     told: Option<Instant>,
 }
 
@@ -69,10 +72,12 @@ enum Timer {
     Leave,
     /// The flow is to be kept alive.
     Probe,
+    /// What the registrar gave is good no more.
+    Lapse,
 }
 
 impl TimerKey for Timer {
-    const ALL: &'static [Self] = &[Self::Send, Self::Leave, Self::Probe];
+    const ALL: &'static [Self] = &[Self::Send, Self::Leave, Self::Probe, Self::Lapse];
     fn index(self) -> usize {
         self as usize
     }
@@ -96,12 +101,14 @@ impl Usage for Registration {
                 Timer::Send => self.begin(core, now),
                 Timer::Leave => self.finish(
                     core,
+                    now,
                     Some(Cause::Internal {
                         status: StatusCode::REQUEST_TIMEOUT,
                         reason: "timeout".to_owned(),
                     }),
                 ),
                 Timer::Probe => self.probe(core, now),
+                Timer::Lapse => self.drop_gruu(core),
             }
         }
     }
@@ -124,6 +131,7 @@ impl Usage for Registration {
 
     fn bury(&mut self, core: &mut Core, schedule: &mut Schedule<RegistrationId>) {
         self.drop_flow(core);
+        self.drop_gruu(core);
         schedule.update(self.id, &mut self.told, None);
     }
 }
@@ -152,6 +160,7 @@ impl Registration {
             failures: 0,
             without_outbound: false,
             leaves: false,
+            returns: false,
             is_over: false,
             granted: None,
             flow: None,
@@ -187,15 +196,19 @@ impl Registration {
         self.what.expires = seconds;
     }
 
-    /// Registers now, instead of when the timer says.
+    /// Registers now, instead of when the timer says; or behind the end that is on its way: a registrar that got both at
+    /// once could take the older one for the newer (RFC 3261 §10.2).
     pub(crate) fn refresh(&mut self, core: &mut Core, now: Instant) {
-        if !self.client.is_busy() && !self.leaves {
+        if self.leaves {
+            self.returns = true;
+        } else if !self.client.is_busy() {
             self.begin(core, now);
         }
     }
 
     pub(crate) fn unregister(&mut self, core: &mut Core, now: Instant) {
         if self.leaves {
+            self.returns = false;
             return;
         }
         self.leaves = true;
@@ -234,7 +247,7 @@ impl Registration {
 
     fn leave(&mut self, core: &mut Core, now: Instant) {
         if self.state != RegistrationState::Registered {
-            self.finish(core, None);
+            self.finish(core, now, None);
             return;
         }
         self.set_state(core, RegistrationState::Unregistering);
@@ -245,18 +258,25 @@ impl Registration {
         self.failures = 0;
         let asked = done.draft.expires.unwrap_or_default();
         if asked == 0 {
-            self.finish(core, None);
+            self.finish(core, now, None);
             return;
         }
         let ours = core.binding(&self.what.contact_user, done.path);
         let granted = Granted::of(response, &ours, &self.what, asked);
         self.expires_at = Some(now + granted.expires);
-        self.timers.set(Timer::Send, now + refresh_after(granted.expires));
+        let refresh = if self.what.instance_id.is_some() {
+            refresh_with_gruu_after(granted.expires)
+        } else {
+            refresh_after(granted.expires)
+        };
+        self.timers.set(Timer::Send, now + refresh);
         self.keep_flow(core, now, done.path, &granted);
-        if self.what.use_gruu
-            && let Some(gruu) = &granted.public_gruu
-        {
-            core.gruus.insert(self.what.contact_user.clone(), gruu.clone());
+        if self.what.use_gruu {
+            self.timers.set(Timer::Lapse, now + granted.expires);
+            // RFC 5627 §4.2: there may be one of them, or the other, or both.
+            if let Some(gruu) = granted.public_gruu.as_ref().or(granted.temporary_gruu.as_ref()) {
+                core.gruus.insert(self.what.contact_user.clone(), gruu.clone());
+            }
         }
         self.set_state(core, RegistrationState::Registered);
         self.emit(
@@ -280,7 +300,7 @@ impl Registration {
     fn fail(&mut self, core: &mut Core, now: Instant, trouble: Trouble, done: Done) {
         if self.leaves {
             let not_ended = self.state == RegistrationState::Unregistering || self.expires_at.is_some();
-            self.finish(core, not_ended.then_some(done.cause));
+            self.finish(core, now, not_ended.then_some(done.cause));
             return;
         }
         let draft = self.draft(self.wanted());
@@ -292,7 +312,13 @@ impl Registration {
     fn wait_and_retry(&mut self, core: &mut Core, now: Instant, trouble: Trouble, cause: Cause) {
         self.failures = self.failures.saturating_add(1);
         let asked = cause.headers().and_then(asked_for).unwrap_or_default();
-        let wait = retry_after(trouble, self.failures, &mut core.entropy).max(asked);
+        let wait = if self.is_outbound() {
+            let another_stands = self.another_stands(core);
+            flow_retry_after(trouble, self.failures, another_stands, &mut core.entropy)
+        } else {
+            retry_after(trouble, self.failures, &mut core.entropy)
+        };
+        let wait = wait.max(asked);
         self.timers.set(Timer::Send, now + wait);
         self.set_state(core, RegistrationState::Unregistered);
         let retry_after = wait;
@@ -306,6 +332,9 @@ impl Registration {
         let is_new = self.flow.as_ref().is_none_or(|flow| flow.path != path);
         if is_new {
             self.drop_flow(core);
+        }
+        if granted.is_outbound {
+            core.standing.insert(self.id, self.device());
         }
         let flow = self.flow.get_or_insert(Flow {
             path,
@@ -416,15 +445,43 @@ impl Registration {
 
     fn drop_flow(&mut self, core: &mut Core) {
         self.timers.stop(Timer::Probe);
+        core.standing.remove(&self.id);
         let probe = self.flow.take().and_then(|flow| flow.probe);
         if let Some(id) = probe.and_then(|probe| probe.pending()) {
             core.probes.remove(&id);
         }
     }
 
-    fn finish(&mut self, core: &mut Core, refused: Option<Cause>) {
+    /// Whose flow it is: several of one device know each other by this.
+    fn device(&self) -> (String, String) {
+        let instance = self.what.instance_id.clone().unwrap_or_default();
+        (self.what.aor.uri.to_string(), instance)
+    }
+
+    /// RFC 5626 §4.5: whether another flow of this device has not failed.
+    fn another_stands(&self, core: &Core) -> bool {
+        let device = self.device();
+        core.standing
+            .iter()
+            .any(|(id, standing)| *id != self.id && *standing == device)
+    }
+
+    /// RFC 5627 §4.2, §4.4: it is good until the registration has lapsed, whatever failed in between, and as long as another
+    /// flow of the same device stands.
+    fn drop_gruu(&mut self, core: &mut Core) {
+        if self.what.use_gruu && !self.another_stands(core) {
+            core.gruus.remove(&self.what.contact_user);
+        }
+    }
+
+    fn finish(&mut self, core: &mut Core, now: Instant, refused: Option<Cause>) {
         self.timers.stop_all();
         self.client.forget();
+        if std::mem::take(&mut self.returns) {
+            self.leaves = false;
+            self.set_state(core, RegistrationState::Unregistered);
+            return self.begin(core, now);
+        }
         self.is_over = true;
         self.set_state(core, RegistrationState::Unregistered);
         self.emit(
@@ -441,7 +498,7 @@ impl Registration {
         if let Err(error) = self.client.send(core, now, &draft) {
             let cause = crate::client::unsent(&error);
             if self.leaves {
-                self.finish(core, Some(cause));
+                self.finish(core, now, Some(cause));
             } else {
                 self.wait_and_retry(core, now, Trouble::Unreachable, cause);
             }
@@ -497,9 +554,6 @@ impl Registration {
             self.expires_at = None;
             self.granted = None;
             self.drop_flow(core);
-            if self.what.use_gruu {
-                core.gruus.remove(&self.what.contact_user);
-            }
         }
     }
 

@@ -7,7 +7,7 @@ use crate::client::{
 use crate::dialog::{Dialog, DialogId};
 use crate::endpoint::{Core, EndpointEvent, Owner, SendError, Usage};
 use crate::header::{Event, MinExpires};
-use crate::invitation::Cause;
+use crate::invitation::{Cause, Refer};
 use crate::transaction::{Schedule, TransactionEvent};
 use crate::{HeaderName, Headers, Method, StatusCode};
 use offhook_sansio::{Deadlines, Path, Timer as TimerKey};
@@ -286,6 +286,9 @@ impl Subscription {
     }
 
     fn draft(&self, expires: u32) -> Draft {
+        if let (Some(refer), None) = (&self.what.refer, &self.dialog) {
+            return self.refer_draft(refer);
+        }
         let mut draft = Draft::new(Method::Subscribe);
         draft.contact = Some(ContactDraft::target(&self.what.contact_user));
         let event = crate::header::TypedHeader::to_bytes(&self.event);
@@ -296,6 +299,21 @@ impl Subscription {
         }
         draft.supported.clone_from(&self.what.supported);
         draft.expires = Some(expires);
+        draft
+    }
+
+    fn refer_draft(&self, refer: &Refer) -> Draft {
+        let mut draft = Draft::new(Method::Refer);
+        draft.contact = Some(ContactDraft::target(&self.what.contact_user));
+        let mut push = |name: HeaderName<'static>, value: String| draft.headers.push((name, value));
+        push(HeaderName::ReferTo, refer.refer_to.to_string());
+        if let Some(referred_by) = &refer.referred_by {
+            push(HeaderName::ReferredBy, referred_by.to_string());
+        }
+        if refer.without_subscription {
+            push(HeaderName::ReferSub, "false".to_owned());
+            draft.supported = vec!["norefersub"];
+        }
         draft
     }
 
@@ -313,6 +331,12 @@ impl Subscription {
         self.failures = 0;
         if self.state == SubscriptionState::Sent {
             self.set_state(core, SubscriptionState::Accepted, done.cause.clone());
+        }
+        let refer_sub = response.headers().get_str(HeaderName::ReferSub);
+        let is_silent = refer_sub.is_some_and(|value| value.trim().eq_ignore_ascii_case("false"));
+        if self.what.refer.is_some() && is_silent {
+            // RFC 4488 §4: there is no subscription.
+            return self.terminate(core, now, done.cause.clone(), None, Again::No);
         }
         if response.status() == StatusCode::NO_NOTIFICATION {
             self.timers.stop(Timer::NoNotify);

@@ -14,7 +14,7 @@ pub(crate) use notify::Notified;
 
 use crate::endpoint::{Body, Route};
 use crate::header::Event;
-use crate::invitation::Cause;
+use crate::invitation::{Cause, Refer};
 use crate::{NameAddr, Request, Uri};
 use offhook_digest::Credentials;
 use std::time::Duration;
@@ -52,6 +52,8 @@ pub struct Subscribe {
     /// Whether to subscribe again when the subscription ends without our doing, when its end allows that (RFC 6665
     /// §4.1.3). Default yes.
     pub again: bool,
+    /// Begins it with this REFER instead of a SUBSCRIBE (RFC 3515 §2.4.4): see [`refer`](Self::refer). Default none.
+    pub refer: Option<Refer>,
     /// For challenges.
     pub credentials: Option<Credentials>,
     /// More header fields for each SUBSCRIBE: name and value.
@@ -79,9 +81,21 @@ impl Subscribe {
             supported: Vec::new(),
             notifiers: 1,
             again: true,
+            refer: None,
             credentials: None,
             extra_headers: Vec::new(),
         }
+    }
+
+    /// Asks somebody outside of calls to call somebody else (RFC 3515), and to tell what becomes of it:
+    /// [`Body::sipfrag_status`] of each [`Notified`](SubscriptionEvent::Notified). Where the peer agrees to tell nothing
+    /// (RFC 4488), the state is `Terminated` with its 2xx.
+    pub fn refer(from: NameAddr, to: Uri, refer: Refer, route: Route) -> Self {
+        let mut subscribe = Self::new(from, to, "refer", route);
+        subscribe.extra_headers.clone_from(&refer.extra_headers);
+        subscribe.accept = Some(vec!["message/sipfrag".to_owned()]);
+        (subscribe.refer, subscribe.again, subscribe.expires) = (Some(refer), false, 180);
+        subscribe
     }
 }
 

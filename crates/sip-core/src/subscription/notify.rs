@@ -36,6 +36,12 @@ impl Subscription {
         let Some(Ok(event)) = request.headers().typed::<Event>() else {
             return Notified::NotOurs;
         };
+        // RFC 3515 §2.4.6: that of a REFER may have an id which the SUBSCRIBEs that follow must have, too.
+        let is_first_of_referral =
+            self.what.refer.is_some() && self.dialog.is_none() && event.package() == self.event.package();
+        if is_first_of_referral {
+            self.event = event.clone();
+        }
         if !event.matches(&self.event) {
             return Notified::NotOurs;
         }

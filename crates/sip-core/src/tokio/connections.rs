@@ -321,7 +321,7 @@ impl Connections {
         let protocol = listener.protocol.clone();
         let path = Path::new(
             protocol.transport(),
-            listener.local_of(stream.local_addr()),
+            listener.local_of(stream.local_addr().ok()),
             remote,
         );
         // An older connection with the same ends cannot be alive.

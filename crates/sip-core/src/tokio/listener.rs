@@ -89,9 +89,9 @@ impl Listener {
     }
 
     /// What the peer of a connection calls us that was accepted with this end.
-    pub(super) fn local_of(&self, end: io::Result<SocketAddr>) -> SocketAddr {
+    pub(super) fn local_of(&self, end: Option<SocketAddr>) -> SocketAddr {
         match end {
-            Ok(end) if self.is_everywhere() => SocketAddr::new(end.ip(), self.address.port()),
+            Some(end) if self.is_everywhere() => SocketAddr::new(end.ip(), self.address.port()),
             _ => self.address,
         }
     }
