@@ -392,4 +392,35 @@ fn a_refresh_that_meets_a_481_begins_anew_and_one_that_meets_a_500_waits() {
         .bob(|subscription, now| subscription.accept(now, None))
         .expect("incoming");
     assert_eq!(world.state(), Active);
+
+    // RFC 6665 §4.1.2.2: any other failure leaves it as it is, for as long as it was granted. Bob has seen a later CSeq.
+    let mut world = World::active();
+    let dialog = world.alice(|subscription, _| subscription.dialog().expect("active").id().clone());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let later = format!(
+        "SUBSCRIBE sip:bob@{BOB} SIP/2.0\nVia: SIP/2.0/UDP {ALICE};branch=z9hG4bKlater\nMax-Forwards: 70\n\
+         From: <sip:alice@a.test>;tag={}\nTo: <sip:bob@b.test>;tag={}\nCall-ID: {}\nCSeq: 9000 SUBSCRIBE\n\
+         Contact: <sip:alice@{ALICE}>\nEvent: presence\nExpires: 600\nContent-Length: 0\n\n",
+        text(&dialog.local_tag),
+        text(&dialog.remote_tag),
+        text(&dialog.call_id),
+    );
+    world.net.inject(1, ALICE, &later);
+    world.net.run(Duration::from_secs(565));
+    world.net.log.clear();
+    world.net.run(Duration::from_secs(15));
+    assert_eq!(world.net.count("SIP/2.0 500 "), 1, "{:?}", world.net.log);
+    assert_eq!(world.net.count("SUBSCRIBE"), 1, "not at once again");
+    let is_500 = |event: &SubscriptionEvent| {
+        matches!(
+            event,
+            SubscriptionEvent::RefreshFailed { cause }
+                if cause.status() == Some(StatusCode::SERVER_INTERNAL_ERROR)
+        )
+    };
+    assert!(world.events().any(is_500), "told");
+    assert_eq!(world.state(), Active);
+    world.net.run(Duration::from_secs(25));
+    let is_begun_again = world.states().windows(2).any(|pair| pair == [Terminated, Sent]);
+    assert!(is_begun_again, "behind its end");
 }

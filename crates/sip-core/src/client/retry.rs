@@ -32,11 +32,12 @@ const TRANSACTION: Duration = Duration::from_secs(32);
 /// When to refresh a registration whose GRUUs must not lapse in between (RFC 5627 §4.2): more than 32 s before its end, or
 /// at half time if it is good for 64 s or less.
 pub(crate) fn refresh_with_gruu_after(expires: Duration) -> Duration {
-    if expires > 2 * TRANSACTION {
-        refresh_after(expires).min(expires - TRANSACTION - Duration::from_secs(1))
+    let latest = if expires > 2 * TRANSACTION {
+        expires.saturating_sub(TRANSACTION + Duration::from_secs(1))
     } else {
-        refresh_after(expires).min(expires / 2)
-    }
+        expires / 2
+    };
+    refresh_after(expires).min(latest)
 }
 
 /// How long to wait after the `failures`-th failure in a row, counted from 1.

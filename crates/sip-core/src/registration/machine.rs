@@ -1,13 +1,13 @@
 //! One registration: REGISTER, refresh, retry, and REGISTER with Expires 0.
 
+use super::flow::Flow;
 use super::granted::Granted;
 use super::{Register, RegistrationEvent, RegistrationId, RegistrationState};
 use crate::client::{
     Asker, Client, ContactDraft, Done, Draft, Outcome, Trouble, asked_for, flow_retry_after, refresh_after,
     refresh_with_gruu_after, retry_after,
 };
-use crate::endpoint::{Core, EndpointEvent, Owner, SendError, TransportFailure, Usage};
-use crate::flow::{Answered, KeepAlive, Probe, ProbeDue, StunMessage};
+use crate::endpoint::{Core, EndpointEvent, Owner, SendError, Usage};
 use crate::header::{MinExpires, Params};
 use crate::invitation::Cause;
 use crate::transaction::{Schedule, TransactionEvent};
@@ -18,54 +18,38 @@ use std::time::{Duration, Instant};
 /// How long the registrar may take to answer when we leave: the user waits at the door.
 const UNREGISTER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that broke sooner than this was none: the next one is not tried at once. RFC 5626 §4.5 waits for the first
-/// answer to a keep-alive, which the driver sees and a core does not.
-const LASTING_FLOW: Duration = Duration::from_secs(30);
-
 #[derive(Debug)]
 pub(crate) struct Registration {
-    id: RegistrationId,
+    pub(super) id: RegistrationId,
     state: RegistrationState,
-    what: Register,
-    client: Client,
+    pub(super) what: Register,
+    pub(super) client: Client,
     /// Raised by a 423 over what was asked for.
     least: u32,
     failures: u32,
     /// The first hop knows nothing of RFC 5626 (439), so we do without.
     without_outbound: bool,
-    /// `unregister` was called.
-    leaves: bool,
-    /// And `refresh` behind it: whoever has left registers again.
-    returns: bool,
+    leaving: Leaving,
     is_over: bool,
     granted: Option<Granted>,
-    flow: Option<Flow>,
+    pub(super) flow: Option<Flow>,
     expires_at: Option<Instant>,
-    timers: Deadlines<Timer, 4>,
+    pub(super) timers: Deadlines<Timer, 4>,
     told: Option<Instant>,
 }
 
-/// The flow that the registrar reaches us by (RFC 5626).
-#[derive(Debug)]
-struct Flow {
-    path: Path,
-    since: Instant,
-    /// Over UDP, where the registrar has agreed to it.
-    probe: Option<Probe>,
-}
-
-impl Flow {
-    /// RFC 5626 §4.5: whether it was a flow at all, before it failed.
-    fn was_successful(&self, now: Instant) -> bool {
-        match &self.probe {
-            Some(probe) => probe.is_confirmed(),
-            None => now.saturating_duration_since(self.since) >= LASTING_FLOW,
-        }
-    }
+/// What the owner wants of a registration in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaving {
+    No,
+    /// `unregister` was called.
+    ForGood,
+    /// And `refresh` behind it.
+    AndBack,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Timer {
+pub(super) enum Timer {
     /// Refresh or retry.
     Send,
     /// The registrar does not let us go.
@@ -121,7 +105,7 @@ impl Usage for Registration {
 
     /// RFC 5626 §4.5: the flow by which the registrar reaches us is gone.
     fn handle_broken(&mut self, core: &mut Core, now: Instant, path: Path) {
-        if self.leaves || self.client.is_busy() {
+        if self.leaves() || self.client.is_busy() {
             return;
         }
         if self.flow.as_ref().is_some_and(|flow| flow.path == path) {
@@ -159,8 +143,7 @@ impl Registration {
             least: 0,
             failures: 0,
             without_outbound: false,
-            leaves: false,
-            returns: false,
+            leaving: Leaving::No,
             is_over: false,
             granted: None,
             flow: None,
@@ -199,19 +182,19 @@ impl Registration {
     /// Registers now, instead of when the timer says; or behind the end that is on its way: a registrar that got both at
     /// once could take the older one for the newer (RFC 3261 §10.2).
     pub(crate) fn refresh(&mut self, core: &mut Core, now: Instant) {
-        if self.leaves {
-            self.returns = true;
+        if self.leaves() {
+            self.leaving = Leaving::AndBack;
         } else if !self.client.is_busy() {
             self.begin(core, now);
         }
     }
 
     pub(crate) fn unregister(&mut self, core: &mut Core, now: Instant) {
-        if self.leaves {
-            self.returns = false;
+        let was_leaving = self.leaves();
+        self.leaving = Leaving::ForGood;
+        if was_leaving {
             return;
         }
-        self.leaves = true;
         self.timers.stop(Timer::Send);
         self.timers.set(Timer::Leave, now + UNREGISTER_TIMEOUT);
         if !self.client.is_busy() {
@@ -228,7 +211,7 @@ impl Registration {
                 self.send(core, now, self.wanted());
             }
             (_, Some(Trouble::Refused(StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT)))
-                if self.is_outbound() && !self.leaves =>
+                if self.is_outbound() && !self.leaves() =>
             {
                 // RFC 5626 §4.2.1.
                 self.without_outbound = true;
@@ -239,7 +222,7 @@ impl Registration {
     }
 
     /// A round through the routes.
-    fn begin(&mut self, core: &mut Core, now: Instant) {
+    pub(super) fn begin(&mut self, core: &mut Core, now: Instant) {
         self.timers.stop(Timer::Send);
         self.set_state(core, RegistrationState::Registering);
         self.send(core, now, self.wanted());
@@ -290,7 +273,7 @@ impl Registration {
             },
         );
         self.granted = Some(granted);
-        if self.leaves {
+        if self.leaves() {
             self.timers.stop(Timer::Send);
             self.leave(core, now);
         }
@@ -298,7 +281,7 @@ impl Registration {
 
     /// Takes the next route, or waits and begins again with the first.
     fn fail(&mut self, core: &mut Core, now: Instant, trouble: Trouble, done: Done) {
-        if self.leaves {
+        if self.leaves() {
             let not_ended = self.state == RegistrationState::Unregistering || self.expires_at.is_some();
             self.finish(core, now, not_ended.then_some(done.cause));
             return;
@@ -309,7 +292,7 @@ impl Registration {
         }
     }
 
-    fn wait_and_retry(&mut self, core: &mut Core, now: Instant, trouble: Trouble, cause: Cause) {
+    pub(super) fn wait_and_retry(&mut self, core: &mut Core, now: Instant, trouble: Trouble, cause: Cause) {
         self.failures = self.failures.saturating_add(1);
         let asked = cause.headers().and_then(asked_for).unwrap_or_default();
         let wait = if self.is_outbound() {
@@ -325,145 +308,8 @@ impl Registration {
         self.emit(core, RegistrationEvent::Failed { cause, retry_after });
     }
 
-    /// The registrar reaches us by this path from now on. It is kept alive where the first hop is known to agree: it has
-    /// said so in Require, or in its Path (RFC 5626 §4.4, §8).
-    fn keep_flow(&mut self, core: &mut Core, now: Instant, path: Path, granted: &Granted) {
-        let is_agreed = granted.is_outbound || granted.is_edge_outbound();
-        let is_new = self.flow.as_ref().is_none_or(|flow| flow.path != path);
-        if is_new {
-            self.drop_flow(core);
-        }
-        if granted.is_outbound {
-            core.standing.insert(self.id, self.device());
-        }
-        let flow = self.flow.get_or_insert(Flow {
-            path,
-            since: now,
-            probe: None,
-        });
-        if path.transport.is_reliable() {
-            if is_agreed {
-                core.keep_alives.push(KeepAlive::new(path, granted.flow_timer));
-            }
-            return;
-        }
-        match &mut flow.probe {
-            Some(probe) if is_agreed => probe.set_flow_timer(now, granted.flow_timer, &mut core.entropy),
-            probe => *probe = is_agreed.then(|| Probe::new(now, granted.flow_timer, &mut core.entropy)),
-        }
-        self.schedule_probe();
-    }
-
-    fn schedule_probe(&mut self) {
-        match self.flow.as_ref().and_then(|flow| flow.probe.as_ref()) {
-            Some(probe) => self.timers.set(Timer::Probe, probe.at()),
-            None => self.timers.stop(Timer::Probe),
-        }
-    }
-
-    /// RFC 5626 §4.4.2.
-    fn probe(&mut self, core: &mut Core, now: Instant) {
-        let Some(Flow {
-            path,
-            probe: Some(probe),
-            ..
-        }) = &mut self.flow
-        else {
-            return;
-        };
-        match probe.handle_timeout(now, &mut core.entropy) {
-            ProbeDue::Send(id) => {
-                core.probes.insert(id, self.id);
-                core.transactions.send(*path, StunMessage::request(id).to_bytes());
-            }
-            ProbeDue::Failed => {
-                let why = "nobody answers STUN keep-alives";
-                return self.flow_failed(core, now, TransportFailure::Silent(why));
-            }
-            ProbeDue::Nothing => {}
-        }
-        self.schedule_probe();
-    }
-
-    /// An answer to a keep-alive came.
-    pub(crate) fn handle_stun(&mut self, core: &mut Core, now: Instant, from: Path, answer: &StunMessage) {
-        let Some(Flow {
-            path,
-            probe: Some(probe),
-            ..
-        }) = &mut self.flow
-        else {
-            return;
-        };
-        if (path.local, path.remote) != (from.local, from.remote) {
-            return;
-        }
-        let asked = probe.pending();
-        let failure = match probe.handle_answer(now, answer, &mut core.entropy) {
-            Answered::Stray => return,
-            Answered::Alive => {
-                if let Some(id) = asked {
-                    core.probes.remove(&id);
-                }
-                return self.schedule_probe();
-            }
-            Answered::Refused => TransportFailure::Silent("it refuses STUN keep-alives"),
-            Answered::Moved => TransportFailure::AddressChanged,
-        };
-        self.flow_failed(core, now, failure);
-    }
-
-    fn flow_failed(&mut self, core: &mut Core, now: Instant, failure: TransportFailure) {
-        self.timers.stop(Timer::Probe);
-        let Some(path) = self.flow.as_ref().map(|flow| flow.path) else {
-            return;
-        };
-        let reason = failure.to_string();
-        core.events.push(EndpointEvent::TransportFailed { path, failure });
-        if self.leaves || self.client.is_busy() {
-            // A REGISTER is on its way, and makes another flow of the same path.
-            self.drop_flow(core);
-        } else {
-            self.replace_flow(core, now, &reason);
-        }
-    }
-
-    /// RFC 5626 §4.5: a flow that worked is replaced at once, and one that never did after a while.
-    fn replace_flow(&mut self, core: &mut Core, now: Instant, why: &str) {
-        let was_successful = self.flow.as_ref().is_some_and(|flow| flow.was_successful(now));
-        self.drop_flow(core);
-        if was_successful {
-            self.begin(core, now);
-            return;
-        }
-        let cause = Cause::Internal {
-            status: StatusCode::FLOW_FAILED,
-            reason: why.to_owned(),
-        };
-        self.wait_and_retry(core, now, Trouble::Unreachable, cause);
-    }
-
-    fn drop_flow(&mut self, core: &mut Core) {
-        self.timers.stop(Timer::Probe);
-        core.standing.remove(&self.id);
-        let probe = self.flow.take().and_then(|flow| flow.probe);
-        if let Some(id) = probe.and_then(|probe| probe.pending()) {
-            core.probes.remove(&id);
-        }
-    }
-
-    /// Whose flow it is: several of one device know each other by this.
-    fn device(&self) -> (String, String) {
-        let instance = self.what.instance_id.clone().unwrap_or_default();
-        (self.what.aor.uri.to_string(), instance)
-    }
-
-    /// RFC 5626 §4.5: whether another flow of this device has not failed.
-    fn another_stands(&self, core: &Core) -> bool {
-        let device = self.device();
-        core.standing
-            .iter()
-            .any(|(id, standing)| *id != self.id && *standing == device)
+    pub(super) fn leaves(&self) -> bool {
+        self.leaving != Leaving::No
     }
 
     /// RFC 5627 §4.2, §4.4: it is good until the registration has lapsed, whatever failed in between, and as long as another
@@ -477,8 +323,8 @@ impl Registration {
     fn finish(&mut self, core: &mut Core, now: Instant, refused: Option<Cause>) {
         self.timers.stop_all();
         self.client.forget();
-        if std::mem::take(&mut self.returns) {
-            self.leaves = false;
+        if self.leaving == Leaving::AndBack {
+            self.leaving = Leaving::No;
             self.set_state(core, RegistrationState::Unregistered);
             return self.begin(core, now);
         }
@@ -497,7 +343,7 @@ impl Registration {
         let draft = self.draft(expires);
         if let Err(error) = self.client.send(core, now, &draft) {
             let cause = crate::client::unsent(&error);
-            if self.leaves {
+            if self.leaves() {
                 self.finish(core, now, Some(cause));
             } else {
                 self.wait_and_retry(core, now, Trouble::Unreachable, cause);

@@ -1,5 +1,6 @@
 //! Registrations: telling a registrar where its user can be reached, and keeping that true (RFC 3261 §10).
 
+mod flow;
 mod granted;
 mod machine;
 

@@ -5,6 +5,7 @@
 pub(crate) mod registrar;
 pub(crate) mod server;
 pub(crate) mod subscriber;
+pub(crate) mod wire;
 
 use offhook_sansio::{Entropy, Path, Received, Transmit, Transport};
 use offhook_sip_core::{
