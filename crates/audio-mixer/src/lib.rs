@@ -67,13 +67,14 @@ pub use bridge::{AudioBridge, BridgeError, BridgeId};
 #[cfg(feature = "device")]
 pub use device::{AudioDevice, DeviceHandle, device_names};
 pub use device::{
-    DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, DeviceSource, DeviceStats,
-    DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, LastingDevice, LastingEvent,
-    LastingHandle, MixerGone, MixerThread, NullDevice, OpenDevice, OpenPair, devices,
+    DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
+    DeviceSource, DeviceStats, DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle,
+    LastingDevice, LastingEvent, LastingHandle, MixerGone, MixerThread, NullDevice, OpenDevice, OpenPair,
+    devices,
 };
 pub use file::{
-    EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerOptions, RecordError, RecorderEvent,
-    Recording, Summary, WaveError, WaveFile, WavePlayer, WaveRecorder,
+    EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerEvents, PlayerOptions, RecordError,
+    RecorderEvent, Recording, Summary, WaveError, WaveFile, WavePlayer, WaveRecorder,
 };
 pub use gain::Gain;
 pub use level::Level;

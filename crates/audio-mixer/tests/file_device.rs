@@ -2,7 +2,7 @@
 
 use hound::{WavReader, WavSpec, WavWriter};
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, DeviceChoice, DeviceError, DeviceEvent, DeviceOptions, DeviceSource,
+    AudioMixer, AudioPort, DeviceChoice, DeviceError, DeviceEvent, DeviceMixer, DeviceOptions, DeviceSource,
     DeviceWatcher, DevicesChange, Direction, FileDevice, Gain, LastingDevice, LastingEvent, MixerConfig,
     OpenDevice, Produced, Role, SamplesPlayer, Tick,
 };
@@ -295,4 +295,49 @@ fn what_is_plugged_in_and_pulled_out_is_told() {
         removed: vec!["headset".into()],
     };
     assert_eq!(change, due);
+}
+
+/// The alert device: a mixer whose device is always in the bridge.
+#[test]
+fn a_mixer_with_a_device_plays_what_is_put_in_its_bridge() {
+    let folder = Folder::new("alert");
+    let (first, second) = (folder.0.join("first.wav"), folder.0.join("second.wav"));
+    let to = |path: &Path| DeviceOptions {
+        sample_rate: 8_000,
+        input: DeviceChoice::Off,
+        output: DeviceChoice::File(path.into()),
+    };
+    let (told, events) = std::sync::mpsc::channel();
+    let tell = move |event| drop(told.send(event));
+    let alert = DeviceMixer::start(to(&first), MixerConfig::at_rate(8_000), tell).expect("a usual rate");
+    let next = || events.recv_timeout(Duration::from_secs(10)).expect("it is told");
+    assert_eq!(next(), LastingEvent::Found);
+    let bell = |level: i16| SamplesPlayer::new(8_000, vec![level; 8_000 * 60]);
+    let slot = alert.add(bell(900)).expect("its own rate");
+    let (bridge, device) = (alert.bridge(), alert.device());
+    let members = alert.mixer().call(move |mixer| {
+        let bridge = mixer.bridge(bridge).expect("it is always there");
+        (bridge.contains(device), bridge.members().len(), mixer.clock())
+    });
+    assert_eq!(members.expect("it runs"), (true, 2, Some(device)));
+    thread::sleep(Duration::from_millis(300));
+    alert.set_output_volume(Gain::from_percent(50)).expect("it runs");
+    thread::sleep(Duration::from_millis(300));
+    assert!(alert.remove(slot).expect("it runs").is_some());
+    alert.set_sound_devices(to(&second));
+    assert_eq!(next(), LastingEvent::Found);
+    let heard = samples_of(&first);
+    assert!(
+        heard.contains(&900) && heard.contains(&450),
+        "{} samples",
+        heard.len()
+    );
+    alert.add(bell(700)).expect("its own rate");
+    alert.set_output_muted(true).expect("it runs");
+    thread::sleep(Duration::from_millis(300));
+    drop(alert);
+    let heard = samples_of(&second);
+    // The mute glides over one tick.
+    let last = &heard[heard.len() - 160..];
+    assert!(heard.len() >= 320 && last.iter().all(|&sample| sample == 0));
 }

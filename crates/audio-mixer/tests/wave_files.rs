@@ -343,6 +343,29 @@ fn an_endless_player_ends_only_when_stopped_and_fades_out() {
 }
 
 #[test]
+fn a_player_that_is_one_port_of_many_still_tells_what_happens() {
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(8_000)).expect("a usual rate");
+    let file = WaveFile::from_samples(8_000, vec![10; 200]);
+    let (mut player, mut events) = WavePlayer::new(file, PlayerOptions::default()).with_events();
+    player.start();
+    let begin = Instant::now();
+    assert!(mixer.add_port(Box::new(player)).is_ok());
+    assert!(events.poll_event().is_none());
+    let counted = allocation_counter::measure(|| {
+        for n in 0..3 {
+            mixer.tick(begin + n * Duration::from_millis(20));
+        }
+    });
+    assert_eq!(counted.count_total, 0);
+    assert!(matches!(events.poll_event(), Some(PlayerEvent::DidStart { at }) if at == begin));
+    let at_end = begin + Duration::from_millis(20);
+    assert!(
+        matches!(events.poll_event(), Some(PlayerEvent::DidEnd { at, reason: EndReason::Finished }) if at == at_end)
+    );
+    assert!(events.poll_event().is_none());
+}
+
+#[test]
 fn an_empty_endless_file_ends_instead_of_hanging() {
     let options = PlayerOptions {
         loop_count: 0,

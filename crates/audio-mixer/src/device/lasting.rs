@@ -7,6 +7,7 @@ use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::fmt;
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -62,8 +63,8 @@ pub struct LastingDevice {
 
 /// The application's end of a [`LastingDevice`]. When it is dropped the device is closed and the port is silent from then on.
 pub struct LastingHandle<S = DeviceOptions> {
-    /// `None` when they are told.
-    events: Option<Receiver<LastingEvent>>,
+    /// `None` when they are told. Never locked: it lets threads share the handle.
+    events: Option<Mutex<Receiver<LastingEvent>>>,
     orders: Option<Sender<S>>,
     keeper: Option<JoinHandle<()>>,
 }
@@ -90,7 +91,7 @@ impl LastingDevice {
         // An application that dropped its handle does not want to know.
         let tell = move |event| drop(events.send(event));
         let (port, mut handle) = Self::start_telling(source, rate, tick, tell)?;
-        handle.events = Some(polled);
+        handle.events = Some(Mutex::new(polled));
         Ok((port, handle))
     }
 
@@ -248,7 +249,7 @@ impl<S> LastingHandle<S> {
     /// What happened, oldest first; nothing if the events are told instead.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<LastingEvent> {
-        self.events.as_ref()?.try_recv().ok()
+        self.events.as_mut()?.get_mut().ok()?.try_recv().ok()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A simulated device that is pulled out, stalls and comes back.
 
 use super::*;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What the simulated device does, told by the test.
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ mod null;
 mod ring;
 mod slide;
 mod source;
+mod station;
 mod watch;
 
 #[cfg(feature = "device")]
@@ -26,6 +27,7 @@ pub use lasting::{DeviceSource, LastingDevice, LastingEvent, LastingHandle, Open
 pub use null::NullDevice;
 pub use ring::DeviceStats;
 pub use source::OpenPair;
+pub use station::{DeviceMixer, DeviceMixerError};
 pub use watch::{DeviceWatcher, DevicesChange};
 
 /// Lists the devices of the system. This was built without the feature `device` and knows of none.

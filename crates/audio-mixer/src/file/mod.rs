@@ -11,6 +11,6 @@ mod recorder;
 mod wave;
 mod writer;
 
-pub use player::{EndReason, PlayerEvent, PlayerOptions, WavePlayer};
+pub use player::{EndReason, PlayerEvent, PlayerEvents, PlayerOptions, WavePlayer};
 pub use recorder::{RecordError, RecorderEvent, Recording, Summary, WaveRecorder};
 pub use wave::{MAX_FILE_BYTES, MAX_SAMPLES, WaveError, WaveFile};

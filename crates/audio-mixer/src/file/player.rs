@@ -4,7 +4,9 @@ use super::wave::{WaveError, WaveFile};
 use crate::gain::{Gain, Ramp};
 use crate::mixer::kernel;
 use crate::port::{AudioPort, Produced, Role, Tick};
+use rtrb::{Consumer, Producer, RingBuffer};
 use std::collections::VecDeque;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread;
@@ -71,7 +73,8 @@ pub enum EndReason {
 
 /// A port that plays a wave file. It can be started and stopped any number of times.
 ///
-/// Drain [`poll_event`](Self::poll_event) after ticks. At most [`MAX_EVENTS`](Self::MAX_EVENTS) wait; older ones give way.
+/// Drain [`poll_event`](Self::poll_event) after ticks, or take the events to another thread with
+/// [`with_events`](Self::with_events). At most [`MAX_EVENTS`](Self::MAX_EVENTS) wait; older ones give way.
 #[derive(Debug)]
 pub struct WavePlayer {
     rate: u32,
@@ -81,6 +84,25 @@ pub struct WavePlayer {
     started: bool,
     plays_left: Option<u32>,
     events: VecDeque<PlayerEvent>,
+    /// Where events go instead.
+    told: Option<Producer<PlayerEvent>>,
+}
+
+/// The events of a [`WavePlayer`] that has gone to a mixer as one port of many.
+pub struct PlayerEvents(Consumer<PlayerEvent>);
+
+impl PlayerEvents {
+    /// What happened, oldest first. At most [`WavePlayer::MAX_EVENTS`] wait; later ones are dropped.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<PlayerEvent> {
+        self.0.pop().ok()
+    }
+}
+
+impl fmt::Debug for PlayerEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlayerEvents").finish_non_exhaustive()
+    }
 }
 
 type Loading = Arc<OnceLock<Result<WaveFile, Arc<WaveError>>>>;
@@ -142,7 +164,17 @@ impl WavePlayer {
             started: false,
             plays_left: None,
             events: VecDeque::with_capacity(Self::MAX_EVENTS),
+            told: None,
         }
+    }
+
+    /// The same player with its events apart, for whoever cannot reach it once it is in a mixer. What happened before stays
+    /// with [`poll_event`](Self::poll_event).
+    #[must_use]
+    pub fn with_events(mut self) -> (Self, PlayerEvents) {
+        let (told, events) = RingBuffer::new(Self::MAX_EVENTS);
+        self.told = Some(told);
+        (self, PlayerEvents(events))
     }
 
     /// Starts from the beginning with the next tick, or as soon as the file has been read. Does nothing while playing.
@@ -229,6 +261,11 @@ impl WavePlayer {
     }
 
     fn push(&mut self, event: PlayerEvent) {
+        if let Some(told) = &mut self.told {
+            // A full ring means that nobody polls.
+            let _ = told.push(event);
+            return;
+        }
         if self.events.len() == Self::MAX_EVENTS {
             self.events.pop_front();
         }
