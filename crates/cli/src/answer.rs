@@ -5,9 +5,12 @@ use crate::call::{Answer, Limits, follow, refuse_others, settle};
 use crate::exit::{Code, Failure};
 use crate::media::Media;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, finish, next_incoming, start};
-use offhook::{Application, AudioStream, Session, StatusCode};
+use crate::setup::{Interrupt, failure, finish, next_incoming, start};
+use offhook::{
+    Application, AudioStream, Cadence, DeviceChoice, DeviceMixer, Session, StatusCode, TonePlayer,
+};
 use std::io::{BufRead, IsTerminal, Write};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
@@ -15,11 +18,15 @@ use tokio::time::sleep;
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
 
+/// Samples a second of the ringing: it has no higher tones.
+const BELL_RATE: u32 = 8_000;
+
 /// Answers calls, one after the other.
 pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let media = Media::prepare(&args.media)?;
     let app = start(&args.common, SIP_PORT, reporter).await?;
+    app.set_alert_device(args.alert_device.clone().unwrap_or(DeviceChoice::Off));
     let outcome = serve(&app, &args, &media, reporter, &interrupt).await;
     finish(app).await;
     outcome
@@ -44,6 +51,7 @@ async fn serve(
         let Some(mut session) = session else { break };
         call += 1;
         let desk = Desk {
+            app,
             args,
             media,
             reporter: reporter.for_call(call),
@@ -63,6 +71,7 @@ async fn serve(
 
 /// What it takes to deal with one call as the options say.
 struct Desk<'a> {
+    app: &'a Application,
     args: &'a AnswerArgs,
     media: &'a Media,
     reporter: Reporter,
@@ -79,8 +88,27 @@ impl Desk<'_> {
         // A caller that has gone already says so with the session's events.
         let _ = session.send_ring_indication().await;
         let (stream, recorded) = self.media.stream(self.call)?;
-        let outcome = self.follow(session, decide(self.args, stream, keys)).await;
+        let ringing = self.ring()?;
+        let answer = async move {
+            let decision = decide(self.args, stream, keys).await;
+            drop(ringing);
+            decision
+        };
+        let outcome = self.follow(session, answer).await;
         settle(recorded, outcome).await
+    }
+
+    /// Rings until the result is dropped, if there is something to ring on.
+    fn ring(&self) -> Result<Option<Arc<DeviceMixer>>, Failure> {
+        if self.args.alert_device.is_none() {
+            return Ok(None);
+        }
+        let alert = self.app.alert().map_err(failure)?;
+        let mut bell = TonePlayer::new(BELL_RATE);
+        bell.play(Cadence::ringback());
+        let added = alert.add(bell).map(drop);
+        added.map_err(|error| Failure::new(Code::Device, error))?;
+        Ok(Some(alert))
     }
 
     /// Refusing is what was asked for: that the call fails is our success.

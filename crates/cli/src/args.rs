@@ -157,6 +157,10 @@ pub(crate) struct AnswerArgs {
     /// Reject every call with this SIP status code, such as 486 (busy) or 603 (decline)
     #[arg(long, value_name = "CODE", conflicts_with = "auto_answer", value_parser = clap::value_parser!(u16).range(400..=699))]
     pub(crate) reject: Option<u16>,
+    /// Ring on this device while a call waits: a name of `offhook devices`, `default`, or the path of a wave file to write or a
+    /// pipe with a slash in it [default: no ringing]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub(crate) alert_device: Option<DeviceChoice>,
     /// Leave after this many calls [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: Option<u64>,

@@ -5,8 +5,8 @@ use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
     Account, AccountId, Application, ApplicationEvent, Certificate, ClientCertificates, CommandError, Error,
-    LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri, StartError, TlsOptions, Transport,
-    TransportFailure, Trust, WebSocketConfig,
+    LastingEvent, LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri, SoundRole,
+    StartError, TlsOptions, Transport, TransportFailure, Trust, WebSocketConfig,
 };
 use serde_json::json;
 use std::io::Write;
@@ -121,9 +121,24 @@ pub(crate) async fn next_incoming(app: &Application) -> Option<Session> {
                     path.remote
                 );
             }
+            ApplicationEvent::SoundDevice { role, event } => sound_device(role, &event),
             _ => {}
         }
     }
+}
+
+/// A call goes on without its device, and whoever hears nothing wants to know why.
+fn sound_device(role: SoundRole, event: &LastingEvent) {
+    let which = match role {
+        SoundRole::Voice => "sound",
+        SoundRole::Alert => "alert",
+    };
+    let sentence = match event {
+        LastingEvent::Lost(error) => format!("{error}; silence takes its place until it is back"),
+        LastingEvent::Rerouted(direction) => format!("its {direction} was moved to another device"),
+        _ => return,
+    };
+    let _ = writeln!(std::io::stderr(), "The {which} device: {sentence}");
 }
 
 /// Stops, and prints the SIP messages of the goodbye.

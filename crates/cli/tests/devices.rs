@@ -59,6 +59,70 @@ fn a_call_is_spoken_from_a_file_and_heard_to_one() {
 }
 
 #[test]
+fn a_call_rings_on_the_alert_device_until_it_is_answered() {
+    let folder = Folder::new("alert");
+    let (ring, heard) = (folder.path("ring.wav"), folder.path("heard.wav"));
+    let (bob, address) = Program::answer_with(&[
+        "--auto-answer",
+        "1.5",
+        "--calls",
+        "1",
+        "--alert-device",
+        &ring,
+        "--output-device",
+        &heard,
+    ]);
+    let uri = format!("sip:bob@{address}");
+    let alice = [
+        "call",
+        &uri,
+        "--listen",
+        "127.0.0.1:0",
+        "--no-device",
+        "--duration",
+        "0.5",
+    ];
+    Program::start(alice).end().succeeded();
+    bob.end().succeeded();
+    let (samples, rate) = recorded(&ring);
+    let seconds = samples.len() as f32 / rate as f32;
+    assert!((0.5..5.0).contains(&seconds), "it rang for {seconds} s");
+    let burst = &samples[rate as usize / 10..rate as usize * 2 / 5];
+    let tone = dominant_tone(burst, rate).expect("a tone");
+    assert!((tone - 425.0).abs() < 4.0, "{tone} Hz");
+    let (samples, _) = recorded(&heard);
+    assert!(rms(&samples) < 100.0, "the call does not hear it");
+}
+
+#[test]
+fn a_device_that_is_lost_is_told_and_the_call_goes_on() {
+    let folder = Folder::new("lost-device");
+    let heard = folder.path("heard.wav");
+    let (bob, address) = Program::answer_with(&["--auto-answer", "--calls", "1", "--output-device", &heard]);
+    let uri = format!("sip:bob@{address}");
+    let alice = [
+        "call",
+        &uri,
+        "--listen",
+        "127.0.0.1:0",
+        "--no-device",
+        "--duration",
+        "4",
+    ];
+    let alice = Program::start(alice);
+    let patience = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while std::fs::remove_file(&heard).is_err() {
+        assert!(std::time::Instant::now() < patience, "the device is never opened");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    alice.end().succeeded();
+    let bob = bob.end();
+    assert_eq!(bob.code, Some(0), "{}", bob.stderr);
+    assert!(bob.stderr.contains("The sound device: "), "{}", bob.stderr);
+    assert!(bob.stderr.contains(&heard), "{}", bob.stderr);
+}
+
+#[test]
 fn a_device_that_cannot_be_opened_ends_the_call_before_it_begins() {
     let folder = Folder::new("no-device");
     let missing = folder.path("missing.wav");

@@ -1,13 +1,15 @@
 //! The application: all layers started in order, and the way to them.
 
+use crate::alert::Alert;
 use crate::{Account, Error, Publication, Registration, Session, Settings, Storage, Subscription};
 use offhook_account::AccountManager;
+use offhook_audio_mixer::{DeviceChoice, DeviceMixer, DeviceOptions, LastingEvent};
 use offhook_lookup::LookupOptions;
 use offhook_lookup::tokio::Resolver;
 use offhook_sansio::{Entropy, Path, Transport};
 use offhook_session::media::MediaConfig;
 use offhook_session::tokio::{
-    CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents,
+    CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents, VoiceDevice,
 };
 use offhook_session::{AudioStream, MediaStream, SessionConfig, SessionError, StreamSettings};
 use offhook_sip_core::endpoint::{Trace, TransportFailure};
@@ -21,7 +23,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 /// The user part of the account that needs no provider.
 const LOCAL_USER: &str = "offhook";
@@ -32,12 +34,28 @@ const LOCAL_USER: &str = "offhook";
 #[derive(Clone)]
 pub struct Application {
     agent: UserAgent,
-    events: Arc<Mutex<UserAgentEvents>>,
+    events: Arc<Mutex<Events>>,
+    alert: Arc<Alert>,
     resolver: Arc<Resolver>,
     settings: Arc<Settings>,
     account: Arc<Account>,
     /// Those that were wanted at the start, the preferred first.
     transports: Arc<[Transport]>,
+}
+
+/// Where an application's events come from.
+struct Events {
+    agent: UserAgentEvents,
+    alert: mpsc::Receiver<LastingEvent>,
+}
+
+/// Which of the two sound devices of an application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SoundRole {
+    /// What calls are spoken and heard through.
+    Voice,
+    /// What rings.
+    Alert,
 }
 
 /// What an application tells besides the events of its sessions.
@@ -55,6 +73,13 @@ pub enum ApplicationEvent {
     },
     /// A message outside of calls. It has been answered.
     Message(Box<ReceivedMessage>),
+    /// A sound device is there, is lost, or was moved. Calls go on.
+    SoundDevice {
+        /// Which of the two.
+        role: SoundRole,
+        /// What happened.
+        event: LastingEvent,
+    },
     /// A SIP message went in or out; only with [`ApplicationBuilder::trace`].
     Trace(Trace),
 }
@@ -76,6 +101,9 @@ impl Application {
             account: None,
             outbound_proxy: None,
             sample_rate: None,
+            sound_devices: DeviceOptions::default(),
+            tail_length: UserAgentConfig::default().tail_length,
+            alert_device: DeviceChoice::Default,
             trace: false,
             messages: false,
         }
@@ -262,11 +290,46 @@ impl Application {
         Ok((NameAddr::new(self.account.uri().into()), routes, first))
     }
 
-    /// The next incoming call, message or trace; `None` when the application has stopped.
+    /// What calls are spoken and heard through that have nothing else: to choose its devices, mute it, and put sounds beside
+    /// the calls.
+    pub fn voice(&self) -> &VoiceDevice {
+        self.agent.voice()
+    }
+
+    /// The mixer on the alert device, for ringing: a [`TonePlayer`](crate::TonePlayer) or a
+    /// [`WavePlayer`](crate::WavePlayer) is put in its bridge. The device is open while anybody has the mixer, and is opened
+    /// by the mixer's own thread: an event tells whether it is there.
+    ///
+    /// # Errors
+    /// When the mixer cannot run.
+    pub fn alert(&self) -> Result<Arc<DeviceMixer>, Error> {
+        self.alert.mixer()
+    }
+
+    /// Which device rings from now on.
+    pub fn set_alert_device(&self, device: DeviceChoice) {
+        self.alert.set_device(device);
+    }
+
+    /// The next incoming call, message, trace, or what became of a sound device; `None` when the application has stopped.
     pub async fn next_event(&self) -> Option<ApplicationEvent> {
         loop {
             // Held while waiting on purpose: of several callers each event goes to one.
-            match self.events.lock().await.next().await? {
+            let mut events = self.events.lock().await;
+            let Events { agent, alert } = &mut *events;
+            let event = tokio::select! {
+                event = agent.next() => event?,
+                Some(event) = alert.recv() => {
+                    return Some(ApplicationEvent::SoundDevice { role: SoundRole::Alert, event });
+                }
+            };
+            match event {
+                UserAgentEvent::SoundDevice(event) => {
+                    return Some(ApplicationEvent::SoundDevice {
+                        role: SoundRole::Voice,
+                        event,
+                    });
+                }
                 UserAgentEvent::Incoming(session) => return Some(ApplicationEvent::Incoming(session)),
                 UserAgentEvent::TransportFailed { path, failure } => {
                     return Some(ApplicationEvent::TransportFailed { path, failure });
@@ -294,6 +357,9 @@ pub struct ApplicationBuilder {
     account: Option<Account>,
     outbound_proxy: Option<SipUri>,
     sample_rate: Option<u32>,
+    sound_devices: DeviceOptions,
+    tail_length: Duration,
+    alert_device: DeviceChoice,
     trace: bool,
     messages: bool,
 }
@@ -357,6 +423,27 @@ impl ApplicationBuilder {
         self
     }
 
+    /// What calls are spoken and heard through that have nothing else. Default: the system's default devices.
+    #[must_use]
+    pub fn sound_devices(mut self, devices: DeviceOptions) -> Self {
+        self.sound_devices = devices;
+        self
+    }
+
+    /// How long the room echoes what the loudspeaker says; zero switches the echo canceller off. Default 50 ms.
+    #[must_use]
+    pub fn tail_length(mut self, length: Duration) -> Self {
+        self.tail_length = length;
+        self
+    }
+
+    /// What rings, see [`Application::alert`]. Default: the system's default output.
+    #[must_use]
+    pub fn alert_device(mut self, device: DeviceChoice) -> Self {
+        self.alert_device = device;
+        self
+    }
+
     /// Whether SIP messages come as [`ApplicationEvent::Trace`]. Default: no.
     #[must_use]
     pub fn trace(mut self, trace: bool) -> Self {
@@ -394,6 +481,8 @@ impl ApplicationBuilder {
                 sample_rate,
                 ..MediaConfig::default()
             },
+            sound_devices: self.sound_devices,
+            tail_length: self.tail_length,
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
             sessions: SessionConfig {
                 streams: stream_settings(&account, &settings),
@@ -401,9 +490,15 @@ impl ApplicationBuilder {
             },
         };
         let (agent, events) = UserAgent::start(config)?;
+        let (alert, alerts) = Alert::new(self.alert_device, sample_rate);
+        let events = Events {
+            agent: events,
+            alert: alerts,
+        };
         Ok(Application {
             agent,
             events: Arc::new(Mutex::new(events)),
+            alert: Arc::new(alert),
             resolver: Arc::new(resolver),
             settings: Arc::new(settings),
             account: Arc::new(account),

@@ -41,6 +41,9 @@ pub enum Error {
     /// No codec has that name.
     #[error(transparent)]
     Codec(#[from] UnknownCodec),
+    /// The mixer of the alert device cannot run.
+    #[error(transparent)]
+    Alert(#[from] offhook_audio_mixer::DeviceMixerError),
     /// The session has no such stream.
     #[error(transparent)]
     Stream(#[from] NoSuchStream),

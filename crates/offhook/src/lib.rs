@@ -31,18 +31,20 @@
 //!
 //! The tables on the pages of the crates below say which RFCs are kept, and how far; this crate adds none of its own.
 
+mod alert;
 mod application;
 mod error;
 
-pub use application::{Application, ApplicationBuilder, ApplicationEvent};
+pub use application::{Application, ApplicationBuilder, ApplicationEvent, SoundRole};
 pub use error::Error;
 
 pub use offhook_account::{
     Account, AccountId, FileStorage, InvalidAccountId, MemoryStorage, Settings, Storage,
 };
 pub use offhook_audio_mixer::{
-    AudioPort, DeviceChoice, DeviceError, DeviceInfo, DeviceOptions, PlayerOptions, RecordError, Recording,
-    WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
+    AudioPort, Cadence, DeviceChoice, DeviceError, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
+    Direction, Gain, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions, RecordError, Recording,
+    TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
 };
 pub use offhook_lookup::LookupError;
 pub use offhook_rtp_media::Statistics;
@@ -53,7 +55,7 @@ pub use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError, StreamId};
 pub use offhook_session::tokio::{
-    CommandError, LocalError, Publication, Registration, Session, StartError, Subscription, select_file,
+    CommandError, LocalError, Publication, Registration, Session, StartError, Subscription, VoiceDevice, select_file,
 };
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,

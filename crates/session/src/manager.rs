@@ -1,6 +1,6 @@
 //! All sessions of a user agent, over one SIP endpoint and one media plane.
 
-use crate::media::{MediaEvent, MediaPlane, StreamId};
+use crate::media::{MediaCommand, MediaEvent, MediaPlane, StreamId, VoiceCommand};
 use crate::session::{Connect, Context, Incoming, Session, SessionId, body_of};
 use crate::stream::{MediaStream, MediaStreamRegistry, StreamContext, StreamError, StreamSettings};
 use crate::{SessionError, SessionEvent, Stamped};
@@ -329,10 +329,15 @@ impl SessionManager {
         self.settle(now);
     }
 
+    /// Has something done with the device that all streams share.
+    pub fn command_voice(&mut self, command: VoiceCommand) {
+        self.plane.send(MediaCommand::Voice(command));
+    }
+
     /// Takes what the media side tells.
     pub fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
         let stream = match event {
-            MediaEvent::Detached { audio, .. } => {
+            MediaEvent::Detached { audio, .. } | MediaEvent::Released { audio } => {
                 return self.events.push(ManagerEvent::Detached { audio });
             }
             MediaEvent::Failed { stream, .. }

@@ -5,7 +5,7 @@ use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_sansio::{Entropy, WallClock};
 use offhook_session::media::{
-    Attachment, Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent, PortId, StreamId,
+    Attachment, Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent, PortId, StreamId, VoiceCommand,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,6 +53,10 @@ impl Bench {
         self.engine.handle_command(self.now, command);
     }
 
+    fn voice(&mut self, command: VoiceCommand) {
+        self.order(MediaCommand::Voice(command));
+    }
+
     fn stop(&mut self, stream: u32) {
         self.order(MediaCommand::Stop {
             stream: StreamId(stream),
@@ -72,6 +76,20 @@ impl Bench {
             });
         }
         types
+    }
+
+    /// How far the loudest sample of a stream's next packet is from silence, in steps of its law (PCMU).
+    fn loudest_packet(&mut self, stream: u32) -> u8 {
+        let mut loudest = 0;
+        self.now += TICK;
+        self.engine.handle_timeout(self.now);
+        self.engine.drain_transmits(|packet| {
+            if packet.component == Component::Rtp && packet.stream == StreamId(stream) {
+                let steps = packet.bytes[12..].iter().map(|byte| 0x7f - (byte & 0x7f));
+                loudest = loudest.max(steps.max().unwrap_or(0));
+            }
+        });
+        loudest
     }
 
     fn events(&mut self) -> Vec<String> {
@@ -212,12 +230,70 @@ fn a_clock_that_comes_late_skips_what_is_too_old_and_counts_it() {
 }
 
 #[test]
+fn streams_go_over_to_another_voice_device_and_its_mute_stays() {
+    let mut bench = Bench::new();
+    let (first, second) = (Hum::default(), Hum::default());
+    let (heard_first, heard_second) = (Arc::clone(&first.heard), Arc::clone(&second.heard));
+    bench.voice(VoiceCommand::SetDevice(Box::new(first)));
+    assert_eq!(bench.engine.poll_timeout(), None, "a device alone needs no clock");
+    for stream in [0, 1] {
+        bench.start(stream, AudioCodec::Pcmu);
+        bench.voice(VoiceCommand::Join(StreamId(stream)));
+    }
+    bench.voice(VoiceCommand::Join(StreamId(9)));
+    bench.ticks(10);
+    // The first tick is due at once.
+    assert_eq!(
+        heard_first.load(Ordering::Relaxed),
+        11,
+        "one frame a tick, of both"
+    );
+    assert!(bench.loudest_packet(0) > 0 && bench.loudest_packet(1) > 0);
+    bench.voice(VoiceCommand::SetInputMuted(true));
+    bench.ticks(5);
+    assert_eq!((bench.loudest_packet(0), bench.loudest_packet(1)), (0, 0));
+    assert_eq!(bench.events(), [""; 0]);
+    bench.voice(VoiceCommand::SetDevice(Box::new(second)));
+    assert_eq!(bench.events(), ["Released"]);
+    bench.ticks(5);
+    assert_eq!(bench.loudest_packet(0), 0, "the next device is muted as well");
+    assert!(heard_second.load(Ordering::Relaxed) == 6 && heard_first.load(Ordering::Relaxed) == 20);
+    bench.voice(VoiceCommand::SetInputMuted(false));
+    bench.ticks(5);
+    let full = bench.loudest_packet(0);
+    bench.voice(VoiceCommand::SetInputGain(
+        offhook_audio_mixer::Gain::from_percent(25),
+    ));
+    bench.ticks(5);
+    let soft = bench.loudest_packet(0);
+    assert!(soft > 0 && soft < full, "{soft} of {full}");
+    for stream in [0, 1] {
+        bench.stop(stream);
+    }
+    bench.ticks(1);
+    assert_eq!(bench.engine.poll_timeout(), None);
+    // Beside the device: the clock runs for it alone.
+    let (beside, heard) = (Hum::default(), Arc::clone(&heard_second));
+    let before = heard.load(Ordering::Relaxed);
+    let (port, audio) = (PortId(1), Box::new(beside));
+    bench.voice(VoiceCommand::Add { port, audio });
+    assert_eq!(bench.ticks(10), [0; 0]);
+    assert!(heard.load(Ordering::Relaxed) >= before + 10);
+    bench.events();
+    bench.voice(VoiceCommand::Remove(port));
+    assert_eq!(bench.events(), ["Released"]);
+    assert_eq!(bench.engine.poll_timeout(), None);
+}
+
+#[test]
 fn two_running_calls_allocate_nothing_per_tick() {
     let mut bench = Bench::new();
     for (stream, codec) in [(0, AudioCodec::Pcmu), (1, AudioCodec::G722)] {
         bench.start(stream, codec);
         bench.attach(stream, 1, Hum::default());
+        bench.voice(VoiceCommand::Join(StreamId(stream)));
     }
+    bench.voice(VoiceCommand::SetDevice(Box::new(Hum::default())));
     let mut copies = vec![([0_u8; 1500], 0, StreamId(0), Component::Rtp); 16];
     let mut tick = |bench: &mut Bench| {
         bench.now += TICK;

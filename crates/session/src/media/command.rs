@@ -1,6 +1,7 @@
 //! What the signalling side and the media side say to each other.
 
 use super::msrp::{MsrpCommand, MsrpEvent};
+use super::voice::VoiceCommand;
 use offhook_audio_mixer::AudioPort;
 use offhook_audio_mixer::MixerError;
 use offhook_rtp_media::dtmf::Digit;
@@ -87,6 +88,8 @@ pub enum MediaCommand {
         /// The port.
         port: PortId,
     },
+    /// For the device that all streams share.
+    Voice(VoiceCommand),
     /// For a message stream.
     Msrp {
         /// The stream.
@@ -116,6 +119,7 @@ impl fmt::Debug for MediaCommand {
                 write!(f, "Attach({stream:?}, {port:?}, {attachment:?})")
             }
             Self::Detach { stream, port } => write!(f, "Detach({stream:?}, {port:?})"),
+            Self::Voice(command) => write!(f, "Voice({command:?})"),
             Self::Msrp { stream, command } => write!(f, "Msrp({stream:?}, {command:?})"),
             Self::Stop { stream } => write!(f, "Stop({stream:?})"),
         }
@@ -167,6 +171,11 @@ pub enum MediaEvent {
         /// The port.
         audio: Box<dyn AudioPort>,
     },
+    /// The voice device, or a port beside it, was taken out. Drop it where blocking does no harm.
+    Released {
+        /// The port.
+        audio: Box<dyn AudioPort>,
+    },
     /// Of a message stream.
     Msrp {
         /// The stream.
@@ -192,6 +201,7 @@ impl fmt::Debug for MediaEvent {
             Self::RtpTimeout { stream } => write!(f, "RtpTimeout({stream:?})"),
             Self::RemoteAddressChanged { stream, .. } => write!(f, "RemoteAddressChanged({stream:?})"),
             Self::Detached { stream, port, .. } => write!(f, "Detached({stream:?}, {port:?})"),
+            Self::Released { .. } => f.write_str("Released"),
             Self::Msrp { stream, event } => write!(f, "Msrp({stream:?}, {event:?})"),
             Self::Stopped { stream, .. } => write!(f, "Stopped({stream:?})"),
         }

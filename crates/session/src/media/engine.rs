@@ -3,8 +3,9 @@
 use super::MediaError;
 use super::command::{Attachment, Component, MediaCommand, MediaDatagram, MediaEvent, PortId, StreamId};
 use super::port::MediaPort;
+use super::voice::{Voice, VoiceCommand};
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, Gain, MixerConfig, MixerError, NullDevice, Slot, TickLength,
+    AudioMixer, AudioPort, Gain, MixerConfig, MixerError, NullDevice, Slot, TickClock, TickLength,
 };
 use offhook_rtp_media::{AudioConfig, AudioEvent, AudioTransport, MediaKind};
 use offhook_sansio::{Entropy, Outbox, WallClock};
@@ -43,12 +44,13 @@ pub struct MediaEngine {
     /// Few at a time: a list is searched faster than a map, and is walked in order.
     streams: Vec<Running>,
     attached: Vec<Attached>,
+    voice: Voice,
     /// Heard by every remote party, so that packets flow even when nobody talks: a peer that hears nothing at all
     /// takes the call for dead.
     silence: Slot,
     wall_clock: WallClock,
     entropy: Entropy,
-    next_tick: Instant,
+    clock: TickClock,
     next_statistics: Instant,
     skipped_ticks: u64,
     events: Outbox<MediaEvent>,
@@ -82,15 +84,17 @@ impl MediaEngine {
     ) -> Result<Self, MixerError> {
         let mut mixer = AudioMixer::new(MixerConfig::at_rate(config.sample_rate).with_tick(config.tick))?;
         let silence = mixer.add_port(MediaPort::Attached(Box::new(NullDevice::new(config.sample_rate))))?;
+        let voice = Voice::new(&mut mixer)?;
         Ok(Self {
             config,
             mixer,
             streams: Vec::new(),
             attached: Vec::new(),
+            voice,
             silence,
             wall_clock,
             entropy,
-            next_tick: now,
+            clock: TickClock::new(config.tick, now),
             next_statistics: now + config.statistics_interval,
             skipped_ticks: 0,
             events: Outbox::new(),
@@ -120,6 +124,7 @@ impl MediaEngine {
             MediaCommand::Detach { stream, port } => {
                 self.detach(|attached| attached.stream == stream && attached.port == port);
             }
+            MediaCommand::Voice(command) => self.handle_voice(now, command),
             MediaCommand::Stop { stream } => self.stop(now, stream),
             // Message streams live elsewhere: they have no tick.
             MediaCommand::Msrp { .. } => {}
@@ -146,13 +151,15 @@ impl MediaEngine {
 
     /// Does what is due: ticks, reports, RTCP.
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.streams.is_empty() {
+        if self.is_idle() {
             return;
         }
-        self.skip_what_is_too_late(now);
-        while self.next_tick <= now {
-            self.mixer.tick(self.next_tick);
-            self.next_tick += self.config.tick.duration();
+        // After a long pause of the whole program, what lies far back is a gap, not a burst.
+        let horizon = self.config.tick.duration() * self.config.most_late_ticks;
+        self.skipped_ticks += self.clock.skip(now, horizon);
+        while self.clock.due() <= now {
+            self.mixer.tick(self.clock.due());
+            self.clock.advance(self.mixer.clock_reading());
         }
         let report = self.next_statistics <= now;
         for running in &self.streams {
@@ -197,6 +204,7 @@ impl MediaEngine {
         }
         while let Some(place) = self.streams.iter().position(|running| running.stopping) {
             let Running { stream, slot, .. } = self.streams.swap_remove(place);
+            self.voice.forget(slot);
             if let Some(MediaPort::Remote(transport)) = self.mixer.remove_port(slot) {
                 let statistics = Box::new(transport.statistics());
                 self.events.push(MediaEvent::Stopped { stream, statistics });
@@ -210,10 +218,10 @@ impl MediaEngine {
         self.events.pop()
     }
 
-    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` while no stream runs: the clock stands still,
-    /// and an end-point that waits for calls costs nothing.
+    /// When to call [`handle_timeout`](Self::handle_timeout) next; `None` while no stream runs and nothing is beside the
+    /// voice device: the clock stands still, and an end-point that waits for calls costs nothing.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        if self.streams.is_empty() {
+        if self.is_idle() {
             return None;
         }
         let transports = self
@@ -223,7 +231,7 @@ impl MediaEngine {
                 Some(MediaPort::Remote(transport)) => transport.poll_timeout(),
                 _ => None,
             });
-        Some(transports.fold(self.next_tick, Instant::min))
+        Some(transports.fold(self.clock.due(), Instant::min))
     }
 
     /// Ticks that were dropped because the clock was called too late.
@@ -238,7 +246,7 @@ impl MediaEngine {
         let started = AudioTransport::new(config, now, self.wall_clock, self.entropy.fork())
             .map_err(MediaError::from)
             .and_then(|transport| Ok(self.add_remote(transport)?));
-        if self.streams.is_empty() {
+        if self.is_idle() {
             self.start_clock(now);
         }
         match started {
@@ -251,8 +259,41 @@ impl MediaEngine {
         }
     }
 
+    /// Nothing runs that needs the clock.
+    fn is_idle(&self) -> bool {
+        self.streams.is_empty() && !self.voice.is_busy()
+    }
+
+    fn handle_voice(&mut self, now: Instant, command: VoiceCommand) {
+        let (voice, mixer) = (&mut self.voice, &mut self.mixer);
+        let outcome = match command {
+            VoiceCommand::SetDevice(audio) => voice.set_device(mixer, audio),
+            VoiceCommand::Join(stream) => match self.slot_of(stream) {
+                Some(remote) => self.voice.join(&mut self.mixer, remote).map(|()| None),
+                None => Ok(None),
+            },
+            VoiceCommand::Add { port, audio } => {
+                if self.is_idle() {
+                    self.start_clock(now);
+                }
+                self.voice.add(&mut self.mixer, port, audio).map(|()| None)
+            }
+            VoiceCommand::Remove(port) => Ok(voice.remove(mixer, port)),
+            VoiceCommand::SetInputMuted(muted) => voice.set_input_muted(mixer, muted).map(|()| None),
+            VoiceCommand::SetOutputMuted(muted) => voice.set_output_muted(mixer, muted).map(|()| None),
+            VoiceCommand::SetInputGain(gain) => voice.set_input_gain(mixer, gain).map(|()| None),
+            VoiceCommand::SetOutputGain(gain) => voice.set_output_gain(mixer, gain).map(|()| None),
+        };
+        match outcome {
+            Ok(Some(audio)) => self.events.push(MediaEvent::Released { audio }),
+            Ok(None) => {}
+            // A port of a rate that no mixer takes, or too many of them.
+            Err(error) => debug!(%error, "the voice device"),
+        }
+    }
+
     fn start_clock(&mut self, now: Instant) {
-        self.next_tick = now;
+        self.clock.restart(now);
         self.next_statistics = now + self.config.statistics_interval;
     }
 
@@ -308,6 +349,10 @@ impl MediaEngine {
         if attachment.listens() {
             self.mixer.connect(remote, slot, Gain::UNITY)?;
         }
+        // The stream's own sound card, perhaps; a port without a clock changes nothing.
+        if attachment == Attachment::TalksAndListens && self.mixer.clock().is_none() {
+            self.mixer.set_clock(Some(slot))?;
+        }
         Ok(())
     }
 
@@ -333,15 +378,6 @@ impl MediaEngine {
                 stream,
                 statistics: Box::default(),
             });
-        }
-    }
-
-    /// After a long pause of the whole program, what lies far back is a gap, not a burst.
-    fn skip_what_is_too_late(&mut self, now: Instant) {
-        let horizon = self.config.tick.duration() * self.config.most_late_ticks;
-        while now.saturating_duration_since(self.next_tick) > horizon {
-            self.next_tick += self.config.tick.duration();
-            self.skipped_ticks += 1;
         }
     }
 

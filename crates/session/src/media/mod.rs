@@ -9,6 +9,7 @@ mod engine;
 mod msrp;
 mod plane;
 mod port;
+mod voice;
 
 pub use command::{
     Attachment, Component, MediaCommand, MediaDatagram, MediaError, MediaEvent, PortId, StreamId,
@@ -18,3 +19,4 @@ pub use msrp::{
     ConnectionRole, FileToReceive, FileToSend, LocalMsrp, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask,
 };
 pub use plane::{LocalMedia, MediaPlane, OpenError};
+pub use voice::VoiceCommand;

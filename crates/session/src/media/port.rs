@@ -1,6 +1,6 @@
 //! The ports of the engine's mixer: the far ends of calls, and what is attached to them.
 
-use offhook_audio_mixer::{AudioPort, Produced, Role, Tick};
+use offhook_audio_mixer::{AudioPort, ClockReading, Produced, Role, Tick};
 use offhook_rtp_media::{AudioTransport, Playout};
 
 /// One port of the mixer. An enum, so that a tick reaches RTP without a virtual call.
@@ -40,6 +40,13 @@ impl AudioPort for MediaPort {
         match self {
             Self::Remote(transport) => transport.write(tick.now, frame),
             Self::Attached(port) => port.consume(tick, frame),
+        }
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        match self {
+            Self::Remote(_) => None,
+            Self::Attached(port) => port.clock(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{
     Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
     StreamEvent, StreamSettings,
 };
-use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, PortId, StreamId};
+use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, PortId, StreamId, VoiceCommand};
 use offhook_audio_mixer::{AudioPort, DeviceOptions};
 use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 use offhook_rtp_media::dtmf::Digit;
@@ -50,7 +50,9 @@ pub struct AudioStream {
 #[derive(Clone, Debug)]
 enum Device {
     No,
+    /// The one that all streams share, unless a port is attached.
     IfNothingElse,
+    Shared,
     These(DeviceOptions),
 }
 
@@ -170,20 +172,35 @@ impl AudioStream {
         })
     }
 
-    /// The same stream spoken and heard on these devices, whatever else is attached.
+    /// The same stream spoken and heard on devices of its own, whatever else is attached: another card, or files.
     #[must_use]
     pub fn with_device(mut self, options: DeviceOptions) -> Self {
         self.device = Device::These(options);
         self
     }
 
-    /// The devices on which the stream is to be spoken and heard: those that were chosen, or the system's default ones when
-    /// nothing else is attached and nobody said no.
-    pub fn wanted_device(&self) -> Option<DeviceOptions> {
+    /// The same stream spoken and heard on the device that all streams share ([`VoiceCommand`]), whatever else is attached.
+    #[must_use]
+    pub fn with_voice_device(mut self) -> Self {
+        self.device = Device::Shared;
+        self
+    }
+
+    /// Whether the stream is to be spoken and heard on the shared device: when it was told so, or when nothing else is
+    /// attached and nobody said no.
+    pub fn wants_voice_device(&self) -> bool {
         match &self.device {
-            Device::No => None,
-            Device::These(options) => Some(options.clone()),
-            Device::IfNothingElse => self.waiting.is_empty().then(DeviceOptions::default),
+            Device::No | Device::These(_) => false,
+            Device::Shared => true,
+            Device::IfNothingElse => self.waiting.is_empty(),
+        }
+    }
+
+    /// The devices of its own on which the stream is to be spoken and heard, if any were chosen.
+    pub fn own_device(&self) -> Option<&DeviceOptions> {
+        match &self.device {
+            Device::These(options) => Some(options),
+            _ => None,
         }
     }
 
@@ -426,6 +443,9 @@ impl MediaStream for AudioStream {
             stream,
             config: Box::new(config),
         });
+        if matches!(self.device, Device::Shared) {
+            cx.plane.send(MediaCommand::Voice(VoiceCommand::Join(stream)));
+        }
         for (port, attachment, audio) in self.waiting.drain(..) {
             cx.plane.send(MediaCommand::Attach {
                 stream,

@@ -1,35 +1,35 @@
-//! The sound devices of a stream.
+//! The sound devices of streams.
 
 use super::CommandError;
+use super::voice::{VoiceDevice, blocking};
 use crate::AudioStream;
 use crate::media::Attachment;
 use offhook_audio_mixer::{
-    AudioPort, DeviceChoice, DeviceError, DeviceOptions, DeviceSource, Direction, LastingDevice,
-    LastingEvent, LastingHandle, MixerError, OpenPair, Produced, Role, Tick, TickLength,
+    AudioPort, ClockReading, DeviceChoice, DeviceError, DeviceOptions, DeviceSource, Direction,
+    LastingDevice, LastingEvent, LastingHandle, MixerError, OpenPair, Produced, Role, Tick, TickLength,
 };
-use tracing::{info, warn};
+use std::time::Duration;
 
-/// Attaches devices to a stream that wants some. Without the feature `device` there is no sound card: a stream that only
-/// takes what is there speaks silence, one that was given a card cannot be opened.
+/// Attaches devices to a stream that wants some: those of its own, or the shared one. Without the feature `device` there is no
+/// sound card: a stream that only takes what is there speaks silence, one that was given a card cannot be opened.
 ///
 /// A device that is lost later does not end the call: silence takes its place until it is back.
 ///
 /// # Errors
 /// When a device cannot be opened; [`AudioStream::without_device`] goes without.
-pub(super) async fn equip(stream: AudioStream) -> Result<AudioStream, CommandError> {
-    let Some(options) = stream.wanted_device() else {
-        return Ok(stream);
-    };
-    if cfg!(not(feature = "device")) && options == DeviceOptions::default() {
+pub(super) async fn equip(stream: AudioStream, voice: &VoiceDevice) -> Result<AudioStream, CommandError> {
+    if let Some(options) = stream.own_device().cloned() {
+        let (tail_length, teller) = (voice.tail_length().await, voice.teller());
+        // Opening may take as long as the system likes.
+        let opened =
+            blocking(move || SoundDevice::open(options, tail_length, move |event| teller.tell(event)));
+        return Ok(stream.with_port(Attachment::TalksAndListens, opened.await?));
+    }
+    if !stream.wants_voice_device() || !voice.is_possible().await {
         return Ok(stream);
     }
-    // Opening may take as long as the system likes.
-    let opened = tokio::task::spawn_blocking(|| SoundDevice::open(options)).await;
-    let device = opened.map_err(|error| DeviceError::System {
-        direction: Direction::Output,
-        message: error.to_string(),
-    })??;
-    Ok(stream.with_port(Attachment::TalksAndListens, device))
+    let hold = voice.open().await?;
+    Ok(stream.with_port(Attachment::Listens, hold).with_voice_device())
 }
 
 /// Samples a second of a device's port: the mixer's usual rate.
@@ -44,15 +44,20 @@ type Inner = offhook_audio_mixer::VoiceProcessor<LastingDevice>;
 #[cfg(not(feature = "device"))]
 type Inner = LastingDevice;
 
-/// Devices with what keeps them open: both go when the stream ends.
-struct SoundDevice {
-    port: Inner,
-    part: usize,
+/// Devices with what keeps them open.
+pub(super) struct SoundDevice {
+    /// `None` when it was taken: the port is elsewhere then, and silent when this is dropped.
+    port: Option<SoundPort>,
     _open: LastingHandle<Reopening>,
 }
 
 impl SoundDevice {
-    fn open(mut options: DeviceOptions) -> Result<Self, DeviceError> {
+    /// Opens the devices. This may block.
+    pub(super) fn open(
+        mut options: DeviceOptions,
+        tail_length: Duration,
+        tell: impl FnMut(LastingEvent) + Send + 'static,
+    ) -> Result<Self, DeviceError> {
         options.sample_rate = RATE;
         let first = options.open()?;
         let source = Reopening {
@@ -64,21 +69,32 @@ impl SoundDevice {
             message: error.to_string(),
         };
         let (port, open) = LastingDevice::start_telling(source, RATE, PART, tell).map_err(unusable)?;
-        Ok(Self {
-            port: process(port, &options).map_err(unusable)?,
+        let port = SoundPort {
+            inner: Box::new(process(port, &options, tail_length).map_err(unusable)?),
             part: PART.samples(RATE).unwrap_or(1),
+        };
+        Ok(Self {
+            port: Some(port),
             _open: open,
         })
+    }
+
+    /// The port, for a mixer that does not take this with it.
+    pub(super) fn take_port(&mut self) -> Option<SoundPort> {
+        self.port.take()
     }
 }
 
 /// A loudspeaker is heard by the microphone beside it; files are left as they are.
 #[cfg(feature = "device")]
-fn process(port: LastingDevice, options: &DeviceOptions) -> Result<Inner, MixerError> {
+fn process(port: LastingDevice, options: &DeviceOptions, tail_length: Duration) -> Result<Inner, MixerError> {
     use offhook_audio_mixer::{VoiceOptions, VoiceProcessor};
     let is_card = |choice: &DeviceChoice| matches!(choice, DeviceChoice::Default | DeviceChoice::Named(_));
     let voice = if is_card(&options.input) && is_card(&options.output) {
-        VoiceOptions::default()
+        VoiceOptions {
+            tail_length,
+            ..VoiceOptions::default()
+        }
     } else {
         VoiceOptions::OFF
     };
@@ -87,16 +103,8 @@ fn process(port: LastingDevice, options: &DeviceOptions) -> Result<Inner, MixerE
 
 #[cfg(not(feature = "device"))]
 #[expect(clippy::unnecessary_wraps, reason = "it does more with sound cards")]
-fn process(port: LastingDevice, _: &DeviceOptions) -> Result<Inner, MixerError> {
+fn process(port: LastingDevice, _: &DeviceOptions, _: Duration) -> Result<Inner, MixerError> {
     Ok(port)
-}
-
-fn tell(event: LastingEvent) {
-    match event {
-        LastingEvent::Lost(error) => warn!(%error, "the sound device is lost; the call goes on in silence"),
-        LastingEvent::Found => info!("the sound device is there"),
-        _ => {}
-    }
 }
 
 /// Gives the devices that were opened before the call first: that they cannot be opened then is an error, not silence. Files
@@ -122,19 +130,26 @@ impl DeviceSource for Reopening {
     }
 }
 
-impl AudioPort for SoundDevice {
+/// A device as a port of the mixer.
+pub(super) struct SoundPort {
+    /// On the heap: the canceller is large.
+    inner: Box<Inner>,
+    part: usize,
+}
+
+impl AudioPort for SoundPort {
     fn sample_rate(&self) -> u32 {
-        self.port.sample_rate()
+        self.inner.sample_rate()
     }
 
     fn role(&self) -> Role {
-        self.port.role()
+        self.inner.role()
     }
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
         let mut produced = Produced::Silence;
         for part in frame.chunks_exact_mut(self.part) {
-            match self.port.produce(tick, part) {
+            match self.inner.produce(tick, part) {
                 Produced::Audio => produced = Produced::Audio,
                 Produced::Silence | Produced::Missing => part.fill(0),
             }
@@ -144,7 +159,37 @@ impl AudioPort for SoundDevice {
 
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
         for part in frame.chunks_exact(self.part) {
-            self.port.consume(tick, part);
+            self.inner.consume(tick, part);
         }
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.inner.clock()
+    }
+}
+
+/// A stream's own device goes with the stream.
+impl AudioPort for SoundDevice {
+    fn sample_rate(&self) -> u32 {
+        RATE
+    }
+
+    fn role(&self) -> Role {
+        self.port.as_ref().map_or(Role::NONE, AudioPort::role)
+    }
+
+    fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+        let port = self.port.as_mut();
+        port.map_or(Produced::Silence, |port| port.produce(tick, frame))
+    }
+
+    fn consume(&mut self, tick: &Tick, frame: &[i16]) {
+        if let Some(port) = &mut self.port {
+            port.consume(tick, frame);
+        }
+    }
+
+    fn clock(&self) -> Option<ClockReading> {
+        self.port.as_ref()?.clock()
     }
 }

@@ -12,6 +12,7 @@ mod registration;
 mod session;
 mod usages;
 mod user_agent;
+mod voice;
 
 pub use file_transfer::select_file;
 pub use locals::LocalError;
@@ -19,3 +20,4 @@ pub use registration::Registration;
 pub use session::Session;
 pub use usages::{Publication, Subscription};
 pub use user_agent::{CommandError, StartError, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+pub use voice::VoiceDevice;

@@ -3,6 +3,7 @@
 use super::device::equip;
 use super::event_queue::EventQueue;
 use super::user_agent::CommandError;
+use super::voice::VoiceDevice;
 use crate::media::StreamId;
 use crate::stream::{ChatMessage, ChatStream, Composing, MediaStream, StreamContext, StreamError};
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
@@ -19,6 +20,7 @@ pub struct Session {
     id: SessionId,
     remote_identity: NameAddr,
     handle: Handle<SessionManager>,
+    voice: VoiceDevice,
     events: EventQueue,
 }
 
@@ -27,12 +29,14 @@ impl Session {
         id: SessionId,
         remote_identity: NameAddr,
         handle: Handle<SessionManager>,
+        voice: VoiceDevice,
         events: EventQueue,
     ) -> Self {
         Self {
             id,
             remote_identity,
             handle,
+            voice,
             events,
         }
     }
@@ -70,7 +74,7 @@ impl Session {
     pub async fn accept(&self, streams: impl IntoIterator<Item = AudioStream>) -> Result<(), CommandError> {
         let mut boxed = Vec::new();
         for stream in streams {
-            boxed.push(Box::new(equip(stream).await?) as Box<dyn MediaStream>);
+            boxed.push(Box::new(equip(stream, &self.voice).await?) as Box<dyn MediaStream>);
         }
         self.accept_with(boxed).await
     }

@@ -10,6 +10,7 @@ use super::plane::Plane;
 use super::registration::Registration;
 use super::session::{Session, post_surely};
 use super::usages::Followers;
+use super::voice::{Teller, VoiceDevice};
 use crate::AudioStream;
 use crate::media::{MediaConfig, MediaEvent};
 use crate::stream::MediaStream;
@@ -17,7 +18,7 @@ use crate::{
     Connect, ManagerEvent, SessionConfig, SessionError, SessionEvent, SessionId, SessionManager, Stamped,
 };
 use offhook_account::Account;
-use offhook_audio_mixer::MixerError;
+use offhook_audio_mixer::{DeviceOptions, LastingEvent, MixerError};
 use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::{SourceAddresses, Trace, TransportFailure};
 use offhook_sip_core::registration::RegisterError;
@@ -35,7 +36,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -59,6 +60,12 @@ pub struct UserAgentConfig {
     pub endpoint: EndpointConfig,
     /// The mixer and its clock.
     pub media: MediaConfig,
+    /// What streams are spoken and heard through that have nothing else; see [`VoiceDevice`]. Default: the system's default
+    /// devices.
+    pub sound_devices: DeviceOptions,
+    /// How long the room echoes what the loudspeaker says; zero switches the echo canceller off. Default 50 ms, as
+    /// `ec_tail_length` of the documents.
+    pub tail_length: Duration,
     /// Ports for RTP and RTCP, in pairs. Default 50000 to 50500, as `rtp.port_range` of the documents.
     pub rtp_ports: RangeInclusive<u16>,
     /// What holds for all sessions.
@@ -74,6 +81,8 @@ impl Default for UserAgentConfig {
             websocket: WebSocketConfig::default(),
             endpoint: EndpointConfig::default(),
             media: MediaConfig::default(),
+            sound_devices: DeviceOptions::default(),
+            tail_length: Duration::from_millis(50),
             rtp_ports: 50_000..=50_500,
             sessions: SessionConfig::default(),
         }
@@ -146,6 +155,8 @@ pub enum UserAgentEvent {
     /// A message outside of calls, where MESSAGE is in [`EndpointConfig::allow`]. It is answered with 200, or with 480
     /// when nobody takes these events.
     Message(Box<ReceivedMessage>),
+    /// A sound device of a stream is there, is lost, or was moved. Calls go on.
+    SoundDevice(LastingEvent),
     /// A SIP message went in or out; only when [`EndpointConfig::trace`] is on.
     Trace(Trace),
 }
@@ -169,6 +180,7 @@ pub struct UserAgent {
     pub(super) handle: Handle<SessionManager>,
     pub(super) followers: Followers,
     listeners: Listeners,
+    voice: VoiceDevice,
     pub(super) locals: Locals,
 }
 
@@ -201,11 +213,19 @@ impl UserAgent {
         let (handle, core_events) = Driver::spawn(manager, transports);
         let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
         let (listeners, followers) = (Listeners::default(), Followers::default());
+        let teller = Teller(sender.downgrade());
+        let voice = VoiceDevice::new(
+            config.sound_devices,
+            config.tail_length,
+            handle.downgrade(),
+            teller,
+        );
         // Weak: these two serve the driver, and must not keep it alive when the application has dropped everything.
         let dispatcher = Dispatcher {
             handle: handle.downgrade(),
             listeners: listeners.clone(),
             followers: followers.clone(),
+            voice: voice.clone(),
             sender,
         };
         tokio::spawn(forward_media(media_in, handle.downgrade()));
@@ -215,10 +235,16 @@ impl UserAgent {
                 handle,
                 followers,
                 listeners,
+                voice,
                 locals: Locals::new(locals),
             },
             UserAgentEvents { receiver },
         ))
+    }
+
+    /// What streams are spoken and heard through.
+    pub fn voice(&self) -> &VoiceDevice {
+        &self.voice
     }
 
     /// Calls somebody over the first of these routes that answers.
@@ -231,7 +257,7 @@ impl UserAgent {
     ) -> Result<Session, CommandError> {
         let mut boxed = Vec::new();
         for stream in streams {
-            boxed.push(Box::new(equip(stream).await?) as Box<dyn MediaStream>);
+            boxed.push(Box::new(equip(stream, &self.voice).await?) as Box<dyn MediaStream>);
         }
         self.call_with(account, to, routes, boxed).await
     }
@@ -245,6 +271,7 @@ impl UserAgent {
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<Session, CommandError> {
         let (account, listeners, handle) = (account.clone(), self.listeners.clone(), self.handle.clone());
+        let voice = self.voice.clone();
         let placed = self.handle.call(move |manager, now| {
             let remote_identity = to.clone();
             let id = manager.connect(
@@ -258,7 +285,7 @@ impl UserAgent {
             )?;
             // Before the driver looks for events: none is missed.
             let events = listeners.listen_to(id);
-            Ok::<_, SessionError>(Session::new(id, remote_identity, handle, events))
+            Ok::<_, SessionError>(Session::new(id, remote_identity, handle, voice, events))
         });
         Ok(placed.await??)
     }
@@ -355,6 +382,7 @@ struct Dispatcher {
     handle: WeakHandle<SessionManager>,
     listeners: Listeners,
     followers: Followers,
+    voice: VoiceDevice,
     sender: mpsc::Sender<UserAgentEvent>,
 }
 
@@ -407,7 +435,7 @@ impl Dispatcher {
                 return;
             };
             let events = self.listeners.listen_to(id);
-            let session = Session::new(id, remote_identity.clone(), handle, events);
+            let session = Session::new(id, remote_identity.clone(), handle, self.voice.clone(), events);
             self.listeners.tell_session(id, event);
             return self.tell(UserAgentEvent::Incoming(session));
         }

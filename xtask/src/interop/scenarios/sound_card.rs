@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "sound_card",
-    shows: "the mixer plays through ALSA to a clocked null sink of PulseAudio, parec hears the tone whole",
+    shows: "the mixer plays through ALSA to a null sink of PulseAudio, in step with its clock; parec hears the tone whole",
     traffic: Traffic::Nothing,
     play: play_to_a_card,
 }];
@@ -106,6 +106,14 @@ fn play_in(
     )?;
     let code = player.end(stage, Duration::from_secs(10))?;
     same("exit code of the player", &code, &Some(0))?;
+    let said = player.stdout()?;
+    let clock = "by the card's clock";
+    holds(
+        "whose clock the mixer went by",
+        said.contains(clock),
+        &clock,
+        &said,
+    )?;
     let complaints = player.stderr()?;
     holds(
         "what the player says on standard error",
