@@ -9,6 +9,7 @@ use offhook_audio_mixer::{
     LastingDevice, LastingEvent, LastingHandle, MixerError, OpenPair, Produced, Role, Tick, TickLength,
 };
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Attaches devices to a stream that wants some: those of its own, or the shared one. Without the feature `device` there is no
 /// sound card: a stream that only takes what is there speaks silence, one that was given a card cannot be opened.
@@ -19,10 +20,10 @@ use std::time::Duration;
 /// When a device cannot be opened; [`AudioStream::without_device`] goes without.
 pub(super) async fn equip(stream: AudioStream, voice: &VoiceDevice) -> Result<AudioStream, CommandError> {
     if let Some(options) = stream.own_device().cloned() {
-        let (tail_length, teller) = (voice.tail_length().await, voice.teller());
+        let (tail_length, teller, unclosed) = (voice.tail_length().await, voice.teller(), voice.unclosed());
         // Opening may take as long as the system likes.
-        let opened =
-            blocking(move || SoundDevice::open(options, tail_length, move |event| teller.tell(event)));
+        let tell = move |event| teller.tell(event);
+        let opened = blocking(move || SoundDevice::open(options, tail_length, tell, unclosed));
         return Ok(stream.with_port(Attachment::TalksAndListens, opened.await?));
     }
     if !stream.wants_voice_device() || !voice.is_possible().await {
@@ -49,6 +50,8 @@ pub(super) struct SoundDevice {
     /// `None` when it was taken: the port is elsewhere then, and silent when this is dropped.
     port: Option<SoundPort>,
     _open: LastingHandle<Reopening>,
+    /// Dropped after the device is closed: who stops the user agent waits for it.
+    _unclosed: watch::Receiver<()>,
 }
 
 impl SoundDevice {
@@ -57,6 +60,7 @@ impl SoundDevice {
         mut options: DeviceOptions,
         tail_length: Duration,
         tell: impl FnMut(LastingEvent) + Send + 'static,
+        unclosed: watch::Receiver<()>,
     ) -> Result<Self, DeviceError> {
         options.sample_rate = RATE;
         let first = options.open()?;
@@ -76,6 +80,7 @@ impl SoundDevice {
         Ok(Self {
             port: Some(port),
             _open: open,
+            _unclosed: unclosed,
         })
     }
 

@@ -301,11 +301,12 @@ impl UserAgent {
         Ok(registered.await??)
     }
 
-    /// Ends all sessions, waits a moment for the other sides to agree, and closes the sockets.
+    /// Ends all sessions, waits a moment for the other sides to agree, and closes the sockets and sound devices.
     pub async fn stop(self) {
         if let Err(error) = self.handle.stop().await {
             debug!(%error, "stopping what has stopped");
         }
+        self.voice.closed().await;
     }
 }
 

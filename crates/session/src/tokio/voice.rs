@@ -10,7 +10,8 @@ use offhook_audio_mixer::{
 use offhook_sip_core::tokio::{DriverGone, WeakHandle};
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 /// What the streams of a user agent are spoken and heard through, unless they are told otherwise (`voice_audio_mixer`,
@@ -27,6 +28,8 @@ pub struct VoiceDevice {
 struct Shared {
     handle: WeakHandle<SessionManager>,
     teller: Teller,
+    /// Its receivers are held as long as devices are open.
+    unclosed: watch::Sender<()>,
     state: Mutex<State>,
 }
 
@@ -36,6 +39,9 @@ struct State {
     open: Weak<Opened>,
     ports: u32,
 }
+
+/// How long the end of a user agent waits for its devices: a disk may be slow.
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// Keeps the device open: with the last of its holders it is closed.
 pub(super) struct Opened {
@@ -77,6 +83,7 @@ impl VoiceDevice {
         let shared = Shared {
             handle,
             teller,
+            unclosed: watch::Sender::new(()),
             state: Mutex::new(state),
         };
         Self {
@@ -179,6 +186,18 @@ impl VoiceDevice {
         self.shared.teller.clone()
     }
 
+    /// What an open device holds until it is closed.
+    pub(super) fn unclosed(&self) -> watch::Receiver<()> {
+        self.shared.unclosed.subscribe()
+    }
+
+    /// Waits until all devices are closed, so that what was written to files is complete; not for ever.
+    pub(super) async fn closed(&self) {
+        if timeout(CLOSING, self.shared.unclosed.closed()).await.is_err() {
+            warn!("a sound device does not let itself be closed");
+        }
+    }
+
     /// Whether anything can be opened that is a device: without the feature `device` there are no sound cards.
     pub(super) async fn is_possible(&self) -> bool {
         cfg!(feature = "device") || self.shared.state.lock().await.options != DeviceOptions::default()
@@ -186,9 +205,10 @@ impl VoiceDevice {
 
     async fn start(&self, state: &State) -> Result<SoundDevice, CommandError> {
         let (options, tail_length, teller) = (state.options.clone(), state.tail_length, self.teller());
+        let (tell, unclosed) = (move |event| teller.tell(event), self.unclosed());
         // Opening may take as long as the system likes.
         let (port, device) = blocking(move || {
-            let mut device = SoundDevice::open(options, tail_length, move |event| teller.tell(event))?;
+            let mut device = SoundDevice::open(options, tail_length, tell, unclosed)?;
             Ok((device.take_port(), device))
         })
         .await?;
