@@ -111,7 +111,7 @@ impl Via {
     /// was asked for. Says whether anything changed.
     pub fn note_source(&mut self, source: std::net::SocketAddr) -> bool {
         let asked = self.rport().is_some();
-        let same_host = self.host().ip() == Some(source.ip());
+        let same_host = Host::address_in(&self.host) == Some(source.ip());
         if asked {
             self.params.set("rport", source.port().to_string());
         }

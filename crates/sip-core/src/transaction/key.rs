@@ -3,6 +3,7 @@
 use crate::header::{CSeq, CallId, From, HeaderError, To, Via};
 use crate::{HeaderName, Headers, Method, Request, TypedHeader};
 use bytes::Bytes;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// The header fields that every message must have and that name its transaction and dialog (RFC 3261 §8.1.1),
@@ -86,7 +87,7 @@ impl ClientKey {
 
 /// What names a server transaction. An ACK has the key of its INVITE.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct ServerKey(KeyText);
+pub(crate) struct ServerKey(Arc<[u8]>);
 
 impl ServerKey {
     pub(crate) fn of(request: &Request, essentials: &Essentials) -> Self {
@@ -106,58 +107,75 @@ impl ServerKey {
         let via = &essentials.via;
         let method = method.as_bytes();
         if let Some(branch) = via.rfc3261_branch() {
-            // Branch, sent-by and method.
-            let host = via.host_str().to_ascii_lowercase();
             let port = via.port().map_or([0; 3], |port| {
                 let [high, low] = port.to_be_bytes();
                 [1, high, low]
             });
-            return Self(KeyText::of([method, branch, host.as_bytes(), &port]));
+            let mut text = KeyText::new();
+            text.add(method);
+            text.add(branch);
+            text.add_name(via.host_str());
+            text.add(&port);
+            return Self(text.done());
         }
         // For clients older than RFC 3261, whose branch names nothing: what a retransmission has in common with the
         // request. The To tag is left out, since an ACK has one that its INVITE had not.
-        Self(KeyText::of([
-            method,
-            request.uri_bytes(),
-            essentials.from.params.get("tag").unwrap_or_default(),
-            essentials.call_id.as_bytes(),
-            &essentials.cseq.number.to_be_bytes(),
-            &via.to_bytes(),
-        ]))
+        let mut text = KeyText::new();
+        text.add(method);
+        text.add(request.uri_bytes());
+        text.add(essentials.from.params.get("tag").unwrap_or_default());
+        text.add(essentials.call_id.as_bytes());
+        text.add(&essentials.cseq.number.to_be_bytes());
+        text.add(&via.to_bytes());
+        Self(text.done())
     }
 }
 
 /// What two copies of one request have in common that reached us by different ways (RFC 3261 §8.2.2.2).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MergeKey(KeyText);
+pub(crate) struct MergeKey(Arc<[u8]>);
 
 impl MergeKey {
     /// `None` for requests inside a dialog, which cannot be merged.
     pub(crate) fn of(essentials: &Essentials) -> Option<Self> {
-        let parts = [
-            essentials.call_id.as_bytes(),
-            essentials.from.params.get("tag").unwrap_or_default(),
-            &essentials.cseq.number.to_be_bytes(),
-            essentials.cseq.method.as_bytes(),
-        ];
-        essentials.to.tag().is_none().then(|| Self(KeyText::of(parts)))
+        if essentials.to.tag().is_some() {
+            return None;
+        }
+        let mut text = KeyText::new();
+        text.add(essentials.call_id.as_bytes());
+        text.add(essentials.from.params.get("tag").unwrap_or_default());
+        text.add(&essentials.cseq.number.to_be_bytes());
+        text.add(essentials.cseq.method.as_bytes());
+        Some(Self(text.done()))
     }
 }
 
-/// Parts of a message in one text of its own: hashed in one go, and keeping nothing of the message alive.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct KeyText(Arc<[u8]>);
+/// Parts of a message on their way into one text: hashed in one go, and keeping nothing of the message alive. Before each
+/// part goes its length, so that no two lists of parts give one text.
+struct KeyText(SmallVec<[u8; USUAL_KEY]>);
+
+/// Up to this size a key is put together without a buffer from the heap.
+const USUAL_KEY: usize = 256;
 
 impl KeyText {
-    /// Before each part goes its length, so that no two lists of parts give one text.
-    fn of<const N: usize>(parts: [&[u8]; N]) -> Self {
-        let len = parts.iter().map(|part| part.len() + size_of::<u32>()).sum();
-        let mut text = Vec::with_capacity(len);
-        for part in parts {
-            text.extend_from_slice(&(part.len() as u32).to_be_bytes());
-            text.extend_from_slice(part);
-        }
-        Self(text.into())
+    fn new() -> Self {
+        Self(SmallVec::new())
+    }
+
+    fn add(&mut self, part: &[u8]) {
+        self.0.extend_from_slice(&(part.len() as u32).to_be_bytes());
+        self.0.extend_from_slice(part);
+    }
+
+    /// Adds a name that compares without case.
+    fn add_name(&mut self, name: &str) {
+        self.add(name.as_bytes());
+        let start = self.0.len() - name.len();
+        self.0[start..].make_ascii_lowercase();
+    }
+
+    fn done(self) -> Arc<[u8]> {
+        Arc::from(&self.0[..])
     }
 }
 
@@ -165,12 +183,33 @@ impl KeyText {
 mod tests {
     use super::*;
 
+    fn key(parts: [&str; 3]) -> Arc<[u8]> {
+        let mut text = KeyText::new();
+        for part in parts {
+            text.add(part.as_bytes());
+        }
+        text.done()
+    }
+
     #[test]
     fn parts_do_not_run_into_each_other() {
-        let key = |parts: [&str; 3]| KeyText::of(parts.map(str::as_bytes));
         assert_eq!(key(["a", "b", ""]), key(["a", "b", ""]));
         for other in [["ab", "", ""], ["a", "", "b"], ["", "a", "b"], ["a", "b", "\0"]] {
             assert_ne!(key(["a", "b", ""]), key(other), "{other:?}");
         }
+    }
+
+    #[test]
+    fn names_compare_without_case_and_long_parts_are_kept_whole() {
+        let named = |name: &str| {
+            let mut text = KeyText::new();
+            text.add(b"Z9");
+            text.add_name(name);
+            text.done()
+        };
+        assert_eq!(named("a.Test"), named("A.tEST"));
+        assert_ne!(named("a.test"), named("b.test"));
+        let long = "x".repeat(3 * USUAL_KEY);
+        assert_ne!(named(&long), named(&long[1..]));
     }
 }

@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::UriError;
+use crate::header::write_number;
 use crate::parse::lex;
 
 /// The host of a URI or Via. Names compare without regard to case.
@@ -23,17 +24,18 @@ pub enum Host {
 impl Host {
     /// Text that a parser has already checked.
     pub(crate) fn from_checked(text: Bytes) -> Self {
-        let ascii = lex::ascii(&text);
+        Self::address_in(&text).map_or(Self::Name(text), Self::from)
+    }
+
+    /// The address that checked text is, unless it is a name.
+    pub(crate) fn address_in(text: &[u8]) -> Option<IpAddr> {
+        let ascii = lex::ascii(text);
         if let Some(inner) = ascii.strip_prefix('[') {
-            if let Ok(address) = inner.trim_end_matches(']').parse() {
-                return Self::V6(address);
-            }
-        } else if ascii.as_bytes().first().is_some_and(u8::is_ascii_digit)
-            && let Ok(address) = ascii.parse()
-        {
-            return Self::V4(address);
+            return inner.trim_end_matches(']').parse().ok().map(IpAddr::V6);
         }
-        Self::Name(text)
+        // A name is told by its first letter most often.
+        let is_numeric = text.first().is_some_and(u8::is_ascii_digit);
+        is_numeric.then(|| ascii.parse().ok().map(IpAddr::V4))?
     }
 
     /// The address, unless it is a name.
@@ -56,7 +58,7 @@ impl Host {
     pub(super) fn into_bytes(self) -> Bytes {
         match self {
             Self::Name(name) => name,
-            address => Bytes::from(address.to_string()),
+            address => address.to_bytes(),
         }
     }
 
@@ -64,9 +66,22 @@ impl Host {
     pub fn to_bytes(&self) -> Bytes {
         match self {
             Self::Name(name) => name.clone(),
-            _ => Bytes::from(self.to_string()),
+            Self::V4(address) => dotted(*address),
+            Self::V6(_) => Bytes::from(self.to_string()),
         }
     }
+}
+
+/// An IPv4 address as text. It stands in each Contact of ours, and is written without the formatter for that.
+fn dotted(address: Ipv4Addr) -> Bytes {
+    let mut text = BytesMut::with_capacity("255.255.255.255".len());
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            text.extend_from_slice(b".");
+        }
+        write_number(&mut text, u64::from(octet));
+    }
+    text.freeze()
 }
 
 impl PartialEq for Host {
@@ -132,4 +147,28 @@ pub(crate) fn host_end(text: &[u8]) -> Option<usize> {
     }
     let end = lex::host_name_len(text);
     (end > 0).then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_writes_them() {
+        for text in ["0.0.0.0", "192.0.2.10", "255.255.255.255", "9.99.100.1"] {
+            let address: Ipv4Addr = text.parse().unwrap();
+            assert_eq!(Host::V4(address).to_bytes(), text);
+        }
+        let v6 = Host::V6("2001:db8::1".parse().unwrap());
+        assert_eq!(v6.to_bytes(), "[2001:db8::1]");
+    }
+
+    #[test]
+    fn a_name_that_begins_with_a_digit_is_no_address() {
+        for name in ["3com.test", "1.2.3", "1.2.3.4.test", "a.test", "01.2.3.4"] {
+            assert_eq!(Host::address_in(name.as_bytes()), None, "{name}");
+        }
+        assert_eq!(Host::address_in(b"[::1]"), Some("::1".parse().unwrap()));
+        assert_eq!(Host::address_in(b"1.2.3.4"), Some("1.2.3.4".parse().unwrap()));
+    }
 }
