@@ -4,8 +4,8 @@
 use offhook_msrp::chunk::StatusCode;
 use offhook_msrp::session::{CloseReason, Delivery};
 use offhook_msrp::tokio::{
-    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, SendChunk,
-    ServerConfig,
+    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ReadError,
+    SendChunk, ServerConfig,
 };
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
 use std::num::NonZeroU32;
@@ -326,4 +326,34 @@ async fn chunks_can_be_read_and_written_one_by_one() {
     }
     assert!(segments > 1);
     writing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_sends_what_is_no_chunk_to_a_transport_is_cut_off() {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let local = acceptor.local_path().clone();
+    let peer = "msrp://127.0.0.1:9/mallory;tcp";
+    let opening = acceptor.open(SessionConfig::new(local.clone(), peer.parse().unwrap()));
+    let mut stream = TcpStream::connect(local.first().socket_addr().unwrap())
+        .await
+        .unwrap();
+    stream
+        .write_all(request(&local.to_string(), peer).as_bytes())
+        .await
+        .unwrap();
+    let mut transport = opening.await.unwrap();
+    assert!(transport.read_chunk(None).await.unwrap().is_some());
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    assert!(matches!(
+        transport.read_chunk(None).await,
+        Err(ReadError::Chunk(_))
+    ));
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut rest));
+    assert_eq!(
+        closed.await.unwrap().unwrap(),
+        0,
+        "while the transport is still there"
+    );
+    assert!(transport.read_chunk(None).await.is_err(), "and it stays so");
 }

@@ -155,11 +155,17 @@ impl MsrpTransport {
     /// (see [`ChunkReader::next_chunk`]). `None` when the peer closed the connection.
     ///
     /// # Errors
-    /// When the connection is lost, or what arrives cannot be read. It has to be closed then.
+    /// When the connection is lost, or what arrives cannot be read: it is closed then.
     pub async fn read_chunk(&mut self, size: Option<usize>) -> Result<Option<Chunk>, ReadError> {
         loop {
-            if let Some(chunk) = self.reader.next_chunk(size)? {
-                return Ok(Some(chunk));
+            match self.reader.next_chunk(size) {
+                Ok(Some(chunk)) => return Ok(Some(chunk)),
+                Ok(None) => {}
+                Err(error) => {
+                    // What was wrong with it tells more than that the peer went first.
+                    let _ = self.stream.shutdown().await;
+                    return Err(error.into());
+                }
             }
             let input = self.reader.input();
             input.reserve(64 * 1024);

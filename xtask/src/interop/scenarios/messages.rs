@@ -80,7 +80,7 @@ fn without_complaint(relay: &MsrpRelay) -> Result<(), Disagreement> {
 
 fn messages(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let relay = MsrpRelay::start(stage, Seat::First, false)?;
-    // One at a time: Kamailio loses frames that arrive while it still opens its own next connection.
+    // One at a time: docs/decisions/0005 says why.
     let connect = [
         "--count",
         "20",
