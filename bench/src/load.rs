@@ -22,8 +22,9 @@ struct Row {
     server: Server,
     operation: &'static str,
     count: u32,
-    /// How many times it receives and sends; the goal in microseconds where there is one.
+    /// How often it receives and sends.
     pairs: f64,
+    /// In microseconds.
     goal: Option<f64>,
 }
 
@@ -35,11 +36,46 @@ enum Server {
 }
 
 const ROWS: [Row; 5] = [
-    Row { name: "receive and send, nothing else", server: Server::Echo, operation: "options", count: OPTIONS, pairs: 1.0, goal: None },
-    Row { name: "offhook, OPTIONS, stateless", server: Server::Ours { stateless: true }, operation: "options", count: OPTIONS, pairs: 1.0, goal: Some(5.0) },
-    Row { name: "offhook, OPTIONS, stateful", server: Server::Ours { stateless: false }, operation: "options", count: OPTIONS, pairs: 1.0, goal: Some(8.0) },
-    Row { name: "offhook, INVITE 200 ACK BYE 200", server: Server::Ours { stateless: false }, operation: "call", count: CALLS, pairs: 2.5, goal: Some(25.0) },
-    Row { name: "SIPp -sn uas, INVITE 180 200 ACK BYE 200", server: Server::Sipp, operation: "call", count: CALLS, pairs: 3.0, goal: None },
+    Row {
+        name: "receive and send, nothing else",
+        server: Server::Echo,
+        operation: "options",
+        count: OPTIONS,
+        pairs: 1.0,
+        goal: None,
+    },
+    Row {
+        name: "offhook, OPTIONS, stateless",
+        server: Server::Ours { stateless: true },
+        operation: "options",
+        count: OPTIONS,
+        pairs: 1.0,
+        goal: Some(5.0),
+    },
+    Row {
+        name: "offhook, OPTIONS, stateful",
+        server: Server::Ours { stateless: false },
+        operation: "options",
+        count: OPTIONS,
+        pairs: 1.0,
+        goal: Some(8.0),
+    },
+    Row {
+        name: "offhook, INVITE 200 ACK BYE 200",
+        server: Server::Ours { stateless: false },
+        operation: "call",
+        count: CALLS,
+        pairs: 2.5,
+        goal: Some(25.0),
+    },
+    Row {
+        name: "SIPp -sn uas, INVITE 180 200 ACK BYE 200",
+        server: Server::Sipp,
+        operation: "call",
+        count: CALLS,
+        pairs: 3.0,
+        goal: None,
+    },
 ];
 
 /// Prints microseconds of user and system time, and how many bare pairs of system calls that is.
@@ -63,8 +99,16 @@ pub fn print() {
     println!("| | us | times the bare system calls | goal | SIPp's time / this |\n|---|---|---|---|---|");
     for (row, each) in ROWS.iter().zip(least) {
         let goal = row.goal.map_or("-".to_owned(), |goal| format!("{goal}"));
-        let ratio = if row.operation == "call" { format!("{:.2}", sipp / each) } else { "-".to_owned() };
-        println!("| {} | {each:.1} | {:.1} | {goal} | {ratio} |", row.name, each / (bare * row.pairs));
+        let ratio = if row.operation == "call" {
+            format!("{:.2}", sipp / each)
+        } else {
+            "-".to_owned()
+        };
+        println!(
+            "| {} | {each:.1} | {:.1} | {goal} | {ratio} |",
+            row.name,
+            each / (bare * row.pairs)
+        );
     }
 }
 
@@ -89,22 +133,42 @@ fn turn(row: &Row, examples: &Path) -> io::Result<f64> {
         }
         Server::Ours { stateless } => {
             let mut command = Command::new(examples.join("load_responder"));
-            command.arg(address.to_string()).args(stateless.then_some("stateless"));
+            command
+                .arg(address.to_string())
+                .args(stateless.then_some("stateless"));
             command
         }
         Server::Sipp => {
             let mut command = Command::new("sipp");
-            command.args(["-sn", "uas", "-nostdin", "-i", "127.0.0.1", "-p", &address.port().to_string()]);
+            command.args([
+                "-sn",
+                "uas",
+                "-nostdin",
+                "-i",
+                "127.0.0.1",
+                "-p",
+                &address.port().to_string(),
+            ]);
             command
         }
     };
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     let server = Running(command.spawn()?);
     // The port is the server's once we cannot have it.
-    wait(READY_LIMIT, || Ok(UdpSocket::bind(address).is_err().then_some(())))?;
+    wait(READY_LIMIT, || {
+        Ok(UdpSocket::bind(address).is_err().then_some(()))
+    })?;
     let mut generator = Running(
         Command::new(examples.join("load_generator"))
-            .args([row.operation, &address.to_string(), &row.count.to_string(), &server.0.id().to_string()])
+            .args([
+                row.operation,
+                &address.to_string(),
+                &row.count.to_string(),
+                &server.0.id().to_string(),
+            ])
             .stdout(Stdio::piped())
             .spawn()?,
     );
@@ -114,7 +178,10 @@ fn turn(row: &Row, examples: &Path) -> io::Result<f64> {
         io::Read::read_to_string(&mut stdout, &mut said)?;
     }
     // "call: 3200 done, 61200 ns of the server's CPU time each"
-    let nanoseconds = said.split(' ').nth(3).and_then(|number| number.parse::<f64>().ok());
+    let nanoseconds = said
+        .split(' ')
+        .nth(3)
+        .and_then(|number| number.parse::<f64>().ok());
     nanoseconds
         .filter(|_| status.success())
         .map(|nanoseconds| nanoseconds / 1000.0)
@@ -148,7 +215,16 @@ fn built_examples() -> io::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let status = Command::new("cargo")
         .current_dir(&root)
-        .args(["build", "--release", "-p", "offhook-sip-core", "--example", "load_responder", "--example", "load_generator"])
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "offhook-sip-core",
+            "--example",
+            "load_responder",
+            "--example",
+            "load_generator",
+        ])
         .status()?;
     if !status.success() {
         return Err(io::Error::other("the examples of offhook-sip-core do not build"));

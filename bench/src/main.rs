@@ -4,6 +4,7 @@
 //! disturbs both alike.
 
 mod load;
+mod sdp;
 mod sip;
 mod table;
 
@@ -12,7 +13,7 @@ use std::process::ExitCode;
 /// A table's name on the command line, and what prints it.
 type Table = (&'static str, fn());
 
-const TABLES: &[Table] = &[("sip-parse", sip::print_parse), ("sip-load", load::print)];
+const TABLES: &[Table] = &[("sip-parse", sip::print_parse), ("sip-load", load::print), ("sdp-parse", sdp::print_parse)];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
