@@ -10,6 +10,7 @@ pub mod sdp;
 pub mod session;
 pub mod sip;
 pub mod transactions;
+pub mod usages;
 pub mod wav;
 
 /// A target's name, which is also the name of its corpus folder, and its function.
@@ -18,6 +19,7 @@ pub type Target = (&'static str, fn(&[u8]));
 /// All targets, for the replay of the committed corpora.
 pub const TARGETS: &[Target] = &[
     ("audio_transport_ops", rtp::audio_transport_ops),
+    ("certificate_names", usages::certificate_names),
     ("cpim", msrp::cpim),
     ("dialog_ops", transactions::dialog_ops),
     ("digest_challenge", digest::digest_challenge),
@@ -29,6 +31,9 @@ pub const TARGETS: &[Target] = &[
     ("msrp_session_ops", msrp::msrp_session_ops),
     ("msrp_stream", msrp::msrp_stream),
     ("msrp_uri", msrp::msrp_uri),
+    ("pager_ops", usages::pager_ops),
+    ("publication_ops", usages::publication_ops),
+    ("registration_ops", usages::registration_ops),
     ("rtcp_compound", rtp::rtcp_compound),
     ("rtp_packet", rtp::rtp_packet),
     ("sdp_attributes", sdp::sdp_attributes),
@@ -40,6 +45,8 @@ pub const TARGETS: &[Target] = &[
     ("sip_stream", sip::sip_stream),
     ("sip_uri", sip::sip_uri),
     ("srtp", rtp::srtp),
+    ("stun_message", usages::stun_message),
+    ("subscription_ops", usages::subscription_ops),
     ("transactions_ops", transactions::transactions_ops),
     ("wave_file", wav::wave_file),
 ];

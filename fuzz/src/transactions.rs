@@ -231,7 +231,7 @@ impl World {
                     .split_once(";tag=")
             })
             .map_or(String::new(), |(_, tag)| format!(";tag={tag}"));
-        let to_tag = if ops.byte().unwrap_or(0) % 2 == 0 {
+        let to_tag = if ops.byte().unwrap_or(0).is_multiple_of(2) {
             ""
         } else {
             to_tag.as_str()

@@ -62,7 +62,7 @@
 //! | 3261 §11 | OPTIONS, asked and answered | yes |
 //! | 3261 §12 | dialogs: route sets, targets, sequence numbers, forks | yes; inside a dialog a next hop that is a name is reached by the way that the dialog began |
 //! | 3261 §13, §14, §15 | INVITE, re-INVITE, BYE | yes |
-//! | 3261 §16 | proxies | no |
+//! | 3261 §16 | proxies | no; [`Request::take_hop`] counts hops for who forwards, with 483 |
 //! | 3261 §17 | the four transactions | yes |
 //! | 3261 §18 | transports | partly: the driver has UDP, TCP, TLS and WebSocket; `maddr` is not obeyed; an ACK for a 2xx goes over UDP however large it is |
 //! | 3261 §22, 7616, 8760 | digest, as a client | yes |

@@ -40,10 +40,16 @@ pub enum Fault {
     /// The Request-URI has headers (RFC 3261 §19.1.1, table 1).
     #[error("the Request-URI has headers")]
     UriHeaders,
+    /// Max-Forwards is 0, and the request should go on.
+    #[error("no hops are left")]
+    NoHops,
     /// The Request-URI is of a scheme that nobody here serves.
     #[error("unknown URI scheme")]
     UriScheme,
 }
+
+/// RFC 3261 §8.1.1.6, §16.6 step 3.
+const MOST_HOPS: u8 = 70;
 
 impl Request {
     /// The checks that come before any processing: mandatory fields there, once, and well-formed; CSeq and
@@ -66,6 +72,26 @@ impl Request {
         beyond_essentials(self.headers(), tally)
             .and_then(|()| self.find_fault_in_rest(options, tally))
             .map_err(Into::into)
+    }
+
+    /// Takes one hop from Max-Forwards, which is 70 where there is none: for an element that forwards the request (RFC
+    /// 3261 §16.6 step 3).
+    ///
+    /// Nobody else asks. A request has arrived when it is at the user agent that it is for, whatever is left: an endpoint
+    /// serves it (§8.2), and so may a proxy answer an OPTIONS with no hop left that it would have forwarded (§11, §16.3
+    /// step 3).
+    ///
+    /// # Errors
+    /// 483 where no hop is left, and 400 where Max-Forwards cannot be read; the request is as it was.
+    pub fn take_hop(&mut self) -> Result<(), Rejection> {
+        let left = match self.headers().typed::<MaxForwards>() {
+            None => MOST_HOPS,
+            Some(Ok(MaxForwards(0))) => return Err(Fault::NoHops.into()),
+            Some(Ok(MaxForwards(hops))) => hops - 1,
+            Some(Err(error)) => return Err(Fault::Malformed(HeaderName::MaxForwards, error).into()),
+        };
+        self.headers_mut().set_typed(&MaxForwards(left));
+        Ok(())
     }
 
     fn find_fault(&self, options: &ParseOptions) -> Result<(), Fault> {
@@ -108,6 +134,7 @@ impl std::convert::From<Fault> for Rejection {
     fn from(fault: Fault) -> Self {
         let status = match fault {
             Fault::UriScheme => StatusCode::UNSUPPORTED_URI_SCHEME,
+            Fault::NoHops => StatusCode::TOO_MANY_HOPS,
             _ => StatusCode::BAD_REQUEST,
         };
         Self { status, fault }

@@ -48,7 +48,9 @@ pub use driver::{Core, Driver, DriverConfig};
 pub use handle::{DriverGone, Handle, PostError, WeakHandle};
 pub use local::{ChangeError, LocalChange};
 #[cfg(feature = "tls")]
-pub use tls::{Certificate, ClientCertificates, Tls, TlsError, TlsOptions, TlsVersion, Trust};
+pub use tls::{
+    Certificate, ClientCertificates, Tls, TlsError, TlsOptions, TlsVersion, Trust, certified_domains,
+};
 pub use transports::{BindError, InMemory, Transports};
 #[cfg(feature = "websocket")]
 pub use websocket::{OriginCheck, Origins, WebSocketConfig};

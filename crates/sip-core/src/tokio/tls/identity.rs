@@ -1,6 +1,7 @@
 //! Whom a certificate names (RFC 5922 §7.1, §7.2).
 
 use crate::{Host, SipUri};
+use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
 /// The SIP domains that a certificate names, in lower case. The common name does not count: RFC 5922 §7.1 lets it, and
@@ -27,6 +28,14 @@ impl Identities {
     pub(super) fn into_names(self) -> Vec<String> {
         self.0
     }
+}
+
+/// The SIP domains that a certificate in DER names, in lower case (RFC 5922 §7.1): its SIP URIs, or else its DNS names.
+/// `None` for what is no certificate. Whether it is to be believed is another question.
+pub fn certified_domains(certificate: &[u8]) -> Option<Vec<String>> {
+    let certificate = CertificateDer::from(certificate);
+    let certificate = EndEntityCert::try_from(&certificate).ok()?;
+    Some(Identities::of(&certificate).into_names())
 }
 
 /// The domain of `sip:example.com`; a URI with a user names that user only, and `sips:` is not among what RFC 5922

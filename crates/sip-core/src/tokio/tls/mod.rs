@@ -4,6 +4,7 @@ mod identity;
 mod options;
 mod verify;
 
+pub use identity::certified_domains;
 pub use options::{Certificate, ClientCertificates, TlsError, TlsOptions, TlsVersion, Trust};
 
 use crate::endpoint::TransportFailure;
