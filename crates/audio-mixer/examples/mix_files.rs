@@ -4,16 +4,21 @@
 //! `cargo run -p offhook-audio-mixer --example mix_files -- mix.wav first.wav second.wav ...`
 //!
 //! `cargo run -p offhook-audio-mixer --features device --example mix_files -- --device default first.wav second.wav ...`
-#![expect(clippy::print_stdout, reason = "it is a program for the terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a program for the terminal"
+)]
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, BridgeId, DeviceChoice, DeviceOptions, DeviceSource, MixerConfig, MixerThread,
-    PlayerOptions, Role, SamplesRecorder, Tick, WaveFile, WavePlayer,
+    AudioMixer, AudioPort, BridgeId, ClockReading, DeviceChoice, DeviceOptions, DeviceSource, MixerConfig,
+    MixerThread, PlayerOptions, Role, SamplesRecorder, Tick, WaveFile, WavePlayer,
 };
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// An enum of the ports that a program uses keeps their types, so that they can be asked for their results.
@@ -52,9 +57,25 @@ impl AudioPort for Port {
             Self::Device(device) => device.consume(tick, frame),
         }
     }
+    fn clock(&self) -> Option<ClockReading> {
+        match self {
+            Self::Device(device) => device.clock(),
+            Self::Player(_) | Self::Recorder(_) => None,
+        }
+    }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match mix() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mix_files: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn mix() -> Result<(), Box<dyn Error>> {
     let mut words = std::env::args_os().skip(1);
     match (words.next(), words) {
         (Some(flag), mut rest) if flag == "--device" => {

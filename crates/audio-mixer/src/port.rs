@@ -88,7 +88,8 @@ pub trait AudioPort: Send {
         let _ = (tick, frame);
     }
 
-    /// How far the port's own clock is, if it has one: a sound card. Default: none, as the port goes by the mixer's clock.
+    /// How far the port's own clock is, if it has one: a sound card. A port around another passes this on. Default: none, as the
+    /// port goes by the mixer's clock.
     fn clock(&self) -> Option<ClockReading> {
         None
     }
