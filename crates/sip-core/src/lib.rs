@@ -91,7 +91,7 @@
 //! | 5924 | the SIP key usage | yes, for servers |
 //! | 7118 | WebSocket, both ends | yes; no HTTP authentication |
 //! | 6026 | INVITE transactions with 2xx | yes |
-//! | 6141 | re-INVITE | partly: the target is refreshed with the request; what reliable responses changed is not rolled back when the re-INVITE fails |
+//! | 6141 | re-INVITE | yes: the target is refreshed with the request; what both sides agreed upon within it is not refused any more, and a peer that refuses it all the same is told to the owner |
 //! | 6337 | offer and answer | yes: counted for each dialog; glare is refused with 491 and met by waiting |
 
 pub mod ask;

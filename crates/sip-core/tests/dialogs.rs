@@ -82,7 +82,7 @@ fn a_refused_change_leaves_the_session_as_it_was() {
     assert_eq!(net.bob().call().state(), Confirmed);
     let failed = net.alice().invitation_events().last().cloned();
     assert!(
-        matches!(&failed, Some(InvitationEvent::ReinviteFailed { cause }) if cause.status() == Some(StatusCode::NOT_ACCEPTABLE_HERE)),
+        matches!(&failed, Some(InvitationEvent::ReinviteFailed { cause, was_executed: false }) if cause.status() == Some(StatusCode::NOT_ACCEPTABLE_HERE)),
         "{failed:?}"
     );
 }
@@ -153,7 +153,7 @@ fn two_changes_at_once_refuse_each_other_and_are_repeated_apart() {
     assert_eq!(net.alice().call().state(), Reinvited, "the callee waits less");
     assert!(matches!(
         net.alice().invitation_events().find(|event| matches!(event, InvitationEvent::ReinviteFailed { .. })),
-        Some(InvitationEvent::ReinviteFailed { cause }) if cause.status() == Some(StatusCode::REQUEST_PENDING)
+        Some(InvitationEvent::ReinviteFailed { cause, was_executed: false }) if cause.status() == Some(StatusCode::REQUEST_PENDING)
     ));
     let now = net.now;
     net.alice()

@@ -345,3 +345,84 @@ fn what_no_prack_will_come_for_leaves_nothing_behind() {
     }
     assert_eq!(early(net.alice()).len(), 1);
 }
+
+/// RFC 6141 §3.3: what both sides have agreed upon is not refused any more.
+#[test]
+fn a_reinvite_whose_changes_are_executed_is_not_refused() {
+    let mut net = reliable();
+    net.call();
+    let now = net.now;
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.run(SHORT);
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("offer 2")))
+        .expect("confirmed");
+    net.run(SHORT);
+    let now = net.now;
+    let answer = Body::sdp("answer 2");
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, SESSION_PROGRESS, Some(&answer))
+        .expect("reinvited");
+    net.run(SHORT);
+    assert_eq!(net.count("PRACK"), 1);
+    let now = net.now;
+    let bob = net.bob();
+    let refused = bob.call().respond_to_reinvite(now, StatusCode::DECLINE, None);
+    assert_eq!(refused, Err(CommandError::ChangesExecuted));
+    bob.call()
+        .respond_to_reinvite(now, StatusCode::OK, None)
+        .expect("it waits still");
+    net.run(SHORT);
+    assert_eq!(net.alice().call().state(), Confirmed);
+    assert_eq!(net.bob().call().state(), Confirmed);
+    let local = net.bob().call().active_local_description().cloned();
+    assert_eq!(local, Some(answer));
+}
+
+/// RFC 6141 §3.4: a peer that refuses all the same leaves us apart, and the owner is told to make it up.
+#[test]
+fn a_reinvite_that_is_refused_after_its_changes_were_executed_says_so() {
+    let mut net = reliable();
+    net.call();
+    let now = net.now;
+    net.bob()
+        .call()
+        .accept(now, Some(&Body::sdp("answer")))
+        .expect("incoming");
+    net.run(SHORT);
+    let sent = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
+    let kept = sent.clone();
+    net.fate = Box::new(move |transmit| {
+        if transmit.bytes.starts_with(b"INVITE ") {
+            *kept.borrow_mut() = String::from_utf8_lossy(&transmit.bytes).into_owned();
+        }
+        true
+    });
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("offer 2")))
+        .expect("confirmed");
+    net.run(SHORT);
+    let now = net.now;
+    let answer = Body::sdp("answer 2");
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, SESSION_PROGRESS, Some(&answer))
+        .expect("reinvited");
+    net.run(SHORT);
+    let refusal = support::wire::answer(&sent.borrow(), 488, "");
+    net.inject(0, BOB, &refusal);
+    let told = net.alice().invitation_events().find_map(|event| match event {
+        InvitationEvent::ReinviteFailed { was_executed, .. } => Some(*was_executed),
+        _ => None,
+    });
+    assert_eq!(told, Some(true));
+    assert_eq!(net.alice().call().state(), Confirmed);
+}

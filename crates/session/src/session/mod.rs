@@ -213,7 +213,7 @@ impl Session {
             // What was wished for while the peer changed the session had to wait until here.
             InvitationEvent::ReinviteAcknowledged => self.handle_reinvite_acknowledged(cx),
             InvitationEvent::ReinviteCancelled => self.handle_reinvite_cancelled(cx),
-            InvitationEvent::ReinviteFailed { cause } => {
+            InvitationEvent::ReinviteFailed { cause, .. } => {
                 let code = cause.status().unwrap_or(StatusCode::REQUEST_TIMEOUT);
                 self.handle_reinvite_answered(cx, code, &cause.reason(), None);
             }

@@ -114,6 +114,10 @@ pub enum CommandError {
     /// Another INVITE of this call waits for its response or ACK (RFC 3261 §14.1).
     #[error("another INVITE of this call is in progress")]
     InviteInProgress,
+    /// Both sides have agreed already, by a reliable response, a PRACK or an UPDATE within this re-INVITE: accept it, and
+    /// change back what shall not be by an UPDATE (RFC 6141 §3.3).
+    #[error("what the re-INVITE changes is agreed upon already")]
+    ChangesExecuted,
     /// An offer of either side waits for its answer (RFC 3264 §4, RFC 3311 §5.1).
     #[error("an offer waits for its answer")]
     OfferInProgress,

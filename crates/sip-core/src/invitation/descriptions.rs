@@ -8,6 +8,8 @@ use crate::endpoint::Body;
 pub(super) struct Descriptions {
     exchange: Exchange,
     agreed: Option<Box<Agreed>>,
+    /// Both sides have agreed anew since the last [`mark`](Self::mark).
+    has_changed: bool,
 }
 
 /// Who has asked. A second offer before the answer is glare (RFC 3264 §4).
@@ -42,6 +44,7 @@ impl Descriptions {
             Exchange::Theirs(remote) => {
                 let local = local.clone();
                 self.agreed = Some(Box::new(Agreed { local, remote }));
+                self.has_changed = true;
                 true
             }
             other => {
@@ -57,6 +60,7 @@ impl Descriptions {
             Exchange::Ours(local) => {
                 let remote = remote.clone();
                 self.agreed = Some(Box::new(Agreed { local, remote }));
+                self.has_changed = true;
                 true
             }
             other => {
@@ -69,6 +73,16 @@ impl Descriptions {
     /// The offer came to nothing: what was agreed before holds (RFC 6337 §3.4). True where there was one.
     pub(super) fn roll_back(&mut self) -> bool {
         !matches!(std::mem::take(&mut self.exchange), Exchange::Idle)
+    }
+
+    /// A re-INVITE begins.
+    pub(super) fn mark(&mut self) {
+        self.has_changed = false;
+    }
+
+    /// Whether an exchange within the re-INVITE was completed: its changes are executed (RFC 6141 §3.3).
+    pub(super) fn has_changed(&self) -> bool {
+        self.has_changed
     }
 
     pub(super) fn is_idle(&self) -> bool {

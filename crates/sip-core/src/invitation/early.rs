@@ -25,27 +25,30 @@ pub(super) struct EarlyDialog {
 
 /// What a provisional response is to its early dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(super) enum Order {
     Unreliable,
     Next,
     /// Seen before, or one before it is missing: not to be acknowledged or used (RFC 3262 §4).
     Unusable,
 }
 
-impl EarlyDialog {
-    fn take_rseq(&mut self, response: &Response) -> Order {
+impl Order {
+    /// Of a provisional response, behind the newest reliable one.
+    pub(super) fn take(newest: &mut Option<u32>, response: &Response) -> Self {
         let is_reliable = response.headers().has_token(HeaderName::Require, "100rel");
         let Some(Ok(RSeq(rseq))) = response.headers().typed::<RSeq>().filter(|_| is_reliable) else {
-            return Order::Unreliable;
+            return Self::Unreliable;
         };
-        let in_order = self.rseq.is_none_or(|last| last.checked_add(1) == Some(rseq));
+        let in_order = newest.is_none_or(|last| last.checked_add(1) == Some(rseq));
         if in_order {
-            self.rseq = Some(rseq);
-            return Order::Next;
+            *newest = Some(rseq);
+            return Self::Next;
         }
-        Order::Unusable
+        Self::Unusable
     }
+}
 
+impl EarlyDialog {
     /// True once UPDATE may be sent inside it: the peer has answered reliably, and says that it knows the method.
     pub(super) fn is_reliable(&self) -> bool {
         self.rseq.is_some()
@@ -79,7 +82,9 @@ impl Invitation {
             return;
         }
         let fork = self.early_dialog(core, response, path);
-        let order = fork.map_or(Order::Unreliable, |fork| self.forks[fork].take_rseq(response));
+        let order = fork.map_or(Order::Unreliable, |fork| {
+            Order::take(&mut self.forks[fork].rseq, response)
+        });
         if order == Order::Unusable {
             tracing::debug!("a reliable response is out of order");
             return;

@@ -237,6 +237,10 @@ pub enum InvitationEvent {
     ReinviteFailed {
         /// Why.
         cause: Cause,
+        /// Both sides had agreed already, by a reliable response, a PRACK or an UPDATE: what was before is offered again by
+        /// [`update`](super::InvitationMut::update) or [`reinvite`](super::InvitationMut::reinvite), so that both know how
+        /// it stands (RFC 6141 §3.4). Only the owner can write such an offer.
+        was_executed: bool,
     },
     /// The call is over. The last event but for those of its referrals, directly behind the change to
     /// [`Disconnected`](InvitationState::Disconnected).

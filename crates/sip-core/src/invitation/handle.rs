@@ -249,6 +249,9 @@ impl<'a> InvitationMut<'a> {
 
     /// Answers the peer's re-INVITE. A final response leads from `Reinvited` to `Confirmed`, where a refusal leaves
     /// the session as it was.
+    ///
+    /// # Errors
+    /// [`CommandError::ChangesExecuted`] for a refusal after both sides have agreed within the re-INVITE.
     pub fn respond_to_reinvite(
         &mut self,
         now: Instant,
@@ -256,6 +259,9 @@ impl<'a> InvitationMut<'a> {
         body: Option<&Body>,
     ) -> Result<(), CommandError> {
         self.expect(InvitationState::Reinvited, "respond_to_reinvite")?;
+        if status.is_final() && !status.is_success() && self.invitation.descriptions.has_changed() {
+            return Err(CommandError::ChangesExecuted);
+        }
         self.respond(now, status, None, body, &[])?;
         if status.is_final() {
             self.invitation

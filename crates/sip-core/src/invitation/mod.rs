@@ -134,6 +134,8 @@ struct SentInvite {
     number: u32,
     kind: InviteKind,
     had_provisional: bool,
+    /// The number of the newest reliable response to a re-INVITE.
+    rseq: Option<u32>,
     is_answered: bool,
     cancel: Cancel,
 }
@@ -384,6 +386,9 @@ impl Invitation {
         let previous = self.state;
         debug_assert!(previous.can_become(state), "{previous} -> {state}");
         self.state = state;
+        if matches!(state, InvitationState::Reinviting | InvitationState::Reinvited) {
+            self.descriptions.mark();
+        }
         tracing::debug!(call = self.id.0, %previous, %state, "invitation");
         self.emit(
             core,

@@ -134,6 +134,8 @@ impl Invitation {
                 self.send_cancel(core, now, index);
             } else if kind == InviteKind::Initial && status != StatusCode::TRYING {
                 self.handle_early(core, now, index, response, path);
+            } else if kind != InviteKind::Initial {
+                self.handle_reinvite_provisional(core, now, index, response);
             }
             return;
         }
@@ -464,6 +466,7 @@ impl SentInvite {
             number,
             kind,
             had_provisional: false,
+            rseq: None,
             is_answered: false,
             cancel: Cancel::No,
         }

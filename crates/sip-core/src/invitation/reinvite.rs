@@ -1,10 +1,13 @@
 //! Changing a session that stands (RFC 3261 §14).
 
+use super::early::Order;
+use super::request::Purpose;
 use super::{
     Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState, InviteKind, Originator,
     ReceivedInvite, SentInvite, Timer, Unanswered, failure_cause, internal,
 };
 use crate::endpoint::{Body, Core, SendError, body_of};
+use crate::header::RAck;
 use crate::transaction::{Essentials, Failure, TransactionId};
 use crate::{Method, Request, Response, StatusCode};
 use std::time::{Duration, Instant};
@@ -54,6 +57,48 @@ impl Invitation {
         self.sent
             .iter()
             .position(|sent| sent.kind != InviteKind::Initial && !sent.is_answered)
+    }
+
+    /// RFC 3262 §4: a reliable response gets its PRACK, and the answer in it counts (§5).
+    ///
+    /// One with an offer, to a re-INVITE that has none, gets no PRACK, so that its sender gives up: who wants to be
+    /// offered something is answered in the ACK.
+    pub(super) fn handle_reinvite_provisional(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        index: usize,
+        response: &Response,
+    ) {
+        let body = body_of(response.headers(), response.body());
+        let sent = &mut self.sent[index];
+        let number = sent.number;
+        if body.is_some() && sent.request.body().is_empty() {
+            return;
+        }
+        let (Order::Next, Some(rseq)) = (Order::take(&mut sent.rseq, response), sent.rseq) else {
+            return;
+        };
+        let rack = RAck {
+            rseq,
+            cseq: number,
+            method: Method::Invite,
+        };
+        if let Some(body) = body
+            && self.descriptions.take_answer(&body)
+        {
+            let kind = DescriptionKind::Answer;
+            self.emit(core, InvitationEvent::Description { kind, body });
+            self.tell_agreed(core);
+        }
+        let Some(dialog) = &mut self.dialog else { return };
+        let mut prack = dialog.request(Method::Prack);
+        prack.headers_mut().push_typed(&rack);
+        let id = dialog.id().clone();
+        let purpose = Purpose::Prack { has_offer: false };
+        if let Err(error) = self.send_inside(core, now, &id, prack, purpose) {
+            tracing::debug!(%error, "a PRACK could not be sent");
+        }
     }
 
     pub(super) fn handle_reinvite_success(
@@ -179,8 +224,9 @@ impl Invitation {
     pub(super) fn fail_reinvite(&mut self, core: &mut Core, cause: Cause) {
         self.timers.stop(Timer::Glare);
         self.fail_exchange(core, &cause.reason());
+        let was_executed = self.descriptions.has_changed();
         self.set_state(core, InvitationState::Confirmed, cause.clone());
-        self.emit(core, InvitationEvent::ReinviteFailed { cause });
+        self.emit(core, InvitationEvent::ReinviteFailed { cause, was_executed });
     }
 
     /// The peer's re-INVITE, in order and inside our dialog.
