@@ -1,7 +1,7 @@
 //! Sessions over real sockets on this machine.
 #![cfg(feature = "tokio")]
 
-use offhook_msrp::chunk::StatusCode;
+use offhook_msrp::chunk::{FailureReport, StatusCode};
 use offhook_msrp::session::{CloseReason, Delivery};
 use offhook_msrp::tokio::{
     AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ReadError,
@@ -77,6 +77,11 @@ async fn messages_go_both_ways_and_closing_flushes() {
     assert_eq!(hear_text(&mut bob).await, "hello");
     let (handle, mut alices) = alice.split();
     bob.handle().deliver(text("hi")).await.unwrap();
+    // Nobody answers this one, and nobody waits for an answer.
+    let unanswered = text("ho").with_failure_report(FailureReport::No);
+    let sent = tokio::time::timeout(Duration::from_secs(5), handle.deliver(unanswered));
+    sent.await.unwrap().unwrap();
+    assert_eq!(hear_text(&mut bob).await, "ho");
     assert!(matches!(alices.recv().await, Some(SessionEvent::Message(message)) if message.body == "hi"));
     for number in 0..100 {
         handle.send(text(&number.to_string())).await.unwrap();

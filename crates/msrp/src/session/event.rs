@@ -64,7 +64,7 @@ pub enum SessionEvent {
         message: OutgoingId,
     },
     /// A message was sent, and as far as its Failure-Report tells the peer took it: with `yes` all chunks were answered,
-    /// with `partial` none was refused for 30 s, with `no` it was merely written.
+    /// with `partial` and `no` none was refused for 30 s, which with `no` says nothing.
     SendDone {
         /// Which message.
         message: OutgoingId,

@@ -1,9 +1,7 @@
 //! What became of the messages that were sent (RFC 4975 §7.3.2).
 
 use super::{MsrpSession, OutgoingId, SessionEvent};
-use crate::chunk::{
-    FailureReport, FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds,
-};
+use crate::chunk::{FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds};
 use crate::outbound::OutgoingMessage;
 use crate::ranges::RangeSet;
 use crate::transaction::What;
@@ -57,10 +55,6 @@ impl MsrpSession {
                 continue;
             };
             tracked.is_sent = sent.last;
-            if sent.wish == FailureReport::No {
-                self.check_done(sent.message);
-                continue;
-            }
             tracked.unanswered += 1;
             let what = What::Chunk {
                 message: sent.message,
@@ -72,7 +66,7 @@ impl MsrpSession {
             if self.transactions.count() > self.config.unanswered.saturating_mul(2)
                 && let Some(oldest) = self.transactions.take_oldest()
             {
-                // Only failures of these were to be told, and none was.
+                // Only failures of these were to be told, if anything was, and none was.
                 self.settle_transaction(oldest, StatusCode::OK);
             }
         }

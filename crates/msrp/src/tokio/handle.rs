@@ -54,7 +54,8 @@ impl SessionHandle {
             .unwrap_or(Err(SendError::Closing))
     }
 
-    /// Sends a message and waits until the peer has taken it, as far as its Failure-Report tells.
+    /// Sends a message and waits until the peer has taken it, as far as its Failure-Report tells: with `no`, which nobody
+    /// answers, this returns at once.
     ///
     /// # Errors
     /// When the peer refused it or did not answer, or the session is over.

@@ -2,6 +2,7 @@
 
 use super::driver::MsrpConnection;
 use super::handle::{Command, DeliverError, SessionHandle};
+use crate::chunk::FailureReport;
 use crate::connection::{SessionKey, SharedConnection};
 use crate::session::{MsrpSession, OutgoingId, SessionEvent, State};
 use std::any::Any;
@@ -44,14 +45,17 @@ impl Seat {
     fn obey(&mut self, command: Option<Command>, session: &mut MsrpSession) {
         match command {
             Some(Command::Run(run)) => run(session),
-            Some(Command::Deliver(message, reply)) => match session.send(*message) {
-                Ok(message) => {
-                    self.waiters.insert(message, reply);
+            Some(Command::Deliver(message, reply)) => {
+                let is_answered = message.failure != FailureReport::No;
+                match session.send(*message) {
+                    Ok(message) if is_answered => {
+                        self.waiters.insert(message, reply);
+                    }
+                    sent => {
+                        let _ = reply.send(sent.map(drop).map_err(Into::into));
+                    }
                 }
-                Err(error) => {
-                    let _ = reply.send(Err(error.into()));
-                }
-            },
+            }
             None => {
                 self.commands_over = true;
                 session.close();
