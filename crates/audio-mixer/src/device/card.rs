@@ -275,15 +275,20 @@ impl End {
                 let play = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
                     outlet.count_callback();
                     outlet.begin(data.len() / channels);
-                    for frame in data.chunks_exact_mut(channels) {
-                        frame.fill(T::from_sample_(outlet.pull_one()));
-                    }
+                    spread(data, channels, || outlet.pull_one());
                     outlet.end(data.len() / channels);
                     clock.advance(Instant::now(), data.len() / channels);
                 };
                 self.device.build_output_stream(self.config, play, on_error, None)
             }
         }
+    }
+}
+
+/// Gives each frame one sample, the same on all channels.
+fn spread<T: Copy + FromSample<i16>>(data: &mut [T], channels: usize, mut next: impl FnMut() -> i16) {
+    for frame in data.chunks_exact_mut(channels) {
+        frame.fill(T::from_sample_(next()));
     }
 }
 
@@ -449,5 +454,16 @@ mod tests {
         assert_eq!(mixed(&[30_000_i16, -10_000]), 10_000);
         assert_eq!(mixed(&[0.5_f32, 0.0, 0.0, 0.0]), 4_096);
         assert_eq!(mixed::<f32>(&[]), 0);
+    }
+
+    #[test]
+    fn all_channels_of_a_loudspeaker_play_the_same() {
+        let mut heard = [1_i16; 7];
+        let mut samples = [100, -200].into_iter();
+        spread(&mut heard[..6], 3, || samples.next().unwrap_or_default());
+        assert_eq!(heard, [100, 100, 100, -200, -200, -200, 1]);
+        let mut heard = [0_i32; 2];
+        spread(&mut heard, 2, || i16::MIN);
+        assert_eq!(heard, [i32::MIN; 2]);
     }
 }
