@@ -6,8 +6,9 @@
 //! # The real-time contract
 //!
 //! [`AudioMixer`] is a plain value: no thread, no clock. Its driver calls [`AudioMixer::tick`] once every 10 or 20 ms and
-//! commands it in between; [`MixerThread`] is such a driver. A tick, and with it every [`AudioPort::produce`] and [`AudioPort::consume`], allocates nothing,
-//! locks nothing, touches no file and logs nothing. Files and sound cards meet the tick at memory or at lock-free rings.
+//! commands it in between; [`MixerThread`] is such a driver. A tick, and with it every [`AudioPort::produce`] and
+//! [`AudioPort::consume`], allocates nothing, locks nothing, touches no file and logs nothing; the one exception is the library
+//! behind a `VoiceProcessor`, which allocates. Files and sound cards meet the tick at memory or at lock-free rings.
 //!
 //! ```
 //! use offhook_audio_mixer::{AudioMixer, MixerConfig, SamplesPlayer, SamplesRecorder};

@@ -155,7 +155,8 @@ impl TonePlayer {
     }
 
     fn period(&self, cadence: &Cadence) -> u64 {
-        (self.samples_in(cadence.on) + self.samples_in(cadence.off)).max(1)
+        let on = self.samples_in(cadence.on);
+        on.saturating_add(self.samples_in(cadence.off)).max(1)
     }
 
     /// How loud the burst still is, from 1 to 0, while it glides out.
@@ -176,7 +177,8 @@ impl TonePlayer {
     }
 
     fn samples_in(&self, time: Duration) -> u64 {
-        (time.as_micros() * u128::from(self.rate) / 1_000_000) as u64
+        let samples = time.as_micros() * u128::from(self.rate) / 1_000_000;
+        u64::try_from(samples).unwrap_or(u64::MAX)
     }
 }
 
@@ -256,6 +258,14 @@ mod tests {
             out.extend(frame);
         }
         (player, out)
+    }
+
+    #[test]
+    fn the_longest_times_are_times() {
+        let mut cadence = Cadence::dtmf('5').expect("a key");
+        (cadence.on, cadence.off) = (Duration::MAX, Duration::MAX);
+        let (player, out) = sound(cadence, 48_000, 3);
+        assert!(player.is_active() && out.iter().any(|&sample| sample != 0));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use offhook_audio_mixer::{
 use proptest::prelude::*;
 use std::fs;
 use std::io::Cursor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A folder that is gone after the test.
@@ -492,15 +492,55 @@ fn a_path_that_cannot_be_written_is_refused_and_leaves_nothing() {
     assert!(matches!(under, Err(RecordError::Folder { .. })), "{under:?}");
     let onto = WaveRecorder::start(&folder.0, 8_000);
     assert!(matches!(onto, Err(RecordError::Open { .. })), "{onto:?}");
-    let full = Path::new("/dev/full");
-    if full.exists() {
-        let link = folder.file("full.wav");
-        std::os::unix::fs::symlink(full, &link).expect("links are made");
+    #[cfg(unix)]
+    for device in ["/dev/full", "/dev/null"] {
+        let link = folder.file("device.wav");
+        std::os::unix::fs::symlink(device, &link).expect("links are made");
         let result = WaveRecorder::start(&link, 8_000);
         assert!(matches!(result, Err(RecordError::Open { .. })), "{result:?}");
-        assert!(!link.exists() && full.exists(), "only what was made is removed");
+        fs::remove_file(&link).expect("what was there before is left alone");
+    }
+    for rate in [0, 7_999, 2_000_000_000, u32::MAX] {
+        let absurd = WaveRecorder::start(folder.file("absurd.wav"), rate);
+        assert!(matches!(absurd, Err(RecordError::Rate { .. })), "{absurd:?}");
     }
     assert_eq!(fs::read_dir(&folder.0).expect("readable").count(), 1);
+}
+
+/// Of streams that were written without going back to the header (ffmpeg's are), and with chunks of an odd length before the
+/// samples, which RIFF pads.
+#[test]
+fn files_of_unknown_length_and_with_padded_chunks_are_played() {
+    let bytes = bytes_of(spec(2, 8_000, 16, SampleFormat::Int), |w| {
+        for sample in [100, 300, -100, -300] {
+            w.write_sample(sample).expect("in range");
+        }
+    });
+    let unknown = [&bytes[..40], &[0xff; 4], &bytes[44..]].concat();
+    let odd = [&bytes[..], &[7]].concat();
+    let padded = [&bytes[..36], b"LIST\x03\0\0\0abc\0", &bytes[36..]].concat();
+    for bytes in [bytes, unknown, odd, padded] {
+        assert_eq!(read(&bytes, 8_000).expect("playable").samples(), [200, -200]);
+    }
+}
+
+/// A pause so short that it is no sample: the tick must end all the same.
+#[test]
+fn an_empty_file_that_is_played_without_end_ends() {
+    let empty = WaveFile::from_samples(8_000, Vec::new());
+    for pause in [0, 1, 100, 999] {
+        let options = PlayerOptions {
+            loop_count: 0,
+            pause_time: Duration::from_micros(pause),
+            ..PlayerOptions::default()
+        };
+        let mut player = WavePlayer::new(empty.clone(), options);
+        player.start();
+        let mut frame = [0; 160];
+        for _ in 0..20 {
+            let _ = player.produce(&Clock::new().tick, &mut frame);
+        }
+    }
 }
 
 proptest! {

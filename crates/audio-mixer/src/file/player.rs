@@ -256,8 +256,14 @@ impl WavePlayer {
     }
 
     fn pause(&self) -> State {
-        let left = self.options.pause_time.as_millis() * u128::from(self.rate) / 1000;
-        State::Pausing { left: left as u64 }
+        State::Pausing {
+            left: self.pause_samples(),
+        }
+    }
+
+    fn pause_samples(&self) -> u64 {
+        let samples = self.options.pause_time.as_micros() * u128::from(self.rate) / 1_000_000;
+        u64::try_from(samples).unwrap_or(u64::MAX)
     }
 
     fn push(&mut self, event: PlayerEvent) {
@@ -339,8 +345,8 @@ impl WavePlayer {
         if let Some(left) = &mut self.plays_left {
             *left -= 1;
         }
-        // An empty file without pauses would be played infinitely often in one tick.
-        let empty = len == 0 && self.options.pause_time.is_zero();
+        // An empty file without pauses, or with pauses of no sample, would be played infinitely often in one tick.
+        let empty = len == 0 && self.pause_samples() == 0;
         if self.plays_left == Some(0) || empty {
             self.state = State::Idle;
             self.push(PlayerEvent::DidEnd {

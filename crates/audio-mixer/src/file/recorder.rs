@@ -1,6 +1,7 @@
 //! Records what a port hears to a wave file, by a thread of its own.
 
 use super::writer::{self, GAP, Writer};
+use crate::mixer::{MAX_PORT_RATE, MIN_RATE};
 use crate::port::{AudioPort, Role, Tick};
 use rtrb::{Producer, RingBuffer};
 use std::io;
@@ -68,10 +69,16 @@ impl Summary {
     }
 }
 
-/// Why nothing, or not all, was recorded. In all cases the system is at fault, or the path.
+/// Why nothing, or not all, was recorded. The system is at fault, or the path, but for [`Rate`](Self::Rate).
 #[non_exhaustive]
 #[derive(Debug, Error)]
 pub enum RecordError {
+    /// The caller's fault: no mixer has such a rate.
+    #[error("cannot record at {rate} Hz: {MIN_RATE} to {MAX_PORT_RATE} Hz are possible")]
+    Rate {
+        /// The rate, in hertz.
+        rate: u32,
+    },
     /// The folders above the file cannot be made.
     #[error("cannot make the folder {}: {source}", folder.display())]
     Folder {
@@ -149,7 +156,8 @@ impl WaveRecorder {
     pub const CHECKPOINT: Duration = Duration::from_secs(1);
 
     /// Opens `path` for a recording at `rate` hertz, which should be the mixer's, and makes the folders above it. A file
-    /// of that name is overwritten. Nothing is left behind when opening fails.
+    /// of that name is overwritten; a device or a pipe is refused, for the header is brought up to date again and again. A
+    /// file that was made is removed again when this fails.
     ///
     /// This touches the disk: call it before the port goes to the mixer's thread.
     pub fn start(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Recording), RecordError> {
@@ -168,7 +176,10 @@ impl WaveRecorder {
         path: PathBuf,
         rate: u32,
     ) -> Result<([Self; CHANNELS], Recording), RecordError> {
-        let file = writer::open(&path, rate, CHANNELS as u16)?;
+        if !(MIN_RATE..=MAX_PORT_RATE).contains(&rate) {
+            return Err(RecordError::Rate { rate });
+        }
+        let (file, made) = writer::open(&path, rate, CHANNELS as u16)?;
         let shared = Arc::new(Shared::default());
         let mut sides = Vec::with_capacity(CHANNELS);
         let ports = std::array::from_fn(|_| {
@@ -184,7 +195,7 @@ impl WaveRecorder {
         let writer = Writer::new(path.clone(), rate, file, sides, Arc::clone(&shared));
         let thread = thread::Builder::new().name("offhook-wave-writer".into());
         let writer = thread.spawn(move || writer.run()).map_err(|_| {
-            writer::discard(&path);
+            made.discard(&path);
             RecordError::Thread { path: path.clone() }
         })?;
         let recording = Recording {

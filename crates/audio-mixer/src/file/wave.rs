@@ -3,6 +3,7 @@
 use super::companded;
 use crate::resample::Resampler;
 use hound::{SampleFormat, WavReader};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
@@ -189,7 +190,8 @@ fn decode(bytes: &[u8]) -> Result<(u32, Vec<i16>), Fault> {
         let samples = data.iter().map(|&byte| f32::from(header.law.expand(byte)));
         return Ok((header.rate, mono(samples, header.channels)?));
     }
-    let mut reader = WavReader::new(bytes)?;
+    let bytes = plain(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
+    let mut reader = WavReader::new(&bytes[..])?;
     let spec = reader.spec();
     // A file that was cut off, or is still being written, ends early: what is there is played.
     let samples = match (spec.sample_format, spec.bits_per_sample) {
@@ -205,6 +207,43 @@ fn decode(bytes: &[u8]) -> Result<(u32, Vec<i16>), Fault> {
         _ => return Err(Fault::Unsupported),
     };
     Ok((spec.sample_rate, samples))
+}
+
+/// The same file with its format and its samples alone. Programs that cannot go back to the header leave the greatest length in
+/// it, or 0; some pad chunks of an odd length, which the reader does not know. What is there in whole frames counts.
+fn plain(bytes: &[u8]) -> Option<Vec<u8>> {
+    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
+    let (mut at, mut format) = (12, None);
+    loop {
+        let (name, len) = (bytes.get(at..at + 4)?, word(at + 4)?);
+        let body = at + 8;
+        match (name, format) {
+            (b"fmt ", _) if len % 2 == 0 => format = Some(bytes.get(body..)?.get(..len)?),
+            (b"data", Some(format)) => {
+                let frame = usize::from(u16::from_le_bytes(*format.get(12..)?.first_chunk()?)).max(1);
+                let len = len.min(bytes.len() - body);
+                let data = &bytes[body..][..len - len % frame];
+                return Some(rebuilt(format, data));
+            }
+            _ => {}
+        }
+        at = body.checked_add(len)?.checked_add(len % 2)?;
+    }
+}
+
+fn rebuilt(format: &[u8], data: &[u8]) -> Vec<u8> {
+    let length = |len: usize| (len as u32).to_le_bytes();
+    [
+        b"RIFF",
+        &length(20 + format.len() + data.len())[..],
+        b"WAVEfmt ",
+        &length(format.len()),
+        format,
+        b"data",
+        &length(data.len()),
+        data,
+    ]
+    .concat()
 }
 
 /// The mean of the channels, as 16-bit samples.

@@ -3,8 +3,8 @@
 use super::recorder::{RecordError, Shared, Summary, WaveRecorder};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use rtrb::Consumer;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Seek, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -86,7 +86,10 @@ impl<W: Write + Seek> Writer<W> {
     pub(super) fn run(mut self) -> Result<Summary, RecordError> {
         let shared = Arc::clone(&self.shared);
         let channels = self.sides.len() as u16;
-        let result = self.write_all().and_then(|()| self.file.finalize());
+        let result = self.write_all();
+        // Closed in any case: it writes what it can on its way out.
+        let file = self.file;
+        let result = result.and_then(|()| file.finalize());
         let result = result.and_then(|()| still_there(&self.path));
         shared.ended.store(true, Ordering::Release);
         match result {
@@ -97,11 +100,14 @@ impl<W: Write + Seek> Writer<W> {
                 channels,
                 overruns: shared.overruns.load(Ordering::Relaxed),
             }),
-            Err(error) => Err(RecordError::Write {
-                path: self.path,
-                samples: self.written,
-                source: system(error),
-            }),
+            Err(error) => {
+                let kept = tell_length(&self.path, channels);
+                Err(RecordError::Write {
+                    path: self.path,
+                    samples: kept.unwrap_or(self.written),
+                    source: system(error),
+                })
+            }
         }
     }
 
@@ -156,8 +162,60 @@ fn still_there(path: &Path) -> Result<(), hound::Error> {
     Ok(fs::metadata(path).map(drop)?)
 }
 
+/// Where the header tells the length of the file, and that of the samples; where those begin.
+const RIFF_LENGTH: u64 = 4;
+const DATA_LENGTH: u64 = 40;
+const HEADER: u64 = 44;
+
+/// Brings the header of a recording that broke off up to date; gives the samples in the file, of each channel.
+fn tell_length(path: &Path, channels: u16) -> io::Result<u64> {
+    let mut file = OpenOptions::new().write(true).open(path)?;
+    let frame = 2 * u64::from(channels);
+    let samples = file.metadata()?.len().saturating_sub(HEADER) / frame;
+    let data = samples * frame;
+    for (at, length) in [(RIFF_LENGTH, HEADER - 8 + data), (DATA_LENGTH, data)] {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(&length.to_le_bytes())?;
+    }
+    Ok(samples)
+}
+
+/// Whether there was no file of that name before.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made(bool);
+
+impl Made {
+    /// Takes the file away again if it was just made.
+    pub(super) fn discard(self, path: &Path) {
+        if self.0
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::debug!(%error, "an empty recording could not be removed");
+        }
+    }
+}
+
+fn create(path: &Path) -> io::Result<(File, Made)> {
+    let made = OpenOptions::new().write(true).create_new(true).open(path);
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let there = fs::metadata(path)?;
+            if !there.is_file() && !there.is_dir() {
+                let cause = "it is no ordinary file";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+            }
+            Ok((File::create(path)?, Made(false)))
+        }
+        made => Ok((made?, Made(true))),
+    }
+}
+
+/// A recording's file with its header.
+type Opened = (WavWriter<BufWriter<File>>, Made);
+
 /// Opens a file with its header, and the folders above it.
-pub(super) fn open(path: &Path, rate: u32, channels: u16) -> Result<WavWriter<BufWriter<File>>, RecordError> {
+pub(super) fn open(path: &Path, rate: u32, channels: u16) -> Result<Opened, RecordError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|source| RecordError::Folder {
             folder: folder.into(),
@@ -168,7 +226,7 @@ pub(super) fn open(path: &Path, rate: u32, channels: u16) -> Result<WavWriter<Bu
         path: path.into(),
         source,
     };
-    let file = File::create(path).map_err(failed)?;
+    let (file, made) = create(path).map_err(failed)?;
     let spec = WavSpec {
         channels,
         sample_rate: rate,
@@ -179,16 +237,12 @@ pub(super) fn open(path: &Path, rate: u32, channels: u16) -> Result<WavWriter<Bu
         writer.flush()?;
         Ok(writer)
     });
-    header.map_err(|error| {
-        discard(path);
-        failed(system(error))
-    })
-}
-
-/// Takes away a file that was just made and will not be written.
-pub(super) fn discard(path: &Path) {
-    if let Err(error) = fs::remove_file(path) {
-        tracing::debug!(%error, "an empty recording could not be removed");
+    match header {
+        Ok(writer) => Ok((writer, made)),
+        Err(error) => {
+            made.discard(path);
+            Err(failed(system(error)))
+        }
     }
 }
 
@@ -230,9 +284,30 @@ mod tests {
     }
 
     impl Seek for SmallDisk {
-        fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
             self.0.seek(to)
         }
+    }
+
+    #[test]
+    fn the_header_of_a_recording_that_broke_off_tells_what_is_in_the_file() {
+        let path = std::env::temp_dir().join(format!("offhook-broke-off-{}.wav", std::process::id()));
+        let (mut writer, made) = open(&path, 8_000, 2).expect("writable");
+        writer.write_sample(1_i16).expect("room");
+        writer.write_sample(2_i16).expect("room");
+        writer.finalize().expect("room");
+        // The header knows of one pair; three pairs and a half are in the file.
+        let mut file = OpenOptions::new().append(true).open(&path).expect("there");
+        file.write_all(&[3, 0, 4, 0, 5, 0, 6, 0, 7, 0]).expect("room");
+        assert_eq!(tell_length(&path, 2).expect("there"), 3);
+        let samples: Vec<i16> = hound::WavReader::open(&path)
+            .expect("a valid header")
+            .into_samples()
+            .map_while(Result::ok)
+            .collect();
+        assert_eq!(samples, [1, 2, 3, 4, 5, 6]);
+        made.discard(&path);
+        assert!(!path.exists());
     }
 
     #[test]
