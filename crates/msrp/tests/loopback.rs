@@ -154,6 +154,59 @@ async fn a_large_file_arrives_in_pieces() {
     sender.await.unwrap();
 }
 
+/// A peer binds the session by its first message, which RFC 4975 §5.4 allows: the message arrives, and is answered.
+async fn bind_by_a_message(
+    local: &MsrpPath,
+    bound: impl Future<Output = Result<MsrpConnection, ConnectError>>,
+) {
+    let peer = "msrp://127.0.0.1:9/mallory;tcp";
+    let mut stream = TcpStream::connect(local.first().socket_addr().unwrap())
+        .await
+        .unwrap();
+    let fields =
+        "Message-ID: first\r\nByte-Range: 1-5/5\r\nContent-Type: text/plain\r\n\r\nhello\r\n-------abcd1234$";
+    let message = request(&local.to_string(), peer).replace("-------abcd1234$", fields);
+    stream.write_all(message.as_bytes()).await.unwrap();
+    let mut bob = bound.await.unwrap();
+    assert!(matches!(
+        hear(&mut bob).await,
+        SessionEvent::MessageBegan { size: Some(5), .. }
+    ));
+    assert!(matches!(hear(&mut bob).await, SessionEvent::MessageData { data, .. } if data == "hello"));
+    assert!(matches!(
+        hear(&mut bob).await,
+        SessionEvent::MessageEnded { size: 5, .. }
+    ));
+    drop(bob);
+    let mut said = String::new();
+    let read = stream.read_to_string(&mut said);
+    tokio::time::timeout(Duration::from_secs(5), read)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(said.starts_with("MSRP abcd1234 200"), "{said}");
+}
+
+#[tokio::test]
+async fn the_message_that_binds_a_session_is_told_in_pieces() {
+    let in_pieces = |local: &MsrpPath| {
+        let peer = "msrp://127.0.0.1:9/mallory;tcp".parse().unwrap();
+        let mut config = SessionConfig::new(local.clone(), peer);
+        config.delivery = Delivery::Pieces;
+        config
+    };
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let local = acceptor.local_path().clone();
+    bind_by_a_message(&local, acceptor.complete(in_pieces(&local))).await;
+
+    let server = MsrpServer::bind(ANY.parse().unwrap(), ServerConfig::default())
+        .await
+        .unwrap();
+    let expected = server.prepare(None).unwrap();
+    let local = expected.local_path().clone();
+    bind_by_a_message(&local, expected.complete(in_pieces(&local))).await;
+}
+
 #[tokio::test]
 async fn delivery_tells_what_the_peer_refuses() {
     let (alice, _bob) = pair(|config| config.accept_types = vec!["text/*".to_owned()]).await;

@@ -214,6 +214,7 @@ impl MsrpSession {
             self.inbox.remember(message_id, StatusCode::STOP_SENDING, false);
         } else if known.is_none() && self.config.delivery == Delivery::Pieces {
             let size = incoming.total();
+            self.become_active(); // a first message binds the session, which is told before the message
             self.events.push(SessionEvent::MessageBegan {
                 message: key,
                 head: head.clone(),
