@@ -225,8 +225,11 @@ impl RtpSession {
     }
 }
 
+/// How far below nothing a round trip may be for the peer's rounding of its delay: 31 ms, in 1/65536 s.
+const ROUNDING: u32 = 1 << 11;
+
 /// Time to the peer and back (RFC 3550 §6.4.1, figure 2); `None` without a sender report of ours, or when the
-/// clocks make it negative.
+/// clocks make it negative. On a short way what a peer rounds is more than the way itself: that is no time at all.
 fn round_trip(now: u32, block: &ReportBlock) -> Option<Duration> {
     if block.last_sender_report == 0 {
         return None;
@@ -234,6 +237,7 @@ fn round_trip(now: u32, block: &ReportBlock) -> Option<Duration> {
     let short = now
         .wrapping_sub(block.last_sender_report)
         .wrapping_sub(block.delay_since_last_sender_report);
+    let short = if short > u32::MAX - ROUNDING { 0 } else { short };
     (short < 1 << 31).then(|| Duration::from_nanos((u64::from(short) * 1_000_000_000) >> 16))
 }
 
@@ -260,6 +264,27 @@ mod tests {
             delay_since_last_sender_report: 0x0005_4000,
         };
         assert_eq!(round_trip(0xb710_8000, &block), Some(Duration::from_millis(6125)));
+    }
+
+    /// Seen of baresip over the loopback: its delay is a quarter of a millisecond too long.
+    #[test]
+    fn a_peer_that_rounds_its_delay_up_is_no_way_off() {
+        let block = |delay_since_last_sender_report| ReportBlock {
+            ssrc: Ssrc(0),
+            fraction_lost: 0,
+            cumulative_lost: 0,
+            highest_sequence: 0,
+            jitter: 0,
+            last_sender_report: 0x39c9_a21d,
+            delay_since_last_sender_report,
+        };
+        let now = 0x39c9_a21d + 141_480;
+        assert_eq!(round_trip(now, &block(141_492)), Some(Duration::ZERO));
+        assert_eq!(
+            round_trip(now, &block(141_480 + ROUNDING + 1)),
+            None,
+            "this is no rounding"
+        );
     }
 
     #[test]
