@@ -12,7 +12,7 @@ mod ends;
 
 use bytes::Bytes;
 use clap::Parser;
-use common::{Summary, tell, tell_event};
+use common::{Summary, end, tell, tell_event};
 use ends::{Protection, ThroughRelay};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::OutgoingId;
@@ -21,6 +21,7 @@ use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEve
 use serde_json::json;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use tokio::io::AsyncReadExt;
 
 #[derive(Parser)]
@@ -60,9 +61,12 @@ struct Args {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = Args::parse();
-    let connector = prepare(&args).await?;
+async fn main() -> ExitCode {
+    end(run(&Args::parse()).await)
+}
+
+async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    let connector = prepare(args).await?;
     tell(&json!({ "event": "prepared", "path": connector.local_path().to_string() }));
     let remote_path = match &args.remote_path {
         Some(path) => path.clone(),
@@ -81,13 +85,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tell(&json!({ "event": "ready" }));
     let mut summary = Summary::start();
     match &args.file {
-        Some(path) => send_file(&args, path, &mut session, &mut summary).await?,
-        None => send_messages(&args, &mut session, &mut summary).await?,
+        Some(path) => send_file(args, path, &mut session, &mut summary).await?,
+        None => send_messages(args, &mut session, &mut summary).await?,
     }
     summary.tell("sent");
     session.handle().close().await?;
     while let Some(event) = session.next_event().await {
-        show(&args, &event);
+        show(args, &event);
     }
     Ok(())
 }

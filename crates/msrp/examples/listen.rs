@@ -10,9 +10,9 @@ mod common;
 mod ends;
 
 use clap::{Parser, ValueEnum};
-use common::{Summary, tell, tell_event};
+use common::{Summary, end, tell, tell_event};
 use ends::{Protection, ThroughRelay};
-use offhook_msrp::session::{Delivery, IncomingId, PathMatching};
+use offhook_msrp::session::{Delivery, IncomingId, PathMatching, SendError};
 use offhook_msrp::tokio::{Acceptor, AcceptorDirect, get_acceptor};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use serde_json::json;
@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 #[derive(Parser)]
 #[command(about = "Takes one MSRP connection and tells what arrives, one JSON line per event.")]
@@ -45,6 +46,10 @@ struct Args {
     /// End after so many messages; without it, with the connection. At a relay the connection does not end with the peer.
     #[arg(long)]
     count: Option<u64>,
+    /// The largest message that mode `echo` takes, in bytes: it holds each as a whole. Larger ones are refused with 413.
+    /// The other modes keep nothing, and take any size.
+    #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
+    max_message: u64,
     /// Compare session ids alone (RFC 6714).
     #[arg(long)]
     session_match: bool,
@@ -68,9 +73,12 @@ enum Mode {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let args = Args::parse();
-    let acceptor = prepare(&args).await?;
+async fn main() -> ExitCode {
+    end(run(&Args::parse()).await)
+}
+
+async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    let acceptor = prepare(args).await?;
     tell(&json!({ "event": "listening", "path": acceptor.local_path().to_string() }));
     let remote_path = match &args.remote_path {
         Some(path) => path.clone(),
@@ -81,12 +89,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .parse()?,
     };
     let mut config = SessionConfig::new(acceptor.local_path().clone(), remote_path);
-    config.message_limits.bytes = u64::MAX;
     config
         .peer_fingerprints
         .extend(args.protection.fingerprint.clone());
-    if args.mode != Mode::Echo {
+    if args.mode == Mode::Echo {
+        config.message_limits.bytes = args.max_message;
+    } else {
         config.delivery = Delivery::Pieces;
+        config.message_limits.bytes = u64::MAX;
     }
     if args.session_match {
         config.matching = PathMatching::SessionId;
@@ -100,14 +110,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             SessionEvent::Message(message) => {
                 summary.message(message.body.len() as u64);
                 let echo = OutgoingMessage::new(message.content_type(), message.body.clone());
-                session.handle().send(echo).await?;
+                match session.handle().send(echo).await {
+                    Ok(_) | Err(SendError::Closing) => {} // who sent it may have gone
+                    Err(error) => return Err(error.into()),
+                }
             }
             SessionEvent::MessageData { data, .. } => summary.bytes(data.len() as u64),
             SessionEvent::MessageEnded { .. } => summary.message(0),
             _ => {}
         }
         if args.mode == Mode::File {
-            store(&args, &mut files, &event)?;
+            store(args, &mut files, &event)?;
         }
         if !args.quiet {
             tell_event(&event);

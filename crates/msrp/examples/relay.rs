@@ -8,7 +8,7 @@
 //! uri = "msrps://relay.example.com:2855;tcp"   # as clients and peers reach it
 //! listen = "0.0.0.0:2855"
 //! aliases = ["example.com"]                    # other names by which clients ask for it
-//! certificate = "relay.pem"                    # PEM; without both, no TLS (for tests, with allow_plain_auth)
+//! certificate = "relay.pem"                    # PEM; without both, plain msrp only (for tests, with allow_plain_auth)
 //! key = "relay.key"
 //! trust = "roots.pem"                          # who signs the relays and clients that it connects to
 //! longest = 1800                               # seconds that a place is good
@@ -22,7 +22,7 @@
 
 mod common;
 
-use common::tell;
+use common::{end, tell};
 use offhook_msrp::MsrpUri;
 use offhook_msrp::relay::server::{RelayConfig, RelayUser};
 use offhook_msrp::tokio::RelayServer;
@@ -33,6 +33,7 @@ use serde_json::json;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,16 +70,20 @@ struct User {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Failure> {
+async fn main() -> ExitCode {
+    end(run().await)
+}
+
+async fn run() -> Result<(), Failure> {
     let path = std::env::args().nth(1).ok_or("usage: relay FILE.toml")?;
     let file: File = toml::from_str(&std::fs::read_to_string(path)?)?;
     let config = relay_config(&file)?;
-    let relay = match (&file.certificate, &file.key) {
-        (Some(certificate), Some(key)) => {
+    let relay = match certificate_and_key(&file, &config)? {
+        Some((certificate, key)) => {
             let inward = server_config(certificate, key)?;
             RelayServer::bind_tls(file.listen, config, inward, client_config(file.trust.as_ref())?).await?
         }
-        _ => RelayServer::bind(file.listen, config).await?,
+        None => RelayServer::bind(file.listen, config).await?,
     };
     tell(&json!({ "event": "listening", "address": relay.local_addr().to_string() }));
     let mut seen = (0, 0);
@@ -92,6 +97,23 @@ async fn main() -> Result<(), Failure> {
             tell(&json!({ "event": "load", "places": now.0, "connections": now.1 }));
             seen = now;
         }
+    }
+}
+
+/// What TLS needs, or nothing for plain TCP. Half of it, or none for an `msrps` URI, is a mistake that would leave clients
+/// without the protection that they were promised.
+fn certificate_and_key<'f>(
+    file: &'f File,
+    config: &RelayConfig,
+) -> Result<Option<(&'f PathBuf, &'f PathBuf)>, Failure> {
+    match (&file.certificate, &file.key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (Some(_), None) => Err("there is a `certificate`, but no `key`: TLS needs both".into()),
+        (None, Some(_)) => Err("there is a `key`, but no `certificate`: TLS needs both".into()),
+        (None, None) if config.uri.is_secure() => {
+            Err("an msrps `uri` needs a `certificate` and a `key`, and there are neither".into())
+        }
+        (None, None) => Ok(None),
     }
 }
 

@@ -3,7 +3,7 @@
 #![cfg(feature = "tls")]
 
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -21,20 +21,25 @@ struct Program {
     lines: Receiver<Value>,
 }
 
+fn example(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    let profile = tests.ancestors().nth(2).unwrap();
+    let program = profile.join("examples").join(name);
+    assert!(
+        program.exists(),
+        "`cargo test -p offhook-msrp --all-features` builds {}, and so does `cargo build --examples`",
+        program.display()
+    );
+    program
+}
+
 impl Program {
     fn start(name: &str, args: &[&str]) -> Self {
-        let tests = std::env::current_exe().unwrap();
-        let profile = tests.ancestors().nth(2).unwrap();
-        let program = profile.join("examples").join(name);
-        assert!(
-            program.exists(),
-            "`cargo test -p offhook-msrp --all-features` builds {}, and so does `cargo build --examples`",
-            program.display()
-        );
-        let mut child = Command::new(program)
+        let mut child = Command::new(example(name))
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let input = child.stdin.take();
@@ -82,8 +87,24 @@ impl Program {
     /// All lines that are left, once it has ended well.
     fn rest(mut self) -> Vec<Value> {
         let status = self.status();
-        assert!(status.success(), "{}: {status}", self.name);
+        let said = self.said_in_error();
+        assert!(status.success(), "{}: {status}, {said}", self.name);
         self.lines.iter().collect()
+    }
+
+    /// What it says on standard error, once it has ended badly.
+    fn complaint(mut self) -> String {
+        let status = self.status();
+        let said = self.said_in_error();
+        assert_eq!(status.code(), Some(1), "{}: {said}", self.name);
+        said
+    }
+
+    fn said_in_error(&mut self) -> String {
+        let mut said = String::new();
+        let mut errors = self.child.stderr.take().unwrap();
+        errors.read_to_string(&mut said).unwrap();
+        said
     }
 
     fn status(&mut self) -> std::process::ExitStatus {
@@ -230,6 +251,90 @@ fn an_echo_comes_back() {
 }
 
 #[test]
+fn an_echo_takes_no_message_beyond_its_limit() {
+    let echo = [
+        "--port",
+        "0",
+        "--remote-path",
+        CALLER,
+        "--mode",
+        "echo",
+        "--max-message",
+        "100",
+    ];
+    for (size, is_taken) in [("100", true), ("101", false)] {
+        let mut listener = Program::start("listen", &echo);
+        let path = listener.path("listening");
+        let connector = Program::start(
+            "connect",
+            &["--local-path", CALLER, "--remote-path", &path, "--size", size],
+        );
+        if is_taken {
+            assert_eq!(throughput(&connector.rest(), "sent"), (1, 100));
+        } else {
+            let said = connector.complaint();
+            assert!(said.starts_with("error: failed with 413"), "{said}");
+        }
+        assert_eq!(
+            count(&listener.rest(), "message"),
+            usize::from(is_taken),
+            "of {size} bytes"
+        );
+    }
+    let help = Command::new(example("listen")).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(
+        help.contains("--max-message <BYTES>") && help.contains("[default: 10485760]"),
+        "{help}"
+    );
+}
+
+#[test]
+fn errors_are_said_in_words() {
+    let anybody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let peer = format!("msrps://{}/peer;tcp", anybody.local_addr().unwrap());
+    for (name, args, words) in [
+        (
+            "connect",
+            &["--remote-path", &*peer][..],
+            "error: msrps needs a configuration of TLS\n",
+        ),
+        (
+            "listen",
+            &["--port", "0", "--tls"],
+            "error: --cert and --key are needed for this\n",
+        ),
+        (
+            "relay",
+            &["nowhere/relay.toml"],
+            "error: No such file or directory (os error 2)\n",
+        ),
+        ("relay", &[], "error: usage: relay FILE.toml\n"),
+    ] {
+        assert_eq!(Program::start(name, args).complaint(), words, "{name} {args:?}");
+    }
+}
+
+#[test]
+fn a_relay_that_promises_tls_has_a_certificate_and_its_key() {
+    let folder = Folder::new("half-tls");
+    let (cert, key, _) = folder.certificate("relay.test");
+    let (cert, key) = (format!("certificate = {cert:?}\n"), format!("key = {key:?}\n"));
+    for (scheme, files, words) in [
+        ("msrps", "", "an msrps `uri` needs a `certificate` and a `key`"),
+        ("msrps", &*cert, "there is a `certificate`, but no `key`"),
+        ("msrps", &*key, "there is a `key`, but no `certificate`"),
+        ("msrp", &*cert, "there is a `certificate`, but no `key`"),
+        ("msrp", &*key, "there is a `key`, but no `certificate`"),
+    ] {
+        let config = format!("uri = \"{scheme}://127.0.0.1:0;tcp\"\nlisten = \"127.0.0.1:0\"\n{files}");
+        let path = folder.file("half.toml", config.as_bytes());
+        let said = Program::start("relay", &[&path]).complaint();
+        assert!(said.starts_with(&format!("error: {words}")), "{config}: {said}");
+    }
+}
+
+#[test]
 fn a_file_arrives_byte_by_byte_and_sessions_are_matched_by_their_ids_alone() {
     let folder = Folder::new("file");
     let file = folder.file("sent", &pattern(3_000_000));
@@ -299,11 +404,15 @@ fn tls_wants_a_certificate_that_is_trusted() {
     let listen = [&["--port", "0", "--remote-path", &caller], &secure[..]].concat();
     let mut listener = Program::start("listen", &listen);
     let path = listener.path("listening");
-    let mut connector = Program::start(
+    let connector = Program::start(
         "connect",
         &["--local-path", &caller, "--remote-path", &path, "--tls"],
     );
-    assert!(!connector.status().success());
+    let said = connector.complaint();
+    assert!(
+        said.starts_with("error: ") && said.contains("UnknownIssuer"),
+        "{said}"
+    );
 }
 
 /// A relay for alice and bob, by a configuration file, and its address.

@@ -3,8 +3,30 @@
 
 use offhook_msrp::SessionEvent;
 use serde_json::{Value, json};
+use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 use std::time::Instant;
+
+/// How an example ends: what went wrong is said on standard error in words, with its causes, and the exit code is 1.
+pub(crate) fn end(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = outcome else {
+        return ExitCode::SUCCESS;
+    };
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_said = cause.to_string();
+        // Some errors repeat their cause in their own words.
+        if !said.contains(&cause_said) {
+            said = format!("{said}: {cause_said}");
+        }
+        source = cause.source();
+    }
+    // Whoever reads may have gone; the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "error: {said}");
+    ExitCode::FAILURE
+}
 
 /// Counts what passes.
 pub(crate) struct Summary {
