@@ -293,10 +293,18 @@ fn an_echo_takes_no_message_beyond_its_limit() {
 fn errors_are_said_in_words() {
     let anybody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let peer = format!("msrps://{}/peer;tcp", anybody.local_addr().unwrap());
+    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("msrp://{}/peer;tcp", deaf.local_addr().unwrap());
+    std::thread::spawn(move || drop(deaf.accept()));
     for (name, args, words) in [
         (
             "connect",
-            &["--remote-path", &*peer][..],
+            &["--remote-path", &*nobody][..],
+            "error: the connection was not bound: the connection ended\n",
+        ),
+        (
+            "connect",
+            &["--remote-path", &*peer],
             "error: msrps needs a configuration of TLS\n",
         ),
         (

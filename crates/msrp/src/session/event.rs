@@ -153,25 +153,34 @@ pub enum AbortReason {
 }
 
 /// Why a session is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseReason {
     /// The owner closed it, and all that was queued was sent.
+    #[error("closed by its owner")]
     ByOwner,
     /// The connection ended.
+    #[error("the connection ended")]
     ConnectionLost,
     /// The connection was not bound in time.
+    #[error("not bound in time")]
     BindTimeout,
     /// The peer refused to bind the connection.
+    #[error("refused with {0}")]
     BindRefused(StatusCode),
     /// An empty request was not answered, or refused.
+    #[error("an empty request was answered with {0}, or not at all")]
     KeepAliveFailed(StatusCode),
     /// A chunk stood still, or a head took too long.
+    #[error("the peer stood still inside of a chunk")]
     Stalled,
     /// The peer sent something that is no chunk.
+    #[error("the peer sent something that is no chunk: {0}")]
     Unintelligible(HeadError),
     /// The peer went on with what was refused.
+    #[error("the peer went on with what was refused")]
     Flood,
     /// Our relay did not renew the place.
+    #[error("our relay did not renew the place: {0}")]
     Relay(RelayError),
 }

@@ -201,7 +201,7 @@ pub enum ConnectError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The peer did not bind the connection to the session.
-    #[error("the connection was not bound: {0:?}")]
+    #[error("the connection was not bound: {0}")]
     NotBound(CloseReason),
     /// What the peer sent instead of binding the connection could not be read.
     #[error(transparent)]
