@@ -180,8 +180,8 @@ fn refused(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let complaint = eve.complaint()?;
     holds(
         "complaint",
-        complaint.contains("Rejected"),
-        &"Rejected",
+        complaint.contains("was refused"),
+        &"was refused",
         &complaint,
     )
 }
