@@ -210,10 +210,11 @@ fn decode(bytes: &[u8]) -> Result<(u32, Vec<i16>), Fault> {
 }
 
 /// The same file with its format and its samples alone. Programs that cannot go back to the header leave the greatest length in
-/// it, or 0; some pad chunks of an odd length, which the reader does not know. What is there in whole frames counts.
+/// it, or 0; some pad chunks of an odd length, which the reader does not know. What is there in whole frames counts. `None` for
+/// a file that can be read as it is, or cannot be read at all.
 fn plain(bytes: &[u8]) -> Option<Vec<u8>> {
     let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
-    let (mut at, mut format) = (12, None);
+    let (mut at, mut format, mut is_padded) = (12, None, false);
     loop {
         let (name, len) = (bytes.get(at..at + 4)?, word(at + 4)?);
         let body = at + 8;
@@ -221,12 +222,13 @@ fn plain(bytes: &[u8]) -> Option<Vec<u8>> {
             (b"fmt ", _) if len % 2 == 0 => format = Some(bytes.get(body..)?.get(..len)?),
             (b"data", Some(format)) => {
                 let frame = usize::from(u16::from_le_bytes(*format.get(12..)?.first_chunk()?)).max(1);
-                let len = len.min(bytes.len() - body);
-                let data = &bytes[body..][..len - len % frame];
-                return Some(rebuilt(format, data));
+                let there = len.min(bytes.len() - body);
+                let whole = there - there % frame;
+                return (is_padded || whole != len).then(|| rebuilt(format, &bytes[body..][..whole]));
             }
             _ => {}
         }
+        is_padded |= len % 2 == 1;
         at = body.checked_add(len)?.checked_add(len % 2)?;
     }
 }

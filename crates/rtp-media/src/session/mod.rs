@@ -1,6 +1,5 @@
 //! The RTP session of one audio m-line (RFC 3550): whom we hear, what we send, and the reports between.
 
-mod bursts;
 mod latch;
 mod quality;
 mod rtcp;
@@ -8,7 +7,6 @@ mod sink;
 mod source;
 mod statistics;
 
-pub(crate) use bursts::LossPattern;
 pub use latch::{PROOF, SILENCE};
 pub use quality::{CallQuality, Impairment};
 pub(crate) use source::Extended;

@@ -1,6 +1,7 @@
 //! One audio m-line as a plain value: session, jitter buffer, codec and digits together.
 
 mod config;
+mod loss_pattern;
 mod outgoing;
 mod receive;
 mod send;

@@ -1,11 +1,12 @@
 //! The way in: jitter buffer, decoder, and the audio decoded but not yet played.
 
 use super::config::Playout;
+use super::loss_pattern::LossPattern;
 use crate::codec::{
     AudioCodec, CodecError, CodecSpec, ComfortNoise, Decoder, MAX_PACKET_MS, NoiseMaker, waveform,
 };
 use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Pull};
-use crate::session::{Extended, LossPattern, Statistics};
+use crate::session::{Extended, Statistics};
 use std::time::Duration;
 
 /// Room for one period more than the longest packet, for stretching.

@@ -11,7 +11,7 @@ const WINDOW: u32 = 64;
 
 /// Follows which packets of a source were lost, came too late, or were played.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LossPattern {
+pub(super) struct LossPattern {
     newest: Option<u64>,
     /// The newest packets, that of bit 0 being the newest: whether they came, and whether too late.
     came: u64,
@@ -25,7 +25,7 @@ pub(crate) struct LossPattern {
 
 impl LossPattern {
     /// A packet came, in time or not.
-    pub(crate) fn packet(&mut self, sequence: u64, in_time: bool) {
+    pub(super) fn packet(&mut self, sequence: u64, in_time: bool) {
         let newest = *self.newest.get_or_insert(sequence.saturating_sub(1));
         if let Some(behind) = newest.checked_sub(sequence) {
             if behind < u64::from(self.open) {
@@ -43,7 +43,7 @@ impl LossPattern {
     }
 
     /// Another stream of sequence numbers begins, or the same after a pause in which nobody listened.
-    pub(crate) fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         for place in (0..self.open).rev() {
             self.settle(place);
         }
@@ -70,7 +70,7 @@ impl LossPattern {
     }
 
     /// Lost and discarded packets in 1/256 of all, and the bursts that they came in; `packet` is how long one lasts.
-    pub(crate) fn metrics(&self, packet: Duration) -> (u8, u8, BurstMetrics) {
+    pub(super) fn metrics(&self, packet: Duration) -> (u8, u8, BurstMetrics) {
         let mut all = self.clone();
         all.restart();
         let Spans { burst, gap, .. } = all.spans.closed();
