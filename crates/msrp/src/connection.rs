@@ -19,6 +19,12 @@ use std::time::{Duration, Instant};
 /// arrives is for the session whose id To-Path ends with. The end or failure of one session does not concern the others;
 /// the end of the connection, a chunk that stands still and what is no chunk end all of them.
 ///
+/// A session whose owner takes no events is told by [`set_full`](Self::set_full). Nothing is read then, so that its peer
+/// waits and nothing is lost; but where other sessions are not full, no longer than its
+/// [`SessionConfig::hold_up`](crate::SessionConfig::hold_up). From then on the connection goes on for the others, and
+/// messages for this session are refused with 413, which tells their sender to try again later, until its owner takes some
+/// events.
+///
 /// A SEND for a session that is not here is [`asked`](Self::asked) about, and nothing more is read until it is decided by
 /// [`accept`](Self::accept) or [`refuse`](Self::refuse).
 #[derive(Debug)]
@@ -150,11 +156,37 @@ impl SharedConnection {
     }
 
     /// False while nothing more should be read: what was asked is not decided, so much waits to be written that the
-    /// answers would not be taken, or all sessions are over.
+    /// answers would not be taken, a session is full, or all sessions are over.
     pub fn wants_input(&self) -> bool {
         self.asked().is_none()
             && !self.is_over()
-            && self.members.iter().all(|member| member.session.wants_input())
+            && !self.is_held_up()
+            && self.members.iter().all(|member| member.session.may_answer())
+    }
+
+    /// Whether it waits for the owner of a session to take events.
+    fn is_held_up(&self) -> bool {
+        let mut sessions = self.living();
+        sessions.clone().all(MsrpSession::is_full)
+            || sessions.any(|session| session.is_full() && !session.is_deaf())
+    }
+
+    fn living(&self) -> impl Iterator<Item = &MsrpSession> + Clone {
+        let sessions = self.members.iter().map(|member| &member.session);
+        sessions.filter(|session| session.state() != State::Closed)
+    }
+
+    /// Says that the owner of a session has no room for more of its events, or has room again. Tell each change, and once
+    /// more when some but not all were taken.
+    pub fn set_full(&mut self, now: Instant, key: SessionKey, is_full: bool) {
+        let was_held_up = self.is_held_up();
+        if let Some(session) = self.session(key) {
+            session.set_full(now, is_full);
+        }
+        if was_held_up && !self.is_held_up() {
+            self.stalled_at = None; // the peer's time begins anew
+            self.watch_for_stall(now);
+        }
     }
 
     /// Reads what was appended to [`input`](Self::input).
@@ -194,7 +226,11 @@ impl SharedConnection {
         }
         if self.stalled_at.is_some_and(|at| at <= now) {
             self.stalled_at = None;
-            self.end_all(&CloseReason::Stalled);
+            if self.is_held_up() {
+                self.watch_for_stall(now); // it is we who stand still
+            } else {
+                self.end_all(&CloseReason::Stalled);
+            }
         }
     }
 
@@ -235,8 +271,7 @@ impl SharedConnection {
     }
 
     fn is_over(&self) -> bool {
-        let mut members = self.members.iter();
-        members.all(|member| member.session.state() == State::Closed)
+        self.living().next().is_none()
     }
 
     fn begin(&mut self, now: Instant, head: Head) {

@@ -146,6 +146,15 @@ pub(crate) struct Sent {
     pub(crate) last: bool,
 }
 
+/// Bytes of a streamed message were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotSupplied {
+    /// There is no such message, or not so much of it.
+    Unwanted,
+    /// So many bytes wait to be sent that no more are taken.
+    Full,
+}
+
 /// A message in the queue.
 #[derive(Debug)]
 struct Queued {
@@ -186,6 +195,10 @@ pub(crate) struct Outbound {
     queue: VecDeque<Queued>,
     open: Option<Open>,
     chunk_size: u64,
+    /// Bytes of bodies that are there to be sent.
+    waiting: u64,
+    /// With so many of them nothing more is taken or asked for.
+    most_waiting: u64,
     /// Other sessions on the connection want to write.
     pub(crate) neighbours_wait: bool,
     pub(crate) to_path: String,
@@ -206,11 +219,13 @@ const SMALL_CHUNK: u64 = 2048;
 const LOW_WATER: u64 = 512 * 1024;
 
 impl Outbound {
-    pub(crate) fn new(chunk_size: NonZeroU32, to_path: String, from_path: String) -> Self {
+    pub(crate) fn new(chunk_size: NonZeroU32, most_waiting: u64, to_path: String, from_path: String) -> Self {
         Self {
             queue: VecDeque::new(),
             open: None,
             chunk_size: u64::from(chunk_size.get()),
+            waiting: 0,
+            most_waiting,
             neighbours_wait: false,
             to_path,
             from_path,
@@ -223,6 +238,16 @@ impl Outbound {
         self.queue.is_empty()
     }
 
+    /// How many bytes of bodies wait to be sent.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.waiting
+    }
+
+    /// True when no more bytes are to be taken for now.
+    pub(crate) fn is_full(&self) -> bool {
+        self.waiting >= self.most_waiting
+    }
+
     pub(crate) fn push(&mut self, key: u64, message_id: &str, message: OutgoingMessage) {
         let (data, size) = match message.body {
             Body::Whole(bytes) => {
@@ -231,6 +256,7 @@ impl Outbound {
             }
             Body::Streamed { size } => (Bytes::new(), size),
         };
+        self.waiting += data.len() as u64;
         self.queue.push_back(Queued {
             key,
             message_id: message_id.into(),
@@ -248,23 +274,28 @@ impl Outbound {
         });
     }
 
-    /// More bytes of a streamed message. False when there is none that takes them.
-    pub(crate) fn supply(&mut self, key: u64, data: Bytes) -> bool {
+    /// More bytes of a streamed message. What is refused because there is no room is asked for again once there is.
+    pub(crate) fn supply(&mut self, key: u64, data: Bytes) -> Result<(), NotSupplied> {
+        let is_full = self.is_full();
         let Some(message) = self
             .queue
             .iter_mut()
             .find(|message| message.key == key && !message.aborted)
         else {
-            return false;
+            return Err(NotSupplied::Unwanted);
         };
         let end = message.at + message.available + data.len() as u64;
         if message.size.is_some_and(|size| end > size) {
-            return false;
+            return Err(NotSupplied::Unwanted);
         }
         message.asked = false;
+        if is_full {
+            return Err(NotSupplied::Full);
+        }
+        self.waiting += data.len() as u64;
         message.available += data.len() as u64;
         message.data.push_back(data);
-        true
+        Ok(())
     }
 
     /// All bytes of a streamed message were supplied. False when its size says otherwise.
@@ -287,6 +318,7 @@ impl Outbound {
             return false;
         };
         let is_open = index == 0 && self.open.is_some();
+        self.waiting -= self.queue[index].available;
         if is_open || (tell && self.queue[index].begun) {
             self.queue[index].give_up();
         } else {
@@ -298,6 +330,7 @@ impl Outbound {
     /// Gives up all messages. The receiver is told of the one whose chunk is open, which ends.
     pub(crate) fn give_up(&mut self) {
         self.queue.truncate(usize::from(self.open.is_some()));
+        self.waiting = 0;
         if let Some(message) = self.queue.front_mut() {
             message.give_up();
         }
@@ -306,6 +339,7 @@ impl Outbound {
     /// Gives up all messages, and says nothing about it.
     pub(crate) fn clear(&mut self) {
         self.queue.clear();
+        self.waiting = 0;
         self.open = None;
     }
 
@@ -370,7 +404,9 @@ impl Outbound {
             let Some(front) = self.queue.front_mut() else {
                 break;
             };
-            front.ask(&mut self.wants_data);
+            if self.waiting < self.most_waiting {
+                front.ask(&mut self.wants_data);
+            }
             if front.can_go_on() {
                 return true;
             }
@@ -408,6 +444,7 @@ impl Outbound {
         if write_head(out, &id, (&self.to_path, &self.from_path), message, range).is_err() {
             // The fields were checked when the message was queued.
             out.truncate(begin);
+            self.waiting -= message.available;
             self.queue.pop_front();
             return;
         }
@@ -442,7 +479,10 @@ impl Outbound {
         open.len += len as u64;
         message.at += len as u64;
         message.available -= len as u64;
-        message.ask(&mut self.wants_data);
+        self.waiting -= len as u64;
+        if self.waiting < self.most_waiting {
+            message.ask(&mut self.wants_data);
+        }
         piece
     }
 

@@ -138,6 +138,12 @@ impl Pair {
         while self.carry(true) | self.carry(false) {}
     }
 
+    /// Time passes for Bob.
+    fn advance(&mut self, by: Duration) {
+        self.now += by;
+        self.bob.connection.handle_timeout(self.now);
+    }
+
     fn tell_bob(&mut self, text: &str) {
         self.bob.connection.input().extend_from_slice(text.as_bytes());
         self.bob.connection.handle_input(self.now);
@@ -379,4 +385,103 @@ fn while_it_is_asked_nothing_is_read_and_nothing_stalls() {
     assert!(
         matches!(&events[..], [SessionEvent::Ready, SessionEvent::Message(message)] if message.body == "hello")
     );
+}
+
+/// Bob's first session is full: its owner takes nothing.
+fn with_a_full_session() -> Pair {
+    let mut pair = Pair::new(2);
+    let key = pair.bob.keys[0];
+    pair.bob.connection.set_full(pair.now, key, true);
+    pair
+}
+
+#[test]
+fn a_full_session_lets_the_connection_wait_for_a_while() {
+    let mut pair = with_a_full_session();
+    assert!(!pair.bob.connection.wants_input());
+    pair.advance(SECOND * 4);
+    assert!(!pair.bob.connection.wants_input());
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[0], true); // some were taken
+    pair.advance(SECOND * 4);
+    assert!(!pair.bob.connection.wants_input());
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[0], false);
+    assert!(pair.bob.connection.wants_input());
+    pair.advance(SECOND * 4);
+    pair.alice.session(0).send(text("not lost")).unwrap();
+    pair.run();
+    assert_eq!(pair.bob.bodies(0), ["not lost"]);
+}
+
+#[test]
+fn after_a_while_a_full_session_is_refused_alone_until_it_is_not_full() {
+    let mut pair = with_a_full_session();
+    pair.advance(SECOND * 5);
+    assert!(pair.bob.connection.wants_input());
+    let refused = pair.alice.session(0).send(text("too much")).unwrap();
+    let large = pair.alice.session(0).send(text(vec![b'x'; 100_000])).unwrap();
+    pair.alice.session(1).send(text("well")).unwrap();
+    pair.run();
+    assert_eq!(pair.bob.bodies(1), ["well"]);
+    let fate = |events: &[SessionEvent]| -> Vec<_> {
+        let failed = |event: &SessionEvent| match event {
+            SessionEvent::SendFailed { message, status } => Some((*message, *status)),
+            _ => None,
+        };
+        events.iter().filter_map(failed).collect()
+    };
+    let told = fate(&pair.alice.events(0));
+    assert_eq!(
+        told,
+        [
+            (refused, StatusCode::STOP_SENDING),
+            (large, StatusCode::STOP_SENDING)
+        ]
+    );
+    assert!(pair.bob.events(0).is_empty(), "nobody listens");
+
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[0], false);
+    pair.alice.session(0).send(text("again")).unwrap();
+    pair.run();
+    assert_eq!(pair.bob.bodies(0), ["again"]);
+}
+
+#[test]
+fn a_message_that_was_begun_is_refused_as_well_and_costs_one_event() {
+    let mut pair = Pair::new(2);
+    let head = |id: &str, range: &str| {
+        format!(
+            "MSRP {id} SEND\r\nTo-Path: msrp://b.test:2/bone;tcp\r\nFrom-Path: msrp://a.test:1/aone;tcp\r\n\
+             Message-ID: m1\r\nByte-Range: {range}\r\nContent-Type: a/b\r\n\r\n"
+        )
+    };
+    pair.tell_bob(&(head("aaaa", "1-*/9") + "abc\r\n-------aaaa+\r\n" + &head("bbbb", "4-*/9") + "de"));
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[0], true);
+    pair.advance(SECOND * 5);
+    pair.tell_bob("f\r\n-------bbbb+\r\n");
+    pair.tell_bob(&(head("cccc", "7-9/9") + "ghi\r\n-------cccc$\r\n"));
+    pair.run();
+    assert!(pair.log.contains("MSRP bbbb 413"), "{}", pair.log);
+    assert!(pair.log.contains("MSRP cccc 413"), "{}", pair.log);
+    assert!(pair.bob.bodies(0).is_empty());
+}
+
+#[test]
+fn where_all_sessions_are_full_the_peer_waits_and_is_not_held_to_stand_still() {
+    let mut pair = with_a_full_session();
+    pair.tell_bob("MSRP abcd SE"); // it arrived before
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[1], true);
+    for _ in 0..100 {
+        pair.advance(SECOND * 3);
+        assert!(!pair.bob.connection.wants_input());
+    }
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[0], false);
+    pair.bob.connection.set_full(pair.now, pair.bob.keys[1], false);
+    pair.bob.connection.handle_timeout(pair.now);
+    assert_eq!(pair.bob.connection.session_count(), 2);
+    // From now on the head has to be there in time.
+    pair.bob.connection.handle_timeout(pair.now + SECOND * 59);
+    assert_eq!(pair.bob.connection.session_count(), 2);
+    pair.bob.connection.handle_timeout(pair.now + SECOND * 60);
+    let last = pair.bob.events(1).pop();
+    assert!(matches!(last, Some(SessionEvent::Closed(CloseReason::Stalled))));
 }

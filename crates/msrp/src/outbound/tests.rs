@@ -17,7 +17,7 @@ impl Sender {
             "msrp://a.test:1/y;tcp".to_owned(),
         );
         Self {
-            outbound: Outbound::new(size, to, from),
+            outbound: Outbound::new(size, 1 << 20, to, from),
             ids: TransactionIds::new(Entropy::from_number(1)),
             wire: BytesMut::new(),
         }
@@ -187,7 +187,7 @@ fn a_message_that_is_given_up_ends_with_a_hash() {
     sender
         .outbound
         .push(1, "m123", OutgoingMessage::streamed("a/b", Some(5000)));
-    sender.outbound.supply(1, pattern(2048).into());
+    sender.outbound.supply(1, pattern(2048).into()).unwrap();
     assert_eq!(ranges(&sender.drain()), ["1-2048/5000"]);
     assert!(sender.outbound.abort(1, true));
     let chunks = sender.drain();
@@ -210,23 +210,24 @@ fn a_streamed_message_asks_for_bytes_and_ends_when_it_is_finished() {
         .push(0, "m123", OutgoingMessage::streamed("a/b", None));
     assert!(!sender.burst());
     assert_eq!(sender.outbound.wants_data, [0]);
-    assert!(sender.outbound.supply(0, pattern(10_000).into()));
+    sender.outbound.supply(0, pattern(10_000).into()).unwrap();
     assert!(sender.burst());
-    assert!(sender.outbound.supply(0, pattern(10_000).into()));
+    sender.outbound.supply(0, pattern(10_000).into()).unwrap();
     assert!(sender.outbound.finish(0));
     let chunks = sender.drain();
     assert_eq!(chunks.last().unwrap().flag, Continuation::Last);
     assert_eq!(joined(&chunks), [pattern(10_000), pattern(10_000)].concat());
-    assert!(!sender.outbound.supply(0, Bytes::from_static(b"late")));
+    let late = sender.outbound.supply(0, Bytes::from_static(b"late"));
+    assert_eq!(late, Err(NotSupplied::Unwanted));
 
     sender
         .outbound
         .push(1, "m124", OutgoingMessage::streamed("a/b", Some(3)));
     assert!(
-        !sender.outbound.supply(1, Bytes::from_static(b"more")),
+        sender.outbound.supply(1, Bytes::from_static(b"more")).is_err(),
         "more than was told"
     );
-    assert!(sender.outbound.supply(1, Bytes::from_static(b"ab")));
+    sender.outbound.supply(1, Bytes::from_static(b"ab")).unwrap();
     assert!(!sender.outbound.finish(1), "less than was told");
 }
 

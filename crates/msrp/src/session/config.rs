@@ -50,6 +50,17 @@ pub struct SessionConfig {
     pub unanswered: usize,
     /// How many messages may be queued or wait for their outcome. Default 16384; more are refused.
     pub queued: usize,
+    /// With how many bytes of bodies waiting to be written nothing more is taken. Default 8 MiB. The last that was taken
+    /// may go beyond: a peer that never reads costs so many bytes and one message, or one supply of a streamed one.
+    pub queued_bytes: u64,
+    /// With how many bytes of bodies waiting for the application to take them its session is full. Default 4 MiB, and what
+    /// was read at once may go beyond.
+    pub inbox_bytes: u64,
+    /// For how long a session that is full, and whose application takes nothing, may keep others on its connection
+    /// waiting. Default 5 s: well below the 30 s in which the others' responses have to be there. From then on its messages
+    /// are refused with 413, until its application takes some events. Where all sessions on a connection are full, the peer
+    /// waits, and nothing is refused; but what we sent meanwhile is told to have failed (408) when nobody reads the answer.
+    pub hold_up: Duration,
     /// How many bytes of refused chunks are read before the connection is given up. Default 64 MiB: what a sender may
     /// have on the way before it sees the refusal.
     pub discarded_bytes: u64,
@@ -76,6 +87,9 @@ impl SessionConfig {
             stall_timeout: Duration::from_mins(1),
             unanswered: 4096,
             queued: 16384,
+            queued_bytes: 8 * 1024 * 1024,
+            inbox_bytes: 4 * 1024 * 1024,
+            hold_up: Duration::from_secs(5),
             discarded_bytes: 64 * 1024 * 1024,
         }
     }

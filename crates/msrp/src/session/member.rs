@@ -46,6 +46,16 @@ impl MsrpSession {
         !self.urgent.is_empty() || (may_send && self.outbound.can_write())
     }
 
+    /// True while so many bytes wait to be sent that no more are taken.
+    pub(crate) fn has_too_many_bytes(&self) -> bool {
+        self.outbound.is_full()
+    }
+
+    /// False while so many answers wait to be written that nothing more should be asked.
+    pub(crate) fn may_answer(&self) -> bool {
+        self.urgent.len() < super::URGENT_LIMIT
+    }
+
     /// Says whether others want to write on the connection: then a long chunk does not stay open.
     pub(crate) fn let_others_write(&mut self, others_wait: bool) {
         self.outbound.neighbours_wait = others_wait;

@@ -2,6 +2,7 @@
 
 mod config;
 mod event;
+mod hold_up;
 mod member;
 mod receive;
 mod reports;
@@ -16,7 +17,7 @@ use crate::chunk::{
 };
 use crate::framer::{Frame, Framer};
 use crate::nickname::Nickname;
-use crate::outbound::{Body, Outbound};
+use crate::outbound::{Body, NotSupplied, Outbound};
 use crate::relay::{RelayClient, RelayEvent};
 use crate::setup::Role;
 use crate::trace::{ChunkTracer, Tracing};
@@ -24,6 +25,7 @@ use crate::transaction::{Pending, Transactions, What};
 use bytes::{Buf, Bytes, BytesMut};
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, earliest};
 
+use hold_up::Hearing;
 use receive::Inbox;
 use reports::Tracked;
 use std::collections::BTreeMap;
@@ -52,7 +54,8 @@ pub struct MsrpSession {
     tracked: BTreeMap<u64, Tracked>,
     ids: TransactionIds,
     message_ids: TransactionIds,
-    timers: Deadlines<SessionTimer, 3>,
+    timers: Deadlines<SessionTimer, 4>,
+    hearing: Hearing,
     /// Sees what passes, while somebody wants to.
     tracing: Option<Box<Tracing>>,
     /// Renews our place at the relay that the connection goes to.
@@ -81,10 +84,11 @@ enum SessionTimer {
     Bind,
     KeepAlive,
     Stall,
+    HoldUp,
 }
 
 impl Timer for SessionTimer {
-    const ALL: &'static [Self] = &[Self::Bind, Self::KeepAlive, Self::Stall];
+    const ALL: &'static [Self] = &[Self::Bind, Self::KeepAlive, Self::Stall, Self::HoldUp];
 
     fn index(self) -> usize {
         self as usize
@@ -153,12 +157,13 @@ impl MsrpSession {
             state: State::Connecting,
             framer,
             inbox: Inbox::default(),
-            outbound: Outbound::new(config.chunk_size, to_path, own),
+            outbound: Outbound::new(config.chunk_size, config.queued_bytes, to_path, own),
             transactions: Transactions::default(),
             tracked: BTreeMap::new(),
             ids: TransactionIds::new(entropy.fork()),
             message_ids: TransactionIds::new(entropy),
             timers,
+            hearing: Hearing::default(),
             tracing: None,
             relay: None,
             urgent: BytesMut::new(),
@@ -186,10 +191,8 @@ impl MsrpSession {
         if matches!(self.state, State::Closing | State::Closed) {
             return Err(SendError::Closing);
         }
-        if self.tracked.len() >= self.config.queued {
-            return Err(SendError::QueueFull(self.config.queued));
-        }
         check(&message)?;
+        self.check_room()?;
         let made = self.message_ids.next_id();
         let key = TransactionIds::number_of(&made).unwrap_or_default();
         let message_id = message
@@ -206,16 +209,31 @@ impl MsrpSession {
         Ok(OutgoingId(key))
     }
 
+    /// Whether another message would be taken now.
+    ///
+    /// # Errors
+    /// [`SendError::QueueFull`] or [`SendError::BytesFull`] when too much waits already.
+    pub fn check_room(&self) -> Result<(), SendError> {
+        if self.tracked.len() >= self.config.queued {
+            Err(SendError::QueueFull(self.config.queued))
+        } else if self.outbound.is_full() {
+            Err(SendError::BytesFull(self.outbound.waiting()))
+        } else {
+            Ok(())
+        }
+    }
+
     /// Supplies the next bytes of a streamed message, as [`SessionEvent::WantsData`] asks for.
     ///
     /// # Errors
-    /// When there is no such message any more, or the bytes go beyond the size that was told.
+    /// When there is no such message any more, or the bytes go beyond the size that was told; and
+    /// [`SendError::BytesFull`] when too much waits already: then they are asked for again.
     pub fn supply(&mut self, message: OutgoingId, data: Bytes) -> Result<(), SendError> {
-        if self.outbound.supply(message.0, data) {
-            Ok(())
-        } else {
-            Err(SendError::NotTaken)
-        }
+        let supplied = self.outbound.supply(message.0, data);
+        supplied.map_err(|refused| match refused {
+            NotSupplied::Unwanted => SendError::NotTaken,
+            NotSupplied::Full => SendError::BytesFull(self.outbound.waiting()),
+        })
     }
 
     /// Says that a streamed message was supplied in full.
@@ -276,9 +294,9 @@ impl MsrpSession {
         self.framer.input()
     }
 
-    /// False while so much waits to be written that nothing more should be read.
+    /// False while so much waits to be written, or to be heard by the owner, that nothing more should be read.
     pub fn wants_input(&self) -> bool {
-        self.urgent.len() < URGENT_LIMIT
+        self.may_answer() && !self.is_full()
     }
 
     /// Reads what was appended to [`input`](Self::input).
@@ -319,8 +337,12 @@ impl MsrpSession {
         while let Some(timer) = self.timers.take_expired(now) {
             match timer {
                 SessionTimer::Bind => self.end(CloseReason::BindTimeout),
+                // While nothing is read, it is we who stand still, and an answer would not be heard.
+                SessionTimer::KeepAlive if self.is_full() => self.keep_alive_later(now),
+                SessionTimer::Stall if self.is_full() => self.watch_for_stall(now),
                 SessionTimer::KeepAlive => self.send_empty(now, What::KeepAlive),
                 SessionTimer::Stall => self.end(CloseReason::Stalled),
+                SessionTimer::HoldUp => self.become_deaf(),
             }
         }
         self.settle();
@@ -368,9 +390,7 @@ impl MsrpSession {
         if let Some(tracing) = &mut self.tracing {
             tracing.sent(burst.clone(), between_chunks);
         }
-        if let Some(keep_alive) = self.config.keep_alive.filter(|_| self.state == State::Active) {
-            self.timers.set(SessionTimer::KeepAlive, now + keep_alive);
-        }
+        self.keep_alive_later(now);
         Some(burst)
     }
 
@@ -453,6 +473,12 @@ impl MsrpSession {
         }
     }
 
+    fn keep_alive_later(&mut self, now: Instant) {
+        if let Some(keep_alive) = self.config.keep_alive.filter(|_| self.state == State::Active) {
+            self.timers.set(SessionTimer::KeepAlive, now + keep_alive);
+        }
+    }
+
     fn watch_for_stall(&mut self, now: Instant) {
         if self.framer.is_idle() {
             self.timers.stop(SessionTimer::Stall);
@@ -468,7 +494,7 @@ impl MsrpSession {
             What::Bind if status.is_success() => self.become_active(),
             What::Bind if status == StatusCode::TIMEOUT => self.end(CloseReason::BindTimeout),
             What::Bind => self.end(CloseReason::BindRefused(status)),
-            What::KeepAlive if status.is_success() => {}
+            What::KeepAlive if status.is_success() || (status == StatusCode::TIMEOUT && self.is_full()) => {}
             What::KeepAlive => self.end(CloseReason::KeepAliveFailed(status)),
             What::Nickname => self.events.push(SessionEvent::NicknameAnswered(status)),
             What::Chunk { message, len, .. } => self.settle_chunk(message, len, status),
@@ -521,6 +547,9 @@ pub enum SendError {
     /// As many messages as [`SessionConfig::queued`] allows wait for their outcome.
     #[error("{0} messages wait already")]
     QueueFull(usize),
+    /// So many bytes wait to be written, and [`SessionConfig::queued_bytes`] allows no more: the peer does not read.
+    #[error("{0} bytes wait to be sent already")]
+    BytesFull(u64),
     /// Content-Type, Message-ID or another field has characters that it may not have.
     #[error("a header field with characters that it may not have")]
     BadField,

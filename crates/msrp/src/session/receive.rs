@@ -162,10 +162,14 @@ impl MsrpSession {
         match (self.check_paths(head), wanted) {
             (Err(status), _) => self.respond(head, status),
             (Ok(()), None) => self.respond(head, StatusCode::BAD_NICKNAME),
-            (Ok(()), Some(nickname)) => self.events.push(SessionEvent::NicknameWanted {
-                request: head.detached(),
-                nickname,
-            }),
+            (Ok(()), Some(_)) if self.is_deaf() => self.respond(head, StatusCode::FORBIDDEN),
+            (Ok(()), Some(nickname)) => {
+                self.become_active(); // as a SEND would, and before it is told
+                self.events.push(SessionEvent::NicknameWanted {
+                    request: head.detached(),
+                    nickname,
+                });
+            }
         }
     }
 
@@ -186,6 +190,10 @@ impl MsrpSession {
         }
         if let Some(status) = self.inbox.refused_before(message_id, place) {
             return Err(status);
+        }
+        if self.is_deaf() {
+            self.refuse_unheard(message_id);
+            return Err(StatusCode::STOP_SENDING);
         }
         let known = self
             .inbox
@@ -239,6 +247,9 @@ impl MsrpSession {
                 }
                 return;
             }
+        }
+        if self.is_deaf() {
+            return self.refuse(StatusCode::STOP_SENDING);
         }
         // However the transport cut the body, all bytes before the first that is too many are told.
         let fitting = self.room().min(data.len() as u64) as usize;
@@ -329,6 +340,16 @@ impl MsrpSession {
             if let Some(key) = message {
                 self.drop_message(key, AbortReason::Refused(status));
             }
+        }
+    }
+
+    /// Refuses a message because nobody takes what is told, and what there is of it already.
+    fn refuse_unheard(&mut self, message_id: &str) {
+        let mut incoming = self.inbox.incoming.iter();
+        let known = incoming.find(|incoming| *incoming.message_id == *message_id);
+        match known.map(|incoming| incoming.key) {
+            Some(key) => self.drop_message(key, AbortReason::Refused(StatusCode::STOP_SENDING)),
+            None => self.inbox.remember(message_id, StatusCode::STOP_SENDING, false),
         }
     }
 

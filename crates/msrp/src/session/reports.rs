@@ -97,7 +97,7 @@ impl MsrpSession {
         tracked.acknowledged += len;
         if !tracked.is_sent || tracked.unanswered > 0 {
             let acknowledged = tracked.acknowledged;
-            self.events.push(SessionEvent::SendProgress {
+            self.tell_progress(SessionEvent::SendProgress {
                 message: OutgoingId(message),
                 acknowledged,
             });
@@ -140,11 +140,16 @@ impl MsrpSession {
         if complete {
             tracked.wants_reports = false;
         }
-        self.events.push(SessionEvent::Reported {
+        let event = SessionEvent::Reported {
             message: OutgoingId(message),
             range,
             complete,
-        });
+        };
+        if complete {
+            self.events.push(event);
+        } else {
+            self.tell_progress(event);
+        }
         self.check_done(message);
     }
 

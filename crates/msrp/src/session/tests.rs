@@ -419,6 +419,57 @@ fn more_than_the_queue_holds_is_refused() {
 }
 
 #[test]
+fn a_peer_that_never_reads_costs_so_many_bytes_and_one_message() {
+    let mut pair = Pair::with(|config| config.queued_bytes = 10_000, |_| {});
+    let body = Bytes::from(vec![b'x'; 4000]);
+    for _ in 0..3 {
+        pair.alice
+            .send(OutgoingMessage::new("a/b", body.clone()))
+            .unwrap();
+    }
+    assert_eq!(pair.alice.send(text("c")), Err(SendError::BytesFull(12_000)));
+    pair.step(); // what is written does not wait any more
+    assert!(pair.alice.send(text("c")).is_ok());
+    pair.run();
+    assert_eq!(bodies(&pair.bob_hears()), [&body[..], &body, &body, b"c"]);
+}
+
+#[test]
+fn a_streamed_message_is_asked_for_again_once_there_is_room() {
+    let mut pair = Pair::with(|config| config.queued_bytes = 10_000, |_| {});
+    let streamed = OutgoingMessage::streamed("a/b", Some(20_003));
+    let file = pair.alice.send(streamed).unwrap();
+    pair.alice.send(text(&"x".repeat(9_999))).unwrap();
+    pair.alice.supply(file, vec![b'y'; 20_000].into()).unwrap();
+    let last = Bytes::from_static(b"end");
+    assert_eq!(
+        pair.alice.supply(file, last.clone()),
+        Err(SendError::BytesFull(29_999))
+    );
+    let wants = |events: &[SessionEvent]| {
+        let wanted =
+            |event: &&SessionEvent| matches!(event, SessionEvent::WantsData { message } if *message == file);
+        events.iter().filter(wanted).count()
+    };
+    assert_eq!(wants(&pair.alice_hears()), 0);
+    pair.run();
+    assert_eq!(wants(&pair.alice_hears()), 1);
+    pair.alice.supply(file, last).unwrap();
+    pair.run();
+    let heard = bodies(&pair.bob_hears());
+    assert_eq!(heard.iter().map(Bytes::len).collect::<Vec<_>>(), [9_999, 20_003]);
+}
+
+#[test]
+fn what_is_given_up_makes_room() {
+    let mut pair = Pair::with(|config| config.queued_bytes = 10, |_| {});
+    let first = pair.alice.send(text("ten bytes!")).unwrap();
+    assert_eq!(pair.alice.send(text("c")), Err(SendError::BytesFull(10)));
+    pair.alice.abort(first);
+    assert!(pair.alice.send(text("c")).is_ok());
+}
+
+#[test]
 fn a_message_that_would_break_the_protocol_is_not_taken() {
     let mut pair = Pair::new();
     for message in [

@@ -160,10 +160,14 @@ pub(super) fn own_uri(is_secure: bool) -> io::Result<MsrpUri> {
 
 /// Waits until the connection is bound.
 pub(super) async fn ready(mut connection: MsrpConnection) -> Result<MsrpConnection, ConnectError> {
-    match connection.next_event().await {
-        Some(SessionEvent::Ready) => Ok(connection),
-        Some(SessionEvent::Closed(reason)) => Err(ConnectError::NotBound(reason)),
-        _ => Err(ConnectError::NotBound(CloseReason::ConnectionLost)),
+    loop {
+        match connection.events().next_new().await {
+            Some(SessionEvent::Ready) => return Ok(connection),
+            Some(SessionEvent::Closed(reason)) => return Err(ConnectError::NotBound(reason)),
+            // A relay may have moved the place meanwhile.
+            Some(event) => connection.events().put_back(event),
+            None => return Err(ConnectError::NotBound(CloseReason::ConnectionLost)),
+        }
     }
 }
 

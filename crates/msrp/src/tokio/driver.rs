@@ -1,6 +1,7 @@
 //! The task that owns a connection and the sessions on it.
 
 use super::handle::SessionHandle;
+use super::inbox::SessionEvents;
 use super::seat::{Seat, Seats};
 use super::sharing::{Join, Verdict, Visitors};
 use crate::chunk::StatusCode;
@@ -15,11 +16,15 @@ use tokio::sync::mpsc;
 
 /// A session on its connection: commands by [`handle`](Self::handle), events by [`next_event`](Self::next_event).
 ///
-/// Events must be taken: while [`EVENTS`](Self::EVENTS) of them wait, nothing is read from the connection.
+/// Events must be taken: while [`EVENTS`](Self::EVENTS) of them wait, or such that carry
+/// [`SessionConfig::inbox_bytes`](crate::SessionConfig::inbox_bytes), nothing is read from the connection and the peer has
+/// to wait. Other sessions on the same connection wait as well, but no longer than
+/// [`SessionConfig::hold_up`](crate::SessionConfig::hold_up) without any event taken; then this one's messages are refused
+/// with 413 until some are.
 #[derive(Debug)]
 pub struct MsrpConnection {
     handle: SessionHandle,
-    events: mpsc::Receiver<SessionEvent>,
+    events: SessionEvents,
 }
 
 impl MsrpConnection {
@@ -28,7 +33,7 @@ impl MsrpConnection {
     /// How many commands may wait.
     pub(super) const COMMANDS: usize = 256;
 
-    pub(super) fn new(handle: SessionHandle, events: mpsc::Receiver<SessionEvent>) -> Self {
+    pub(super) fn new(handle: SessionHandle, events: SessionEvents) -> Self {
         Self { handle, events }
     }
 
@@ -73,8 +78,13 @@ impl MsrpConnection {
         self.events.recv().await
     }
 
+    /// The events, to look at what comes before the connection is handed over.
+    pub(super) fn events(&mut self) -> &mut SessionEvents {
+        &mut self.events
+    }
+
     /// Takes the connection apart, for an application that commands and listens in different places.
-    pub fn split(self) -> (SessionHandle, mpsc::Receiver<SessionEvent>) {
+    pub fn split(self) -> (SessionHandle, SessionEvents) {
         (self.handle, self.events)
     }
 }
@@ -112,7 +122,7 @@ impl Task {
             if self.burst.is_none() {
                 self.burst = self.connection.poll_transmit(Instant::now());
             }
-            self.seats.pass_events(&mut self.connection);
+            self.seats.pass_events(Instant::now(), &mut self.connection);
             if self.is_over() {
                 if self.take_last_join() {
                     continue;
@@ -125,8 +135,7 @@ impl Task {
             {
                 sleep.as_mut().reset(deadline.into());
             }
-            let is_stalled = self.seats.is_stalled();
-            let may_read = !is_stalled && self.connection.wants_input();
+            let may_read = self.connection.wants_input();
             let input = self.connection.input();
             if input.capacity() - input.len() < READ / 4 {
                 input.reserve(READ);
@@ -143,7 +152,7 @@ impl Task {
                 read = reader.read_buf(input), if may_read => match read {
                     Ok(count @ 1..) => {
                         self.connection.handle_input(Instant::now());
-                        self.seats.pass_events(&mut self.connection);
+                        self.seats.pass_events(Instant::now(), &mut self.connection);
                         if count >= READ / 4 {
                             // Whoever takes the events has his turn, and the buffer, still in the processor's cache, is
                             // free again: reading on would fill one buffer after another.

@@ -8,11 +8,20 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(super) enum Command {
     Run(Box<dyn FnOnce(&mut MsrpSession) + Send>),
+    Send(
+        Box<OutgoingMessage>,
+        oneshot::Sender<Result<OutgoingId, SendError>>,
+    ),
     Deliver(Box<OutgoingMessage>, oneshot::Sender<Result<(), DeliverError>>),
+    Supply(OutgoingId, Bytes, oneshot::Sender<Result<(), SendError>>),
 }
 
 /// Commands to a session that runs in a task. Cheap to clone; when the last one is dropped, the session sends what is
 /// queued and closes.
+///
+/// Commands are obeyed in their order. While as much waits to be sent as the configuration allows
+/// ([`queued`](crate::SessionConfig::queued), [`queued_bytes`](crate::SessionConfig::queued_bytes)), a message waits, and
+/// all commands after it: so a sender is as slow as its peer. Who rather hears of it sends by [`with`](Self::with).
 #[derive(Clone, Debug)]
 pub struct SessionHandle {
     commands: mpsc::Sender<Command>,
@@ -44,14 +53,18 @@ impl SessionHandle {
         result.await.map_err(|_| SessionGone)
     }
 
-    /// Queues a message; its fate is told by events.
+    /// Queues a message, as soon as there is room; its fate is told by events.
     ///
     /// # Errors
     /// When the session is over, or does not take the message.
     pub async fn send(&self, message: OutgoingMessage) -> Result<OutgoingId, SendError> {
-        self.with(|session| session.send(message))
+        let (reply, result) = oneshot::channel();
+        let command = Command::Send(Box::new(message), reply);
+        self.commands
+            .send(command)
             .await
-            .unwrap_or(Err(SendError::Closing))
+            .map_err(|_| SendError::Closing)?;
+        result.await.unwrap_or(Err(SendError::Closing))
     }
 
     /// Sends a message and waits until the peer has taken it, as far as its Failure-Report tells: with `no`, which nobody
@@ -69,14 +82,18 @@ impl SessionHandle {
         result.await.unwrap_or(Err(DeliverError::Gone(SessionGone)))
     }
 
-    /// Supplies bytes of a streamed message.
+    /// Supplies bytes of a streamed message, as soon as there is room.
     ///
     /// # Errors
     /// When the message takes no such bytes.
     pub async fn supply(&self, message: OutgoingId, data: Bytes) -> Result<(), SendError> {
-        self.with(move |session| session.supply(message, data))
+        let (reply, result) = oneshot::channel();
+        let command = Command::Supply(message, data, reply);
+        self.commands
+            .send(command)
             .await
-            .unwrap_or(Err(SendError::Closing))
+            .map_err(|_| SendError::Closing)?;
+        result.await.unwrap_or(Err(SendError::Closing))
     }
 
     /// Ends a streamed message.

@@ -34,6 +34,7 @@ mod driver;
 mod handle;
 #[cfg(feature = "tls")]
 mod identity;
+mod inbox;
 mod relay;
 mod relay_server;
 mod seat;
@@ -48,6 +49,7 @@ pub use driver::MsrpConnection;
 pub use handle::{DeliverError, SessionGone, SessionHandle};
 #[cfg(feature = "tls")]
 pub use identity::TlsIdentity;
+pub use inbox::SessionEvents;
 pub use relay::{
     Acceptor, AcceptorRelay, Connector, ConnectorRelay, MsrpRelaySettings, RelayAddress, RelayResolver,
     Resolving, get_acceptor, get_connector,

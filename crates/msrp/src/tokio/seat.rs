@@ -2,6 +2,7 @@
 
 use super::driver::MsrpConnection;
 use super::handle::{Command, DeliverError, SessionHandle};
+use super::inbox::{Inbox, Place};
 use crate::chunk::FailureReport;
 use crate::connection::{SessionKey, SharedConnection};
 use crate::session::{MsrpSession, OutgoingId, SessionEvent, State};
@@ -9,14 +10,17 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// What a task has of the application of one session.
 pub(super) struct Seat {
     commands: mpsc::Receiver<Command>,
     commands_over: bool,
-    events: mpsc::Sender<SessionEvent>,
-    /// While the channel of events is full: waits for room.
+    /// A message that has to wait until there is room for it, and with it all commands after it.
+    held: Option<Command>,
+    inbox: Inbox,
+    /// While the inbox is full: waits for room.
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     waiters: HashMap<OutgoingId, oneshot::Sender<Result<(), DeliverError>>>,
     /// Dropped with the session.
@@ -27,24 +31,30 @@ impl Seat {
     /// A seat, and what the application has of it; `guard` is dropped when the session is over.
     pub(super) fn new(guard: Box<dyn Any + Send>) -> (Self, MsrpConnection) {
         let (commands_in, commands) = mpsc::channel(MsrpConnection::COMMANDS);
-        let (events, events_out) = mpsc::channel(MsrpConnection::EVENTS);
+        let (inbox, events) = Inbox::new();
         let seat = Self {
             commands,
             commands_over: false,
-            events,
+            held: None,
+            inbox,
             room: None,
             waiters: HashMap::new(),
             _guard: guard,
         };
-        (
-            seat,
-            MsrpConnection::new(SessionHandle::new(commands_in), events_out),
-        )
+        (seat, MsrpConnection::new(SessionHandle::new(commands_in), events))
     }
 
     fn obey(&mut self, command: Option<Command>, session: &mut MsrpSession) {
         match command {
             Some(Command::Run(run)) => run(session),
+            Some(command) if has_to_wait(&command, session) => self.held = Some(command),
+            Some(Command::Send(message, reply)) => {
+                // Who asked may have gone; the message goes all the same.
+                let _ = reply.send(session.send(*message));
+            }
+            Some(Command::Supply(message, data, reply)) => {
+                let _ = reply.send(session.supply(message, data));
+            }
             Some(Command::Deliver(message, reply)) => {
                 let is_answered = message.failure != FailureReport::No;
                 match session.send(*message) {
@@ -63,21 +73,28 @@ impl Seat {
         }
     }
 
-    /// Hands events over until there is no room. True when the session is over, and its application knows.
-    pub(super) fn pass_events(&mut self, session: &mut MsrpSession) -> bool {
-        self.room = None;
+    /// Obeys the command that had to wait, if it need not any more.
+    fn obey_held(&mut self, session: &mut MsrpSession) {
+        if let Some(command) = self.held.take() {
+            self.obey(Some(command), session);
+        }
+    }
+
+    /// Hands events over until there is no room.
+    fn pass_events(&mut self, session: &mut MsrpSession) -> Passed {
+        let most_bytes = session.config().inbox_bytes;
+        let mut some = false;
         loop {
-            let permit = match self.events.try_reserve() {
-                Ok(permit) => Some(permit),
-                Err(mpsc::error::TrySendError::Full(())) => {
-                    self.room = Some(wait_for_room(self.events.clone()));
-                    return false;
-                }
-                Err(mpsc::error::TrySendError::Closed(())) => None,
-            };
+            let place = self.inbox.place(most_bytes);
+            if let Place::None = place {
+                self.room = Some(self.inbox.room(most_bytes));
+                return Passed::UntilFull { some };
+            }
             let Some(event) = session.poll_event() else {
-                return session.state() == State::Closed;
+                self.room = None;
+                return Passed::All;
             };
+            some = true;
             let outcome = match &event {
                 SessionEvent::SendDone { message } => Some((message, Ok(()))),
                 SessionEvent::SendFailed { message, status } => {
@@ -92,15 +109,28 @@ impl Seat {
                 let _ = waiter.send(outcome);
                 continue;
             }
-            if let Some(permit) = permit {
-                permit.send(event);
-            }
+            self.inbox.tell(place, event);
         }
     }
 }
 
-fn wait_for_room(events: mpsc::Sender<SessionEvent>) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async move { drop(events.reserve().await) })
+/// How far the events of a session were handed over.
+enum Passed {
+    All,
+    UntilFull {
+        /// Some were.
+        some: bool,
+    },
+}
+
+/// True when there is no room for what a command would send.
+fn has_to_wait(command: &Command, session: &MsrpSession) -> bool {
+    let is_living = session.state() != State::Closing && session.state() != State::Closed;
+    match command {
+        Command::Send(..) | Command::Deliver(..) => is_living && session.check_room().is_err(),
+        Command::Supply(..) => session.has_too_many_bytes(),
+        Command::Run(_) => false,
+    }
 }
 
 /// The seats of the sessions on one connection.
@@ -120,19 +150,30 @@ impl Seats {
         self.0.push((key, seat));
     }
 
-    pub(super) fn is_stalled(&self) -> bool {
-        self.0.iter().any(|(_, seat)| seat.room.is_some())
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Hands events over, and forgets the sessions that are over.
-    pub(super) fn pass_events(&mut self, connection: &mut SharedConnection) {
+    pub(super) fn pass_events(&mut self, now: Instant, connection: &mut SharedConnection) {
         self.0.retain_mut(|(key, seat)| {
-            let session = connection.session(*key);
-            session.is_some_and(|session| !seat.pass_events(session))
+            let Some(session) = connection.session(*key) else {
+                return false;
+            };
+            seat.obey_held(session);
+            let (was_full, passed) = (session.is_full(), seat.pass_events(session));
+            let is_over = session.state() == State::Closed;
+            match passed {
+                Passed::UntilFull { some } if some || !was_full => connection.set_full(now, *key, true),
+                Passed::UntilFull { .. } => {}
+                Passed::All => {
+                    if was_full {
+                        connection.set_full(now, *key, false);
+                    }
+                    return !is_over;
+                }
+            }
+            true
         });
     }
 
@@ -145,6 +186,7 @@ impl Seats {
                     return Poll::Ready(FromSeat::Room);
                 }
                 if !seat.commands_over
+                    && seat.held.is_none()
                     && let Poll::Ready(command) = seat.commands.poll_recv(context)
                 {
                     let key = *key;
