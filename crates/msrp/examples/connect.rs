@@ -15,7 +15,7 @@ use clap::Parser;
 use common::{Summary, end, tell, tell_event};
 use ends::{Protection, ThroughRelay};
 use offhook_msrp::chunk::SuccessReport;
-use offhook_msrp::session::OutgoingId;
+use offhook_msrp::session::{OutgoingId, SendError};
 use offhook_msrp::tokio::{Connector, ConnectorDirect, MsrpConnection, get_connector};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use serde_json::json;
@@ -121,11 +121,16 @@ async fn send_messages(
         let more = (args.window.max(1) - (sent - over)).min(args.count - sent);
         if more > 0 && more >= args.window / 2 || sent == over {
             let message = wish(args, OutgoingMessage::new("text/plain", body.clone()));
+            // As many as there is room for; the others when these are on their way.
             let queue = move |session: &mut offhook_msrp::MsrpSession| {
-                (0..more).try_for_each(|_| session.send(message.clone()).map(drop))
+                let mut queued = 0;
+                while queued < more && session.check_room().is_ok() {
+                    session.send(message.clone())?;
+                    queued += 1;
+                }
+                Ok::<_, SendError>(queued)
             };
-            session.handle().with(queue).await??;
-            sent += more;
+            sent += session.handle().with(queue).await??;
         }
         let event = session.next_event().await.ok_or("the session ended")?;
         show(args, &event);

@@ -8,16 +8,18 @@
 mod common;
 #[path = "common/ends.rs"]
 mod ends;
+#[path = "common/received.rs"]
+mod received;
 
 use clap::{Parser, ValueEnum};
 use common::{Summary, end, tell, tell_event};
 use ends::{Protection, ThroughRelay};
-use offhook_msrp::session::{Delivery, IncomingId, PathMatching, SendError};
-use offhook_msrp::tokio::{Acceptor, AcceptorDirect, get_acceptor};
+use offhook_msrp::chunk::{ByteRange, StatusCode};
+use offhook_msrp::session::{Delivery, PathMatching, Reports, SendError};
+use offhook_msrp::tokio::{Acceptor, AcceptorDirect, SessionHandle, get_acceptor};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
+use received::{Outcome, Received};
 use serde_json::json;
-use std::collections::HashMap;
-use std::io::{Seek, SeekFrom, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -68,7 +70,8 @@ enum Mode {
     Sink,
     /// Send each message back.
     Echo,
-    /// Write each message to a file named by its Message-ID.
+    /// Write each message to a file that is named by its Message-ID, `ID.received`, once it is complete. Its sender gets the
+    /// report of success then, not before.
     File,
 }
 
@@ -98,13 +101,16 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
         config.delivery = Delivery::Pieces;
         config.message_limits.bytes = u64::MAX;
     }
+    if args.mode == Mode::File {
+        config.reports = Reports::Manual;
+    }
     if args.session_match {
         config.matching = PathMatching::SessionId;
     }
     let mut session = acceptor.complete(config).await?;
     tell(&json!({ "event": "ready" }));
     let mut summary = Summary::start();
-    let mut files = HashMap::new();
+    let mut files = Received::new(&args.directory);
     while let Some(event) = session.next_event().await {
         match &event {
             SessionEvent::Message(message) => {
@@ -120,7 +126,7 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             _ => {}
         }
         if args.mode == Mode::File {
-            store(args, &mut files, &event)?;
+            store(session.handle(), &mut files, &event).await?;
         }
         if !args.quiet {
             tell_event(&event);
@@ -130,7 +136,7 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             SessionEvent::Message(_) | SessionEvent::MessageEnded { .. }
         );
         if is_message && args.count == Some(summary.messages()) {
-            session.handle().close().await?;
+            let _ = session.handle().close().await; // the peer may have been faster
         }
     }
     summary.tell("received");
@@ -164,33 +170,24 @@ async fn prepare(args: &Args) -> Result<Acceptor, Box<dyn std::error::Error>> {
     Ok(Acceptor::Direct(acceptor))
 }
 
-/// Writes pieces to the file of their message.
-fn store(
-    args: &Args,
-    files: &mut HashMap<IncomingId, std::fs::File>,
+/// Keeps what belongs to a file, and answers for it.
+async fn store(
+    session: &SessionHandle,
+    files: &mut Received,
     event: &SessionEvent,
-) -> std::io::Result<()> {
-    match event {
-        SessionEvent::MessageBegan { message, head, .. } => {
-            let name: String = head
-                .message_id()
-                .unwrap_or_default()
-                .chars()
-                .filter(char::is_ascii_alphanumeric)
-                .collect();
-            let file = std::fs::File::create(args.directory.join(format!("{name}.received")))?;
-            files.insert(*message, file);
+) -> Result<(), Box<dyn std::error::Error>> {
+    match files.take(event)? {
+        Outcome::Nothing => {}
+        Outcome::Absurd(message) => {
+            let _ = session.reject(message).await; // the peer may have gone
         }
-        SessionEvent::MessageData { message, at, data } => {
-            if let Some(file) = files.get_mut(message) {
-                file.seek(SeekFrom::Start(*at))?;
-                file.write_all(data)?;
-            }
+        Outcome::Stored { path, head, size } => {
+            tell(&json!({ "event": "stored", "file": path.display().to_string(), "size": size }));
+            let all = ByteRange::whole(size);
+            let _ = session
+                .with(move |session| session.report(&head, all, StatusCode::OK))
+                .await;
         }
-        SessionEvent::MessageEnded { message, .. } | SessionEvent::MessageAborted { message, .. } => {
-            files.remove(message);
-        }
-        _ => {}
     }
     Ok(())
 }

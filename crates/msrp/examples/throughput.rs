@@ -1,6 +1,10 @@
 //! How fast sessions are on this machine, over TCP and TLS, beside a plain copy of the same bytes by Tokio and
 //! tokio-rustls: one run, one thread per side. With `--soak GIB`: one file of that size, and how much memory it takes.
 //!
+//! How it is counted: a plain copy and a session take turns, so that both meet the same machine, and who goes first changes
+//! from pair to pair. Of each pair the ratio is taken, and of all ratios the median and the quartiles. Single runs are worth
+//! little: plain copies alone differ by a factor of three between runs, and TLS has two modes, one twice as fast.
+//!
 //! ```text
 //! cargo run --release -p offhook-msrp --features tls --example throughput
 //! cargo run --release -p offhook-msrp --features tls --example throughput -- --soak 10
@@ -23,7 +27,6 @@ use tokio::runtime::{Builder, Runtime};
 const FILE: u64 = 1 << 30;
 const PIECE: usize = 256 * 1024;
 const MESSAGES: u64 = 500_000;
-const ROUNDS: usize = 5;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -32,43 +35,95 @@ struct Args {
     /// Send one file of so many GiB, and tell the memory that it took.
     #[arg(long)]
     soak: Option<u64>,
+    /// How many plain copies and sessions take turns, over TCP and over TLS.
+    #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
 }
 
 fn main() -> Result<(), Failure> {
-    if let Some(gib) = Args::parse().soak {
+    let args = Args::parse();
+    if let Some(gib) = args.soak {
         return soak(gib << 30);
     }
-    let mut out = std::io::stdout();
     for tls in [None, Some(Tls::new()?)] {
-        let name = if tls.is_some() { "TLS" } else { "TCP" };
-        let (mut plain, mut ours) = (Took::WORST, Took::WORST);
-        for _ in 0..ROUNDS {
-            let (plain_now, ours_now) = (plain_copy(tls.as_ref())?, file(FILE, tls.as_ref())?);
-            writeln!(out, "1 GiB over {name}: plain copy {plain_now}, MSRP {ours_now}")?;
-            (plain, ours) = (plain.least(plain_now), ours.least(ours_now));
-        }
-        writeln!(
-            out,
-            "best of {ROUNDS} over {name}: MSRP reaches {:.0} % of the plain copy, {:.0} % per core",
-            plain.seconds / ours.seconds * 100.0,
-            plain.busiest / ours.busiest * 100.0
-        )?;
+        compare(args.pairs, tls.as_ref())?;
     }
-    for _ in 0..ROUNDS {
+    let mut out = std::io::stdout();
+    let (mut by_clock, mut by_core) = (Sample::default(), Sample::default());
+    for _ in 0..args.pairs {
         let Took { seconds, busiest } = small_messages()?;
-        writeln!(
-            out,
-            "200-byte messages with responses: {:.0} per second, {:.0} per second of the busier side's core",
-            MESSAGES as f64 / seconds,
-            MESSAGES as f64 / busiest
-        )?;
+        by_clock.0.push(MESSAGES as f64 / seconds);
+        by_core.0.push(MESSAGES as f64 / busiest);
     }
+    writeln!(
+        out,
+        "200-byte messages with responses: {by_clock:.0} per second, {by_core:.0} per second of the busier side's core"
+    )?;
     writeln!(
         out,
         "memory of both sides and all runs: {} KiB at most",
         memory("VmHWM")?
     )?;
     Ok(())
+}
+
+/// Plain copies and sessions in turns, and how they compare.
+fn compare(pairs: u32, tls: Option<&Tls>) -> Result<(), Failure> {
+    let name = if tls.is_some() { "TLS" } else { "TCP" };
+    let (mut by_clock, mut by_core) = (Sample::default(), Sample::default());
+    let mut out = std::io::stdout();
+    for pair in 1..=pairs {
+        let (plain, ours) = if pair % 2 == 1 {
+            let plain = plain_copy(tls)?;
+            (plain, file(FILE, tls)?)
+        } else {
+            let ours = file(FILE, tls)?;
+            (plain_copy(tls)?, ours)
+        };
+        let (clock, core) = (plain.seconds / ours.seconds, plain.busiest / ours.busiest);
+        writeln!(
+            out,
+            "1 GiB over {name}, pair {pair} of {pairs}: plain copy {plain}, MSRP {ours}: {:.0} % ({:.0} % per core)",
+            clock * 100.0,
+            core * 100.0
+        )?;
+        by_clock.0.push(clock * 100.0);
+        by_core.0.push(core * 100.0);
+    }
+    writeln!(
+        out,
+        "over {name} MSRP reaches {by_clock:.0} % of the plain copy, {by_core:.0} % per core"
+    )?;
+    Ok(())
+}
+
+/// Figures of several runs. It prints as the median and, in brackets, the quartiles.
+#[derive(Default)]
+struct Sample(Vec<f64>);
+
+impl Sample {
+    /// The figure below which this part of the others lies.
+    fn quantile(&self, part: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = (sorted.len().saturating_sub(1)) as f64 * part;
+        let (below, above) = (at.floor() as usize, at.ceil() as usize);
+        let figure = |at: usize| sorted.get(at).copied().unwrap_or(f64::NAN);
+        figure(below) + (figure(above) - figure(below)) * at.fract()
+    }
+}
+
+impl std::fmt::Display for Sample {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digits = f.precision().unwrap_or(1);
+        write!(
+            f,
+            "{:.digits$} ({:.digits$} to {:.digits$})",
+            self.quantile(0.5),
+            self.quantile(0.25),
+            self.quantile(0.75)
+        )
+    }
 }
 
 /// One long file, and what both ends of its session take of memory together.
@@ -101,20 +156,6 @@ struct Took {
     seconds: f64,
     /// For how long the side that worked longer had a core: on a machine that others use at the same time, less.
     busiest: f64,
-}
-
-impl Took {
-    const WORST: Self = Self {
-        seconds: f64::MAX,
-        busiest: f64::MAX,
-    };
-
-    fn least(self, other: Self) -> Self {
-        Self {
-            seconds: self.seconds.min(other.seconds),
-            busiest: self.busiest.min(other.busiest),
-        }
-    }
 }
 
 /// For a file of 1 GiB.

@@ -387,6 +387,34 @@ async fn chunks_can_be_read_and_written_one_by_one() {
 }
 
 #[tokio::test]
+async fn a_server_hands_over_chunks_one_by_one_as_well() {
+    let server = MsrpServer::bind(ANY.parse().unwrap(), ServerConfig::default())
+        .await
+        .unwrap();
+    let expected = server.prepare(None).unwrap();
+    let uri = expected.local_path().first().clone();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, theirs) = configs(connector.local_path(), expected.local_path());
+    let (alice, bob) = tokio::join!(connector.complete(ours), async {
+        let mut bob = expected.open(theirs).await.unwrap();
+        let binding = bob.read_chunk(None).await.unwrap().unwrap();
+        let response = bob.make_response(&binding.head, StatusCode::OK).unwrap();
+        bob.write(&response).await.unwrap();
+        bob
+    });
+    let (alice, mut bob) = (alice.unwrap(), bob);
+    alice.handle().send(text("hello")).await.unwrap();
+    assert_eq!(bob.read_chunk(None).await.unwrap().unwrap().body, "hello");
+    // It has its place as long as it lives.
+    assert!(matches!(
+        server.prepare(Some(uri.clone())),
+        Err(ConnectError::AlreadyPrepared)
+    ));
+    drop(bob);
+    assert!(server.prepare(Some(uri)).is_ok());
+}
+
+#[tokio::test]
 async fn who_sends_what_is_no_chunk_to_a_transport_is_cut_off() {
     let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
     let local = acceptor.local_path().clone();

@@ -14,6 +14,7 @@ use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A relay for alice and bob, reached by an address or as `localhost`.
 async fn relay(adjust: impl FnOnce(&mut RelayConfig)) -> RelayServer {
@@ -222,6 +223,77 @@ async fn a_relay_is_found_by_the_resolver_that_was_handed_in() {
         connector.local_path().first().port(),
         Some(relay.local_addr().port())
     );
+}
+
+#[tokio::test]
+async fn a_further_relay_that_cannot_be_reached_is_told_at_once() {
+    let near = relay(|_| {}).await;
+    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let far = format!("msrp://127.0.0.1:{};tcp", nobody.local_addr().unwrap().port());
+    drop(nobody);
+    let chain = settings("alice", &near).through(far.parse().unwrap(), "alice", "alicepw");
+    let refused = tokio::time::timeout(Duration::from_secs(5), get_connector(Some(&chain), None));
+    let refused = refused.await.expect("an answer at once").unwrap_err();
+    assert!(
+        matches!(&refused, ConnectError::Relay(RelayError::Refused(status)) if status.code() == 408),
+        "{refused}"
+    );
+}
+
+/// Reads a request of a raw connection.
+async fn heard(stream: &mut tokio::net::TcpStream) -> String {
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"$\r\n") {
+        heard.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(heard).unwrap()
+}
+
+#[tokio::test]
+async fn a_place_that_moves_before_the_session_is_bound_does_not_end_it() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let relaying = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut own = String::new();
+        // A place for a second, and when it is renewed, another.
+        for place in ["here", "there"] {
+            let auth = heard(&mut stream).await;
+            let id = auth.split(' ').nth(1).unwrap();
+            own = auth
+                .split("From-Path: ")
+                .nth(1)
+                .unwrap()
+                .lines()
+                .next()
+                .unwrap()
+                .to_owned();
+            let answer = format!(
+                "MSRP {id} 200 OK\r\nTo-Path: {own}\r\nFrom-Path: msrp://{address};tcp\r\n\
+                 Use-Path: msrp://{address}/{place};tcp\r\nExpires: 1\r\n-------{id}$\r\n"
+            );
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        let peer = "msrp://127.0.0.1:9/peer;tcp";
+        let bind = format!(
+            "MSRP bind1 SEND\r\nTo-Path: {own}\r\nFrom-Path: msrp://{address}/here;tcp {peer}\r\nMessage-ID: b1\r\n-------bind1$\r\n"
+        );
+        stream.write_all(bind.as_bytes()).await.unwrap();
+        stream
+    });
+    let settings = MsrpRelaySettings::new("127.0.0.1", "alice", "alicepw")
+        .with_host("127.0.0.1", address.port())
+        .without_tls();
+    let acceptor = get_acceptor(Some(&settings), None).await.unwrap();
+    let remote = "msrp://127.0.0.1:9/peer;tcp".parse().unwrap();
+    let config = SessionConfig::new(acceptor.local_path().clone(), remote);
+    let session = tokio::time::timeout(Duration::from_secs(10), acceptor.complete(config)).await;
+    let mut session = session.expect("in time").expect("the session is bound");
+    match hear(&mut session).await {
+        SessionEvent::RelayMoved(path) => assert!(path.to_string().contains("/there;tcp"), "{path}"),
+        event => panic!("{event:?}"),
+    }
+    relaying.await.unwrap();
 }
 
 #[tokio::test]

@@ -110,8 +110,7 @@ impl AcceptorDirect {
     /// # Errors
     /// When nobody binds the session within [`SessionConfig::bind_timeout`].
     pub async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
-        let arrival = self.arrive(&mut config).await?;
-        MsrpTransport::new(arrival.stream, arrival.framer, Some(arrival.head), config)
+        self.arrive(&mut config).await?.into_transport(config)
     }
 
     async fn arrive(self, config: &mut SessionConfig) -> Result<Arrival, ConnectError> {
@@ -214,6 +213,11 @@ impl Arrival {
     ) -> Result<MsrpConnection, ConnectError> {
         let session = MsrpSession::accepted(Instant::now(), config, entropy()?, self.framer, Some(self.head));
         ready(MsrpConnection::spawn_with(session, self.stream, guard, company)).await
+    }
+
+    /// Hands the connection over for chunks one by one.
+    pub(super) fn into_transport(self, config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
+        MsrpTransport::new(self.stream, self.framer, Some(self.head), config)
     }
 
     /// Answers the request, if its sender wants that, and closes the connection.

@@ -6,6 +6,7 @@ use super::driver::{Company, MsrpConnection};
 use super::entropy;
 use super::sharing::{Visitor, Visitors};
 use super::stream::ServerTls;
+use super::transport::MsrpTransport;
 use crate::chunk::{Head, Limits, StatusCode};
 use crate::session::SessionConfig;
 use crate::uri::{MsrpPath, MsrpUri};
@@ -220,6 +221,42 @@ impl Expected {
     /// # Errors
     /// When nobody binds the session within [`SessionConfig::bind_timeout`].
     pub async fn complete(mut self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
+        match self.caller(&mut config, Ok).await? {
+            Caller::Alone(arrival) => {
+                let expected = Arc::clone(&self.place.expected);
+                let visitors = Visitors::new(expected, self.patience, arrival.certificate());
+                let company = Company {
+                    visitors: Some(visitors),
+                    ..Company::default()
+                };
+                arrival.into_session(config, Box::new(self.place), company).await
+            }
+            Caller::Visitor(visitor) => visitor.into_session(config, Box::new(self.place)).await,
+        }
+    }
+
+    /// Like [`complete`](Self::complete), for chunks one by one instead of a session: the SEND that binds the connection is
+    /// the first to be read, and to be answered. It has the connection to itself: on one where other sessions are, the peer is
+    /// refused with 506, and has to open another.
+    ///
+    /// # Errors
+    /// As [`complete`](Self::complete).
+    pub async fn open(mut self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
+        let alone = |caller| match caller {
+            Caller::Alone(arrival) => Ok(arrival),
+            visitor @ Caller::Visitor(_) => Err(visitor),
+        };
+        let arrival = self.caller(&mut config, alone).await?;
+        Ok(arrival.into_transport(config)?.guarding(Box::new(self.place)))
+    }
+
+    /// The peer of the configured remote path. Others are refused with 481, 403 or the like; the peer itself with 506 where
+    /// it does not fit.
+    async fn caller<C>(
+        &mut self,
+        config: &mut SessionConfig,
+        fitting: impl Fn(Caller) -> Result<C, Caller>,
+    ) -> Result<C, ConnectError> {
         config.local_path = self.local_path.clone();
         self.tls.check(&config.peer_fingerprints)?;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
@@ -228,22 +265,14 @@ impl Expected {
                 .await
                 .map_err(|_| ConnectError::BindTimeout)?
                 .ok_or(ConnectError::ServerGone)?;
-            if let Err(status) = caller.check(&config) {
+            if let Err(status) = caller.check(config) {
                 caller.refuse(status);
                 continue;
             }
-            return match caller {
-                Caller::Alone(arrival) => {
-                    let expected = Arc::clone(&self.place.expected);
-                    let visitors = Visitors::new(expected, self.patience, arrival.certificate());
-                    let company = Company {
-                        visitors: Some(visitors),
-                        ..Company::default()
-                    };
-                    arrival.into_session(config, Box::new(self.place), company).await
-                }
-                Caller::Visitor(visitor) => visitor.into_session(config, Box::new(self.place)).await,
-            };
+            match fitting(caller) {
+                Ok(caller) => return Ok(caller),
+                Err(caller) => caller.refuse(StatusCode::ALREADY_BOUND),
+            }
         }
     }
 }

@@ -11,13 +11,14 @@ use crate::framer::Framer;
 use crate::segment::{Chunk, ChunkError, ChunkReader};
 use crate::session::{CloseReason, SessionConfig};
 use bytes::{Bytes, BytesMut};
+use std::any::Any;
 use std::io;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Low-level access to a connection that is bound to a session: nothing is answered, reported or reassembled here.
 ///
-/// Made by `open` of [`ConnectorDirect`](super::ConnectorDirect) and [`AcceptorDirect`](super::AcceptorDirect); most
-/// applications want `complete`, which runs a session.
+/// Made by `open` of [`ConnectorDirect`](super::ConnectorDirect), [`AcceptorDirect`](super::AcceptorDirect), the ends at
+/// relays and [`Expected`](super::Expected); most applications want `complete`, which runs a session.
 #[derive(Debug)]
 pub struct MsrpTransport {
     stream: Stream,
@@ -27,6 +28,8 @@ pub struct MsrpTransport {
     from_path: String,
     ids: TransactionIds,
     message_ids: TransactionIds,
+    /// Dropped with the connection.
+    _guard: Box<dyn Any + Send + Sync>,
 }
 
 /// A SEND to make. What is `None` is made up.
@@ -64,7 +67,16 @@ impl MsrpTransport {
             config,
             ids: TransactionIds::new(entropy.fork()),
             message_ids: TransactionIds::new(entropy),
+            _guard: Box::new(()),
         })
+    }
+
+    /// Drops `guard` with the connection.
+    pub(super) fn guarding(self, guard: Box<dyn Any + Send + Sync>) -> Self {
+        Self {
+            _guard: guard,
+            ..self
+        }
     }
 
     /// Binds the connection as the end that opened it: an empty SEND, and its response.

@@ -162,7 +162,7 @@ impl MsrpRelay {
         flag: Continuation,
     ) {
         let Some(target) = self.connections.get_mut(&target_id) else {
-            return;
+            return self.answer_unanswered(now, &request);
         };
         target.close_chunk(now, &self.config, Continuation::More);
         let mut id = target.ids.next_id();
@@ -191,6 +191,11 @@ impl MsrpRelay {
             });
         }
         self.ready_at(now, target_id);
+    }
+
+    /// Nobody will answer a request that is no SEND: its sender does not have to wait for that.
+    pub(super) fn answer_unanswered(&mut self, now: Instant, request: &Request) {
+        self.respond(now, request.source, &request.head, StatusCode::TIMEOUT);
     }
 
     /// A response ends what waits for it, goes back to who asked, or is reported (RFC 4976 §6.4.3).

@@ -195,7 +195,7 @@ impl MsrpRelay {
     }
 
     /// A connection ended, or could not be opened. Places that were asked for on it end, and what it did not answer is
-    /// reported to those who sent it.
+    /// reported to those who sent it, or answered with 408.
     pub fn handle_closed(&mut self, now: Instant, id: ConnectionId) {
         let Some(mut gone) = self.connections.remove(&id) else {
             return;
@@ -210,8 +210,9 @@ impl MsrpRelay {
         }
         gone.close_chunk(now, &self.config, Continuation::More);
         for waiting in gone.waiting.drain(..) {
-            if let Awaited::Chunk(range) = waiting.what {
-                self.report(now, &waiting.request, range, StatusCode::TIMEOUT);
+            match waiting.what {
+                Awaited::Chunk(range) => self.report(now, &waiting.request, range, StatusCode::TIMEOUT),
+                Awaited::Response => self.answer_unanswered(now, &waiting.request),
             }
         }
         for held_up in gone.held_up {

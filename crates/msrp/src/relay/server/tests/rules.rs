@@ -468,3 +468,31 @@ fn a_connection_that_takes_nothing_is_given_up() {
     assert!(world.hear(peer).contains("Status: 000 408"));
     assert_eq!(world.relay.place_count(), 0);
 }
+
+#[test]
+fn a_request_that_cannot_be_passed_on_is_answered_at_once() {
+    for is_refused_early in [true, false] {
+        let mut world = World::new(|_| {});
+        let (alice, path) = world.place("alice");
+        let (ours, own) = (path.first().to_string(), path.last().to_string());
+        let farther = "msrps://far.test:2855;tcp";
+        let request = format!(
+            "MSRP auth1 AUTH\r\nTo-Path: {ours} {farther}\r\nFrom-Path: {own}\r\nExpires: 60\r\n\
+             Content-Type: a/b\r\n\r\nx\r\n-------auth1$\r\n"
+        );
+        let (begin, end) = request.split_at(request.len() - 5);
+        world.say(alice, begin.as_bytes());
+        let (hop, _) = world.opened().remove(0);
+        if is_refused_early {
+            world.relay.handle_closed(world.now, hop);
+        }
+        world.say(alice, end.as_bytes());
+        if !is_refused_early {
+            world.relay.handle_closed(world.now, hop);
+        }
+        assert_eq!(
+            world.hear(alice),
+            format!("MSRP auth1 408 Timeout\r\nTo-Path: {own}\r\nFrom-Path: {ours}\r\n-------auth1$\r\n")
+        );
+    }
+}

@@ -2,167 +2,15 @@
 //! relay.
 #![cfg(feature = "tls")]
 
-use serde_json::Value;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+mod files;
+mod program;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use program::{Folder, Program, example};
+use serde_json::Value;
+use std::process::Command;
+
 /// What connect calls itself where its path is not read from what it says.
 const CALLER: &str = "msrp://127.0.0.1:2856/caller;tcp";
-
-/// A running example. It ends with the test.
-struct Program {
-    name: String,
-    child: Child,
-    input: Option<ChildStdin>,
-    lines: Receiver<Value>,
-}
-
-fn example(name: &str) -> PathBuf {
-    let tests = std::env::current_exe().unwrap();
-    let profile = tests.ancestors().nth(2).unwrap();
-    let program = profile.join("examples").join(name);
-    assert!(
-        program.exists(),
-        "`cargo test -p offhook-msrp --all-features` builds {}, and so does `cargo build --examples`",
-        program.display()
-    );
-    program
-}
-
-impl Program {
-    fn start(name: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(example(name))
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let input = child.stdin.take();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
-                let line = serde_json::from_str(&line).expect("each line is JSON");
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
-        let name = format!("{name} {args:?}");
-        Self {
-            name,
-            child,
-            input,
-            lines,
-        }
-    }
-
-    /// The next line of this event, after others.
-    fn event(&mut self, event: &str) -> Value {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            let line = self.lines.recv_timeout(left);
-            let line = line.unwrap_or_else(|_| panic!("{} says no {event}", self.name));
-            if line["event"] == event {
-                return line;
-            }
-        }
-    }
-
-    fn path(&mut self, event: &str) -> String {
-        self.event(event)["path"].as_str().unwrap().to_owned()
-    }
-
-    fn tell(&mut self, line: &str) {
-        let mut input = self.input.take().unwrap();
-        writeln!(input, "{line}").unwrap();
-    }
-
-    /// All lines that are left, once it has ended well.
-    fn rest(mut self) -> Vec<Value> {
-        let status = self.status();
-        let said = self.said_in_error();
-        assert!(status.success(), "{}: {status}, {said}", self.name);
-        self.lines.iter().collect()
-    }
-
-    /// What it says on standard error, once it has ended badly.
-    fn complaint(mut self) -> String {
-        let status = self.status();
-        let said = self.said_in_error();
-        assert_eq!(status.code(), Some(1), "{}: {said}", self.name);
-        said
-    }
-
-    fn said_in_error(&mut self) -> String {
-        let mut said = String::new();
-        let mut errors = self.child.stderr.take().unwrap();
-        errors.read_to_string(&mut said).unwrap();
-        said
-    }
-
-    fn status(&mut self) -> std::process::ExitStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < until, "{} does not end", self.name);
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A folder of one test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> String {
-        let path = self.0.join(name);
-        std::fs::write(&path, bytes).unwrap();
-        path.display().to_string()
-    }
-
-    /// A certificate for a name and for this machine, and its key, and the fingerprint.
-    fn certificate(&self, name: &str) -> (String, String, String) {
-        let names = [name.to_owned(), "127.0.0.1".to_owned()];
-        let made = rcgen::generate_simple_self_signed(names).unwrap();
-        let print = offhook_msrp::fingerprint::Fingerprint::of_certificate(made.cert.der());
-        (
-            self.file(&format!("{name}.pem"), made.cert.pem().as_bytes()),
-            self.file(
-                &format!("{name}.key"),
-                made.signing_key.serialize_pem().as_bytes(),
-            ),
-            print.to_string(),
-        )
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// Starts listen at a port of its choice for the caller, and connect to it; what each says in the end.
 fn meet(listen: &[&str], connect: &[&str]) -> (Vec<Value>, Vec<Value>) {
@@ -366,6 +214,16 @@ fn a_file_arrives_byte_by_byte_and_sessions_are_matched_by_their_ids_alone() {
     assert_eq!(began["size"], 3_000_000);
     let name = format!("{}.received", began["message_id"].as_str().unwrap());
     assert_eq!(std::fs::read(folder.0.join(name)).unwrap(), pattern(3_000_000));
+}
+
+#[test]
+fn more_than_the_queue_holds_is_sent_in_its_time() {
+    let send = [
+        "--size", "1000000", "--count", "30", "--window", "30", "--chunk", "1000000",
+    ];
+    let (sent, heard) = meet(&["--quiet"], &[&send[..], &["--quiet"]].concat());
+    assert_eq!(throughput(&sent, "sent"), (30, 30_000_000));
+    assert_eq!(throughput(&heard, "received"), (30, 30_000_000));
 }
 
 #[test]

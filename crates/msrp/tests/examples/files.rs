@@ -1,0 +1,133 @@
+//! What `listen` does with files, and with peers that lie about them or go away.
+
+use super::program::{Folder, PATIENCE, Program};
+use super::{CALLER, count};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+/// A peer of few words that was bound by its first message.
+struct RawPeer {
+    stream: TcpStream,
+    to: String,
+}
+
+impl RawPeer {
+    fn connect(listener: &mut Program) -> Self {
+        let to = listener.path("listening");
+        let address = to.trim_start_matches("msrp://").split('/').next().unwrap();
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self { stream, to }
+    }
+
+    /// A chunk of a message that wants to be reported.
+    fn send(&mut self, id: &str, message: &str, range: &str, body: &str) {
+        self.send_flagged(id, message, range, body, '$');
+    }
+
+    fn send_flagged(&mut self, id: &str, message: &str, range: &str, body: &str, flag: char) {
+        let chunk = format!(
+            "MSRP {id} SEND\r\nTo-Path: {}\r\nFrom-Path: {CALLER}\r\nMessage-ID: {message}\r\nByte-Range: {range}\r\n\
+             Success-Report: yes\r\nContent-Type: a/b\r\n\r\n{body}\r\n-------{id}{flag}\r\n",
+            self.to
+        );
+        self.stream.write_all(chunk.as_bytes()).unwrap();
+    }
+
+    /// What it hears until a chunk that contains this has ended.
+    fn hear(&mut self, part: &str) -> String {
+        let mut heard = String::new();
+        while !(heard.contains(part) && heard.ends_with("$\r\n")) {
+            let mut byte = [0];
+            self.stream.read_exact(&mut byte).expect("more is said in time");
+            heard.push(byte[0] as char);
+        }
+        heard
+    }
+}
+
+fn listen_into(folder: &Folder) -> Program {
+    let directory = folder.0.display().to_string();
+    let args = [
+        "--port",
+        "0",
+        "--remote-path",
+        CALLER,
+        "--mode",
+        "file",
+        "--directory",
+    ];
+    Program::start("listen", &[&args[..], &[&directory]].concat())
+}
+
+#[test]
+fn a_file_is_reported_when_it_is_in_its_place_and_replaces_no_other() {
+    let folder = Folder::new("file-names");
+    let mut listener = listen_into(&folder);
+    let mut peer = RawPeer::connect(&mut listener);
+    // Both identifiers make the same name.
+    for (number, (message, body)) in [("msg.1", "one"), ("msg-1", "two!")].into_iter().enumerate() {
+        let range = format!("1-{0}/{0}", body.len());
+        peer.send(&format!("chunk{number}"), message, &range, body);
+        let heard = peer.hear("REPORT");
+        assert!(heard.contains(&format!("Message-ID: {message}\r\n")), "{heard}");
+        let name = ["msg1.received", "msg1-2.received"][number];
+        assert_eq!(std::fs::read(folder.0.join(name)).unwrap(), body.as_bytes());
+    }
+    drop(peer);
+    assert_eq!(count(&listener.rest(), "stored"), 2);
+    assert_eq!(
+        std::fs::read_dir(&folder.0).unwrap().count(),
+        2,
+        "nothing else is left"
+    );
+}
+
+#[test]
+fn a_byte_range_that_claims_a_place_far_away_makes_no_large_file() {
+    let folder = Folder::new("file-sparse");
+    let mut listener = listen_into(&folder);
+    let mut peer = RawPeer::connect(&mut listener);
+    peer.send("chunk1", "sparse", "1099511627776-*/*", "x");
+    listener.event("message_aborted");
+    // A little ahead is what relays do.
+    peer.send("chunk2", "ahead", "3-4/4", "cd");
+    peer.send_flagged("chunk3", "ahead", "1-2/4", "ab", '+');
+    peer.hear("REPORT");
+    assert_eq!(std::fs::read(folder.0.join("ahead.received")).unwrap(), b"abcd");
+    drop(peer);
+    listener.rest();
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+}
+
+#[test]
+fn an_echo_survives_that_its_peer_goes_while_echoes_wait() {
+    for _ in 0..5 {
+        let args = [
+            "--port",
+            "0",
+            "--remote-path",
+            CALLER,
+            "--mode",
+            "echo",
+            "--count",
+            "1000",
+        ];
+        let mut listener = Program::start("listen", &args);
+        let mut peer = RawPeer::connect(&mut listener);
+        let body = "x".repeat(10_000);
+        for number in 0..1000 {
+            peer.send(
+                &format!("chunk{number}"),
+                &format!("msg{number}"),
+                "1-10000/10000",
+                &body,
+            );
+            if number == 50 {
+                break;
+            }
+        }
+        drop(peer); // with answers and echoes unread
+        listener.rest();
+    }
+}
