@@ -2,7 +2,7 @@
 
 mod support;
 
-use offhook_sip_core::InvitationState::{Confirmed, Connecting, Disconnected, Early};
+use offhook_sip_core::InvitationState::{Confirmed, Connecting, Disconnected, Early, Reinviting};
 use offhook_sip_core::{
     Body, CommandError, Endpoint, EndpointConfig, InvitationEvent, Reliability, StatusCode,
 };
@@ -425,4 +425,99 @@ fn a_reinvite_that_is_refused_after_its_changes_were_executed_says_so() {
     });
     assert_eq!(told, Some(true));
     assert_eq!(net.alice().call().state(), Confirmed);
+}
+
+/// The call is established, and Alice asks Bob for an offer, which he makes in a reliable response.
+fn offered_reliably() -> Net {
+    let mut net = reliable();
+    net.call();
+    accept(&mut net, Some("answer"));
+    net.log.clear();
+    let now = net.now;
+    net.alice().call().reinvite(now, None).expect("confirmed");
+    net.alice().events.clear();
+    net.run(SHORT);
+    let now = net.now;
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, SESSION_PROGRESS, Some(&Body::sdp("offer of bob")))
+        .expect("reinvited");
+    net.run(SHORT);
+    net
+}
+
+/// RFC 3262 §5: an offer in a reliable response is answered in its PRACK, inside a call as before it.
+#[test]
+fn an_offer_in_a_reliable_response_to_a_reinvite_is_answered_in_its_prack() {
+    let mut net = offered_reliably();
+    assert_eq!(net.alice().descriptions(), ["Offer offer of bob"]);
+    assert_eq!(net.count("PRACK"), 0);
+    let now = net.now;
+    let answer = Body::sdp("answer of alice");
+    net.alice().call().accept(now, Some(&answer)).expect("wanted");
+    net.run(SHORT);
+    assert_eq!(net.count("PRACK"), 1);
+    assert!(net.sent_to(BOB).iter().all(|(_, line)| !line.starts_with("ACK")));
+    assert_eq!(net.alice().call().state(), Reinviting);
+    let again = net.alice().call().accept(now, Some(&answer));
+    assert!(
+        matches!(again, Err(CommandError::IllegalState { .. })),
+        "{again:?}"
+    );
+    let now = net.now;
+    net.bob()
+        .call()
+        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("not sent")))
+        .expect("reinvited");
+    net.run(SHORT);
+    for (who, local, remote) in [
+        (0, "answer of alice", "offer of bob"),
+        (1, "offer of bob", "answer of alice"),
+    ] {
+        let call = net.peers[who].call();
+        assert_eq!(call.state(), Confirmed);
+        assert_eq!(call.active_local_description(), Some(&Body::sdp(local)));
+        assert_eq!(call.active_remote_description(), Some(&Body::sdp(remote)));
+        assert!(call.offered_remote_description().is_none());
+    }
+    assert_eq!(negotiated(net.alice()), ["answer of alice offer of bob"]);
+}
+
+/// RFC 3262 §3: without a PRACK for its offer the peer gives up, and the session stays as it was.
+#[test]
+fn an_offer_in_a_reliable_response_to_a_reinvite_that_nobody_answers_fails_alone() {
+    let mut net = offered_reliably();
+    net.run(Duration::from_secs(40));
+    assert_eq!(net.count("PRACK"), 0);
+    assert_eq!(net.count("504"), 1);
+    assert_eq!(net.alice().call().state(), Confirmed);
+    assert_eq!(net.bob().call().state(), Confirmed);
+    assert_eq!(negotiated(net.alice()), ["failed: Server Time-out"]);
+    let refused = net.alice().call().offered_remote_description().cloned();
+    assert_eq!(refused, None);
+}
+
+/// RFC 3262 §3: each reliable response to a re-INVITE is acknowledged, with or without a description.
+#[test]
+fn every_reliable_response_to_a_reinvite_gets_a_prack() {
+    let mut net = reliable();
+    net.call();
+    accept(&mut net, Some("answer"));
+    net.log.clear();
+    let now = net.now;
+    net.alice()
+        .call()
+        .reinvite(now, Some(Body::sdp("offer 2")))
+        .expect("confirmed");
+    net.run(SHORT);
+    for (pracks, body) in [(1, None), (2, Some(Body::sdp("answer 2"))), (3, None)] {
+        let now = net.now;
+        net.bob()
+            .call()
+            .respond_to_reinvite(now, SESSION_PROGRESS, body.as_ref())
+            .expect("reinvited");
+        net.run(SHORT);
+        assert_eq!(net.count("PRACK"), pracks);
+    }
+    assert_eq!(net.count("200 OK"), 3);
 }

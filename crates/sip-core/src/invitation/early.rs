@@ -3,7 +3,7 @@
 use super::descriptions::Descriptions;
 use super::request::Purpose;
 use super::{Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState};
-use crate::dialog::Dialog;
+use crate::dialog::{Dialog, DialogId};
 use crate::endpoint::{Body, Core, Owner, SendError, body_of};
 use crate::header::{RAck, RSeq};
 use crate::{HeaderName, Method, Response};
@@ -17,41 +17,74 @@ use std::time::Instant;
 pub(super) struct EarlyDialog {
     pub(super) dialog: Dialog,
     pub(super) descriptions: Descriptions,
-    /// The number of the newest reliable response that was taken.
-    rseq: Option<u32>,
-    /// For a response whose offer wants an answer first.
-    owed: Option<RAck>,
+    provisionals: ReceivedProvisionals,
+}
+
+/// The reliable responses to one INVITE of ours, in one dialog (RFC 3262 §4).
+#[derive(Debug, Default)]
+pub(super) struct ReceivedProvisionals {
+    /// The number of the newest that was taken.
+    newest: Option<u32>,
+    pub(super) offer: OfferReceived,
+}
+
+/// Whether one of them brought the offer that the INVITE had not (RFC 3262 §5).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum OfferReceived {
+    #[default]
+    No,
+    /// It wants an answer, in the PRACK that names it so.
+    Unanswered(RAck),
+    Answered,
 }
 
 /// What a provisional response is to its early dialog.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Unreliable,
-    Next,
+    /// To be acknowledged by this name.
+    Next(RAck),
     /// Seen before, or one before it is missing: not to be acknowledged or used (RFC 3262 §4).
     Unusable,
 }
 
-impl Order {
-    /// Of a provisional response, behind the newest reliable one.
-    pub(super) fn take(newest: &mut Option<u32>, response: &Response) -> Self {
+impl ReceivedProvisionals {
+    /// Takes a provisional response to the INVITE of this number.
+    pub(super) fn take(&mut self, response: &Response, cseq: u32) -> Order {
         let is_reliable = response.headers().has_token(HeaderName::Require, "100rel");
         let Some(Ok(RSeq(rseq))) = response.headers().typed::<RSeq>().filter(|_| is_reliable) else {
-            return Self::Unreliable;
+            return Order::Unreliable;
         };
-        let in_order = newest.is_none_or(|last| last.checked_add(1) == Some(rseq));
-        if in_order {
-            *newest = Some(rseq);
-            return Self::Next;
+        let in_order = self.newest.is_none_or(|last| last.checked_add(1) == Some(rseq));
+        if !in_order {
+            return Order::Unusable;
         }
-        Self::Unusable
+        self.newest = Some(rseq);
+        let method = Method::Invite;
+        Order::Next(RAck { rseq, cseq, method })
+    }
+}
+
+impl OfferReceived {
+    /// The offer is answered now: the name of the response that brought it.
+    pub(super) fn answer(&mut self) -> Option<RAck> {
+        match std::mem::take(self) {
+            Self::Unanswered(rack) => {
+                *self = Self::Answered;
+                Some(rack)
+            }
+            other => {
+                *self = other;
+                None
+            }
+        }
     }
 }
 
 impl EarlyDialog {
     /// True once UPDATE may be sent inside it: the peer has answered reliably, and says that it knows the method.
     pub(super) fn is_reliable(&self) -> bool {
-        self.rseq.is_some()
+        self.provisionals.newest.is_some()
     }
 }
 
@@ -82,8 +115,9 @@ impl Invitation {
             return;
         }
         let fork = self.early_dialog(core, response, path);
+        let number = self.sent[index].number;
         let order = fork.map_or(Order::Unreliable, |fork| {
-            Order::take(&mut self.forks[fork].rseq, response)
+            self.forks[fork].provisionals.take(response, number)
         });
         if order == Order::Unusable {
             tracing::debug!("a reliable response is out of order");
@@ -98,8 +132,8 @@ impl Invitation {
             },
         );
         let body = body_of(response.headers(), response.body());
-        match fork {
-            Some(fork) if order == Order::Next => self.take_reliable(core, now, index, fork, response, body),
+        match (fork, order) {
+            (Some(fork), Order::Next(rack)) => self.take_reliable(core, now, fork, rack, body),
             // RFC 3261 §13.2.1: in an unreliable response it is no more than a first form of the answer.
             _ => {
                 if let Some(body) = body.filter(|_| self.offer.is_some()) {
@@ -126,28 +160,14 @@ impl Invitation {
         self.forks.push(EarlyDialog {
             dialog,
             descriptions,
-            rseq: None,
-            owed: None,
+            provisionals: ReceivedProvisionals::default(),
         });
         Some(self.forks.len() - 1)
     }
 
     /// RFC 3262 §4, §5: the description in a reliable response counts, and the response gets its PRACK.
-    fn take_reliable(
-        &mut self,
-        core: &mut Core,
-        now: Instant,
-        index: usize,
-        fork: usize,
-        response: &Response,
-        body: Option<Body>,
-    ) {
+    fn take_reliable(&mut self, core: &mut Core, now: Instant, fork: usize, rack: RAck, body: Option<Body>) {
         let early = &mut self.forks[fork];
-        let rack = RAck {
-            rseq: early.rseq.unwrap_or_default(),
-            cseq: self.sent[index].number,
-            method: Method::Invite,
-        };
         let remote_tag = early.id().remote_tag.clone();
         match body {
             Some(answer) if early.descriptions.take_answer(&answer) => {
@@ -155,7 +175,7 @@ impl Invitation {
             }
             Some(offer) if early.descriptions.is_idle() && early.descriptions.local().is_none() => {
                 early.descriptions.take_offer(offer.clone());
-                early.owed = Some(rack);
+                early.provisionals.offer = OfferReceived::Unanswered(rack);
                 self.tell_early(core, DescriptionKind::Offer, offer, remote_tag, true);
                 self.emit(core, InvitationEvent::AnswerWanted);
                 return;
@@ -168,8 +188,9 @@ impl Invitation {
         if let Some(offer) = &offer {
             self.forks[fork].descriptions.offer(offer.clone());
         }
-        if let Err(error) = self.send_prack(core, now, fork, &rack, offer) {
-            tracing::debug!(%error, status = response.status().as_u16(), "a PRACK could not be sent");
+        let dialog = self.forks[fork].id().clone();
+        if let Err(error) = self.send_prack(core, now, &dialog, &rack, offer) {
+            tracing::debug!(%error, "a PRACK could not be sent");
         }
     }
 
@@ -192,45 +213,60 @@ impl Invitation {
         );
     }
 
-    fn send_prack(
+    /// In an early dialog, or that of the call.
+    pub(super) fn send_prack(
         &mut self,
         core: &mut Core,
         now: Instant,
-        fork: usize,
+        dialog: &DialogId,
         rack: &RAck,
         body: Option<Body>,
     ) -> Result<(), SendError> {
-        let has_offer = body.is_some() && self.forks[fork].descriptions.is_ours();
-        let mut prack = self.forks[fork].dialog.request(Method::Prack);
+        let Some(mut prack) = self
+            .find_dialog(dialog)
+            .map(|dialog| dialog.request(Method::Prack))
+        else {
+            return Ok(());
+        };
+        let has_offer = body.is_some() && self.descriptions_of(&dialog.remote_tag).is_ours();
         prack.headers_mut().push_typed(rack);
         if let Some(body) = body {
             prack.set_body(&body.content_type, body.bytes);
         }
-        let dialog = self.forks[fork].id().clone();
-        self.send_inside(core, now, &dialog, prack, Purpose::Prack { has_offer })?;
+        self.send_inside(core, now, dialog, prack, Purpose::Prack { has_offer })?;
         Ok(())
     }
 
-    /// The early dialog whose offer wants an answer.
-    pub(super) fn owes_prack(&self) -> Option<usize> {
-        self.forks.iter().position(|fork| fork.owed.is_some())
-    }
-
-    /// Answers the offer in a reliable response, in its PRACK.
+    /// Answers the offer in a reliable response, in its PRACK; true where there is one that waits.
     pub(super) fn answer_in_prack(
         &mut self,
         core: &mut Core,
         now: Instant,
-        fork: usize,
         answer: Option<&Body>,
-    ) -> Result<(), SendError> {
-        let Some(rack) = self.forks[fork].owed.take() else {
-            return Ok(());
+    ) -> Result<bool, SendError> {
+        if let Some(rack) = self
+            .open_reinvite()
+            .and_then(|index| self.sent[index].provisionals.offer.answer())
+        {
+            self.answer_reinvite_in_prack(core, now, &rack, answer)?;
+            return Ok(true);
+        }
+        if self.state != InvitationState::Early {
+            return Ok(false);
+        }
+        let waiting = self.forks.iter_mut().find_map(|fork| {
+            let rack = fork.provisionals.offer.answer()?;
+            Some((fork, rack))
+        });
+        let Some((fork, rack)) = waiting else {
+            return Ok(false);
         };
         if let Some(answer) = answer {
-            self.forks[fork].descriptions.answer(answer);
+            fork.descriptions.answer(answer);
         }
-        self.send_prack(core, now, fork, &rack, answer.cloned())
+        let dialog = fork.id().clone();
+        self.send_prack(core, now, &dialog, &rack, answer.cloned())?;
+        Ok(true)
     }
 
     /// A 2xx, or a 199, tells that an early dialog is over (RFC 6228 §4).

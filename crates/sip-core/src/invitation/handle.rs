@@ -178,10 +178,7 @@ impl<'a> InvitationMut<'a> {
             self.invitation.answer_reinvite_success(self.core, body);
             return Ok(());
         }
-        if self.state() == InvitationState::Early
-            && let Some(fork) = self.invitation.owes_prack()
-        {
-            self.invitation.answer_in_prack(self.core, now, fork, body)?;
+        if self.invitation.answer_in_prack(self.core, now, body)? {
             self.settle();
             return Ok(());
         }

@@ -37,7 +37,7 @@ pub(crate) use in_dialog::InDialog;
 pub(crate) use replacement::Replacement;
 
 use descriptions::Descriptions;
-use early::EarlyDialog;
+use early::{EarlyDialog, ReceivedProvisionals};
 use redirect::Redirection;
 use referral::Referral;
 use reliable::ReliableProvisionals;
@@ -134,8 +134,8 @@ struct SentInvite {
     number: u32,
     kind: InviteKind,
     had_provisional: bool,
-    /// The number of the newest reliable response to a re-INVITE.
-    rseq: Option<u32>,
+    /// To a re-INVITE; those to the first INVITE are counted for each branch.
+    provisionals: ReceivedProvisionals,
     is_answered: bool,
     cancel: Cancel,
 }

@@ -2,8 +2,8 @@
 
 use super::{
     Cancel, Cause, DescriptionKind, Descriptions, EarlyDialog, Invitation, InvitationEvent, InvitationId,
-    InvitationState, Invite, InviteKind, Originator, Peer, SentAck, SentBye, SentInvite, SessionTimer,
-    Unanswered, failure_cause, internal, push_extra,
+    InvitationState, Invite, InviteKind, Originator, Peer, ReceivedProvisionals, SentAck, SentBye,
+    SentInvite, SessionTimer, Unanswered, failure_cause, internal, push_extra,
 };
 use crate::auth::Auth;
 use crate::dialog::{Dialog, DialogError};
@@ -466,7 +466,7 @@ impl SentInvite {
             number,
             kind,
             had_provisional: false,
-            rseq: None,
+            provisionals: ReceivedProvisionals::default(),
             is_answered: false,
             cancel: Cancel::No,
         }

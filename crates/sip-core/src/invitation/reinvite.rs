@@ -1,7 +1,6 @@
 //! Changing a session that stands (RFC 3261 §14).
 
-use super::early::Order;
-use super::request::Purpose;
+use super::early::{OfferReceived, Order};
 use super::{
     Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState, InviteKind, Originator,
     ReceivedInvite, SentInvite, Timer, Unanswered, failure_cause, internal,
@@ -21,8 +20,10 @@ impl Invitation {
     pub(super) fn send_reinvite(&mut self, core: &mut Core, now: Instant) -> Result<(), SendError> {
         let offer = self.offer.clone();
         self.send_invite_inside(core, now, offer.clone(), InviteKind::Change)?;
-        if let Some(offer) = offer {
-            self.descriptions.offer(offer);
+        match offer {
+            Some(offer) => self.descriptions.offer(offer),
+            // What the peer offered in answer to an earlier attempt is void.
+            None => drop(self.descriptions.roll_back()),
         }
         Ok(())
     }
@@ -59,10 +60,8 @@ impl Invitation {
             .position(|sent| sent.kind != InviteKind::Initial && !sent.is_answered)
     }
 
-    /// RFC 3262 §4: a reliable response gets its PRACK, and the answer in it counts (§5).
-    ///
-    /// One with an offer, to a re-INVITE that has none, gets no PRACK, so that its sender gives up: who wants to be
-    /// offered something is answered in the ACK.
+    /// RFC 3262 §4, §5: a reliable response gets its PRACK, and the description in it counts. An offer is left to the
+    /// owner, whose answer goes in the PRACK.
     pub(super) fn handle_reinvite_provisional(
         &mut self,
         core: &mut Core,
@@ -70,35 +69,59 @@ impl Invitation {
         index: usize,
         response: &Response,
     ) {
-        let body = body_of(response.headers(), response.body());
         let sent = &mut self.sent[index];
         let number = sent.number;
-        if body.is_some() && sent.request.body().is_empty() {
-            return;
-        }
-        let (Order::Next, Some(rseq)) = (Order::take(&mut sent.rseq, response), sent.rseq) else {
+        let has_offer = !sent.request.body().is_empty();
+        let Order::Next(rack) = sent.provisionals.take(response, number) else {
             return;
         };
-        let rack = RAck {
-            rseq,
-            cseq: number,
-            method: Method::Invite,
-        };
-        if let Some(body) = body
-            && self.descriptions.take_answer(&body)
-        {
-            let kind = DescriptionKind::Answer;
-            self.emit(core, InvitationEvent::Description { kind, body });
-            self.tell_agreed(core);
+        match body_of(response.headers(), response.body()) {
+            Some(body) if self.descriptions.take_answer(&body) => {
+                let kind = DescriptionKind::Answer;
+                self.emit(core, InvitationEvent::Description { kind, body });
+                self.tell_agreed(core);
+            }
+            Some(body) if !has_offer && sent.provisionals.offer == OfferReceived::No => {
+                sent.provisionals.offer = OfferReceived::Unanswered(rack);
+                self.want_answer(core, body);
+                return;
+            }
+            _ => {}
         }
-        let Some(dialog) = &mut self.dialog else { return };
-        let mut prack = dialog.request(Method::Prack);
-        prack.headers_mut().push_typed(&rack);
-        let id = dialog.id().clone();
-        let purpose = Purpose::Prack { has_offer: false };
-        if let Err(error) = self.send_inside(core, now, &id, prack, purpose) {
+        let Some(dialog) = self.dialog.as_ref().map(|dialog| dialog.id().clone()) else {
+            return;
+        };
+        if let Err(error) = self.send_prack(core, now, &dialog, &rack, None) {
             tracing::debug!(%error, "a PRACK could not be sent");
         }
+    }
+
+    /// Leaves the peer's offer to the owner.
+    fn want_answer(&mut self, core: &mut Core, body: Body) {
+        let kind = DescriptionKind::Offer;
+        self.descriptions.take_offer(body.clone());
+        self.emit(core, InvitationEvent::Description { kind, body });
+        self.emit(core, InvitationEvent::AnswerWanted);
+    }
+
+    pub(super) fn answer_reinvite_in_prack(
+        &mut self,
+        core: &mut Core,
+        now: Instant,
+        rack: &RAck,
+        answer: Option<&Body>,
+    ) -> Result<(), SendError> {
+        let Some(dialog) = self.dialog.as_ref().map(|dialog| dialog.id().clone()) else {
+            return Ok(());
+        };
+        let is_agreed = answer.is_some_and(|answer| self.descriptions.answer(answer));
+        self.send_prack(core, now, &dialog, rack, answer.cloned())?;
+        if is_agreed {
+            self.tell_agreed(core);
+        } else {
+            self.fail_exchange(core, "the offer was not answered");
+        }
+        Ok(())
     }
 
     pub(super) fn handle_reinvite_success(
@@ -121,21 +144,22 @@ impl Invitation {
             self.acknowledge(core, id, &request, number, None);
             return;
         }
-        let has_offer = self.offer.is_some();
-        if !has_offer && let Some(body) = body {
-            let kind = DescriptionKind::Offer;
-            self.descriptions.take_offer(body.clone());
+        // RFC 6337 §2.2: after an exchange over reliable responses a description in the 2xx repeats what is known.
+        let is_described = self.sent[index].provisionals.offer == OfferReceived::Answered;
+        if self.offer.is_none()
+            && !is_described
+            && let Some(body) = body
+        {
             self.unanswered = Some(Unanswered {
                 invite: id,
                 request,
                 number,
             });
-            self.emit(core, InvitationEvent::Description { kind, body });
-            self.emit(core, InvitationEvent::AnswerWanted);
+            self.want_answer(core, body);
             return;
         }
         self.acknowledge(core, id, &request, number, None);
-        if let Some(body) = body {
+        if let Some(body) = body.filter(|_| !is_described) {
             let is_answer = self.descriptions.take_answer(&body);
             let kind = DescriptionKind::Answer;
             self.emit(core, InvitationEvent::Description { kind, body });
