@@ -86,7 +86,7 @@
 //! | 5626 | outbound, the client's side | yes: instance and flow ids, 439, keep-alives by CRLF and STUN as Flow-Timer says, the flow that fails is replaced, with the retry times of §4.5 for one flow and for several. On the server's side STUN is answered where `outbound` is in [`EndpointConfig::supported`] |
 //! | 5627 | GRUU, the client's side | yes: asked for, told, kept through failures, and our Contact where that is wanted |
 //! | 6665 | subscriptions, both sides | yes |
-//! | 5923 | connection reuse | partly: a peer that began a dialog over its own connection is reached by it; no `alias` |
+//! | 5923 | connection reuse | yes: `alias` is said over TLS, and that of a peer counts for the names that its certificate has, as [`ConnectionReuse`] says; a peer that began a dialog over its own connection is reached by it |
 //! | 5922 | whom a TLS certificate names | yes; the common name does not count |
 //! | 5924 | the SIP key usage | yes, for servers |
 //! | 7118 | WebSocket, both ends | yes; no HTTP authentication |
@@ -117,8 +117,8 @@ pub mod uri;
 
 pub use ask::{Ask, AskError, AskEvent, AskId};
 pub use endpoint::{
-    Body, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, ReceivedMessage, Reliability, Route,
-    SendError, SessionTimerConfig, TransportFailure,
+    Body, ConnectionReuse, Endpoint, EndpointConfig, EndpointEvent, EndpointLimits, ReceivedMessage,
+    Reliability, Route, SendError, SessionTimerConfig, TransportFailure,
 };
 pub use event_packages::{EventPackageError, EventPackages};
 pub use flow::KeepAlive;

@@ -249,6 +249,75 @@ async fn after_the_connection_is_lost_a_dialog_goes_on_by_a_new_one_to_the_same_
     alice.until(InvitationState::Disconnected).await;
 }
 
+/// RFC 5923 §5: who has shown a certificate for the name is called by the connection that he opened; who has not, or is
+/// another, by a new one.
+#[tokio::test]
+async fn a_peer_with_a_certificate_is_called_by_the_connection_that_it_opened() {
+    for (names, wanted, is_reused) in [
+        (Some("a.test"), "a.test", true),
+        (Some("a.test"), "other.test", false),
+        (None, "a.test", false),
+    ] {
+        let authority = Authority::new();
+        let server = TlsOptions {
+            client_certificates: ClientCertificates::Optional,
+            ..authority.server(&["b.test"])
+        };
+        let mut bob = Phone::tls(V4, &server);
+        let client = names.map_or_else(|| authority.client(), |name| authority.server(&[name]));
+        let mut alice = Phone::tls(V4, &client);
+        let way = route(Transport::Tls, bob.address(), "b.test");
+        whole_call(&mut alice, &mut bob, way, false).await;
+        assert!(alice.message("INVITE sip:bob").contains(";alias"));
+        bob.messages.clear();
+        let back = route(Transport::Tls, alice.address(), wanted);
+        if is_reused {
+            whole_call(&mut bob, &mut alice, back, true).await;
+            let to_listener = format!("<-> {} ", alice.address());
+            let opened = bob.messages.iter().find(|message| message.contains(&to_listener));
+            assert_eq!(opened, None);
+            continue;
+        }
+        bob.call(vec![back]).await;
+        let failure = bob.failure().await;
+        let is_expected = match names {
+            Some(_) => matches!(failure, TransportFailure::WrongName { .. }),
+            // Without a certificate Alice listens to nobody.
+            None => failure == TransportFailure::Refused,
+        };
+        assert!(is_expected, "{failure}");
+    }
+}
+
+/// RFC 5923 §8.2: when the connection is gone, a new one is opened.
+#[tokio::test]
+async fn a_peer_whose_connection_is_gone_is_called_by_a_new_one() {
+    let authority = Authority::new();
+    let server = TlsOptions {
+        client_certificates: ClientCertificates::Required,
+        ..authority.server(&["b.test"])
+    };
+    let mut bob = Phone::tls(V4, &server);
+    let client = authority.server(&["a.test"]);
+    let mut alice = Phone::tls(V4, &client);
+    let way = route(Transport::Tls, bob.address(), "b.test");
+    whole_call(&mut alice, &mut bob, way, false).await;
+    let address = alice.address();
+    alice.handle.stop().await.expect("it runs");
+    let mut alice = Phone::tls(&address.to_string(), &client);
+    let back = route(Transport::Tls, address, "a.test");
+    loop {
+        bob.call(vec![back.clone()]).await;
+        tokio::select! {
+            incoming = alice.until(InvitationState::Incoming) => break alice.accept(incoming).await,
+            // Bob had not heard yet that the connection is gone.
+            _ = bob.until(InvitationState::Disconnected) => {}
+        }
+    }
+    bob.until(InvitationState::Confirmed).await;
+    bob.message(&format!("<-> {address} INVITE"));
+}
+
 #[test]
 fn options_that_cannot_work_say_what_is_wrong() {
     let authority = Authority::new();

@@ -533,6 +533,10 @@ impl Core for SessionManager {
         Self::handle_transport_failure(self, now, path, failure);
     }
 
+    fn handle_authenticated(&mut self, path: Path, identities: Vec<String>) {
+        self.endpoint().handle_authenticated(path, identities);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         Self::handle_timeout(self, now);
     }

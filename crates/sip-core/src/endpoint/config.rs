@@ -1,5 +1,6 @@
 //! What an endpoint is told once.
 
+use super::aliases::ConnectionReuse;
 use crate::EventPackages;
 use crate::header::Route as RouteHeader;
 use crate::transaction::{Timing, TransactionLimits};
@@ -25,6 +26,11 @@ pub struct EndpointLimits {
     /// the name is forgotten that was used longest ago: connections to it hold, and none is opened in dialogs that began
     /// with it.
     pub server_names: usize,
+    /// Connections of others that our requests may go by, too ([`EndpointConfig::connection_reuse`]). Default 1,024: twice
+    /// what the driver holds. To the peers of others a connection is opened.
+    pub aliased_connections: usize,
+    /// Ports that one of them stands for. Default 8: a host seldom has more than one.
+    pub aliases_per_connection: usize,
     /// Publications. Default 4,096.
     pub publications: usize,
     /// Subscriptions of ours, each further notifier of a forked one counted. Default 4,096.
@@ -47,6 +53,8 @@ impl Default for EndpointLimits {
             forks: 16,
             registrations: 4_096,
             server_names: 4_096,
+            aliased_connections: 1_024,
+            aliases_per_connection: 8,
             publications: 4_096,
             subscriptions: 4_096,
             incoming_subscriptions: 16_384,
@@ -113,6 +121,9 @@ pub struct EndpointConfig {
     /// `timer` and `replaces`, and `norefersub` where REFER is allowed. A request that requires another is answered with
     /// 420. Default none.
     pub supported: Vec<String>,
+    /// Whether requests to a peer go by a connection that the peer opened (RFC 5923). Default over TLS alone, to whom a
+    /// certificate names.
+    pub connection_reuse: ConnectionReuse,
     /// Reliable provisional responses.
     pub reliability: Reliability,
     /// Session timers; `None` asks for none and grants none. Default on.
@@ -163,6 +174,7 @@ impl Default for EndpointConfig {
             ],
             stateless_options: false,
             supported: Vec::new(),
+            connection_reuse: ConnectionReuse::default(),
             reliability: Reliability::default(),
             session_timer: Some(SessionTimerConfig::default()),
             info_packages: Vec::new(),

@@ -1,5 +1,6 @@
 //! What all usages of an endpoint share: the transactions, our addresses, and how our messages look.
 
+use super::aliases::Aliases;
 use super::config::{Body, EndpointConfig, Route};
 use super::description::Description;
 use super::dialogs::Dialogs;
@@ -60,6 +61,7 @@ pub(crate) struct Core {
     /// By the user part of our Contact.
     pub(crate) gruus: HashMap<String, Uri>,
     pub(super) locals: Locals,
+    pub(super) aliases: Aliases,
     servers: Servers,
     /// What a WebSocket client calls itself, whom nobody can connect to (RFC 7118 §5, Appendix B.1); made with the first
     /// address of such a transport.
@@ -90,6 +92,11 @@ impl Core {
             description: Description::new(&config),
             stateless_tags: StatelessTags::new(&mut entropy),
             servers: Servers::new(config.limits.server_names),
+            aliases: Aliases::new(
+                config.connection_reuse,
+                config.limits.aliased_connections,
+                config.limits.aliases_per_connection,
+            ),
             config,
             entropy,
             owners: IdMap::default(),
@@ -121,13 +128,15 @@ impl Core {
             .ok_or(SendError::NoLocalAddress { transport, remote })
     }
 
-    /// The path along a route, to the server that the route is meant for where the transport asks for it.
+    /// The path along a route, to the server that the route is meant for where the transport asks for it; or by a
+    /// connection of that server's own (RFC 5923).
     pub(crate) fn path_of(&mut self, route: &Route) -> Result<Path, SendError> {
         let path = self.path_to(route.transport, route.address)?;
-        Ok(match &route.domain {
+        let path = match &route.domain {
             Some(domain) => self.meant_for(path, domain),
             None => self.meant_for(path, &Host::from(route.address.ip())),
-        })
+        };
+        Ok(self.by_alias(path))
     }
 
     fn meant_for(&mut self, path: Path, host: &Host) -> Path {
@@ -145,7 +154,7 @@ impl Core {
 
     /// The path of the next request inside a dialog (RFC 3261 §8.1.2). There is no DNS here: to a URI whose host is a
     /// name the way is the one by which the dialog began. So it is to a peer that began it over a connection of its
-    /// own, for as long as that holds.
+    /// own, for as long as that holds, and so it is by an alias (RFC 5923).
     ///
     /// At the address where the dialog began is still the server that it began with; at another address the server
     /// must prove to be that address.
@@ -161,6 +170,9 @@ impl Core {
         }
         let port = uri.port().unwrap_or_else(|| transport.default_port());
         let remote = SocketAddr::new(ip, port);
+        if self.aliases.leads_to(flow, (transport, remote)) {
+            return flow;
+        }
         let path = if transport == flow.transport && remote.is_ipv4() == flow.local.is_ipv4() {
             Path { remote, ..flow }
         } else {
@@ -169,10 +181,11 @@ impl Core {
             };
             path
         };
-        match flow.server.filter(|_| ip == flow.remote.ip()) {
+        let path = match flow.server.filter(|_| ip == flow.remote.ip()) {
             Some(server) if needs_server(transport) => path.to_server(server),
             _ => self.meant_for(path, &uri.host()),
-        }
+        };
+        self.by_alias(path)
     }
 
     /// Our Contact for messages along this path: the GRUU of the account whose Contacts have this user part (RFC 5627
@@ -218,7 +231,10 @@ impl Core {
     pub(crate) fn push_via(&mut self, request: &mut Request, path: Path) {
         let branch = format!("{}{}", Via::MAGIC_COOKIE, self.entropy.hex(20));
         let (host, port) = self.sent_by(path);
-        let via = Via::new(path.transport, &host, port, &branch);
+        let mut via = Via::new(path.transport, &host, port, &branch);
+        if self.aliases.wants_alias(&path) {
+            via.params.set_flag("alias");
+        }
         request.headers_mut().push_front_typed(&via);
     }
 

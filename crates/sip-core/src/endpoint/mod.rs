@@ -2,6 +2,7 @@
 //!
 //! Bytes and time go in, bytes and events come out; see [`Endpoint`].
 
+mod aliases;
 mod asks;
 mod config;
 mod core;
@@ -21,6 +22,7 @@ mod stateless;
 mod subscriptions;
 mod usages;
 
+pub use aliases::ConnectionReuse;
 pub use config::{Body, EndpointConfig, EndpointLimits, Reliability, Route, SessionTimerConfig};
 pub use core::SendError;
 pub use event::{EndpointEvent, ReceivedMessage, Statistics, Trace};
@@ -263,6 +265,7 @@ impl Endpoint {
     /// Takes the news that something could not be sent along a path, or that its connection broke.
     pub fn handle_transport_error(&mut self, now: Instant, path: Path) {
         if path.transport.is_reliable() {
+            self.core.aliases.forget(path);
             self.invitations.handle_broken(&mut self.core, now, path);
             self.subscriptions.handle_broken(&mut self.core, now, path);
             self.notifiers.handle_broken(&mut self.core, now, path);

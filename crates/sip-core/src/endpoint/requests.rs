@@ -19,6 +19,7 @@ impl Endpoint {
             self.core.reject_unusable(&mut request, path);
             return;
         };
+        self.core.aliases.take_request(path, &essentials.via);
         // RFC 3261 §18.2.1, RFC 3581 §4.
         if essentials.via.note_source(path.remote) {
             request.headers_mut().replace_first_value(&essentials.via);

@@ -1,6 +1,8 @@
 //! The task of one connection: bytes to messages, messages to bytes, and who is silent for too long.
 
 use super::connection_config::ConnectionConfig;
+#[cfg(feature = "tls")]
+use super::protocol::proven_domains;
 use super::protocol::{Link, Protocol, Wanted, failure};
 use super::watch::{Due, Watch};
 #[cfg(feature = "websocket")]
@@ -43,6 +45,13 @@ pub(super) enum News {
     Message {
         id: u64,
         received: Received,
+    },
+    /// Of an accepted connection: whom the client's certificate names.
+    #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "only TLS has certificates"))]
+    Authenticated {
+        id: u64,
+        path: Path,
+        identities: Vec<String>,
     },
     Closed {
         id: u64,
@@ -119,6 +128,9 @@ impl Connection {
             }
             #[cfg(feature = "tls")]
             Link::Tls(stream) => {
+                if !is_ours {
+                    self.authenticated(proven_domains(&stream)).await;
+                }
                 let (reading, writing) = tokio::io::split(stream);
                 self.serve(reading, writing, queue, is_ours).await;
             }
@@ -168,6 +180,16 @@ impl Connection {
         };
         self.ended(end).await;
         let _ = timeout(LINGER, written).await;
+    }
+
+    #[cfg(feature = "tls")]
+    async fn authenticated(&self, identities: Vec<String>) {
+        let (id, path) = (self.id, self.path);
+        if !identities.is_empty() {
+            // Without a table nobody needs to know.
+            let news = News::Authenticated { id, path, identities };
+            let _ = self.news.send(news).await;
+        }
     }
 
     async fn unwritable(&self, result: io::Result<()>) {

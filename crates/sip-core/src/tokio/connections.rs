@@ -56,6 +56,8 @@ struct Entry {
     is_ours: bool,
     /// A message has come by it.
     is_proven: bool,
+    /// Who opened it has proven who he is.
+    is_authenticated: bool,
     /// Since when it is there, or when its newest message came.
     since: Instant,
 }
@@ -265,6 +267,12 @@ impl Connections {
                     }
                     return Poll::Ready(Readable::Message(received));
                 }
+                News::Authenticated { id, path, identities } => {
+                    if let Some(entry) = self.table.get_mut(&path).filter(|entry| entry.id == id) {
+                        entry.is_authenticated = true;
+                        return Poll::Ready(Readable::Authenticated(path, identities));
+                    }
+                }
                 News::Closed { id, path, failure } => {
                     if self.table.get(&path).is_some_and(|entry| entry.id == id)
                         && let Some(entry) = self.remove(path)
@@ -363,6 +371,7 @@ impl Connections {
             task,
             is_ours,
             is_proven: false,
+            is_authenticated: false,
             since: Instant::now(),
         };
         self.table.insert(path, entry);
@@ -422,7 +431,7 @@ impl Connections {
 impl Entry {
     /// Whether anybody may wait for something by this connection.
     fn is_of_interest(&self) -> bool {
-        self.is_ours || self.is_proven
+        self.is_ours || self.is_proven || self.is_authenticated
     }
 
     fn broken(&self, path: Path, failure: TransportFailure) -> Broken {

@@ -30,6 +30,11 @@ pub trait Core: Send + 'static {
         self.handle_transport_error(now, path);
     }
 
+    /// Takes the news that who opened this connection has proven to be one of these domains. Ignores it by default.
+    fn handle_authenticated(&mut self, path: Path, identities: Vec<String>) {
+        let _ = (path, identities);
+    }
+
     /// Runs the timers that are due.
     fn handle_timeout(&mut self, now: Instant);
 
@@ -185,6 +190,9 @@ impl<C: Core> Task<C> {
                 Woken::Command(None) => self.begin_stop(now),
                 Woken::Readable(Readable::Udp(index)) => self.receive(index).await,
                 Woken::Readable(Readable::Message(received)) => self.core.handle_received(now, received),
+                Woken::Readable(Readable::Authenticated(path, identities)) => {
+                    self.core.handle_authenticated(path, identities);
+                }
                 Woken::Readable(Readable::Broken(broken)) => self.tell_broken(now, broken),
                 Woken::Timer => self.core.handle_timeout(now),
                 Woken::Room => {}

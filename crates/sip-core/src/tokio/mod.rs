@@ -83,6 +83,10 @@ impl Core for Endpoint {
         Endpoint::handle_transport_failure(self, now, path, failure);
     }
 
+    fn handle_authenticated(&mut self, path: Path, identities: Vec<String>) {
+        Endpoint::handle_authenticated(self, path, identities);
+    }
+
     fn handle_timeout(&mut self, now: Instant) {
         Endpoint::handle_timeout(self, now);
     }

@@ -157,6 +157,15 @@ impl Wanted {
     }
 }
 
+/// Whom the certificate of the other end names; the handshake has checked it (RFC 5922 §7.4). None where there is none.
+#[cfg(feature = "tls")]
+pub(super) fn proven_domains(stream: &TlsStream) -> Vec<String> {
+    let (_, session) = stream.get_ref();
+    let certificate = session.peer_certificates().and_then(|chain| chain.first());
+    let domains = certificate.and_then(|certificate| tls::certified_domains(certificate));
+    domains.unwrap_or_default()
+}
+
 /// What an error of a connection means, whatever runs over it.
 pub(super) fn failure(error: &io::Error) -> TransportFailure {
     #[cfg(feature = "tls")]

@@ -101,6 +101,8 @@ pub(super) struct MemoryTransport {
 pub(super) enum Readable {
     Udp(usize),
     Message(Received),
+    /// Who opened a connection has proven to be one of these domains.
+    Authenticated(Path, Vec<String>),
     Broken(Broken),
 }
 
