@@ -225,7 +225,9 @@ impl Attributes {
                 let [_, _, class, number, ..] = value else {
                     return Err(StunError::Attribute(kind));
                 };
-                self.code = u16::from(class & 7) * 100 + u16::from(*number);
+                // RFC 8489 §14.8; what is no code says nothing.
+                let is_code = matches!(class & 7, 3..=6) && *number < 100;
+                self.code = u16::from(is_code) * (u16::from(class & 7) * 100 + u16::from(*number));
             }
             UNKNOWN_ATTRIBUTES => {
                 let kinds = value.chunks_exact(2).map(|kind| u16_at(kind, 0));
@@ -362,6 +364,38 @@ mod tests {
         let many = there(&StunMessage::Request { id, unknown });
         let refusal = many.answer(source).expect("a request").to_bytes();
         assert!(refusal.len() < 80, "{} bytes", refusal.len());
+    }
+
+    /// RFC 8489 §14.8: class 3 to 6, number 0 to 99, and five bits before the class that mean nothing.
+    #[test]
+    fn an_error_code_out_of_range_says_nothing() {
+        let read = |class: u8, number: u8| {
+            let (code, unknown) = (420, Vec::new());
+            let mut bytes = StunMessage::Error {
+                id: ID,
+                code,
+                unknown,
+            }
+            .to_bytes()
+            .to_vec();
+            bytes[HEADER_BYTES + 6..HEADER_BYTES + 8].copy_from_slice(&[class, number]);
+            match StunMessage::parse(&bytes) {
+                Ok(StunMessage::Error { code, .. }) => code,
+                other => panic!("{other:?}"),
+            }
+        };
+        for (class, number, code) in [
+            (3, 0, 300),
+            (6, 99, 699),
+            (0xfc, 20, 420),
+            (2, 99, 0),
+            (7, 0, 0),
+            (0, 55, 0),
+            (4, 100, 0),
+            (0xfe, 0xff, 0),
+        ] {
+            assert_eq!(read(class, number), code, "{class} {number}");
+        }
     }
 
     #[test]
