@@ -75,7 +75,7 @@
 //! | 3891 | Replaces | yes: matched, and the call that it names is ended by acceptance |
 //! | 4028 | session timers | yes, as either refresher |
 //! | 5057 | several usages in a dialog | yes: a BYE ends the call, referrals live on; failures reach as far as §5.1 says |
-//! | 5407 | race conditions | yes: §3.1 to §3.3, one test each |
+//! | 5407 | race conditions | yes: the state machine (§2), the races (§3) and the appendices, one test each |
 //! | 6086 | INFO | yes; and the old use for keys |
 //! | 3581 | symmetric responses | yes |
 //! | 4320 | non-INVITE transactions | yes |

@@ -4,51 +4,8 @@ mod support;
 
 use offhook_sip_core::InvitationState::{Calling, Confirmed, Connecting, Disconnected, Early};
 use std::time::Duration;
-use support::{BOB, Net};
-
-/// Answers Alice's INVITE as a forking proxy's branches would: `tag` names the branch.
-fn branch_responds(net: &mut Net, invite: &str, status: &str, tag: &str) {
-    let header = |name: &str| {
-        let line = invite
-            .lines()
-            .find(|line| line.starts_with(name))
-            .expect("it has one");
-        line.trim_end().to_owned()
-    };
-    let to_tag = if header("To").contains(";tag=") {
-        String::new()
-    } else {
-        format!(";tag={tag}")
-    };
-    let response = format!(
-        "SIP/2.0 {status}\n{}\n{}\n{}{to_tag}\n{}\n{}\nContact: <sip:{tag}@192.0.2.2>\n\
-         Content-Type: application/sdp\nContent-Length: {}\n\n{tag}",
-        header("Via"),
-        header("From"),
-        header("To"),
-        header("Call-ID"),
-        header("CSeq"),
-        tag.len()
-    );
-    net.inject(0, BOB, &response);
-}
-
-/// Alice's INVITE, which nobody but the test answers.
-fn forked() -> (Net, String) {
-    let mut net = Net::pair();
-    let sent = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
-    let seen = sent.clone();
-    net.fate = Box::new(move |transmit| {
-        if transmit.bytes.starts_with(b"INVITE") {
-            *seen.borrow_mut() = String::from_utf8_lossy(&transmit.bytes).into_owned();
-        }
-        false
-    });
-    net.call();
-    let invite = sent.borrow().clone();
-    net.log.clear();
-    (net, invite)
-}
+use support::BOB;
+use support::branches::{branch_responds, forked};
 
 #[test]
 fn of_several_forks_the_first_200_wins_and_the_others_are_ended() {

@@ -247,13 +247,30 @@ impl Invitation {
         else {
             return;
         };
-        self.timers.stop(Timer::Success);
-        self.timers.stop(Timer::MissingAck);
         if unacked.has_offer && self.state != InvitationState::Disconnecting {
             self.take_answer_in_ack(core, ack);
         }
+        self.acknowledged(core, now, ack);
+    }
+
+    /// The peer's re-INVITE, which it cannot have sent before it had our 2xx: its ACK is late or lost, and matters only
+    /// where it has the answer (RFC 5407 §3.1.4, §3.1.5).
+    pub(super) fn take_reinvite_as_ack(&mut self, core: &mut Core, now: Instant, reinvite: &Request) {
+        let is_open = self.state != InvitationState::Disconnecting;
+        if self
+            .unacked
+            .take_if(|unacked| is_open && !unacked.has_offer)
+            .is_some()
+        {
+            self.acknowledged(core, now, reinvite);
+        }
+    }
+
+    fn acknowledged(&mut self, core: &mut Core, now: Instant, by: &Request) {
+        self.timers.stop(Timer::Success);
+        self.timers.stop(Timer::MissingAck);
         if self.state == InvitationState::Connecting {
-            self.set_state(core, InvitationState::Confirmed, Cause::Request(ack.clone()));
+            self.set_state(core, InvitationState::Confirmed, Cause::Request(by.clone()));
         } else if self.state == InvitationState::Confirmed {
             self.emit(core, InvitationEvent::ReinviteAcknowledged);
         }

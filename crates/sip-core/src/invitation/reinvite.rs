@@ -262,6 +262,7 @@ impl Invitation {
         essentials: &Essentials,
         request: &Request,
     ) {
+        self.take_reinvite_as_ack(core, now, request);
         let waits_after_glare = self.timers.get(Timer::Glare).is_some();
         let refusal = if self.received.is_some() {
             // RFC 3261 §14.2: a second INVITE before the first is answered.

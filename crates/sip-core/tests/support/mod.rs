@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses its own part of it")]
 
+pub(crate) mod branches;
 pub(crate) mod registrar;
 pub(crate) mod server;
 pub(crate) mod subscriber;

@@ -1,6 +1,6 @@
 //! What goes over the link, as text.
 
-use super::{BOB, Net};
+use super::{ALICE, BOB, Net};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -39,4 +39,18 @@ pub(crate) fn status_of(message: &str) -> u16 {
         .get(8..11)
         .and_then(|code| code.parse().ok())
         .unwrap_or_default()
+}
+
+/// A request of Alice's inside the dialog, or the early one, with Bob, that her endpoint would not send by itself.
+pub(crate) fn of_alice(net: &mut Net, method: &str, number: u32) -> String {
+    let id = net.bob().call().dialog().expect("a dialog").id().clone();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!(
+        "{method} sip:bob@192.0.2.2 SIP/2.0\nVia: SIP/2.0/UDP {ALICE};branch=z9hG4bK{method}{number}\n\
+         Max-Forwards: 70\nFrom: <sip:alice@a.test>;tag={}\nTo: <sip:bob@b.test>;tag={}\nCall-ID: {}\n\
+         CSeq: {number} {method}\nContact: <sip:alice@{ALICE}>\n\n",
+        text(&id.remote_tag),
+        text(&id.local_tag),
+        text(&id.call_id)
+    )
 }
