@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("cpim", msrp::cpim),
     ("dialog_ops", transactions::dialog_ops),
     ("digest_challenge", digest::digest_challenge),
+    ("imdn", msrp::imdn),
     ("jitter_ops", rtp::jitter_ops),
     ("lookup_answers", lookup::lookup_answers),
     ("msrp_chunk", msrp::msrp_chunk),

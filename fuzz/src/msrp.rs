@@ -4,6 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use offhook_msrp::chunk::{
     Continuation, FailureReport, Head, HeadWriter, Limits, Method, StartLine, StatusCode, SuccessReport,
 };
+use offhook_msrp::cpim::imdn::{ImdnDocument, ImdnError, ImdnLimits};
 use offhook_msrp::cpim::{CpimLimits, CpimMessage};
 use offhook_msrp::framer::{Frame, Framer};
 use offhook_msrp::session::{Delivery, IncomingId, OutgoingId, State};
@@ -117,6 +118,21 @@ pub fn cpim(data: &[u8]) {
     let printed = message.to_bytes();
     if let Ok(again) = CpimMessage::parse(&printed, &limits) {
         assert_eq!(again, message);
+    }
+}
+
+/// An IMDN document: it is written as one that is read the same.
+pub fn imdn(data: &[u8]) {
+    let limits = ImdnLimits::default();
+    let Ok(document) = ImdnDocument::parse(data, &limits) else {
+        return;
+    };
+    let _ = document.sent_at();
+    let again = ImdnDocument::parse(document.to_xml().as_bytes(), &limits);
+    match again {
+        // What is escaped is longer.
+        Err(ImdnError::TooLong(_)) => {}
+        again => assert_eq!(again, Ok(document)),
     }
 }
 

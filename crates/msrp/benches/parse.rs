@@ -4,6 +4,7 @@
 use bytes::{Buf, Bytes};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use offhook_msrp::framer::{Frame, Framer};
+use offhook_msrp::trace::{ChunkTracer, Direction, Traced};
 use offhook_msrp::{MsrpPath, MsrpSession, OutgoingMessage, SessionConfig};
 use offhook_sansio::Entropy;
 use std::hint::black_box;
@@ -75,14 +76,34 @@ fn sessions(c: &mut Criterion) {
     );
     exchange(now, &mut alice, &mut bob);
     let body = Bytes::from(vec![b'x'; 200]);
-    c.bench_function("session/200 bytes with response, both ends", |bencher| {
-        bencher.iter(|| {
-            alice
-                .send(OutgoingMessage::new("text/plain", body.clone()))
-                .expect("room");
-            exchange(now, &mut alice, &mut bob)
-        });
-    });
+    let mut measure = |name: &str, alice: &mut MsrpSession| {
+        c.bench_function(
+            &format!("session/200 bytes with response, both ends{name}"),
+            |bencher| {
+                bencher.iter(|| {
+                    alice
+                        .send(OutgoingMessage::new("text/plain", body.clone()))
+                        .expect("room");
+                    exchange(now, alice, &mut bob)
+                });
+            },
+        );
+    };
+    measure("", &mut alice);
+    alice.set_tracer(Some(Box::new(Tracer)));
+    measure(", one of them traced", &mut alice);
+    alice.set_tracer(None);
+    measure(", traces off again", &mut alice);
+}
+
+/// Sees all, and does nothing with it.
+#[derive(Debug)]
+struct Tracer;
+
+impl ChunkTracer for Tracer {
+    fn trace(&mut self, direction: Direction, traced: Traced<'_>) {
+        black_box((direction, traced));
+    }
 }
 
 /// Carries what both write until they are silent, and takes their events.

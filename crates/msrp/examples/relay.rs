@@ -11,6 +11,8 @@
 //! certificate = "relay.pem"                    # PEM; without both, plain msrp only (for tests, with allow_plain_auth)
 //! key = "relay.key"
 //! trust = "roots.pem"                          # who signs the relays and clients that it connects to
+//! relays = "relays.pem"                        # who signs the relays that connect to it, and show what they are
+//! wants_relay_certificates = true              # from relays between it and its clients
 //! longest = 1800                               # seconds that a place is good
 //!
 //! [users.alice]
@@ -28,6 +30,7 @@ use offhook_msrp::relay::server::{RelayConfig, RelayUser};
 use offhook_msrp::tokio::RelayServer;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
@@ -50,6 +53,9 @@ struct File {
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
     trust: Option<PathBuf>,
+    relays: Option<PathBuf>,
+    #[serde(default)]
+    wants_relay_certificates: bool,
     #[serde(default)]
     allow_plain_auth: bool,
     shortest: Option<u64>,
@@ -80,8 +86,10 @@ async fn run() -> Result<(), Failure> {
     let config = relay_config(&file)?;
     let relay = match certificate_and_key(&file, &config)? {
         Some((certificate, key)) => {
-            let inward = server_config(certificate, key)?;
-            RelayServer::bind_tls(file.listen, config, inward, client_config(file.trust.as_ref())?).await?
+            let own = OwnCertificate::read(certificate, key)?;
+            let outward = client_config(own.clone(), file.trust.as_ref())?;
+            let inward = server_config(own, file.relays.as_ref())?;
+            RelayServer::bind_tls(file.listen, config, inward, outward).await?
         }
         None => RelayServer::bind(file.listen, config).await?,
     };
@@ -122,6 +130,7 @@ fn relay_config(file: &File) -> Result<RelayConfig, Failure> {
     let mut config = RelayConfig::new(uri);
     config.aliases.clone_from(&file.aliases);
     config.allow_plain_auth = file.allow_plain_auth;
+    config.wants_relay_certificates = file.wants_relay_certificates;
     if let Some(realm) = &file.realm {
         config.realm.clone_from(realm);
     }
@@ -147,27 +156,67 @@ fn relay_config(file: &File) -> Result<RelayConfig, Failure> {
     Ok(config)
 }
 
-fn server_config(certificate: &PathBuf, key: &PathBuf) -> Result<Arc<rustls::ServerConfig>, Failure> {
-    let chain: Vec<_> = CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?;
-    let config =
-        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(chain, PrivateKeyDer::from_pem_file(key)?)?;
-    Ok(Arc::new(config))
+/// What the relay shows of itself, to those who connect to it and to relays that it connects to.
+struct OwnCertificate {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
 }
 
-fn client_config(trust: Option<&PathBuf>) -> Result<Arc<rustls::ClientConfig>, Failure> {
-    let mut roots = rustls::RootCertStore::empty();
-    if let Some(path) = trust {
-        for certificate in CertificateDer::pem_file_iter(path)? {
-            roots.add(certificate?)?;
+impl OwnCertificate {
+    fn read(certificate: &PathBuf, key: &PathBuf) -> Result<Self, Failure> {
+        Ok(Self {
+            chain: CertificateDer::pem_file_iter(certificate)?.collect::<Result<_, _>>()?,
+            key: PrivateKeyDer::from_pem_file(key)?,
+        })
+    }
+}
+
+impl Clone for OwnCertificate {
+    fn clone(&self) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
         }
     }
+}
+
+fn server_config(
+    own: OwnCertificate,
+    relays: Option<&PathBuf>,
+) -> Result<Arc<rustls::ServerConfig>, Failure> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?;
+    let builder = match relays {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            // Clients show none, and prove by their password who they are.
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(path)?), provider)
+                .allow_unauthenticated()
+                .build()?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    Ok(Arc::new(builder.with_single_cert(own.chain, own.key)?))
+}
+
+fn client_config(own: OwnCertificate, trust: Option<&PathBuf>) -> Result<Arc<rustls::ClientConfig>, Failure> {
+    let roots = match trust {
+        Some(path) => roots(path)?,
+        None => rustls::RootCertStore::empty(),
+    };
     let config =
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_client_auth_cert(own.chain, own.key)?;
     Ok(Arc::new(config))
+}
+
+fn roots(path: &PathBuf) -> Result<rustls::RootCertStore, Failure> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path)? {
+        roots.add(certificate?)?;
+    }
+    Ok(roots)
 }

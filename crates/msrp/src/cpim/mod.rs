@@ -21,6 +21,7 @@
 mod address;
 mod date;
 mod escape;
+pub mod imdn;
 
 pub use address::Address;
 

@@ -47,6 +47,7 @@ impl MsrpSession {
     }
 
     /// True while so many bytes wait to be sent that no more are taken.
+    #[cfg(feature = "tokio")]
     pub(crate) fn has_too_many_bytes(&self) -> bool {
         self.outbound.is_full()
     }

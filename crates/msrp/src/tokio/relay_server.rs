@@ -3,7 +3,7 @@
 use super::connect::{ConnectError, dial_uri};
 use super::entropy;
 use super::stream::{ClientTls, ServerTls, Stream, tune};
-use crate::relay::server::{ConnectionId, MsrpRelay, RelayConfig, RelayServerEvent};
+use crate::relay::server::{ConnectionId, MsrpRelay, PeerCertificate, RelayConfig, RelayServerEvent};
 use bytes::Buf;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -58,7 +58,9 @@ impl RelayServer {
         Self::start(address, config, ServerTls::default(), ClientTls::default()).await
     }
 
-    /// Like [`bind`](Self::bind), with TLS: `inward` for those who connect, `outward` for those it connects to.
+    /// Like [`bind`](Self::bind), with TLS: `inward` for those who connect, `outward` for those it connects to. Relays know
+    /// each other by their certificates when `inward` has a verifier of clients, which has to let clients without a certificate
+    /// pass, and `outward` shows the relay's own.
     ///
     /// # Errors
     /// As [`bind`](Self::bind).
@@ -201,6 +203,9 @@ async fn listen(listener: TcpListener, tls: ServerTls, shared: Arc<Shared>) {
             };
             let Some((connection, wake)) = shared.with(|relay| {
                 let connection = relay.handle_connected(Instant::now(), is_secure)?;
+                if let Some(shown) = verified_certificate(&stream) {
+                    relay.set_certificate(connection, shown);
+                }
                 Some((connection, Arc::new(Wake::default())))
             }) else {
                 return;
@@ -208,6 +213,35 @@ async fn listen(listener: TcpListener, tls: ServerTls, shared: Arc<Shared>) {
             shared.lock().connections.insert(connection, Arc::clone(&wake));
             serve(shared, connection, stream, wake).await;
         });
+    }
+}
+
+/// The certificate that who connected showed. The configuration's verifier took it, or there would be no connection.
+#[cfg(feature = "tls")]
+fn verified_certificate(stream: &Stream) -> Option<Box<dyn PeerCertificate>> {
+    let shown = stream.peer_certificate()?.to_vec();
+    Some(Box::new(HostCertificate(shown.into())))
+}
+
+#[cfg(not(feature = "tls"))]
+fn verified_certificate(_stream: &Stream) -> Option<Box<dyn PeerCertificate>> {
+    None
+}
+
+/// A certificate that is asked for names.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+struct HostCertificate(rustls::pki_types::CertificateDer<'static>);
+
+#[cfg(feature = "tls")]
+impl PeerCertificate for HostCertificate {
+    fn is_for(&self, host: &str) -> bool {
+        let name = rustls::pki_types::ServerName::try_from(host.trim_matches(['[', ']']));
+        let shown = rustls::server::ParsedCertificate::try_from(&self.0);
+        let (Ok(name), Ok(shown)) = (name, shown) else {
+            return false;
+        };
+        rustls::client::verify_server_name(&shown, &name).is_ok()
     }
 }
 

@@ -380,3 +380,58 @@ fn an_end_may_be_behind_two_relays() {
         &alices,
     );
 }
+
+#[test]
+fn relays_know_each_other_by_their_certificates() {
+    let folder = Folder::new("relay-mutual");
+    let tls = |name: &str, more: &str| {
+        let (cert, key, _) = folder.certificate(name);
+        let head = format!(
+            "uri = \"msrps://127.0.0.1:0;tcp\"\naliases = [\"{name}\"]\nrealm = \"chain\"\ncertificate = {cert:?}\nkey = {key:?}\n{more}"
+        );
+        (cert, head)
+    };
+    let (near_cert, near_head) = tls("near.test", "");
+    let (other_cert, _, _) = folder.certificate("other.test");
+    for (trusted, is_taken) in [(&near_cert, true), (&other_cert, false)] {
+        let (far_cert, far_head) = tls(
+            "far.test",
+            &format!("relays = {trusted:?}\nwants_relay_certificates = true"),
+        );
+        let (_far, far) = relay(&folder, "far.toml", &far_head);
+        let near_head = format!("{near_head}\ntrust = {far_cert:?}");
+        let (_near, near) = relay(&folder, "near.toml", &near_head);
+        let at = [
+            "--relay",
+            &near,
+            "--relay-domain",
+            "near.test",
+            "--ca",
+            &near_cert,
+        ];
+        let through = format!("msrps://{far};tcp");
+        let bobs = [
+            "--relay-user",
+            "bob",
+            "--relay-password",
+            "builder",
+            "--relay-through",
+            &through,
+        ];
+        let bobs = [&at[..], &bobs].concat();
+        let alices = [
+            &at[..],
+            &["--relay-user", "alice", "--relay-password", "wonderland"],
+        ]
+        .concat();
+        if is_taken {
+            meet_at_relays(&folder, &bobs, &alices);
+        } else {
+            let said = Program::start("listen", &bobs).complaint();
+            assert!(
+                said.starts_with("error: the relay refused with status 408"),
+                "{said}"
+            );
+        }
+    }
+}

@@ -26,6 +26,10 @@ impl MsrpRelay {
             self.respond(now, id, head, StatusCode::BAD_REQUEST);
             return self.count_failure(id);
         };
+        if !self.is_previous_hop(id, &client) {
+            self.respond(now, id, head, StatusCode::FORBIDDEN);
+            return self.count_failure(id);
+        }
         let Some(answer) = head.field(FieldName::Authorization) else {
             return self.challenge(now, id, head, false);
         };
@@ -46,6 +50,21 @@ impl MsrpRelay {
                 self.count_failure(id);
             }
         }
+    }
+
+    /// Whether the first URI of a From-Path is that of who is at the other end, where that can be told: a relay between us and
+    /// the client shows its certificate (RFC 4976 §6.3).
+    fn is_previous_hop(&mut self, id: ConnectionId, client: &MsrpPath) -> bool {
+        let wants_certificate = self.config.wants_relay_certificates;
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return false;
+        };
+        if client.uris().len() == 1 {
+            return true; // the client itself, who has a password
+        }
+        let host = client.first().host();
+        connection.relay = connection.is_to(host).then(|| host.to_owned());
+        connection.relay.is_some() || (connection.certificate.is_none() && !wants_certificate)
     }
 
     fn judge(&mut self, now: Instant, answer: &str, uri: &str) -> Result<(String, Secret), VerifyError> {
@@ -90,7 +109,7 @@ impl MsrpRelay {
         let known = self
             .places
             .values()
-            .find(|place| place.connection == id && place.user == user && place.client == *client)
+            .find(|place| self.leads_to(place, id) && place.user == user && place.client == *client)
             .map(|place| place.uri.clone());
         let Some(uri) = known.or_else(|| self.new_place(now, id, user, client)) else {
             return self.respond(now, id, head, StatusCode::FORBIDDEN);
@@ -141,7 +160,9 @@ impl MsrpRelay {
         // 128 random bits; RFC 4976 §6.3 asks for 64.
         let session = self.entropy.hex(32);
         let uri = self.config.uri.clone().with_session_id(&session).ok()?;
+        let relay = self.connections.get(&id)?.relay.clone();
         let place = Place {
+            relay,
             uri: uri.clone(),
             user,
             connection: id,

@@ -25,6 +25,9 @@ pub struct RelayConfig {
     pub longest: Duration,
     /// AUTH without TLS. Default false: RFC 4976 §9.2 forbids it, and it is answered 403. For tests.
     pub allow_plain_auth: bool,
+    /// Whether a relay between us and a client has to show a certificate for its host (RFC 4976 §6.3); without one its clients
+    /// get no place (403). Default false: without a certificate it counts as their own connection.
+    pub wants_relay_certificates: bool,
     /// How long a connection may take for its first request that succeeds (RFC 4976 §6.1). Default 30 s.
     pub probation: Duration,
     /// How many requests of a connection may fail before one succeeds, and how many wrong passwords are taken at all.
@@ -59,6 +62,7 @@ impl RelayConfig {
             shortest: Duration::from_mins(1),
             longest: Duration::from_mins(30),
             allow_plain_auth: false,
+            wants_relay_certificates: false,
             probation: Duration::from_secs(30),
             failures: 5,
             idle: Duration::from_hours(1),

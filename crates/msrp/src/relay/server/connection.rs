@@ -1,7 +1,7 @@
 //! One connection of a relay: what is read from it, what is written to it, and what its far end still has to answer.
 
-use super::ConnectionId;
 use super::config::RelayConfig;
+use super::{ConnectionId, PeerCertificate};
 use crate::chunk::{
     ByteRange, Continuation, FailureReport, Head, TransactionId, TransactionIds, write_end_line,
 };
@@ -18,6 +18,10 @@ use std::time::Instant;
 pub(super) struct Connection {
     pub(super) framer: Framer,
     pub(super) is_secure: bool,
+    /// What who connected showed of itself.
+    pub(super) certificate: Option<Box<dyn PeerCertificate>>,
+    /// The host of the relay that it proved to be.
+    pub(super) relay: Option<String>,
     /// Whom it was opened to, by the relay itself, and for which user.
     pub(super) opened: Option<(MsrpUri, String)>,
     /// A request of it succeeded: probation is over.
@@ -118,6 +122,8 @@ impl Connection {
         Self {
             framer: Framer::new(config.head_limits),
             is_secure,
+            certificate: None,
+            relay: None,
             opened: None,
             is_trusted: false,
             failures: 0,
@@ -133,6 +139,16 @@ impl Connection {
             is_closing: false,
             scheduled: None,
         }
+    }
+
+    /// True when the host of this name is at the other end, as TLS proved.
+    pub(super) fn is_to(&self, host: &str) -> bool {
+        let has_shown = self.certificate.as_ref().is_some_and(|shown| shown.is_for(host));
+        let was_called = self
+            .opened
+            .as_ref()
+            .is_some_and(|(uri, _)| uri.is_secure() && uri.host().eq_ignore_ascii_case(host));
+        has_shown || was_called
     }
 
     /// Ends the chunk that is being written, and waits for its answer if there is something to report.

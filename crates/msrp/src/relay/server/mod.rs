@@ -34,8 +34,10 @@ pub struct ConnectionId(u64);
 /// read and another has not taken yet, [`RelayConfig::queued_bytes`] and one read at most. Chunks that come at the same
 /// time for one connection take turns, each interrupted by `+` and going on in a new chunk.
 ///
-/// Relays do not authenticate each other by TLS here (RFC 4976 §6.3): a relay before this one is a client like others, and
-/// its place holds on the connection on which it asked.
+/// Relays know each other by their certificates (RFC 4976 §6.3): tell of one that was shown, and verified, by
+/// [`set_certificate`](Self::set_certificate). The client at the far end of a relay proves who it is by its password all the
+/// same; but its place is then good on any connection to that relay, and a relay is not closed for the wrong passwords of its
+/// clients.
 #[derive(Debug)]
 pub struct MsrpRelay {
     config: RelayConfig,
@@ -54,6 +56,12 @@ pub struct MsrpRelay {
 enum Due {
     Connection(ConnectionId),
     Place(Box<str>),
+}
+
+/// The certificate that the other end of a connection showed, as far as a relay asks about it.
+pub trait PeerCertificate: std::fmt::Debug + Send {
+    /// Whether it is for the host of this name (its subjectAltName, RFC 4976 §6.3).
+    fn is_for(&self, host: &str) -> bool;
 }
 
 /// What a relay tells its owner.
@@ -112,6 +120,13 @@ impl MsrpRelay {
             return None;
         }
         Some(self.add_connection(now, is_secure, None))
+    }
+
+    /// Who connected showed a certificate by TLS, and it was signed by somebody who may sign relays.
+    pub fn set_certificate(&mut self, connection: ConnectionId, shown: Box<dyn PeerCertificate>) {
+        if let Some(connection) = self.connections.get_mut(&connection) {
+            connection.certificate = Some(shown);
+        }
     }
 
     fn add_connection(
@@ -200,7 +215,8 @@ impl MsrpRelay {
         let Some(mut gone) = self.connections.remove(&id) else {
             return;
         };
-        self.places.retain(|_, place| place.connection != id);
+        self.places
+            .retain(|_, place| place.connection != id || place.relay.is_some());
         if let Inbound::Forwarded(forward) = &gone.inbound
             && let Some(target) = self.connections.get_mut(&forward.target)
             && target.open.as_ref().is_some_and(|open| open.request.source == id)
@@ -396,7 +412,7 @@ impl MsrpRelay {
             return;
         };
         connection.failures += 1;
-        if connection.failures >= self.config.failures {
+        if connection.failures >= self.config.failures && connection.relay.is_none() {
             self.close(id);
         }
     }

@@ -9,8 +9,11 @@ use std::time::{Duration, Instant};
 pub(super) struct Place {
     pub(super) uri: MsrpUri,
     pub(super) user: String,
-    /// The connection on which it was asked for. The place ends with it.
+    /// The connection on which it was asked for. The place ends with it, unless a relay is there.
     pub(super) connection: ConnectionId,
+    /// The host of the relay through which it was asked for, if that proved to be one: the place is good on any connection
+    /// to it (RFC 4976 §6.3).
+    pub(super) relay: Option<String>,
     /// The way back to the client: the relays between, and the client last.
     pub(super) client: MsrpPath,
     pub(super) valid_until: Instant,

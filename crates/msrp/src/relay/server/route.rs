@@ -1,6 +1,7 @@
 //! Where a request goes next, and whether it may (RFC 4976 §6.4).
 
 use super::connection::{Connection, Request};
+use super::place::Place;
 use super::{ConnectionId, MsrpRelay, RelayServerEvent};
 use crate::chunk::{Head, StatusCode};
 use crate::uri::{MsrpPath, MsrpUri};
@@ -86,6 +87,10 @@ impl MsrpRelay {
             return Err(gone.into());
         }
         let session = ours.session_id().ok_or(gone)?;
+        let is_ours = self
+            .places
+            .get(session)
+            .is_some_and(|place| previous.is_some_and(|previous| self.leads_to(place, previous)));
         let connections = &self.connections;
         let place = self
             .places
@@ -97,12 +102,12 @@ impl MsrpRelay {
                 .peer
                 .as_ref()
                 .is_some_and(|(_, peer)| connections.contains_key(peer));
-            if let Some(previous) = previous.filter(|previous| !has_peer && *previous != place.connection) {
+            if let Some(previous) = previous.filter(|_| !has_peer && !is_ours) {
                 place.peer = Some((back.first().clone(), previous));
             }
-            return Ok(Step::Reached(place.connection));
+            return self.connection_to_client(now, session).map(Step::Reached);
         }
-        if previous != Some(place.connection) {
+        if !is_ours {
             return Err(gone.into());
         }
         if self.config.is_relay(next) && next.session_id().is_some() {
@@ -118,11 +123,37 @@ impl MsrpRelay {
         self.connection_to(now, next, user).map(Step::Reached)
     }
 
-    /// The connection to a next hop that the relay opened, or opens now.
+    /// True when the client of a place is behind this connection: the one on which it was asked for, or any to the same relay
+    /// (RFC 4976 §6.3).
+    pub(super) fn leads_to(&self, place: &Place, id: ConnectionId) -> bool {
+        let is_to = |host: &String| {
+            let connection = self.connections.get(&id);
+            connection.is_some_and(|connection| connection.is_to(host))
+        };
+        place.connection == id || place.relay.as_ref().is_some_and(is_to)
+    }
+
+    /// The connection to the client of a place, or to the relay before it.
+    fn connection_to_client(&mut self, now: Instant, session: &str) -> Result<ConnectionId, NoRoute> {
+        let place = self.places.get(session).ok_or(StatusCode::NO_SESSION)?;
+        if self.connections.contains_key(&place.connection) {
+            return Ok(place.connection);
+        }
+        let mut others = self.connections.iter().filter(|(_, other)| !other.is_closing);
+        if let Some((id, _)) = others.find(|(id, _)| self.leads_to(place, **id)) {
+            return Ok(*id);
+        }
+        let (next, user) = (place.client.first().clone(), place.user.clone());
+        self.connection_to(now, &next, user)
+    }
+
+    /// The connection to a next hop that the relay opened, or opens now; or one that a relay opened which proved to be there.
     fn connection_to(&mut self, now: Instant, next: &MsrpUri, user: String) -> Result<ConnectionId, NoRoute> {
         let is_there = |connection: &Connection| {
             let opened = connection.opened.as_ref().filter(|_| !connection.is_closing);
+            let has_called = next.is_secure() && connection.relay.is_some() && !connection.is_closing;
             opened.is_some_and(|(uri, _)| same_device(uri, next))
+                || (has_called && connection.is_to(next.host()))
         };
         if let Some((id, _)) = self
             .connections
