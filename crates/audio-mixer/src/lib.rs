@@ -7,8 +7,9 @@
 //!
 //! [`AudioMixer`] is a plain value: no thread, no clock. Its driver calls [`AudioMixer::tick`] once every 10 or 20 ms and
 //! commands it in between; [`MixerThread`] is such a driver. A tick, and with it every [`AudioPort::produce`] and
-//! [`AudioPort::consume`], allocates nothing, locks nothing, touches no file and logs nothing; the one exception is the library
-//! behind a `VoiceProcessor`, which allocates. Files and sound cards meet the tick at memory or at lock-free rings.
+//! [`AudioPort::consume`], allocates nothing, locks nothing, touches no file and logs nothing. Files and sound cards meet the
+//! tick at memory or at lock-free rings; a port that cannot keep this, as the library behind a `VoiceProcessor`, works on a
+//! thread of its own behind a [`ThreadedPort`].
 //!
 //! ```
 //! use offhook_audio_mixer::{AudioMixer, MixerConfig, SamplesPlayer, SamplesRecorder};
@@ -71,7 +72,7 @@ pub use device::{
     DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
     DeviceSource, DeviceStats, DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle,
     LastingDevice, LastingEvent, LastingHandle, MixerGone, MixerThread, NullDevice, OpenDevice, OpenPair,
-    devices,
+    ThreadedPort, devices,
 };
 pub use file::{
     EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerEvents, PlayerOptions, RecordError,

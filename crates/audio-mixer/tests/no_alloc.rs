@@ -1,8 +1,9 @@
 //! A tick allocates nothing, whatever is connected.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, Cadence, FileDevice, Gain, MixerConfig, NullDevice, PlayerOptions, Produced, Role,
-    SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer, WaveRecorder,
+    AudioMixer, AudioPort, Cadence, FileDevice, Gain, Level, MixerConfig, NullDevice, PlayerOptions,
+    Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer,
+    WaveRecorder,
 };
 use std::time::{Duration, Instant};
 
@@ -138,6 +139,56 @@ fn ticks_of_stereo_recordings_file_devices_and_gaps_allocate_nothing() {
     for path in [talk, heard] {
         std::fs::remove_file(path).expect("it was written");
     }
+}
+
+/// The canceller allocates, on its own thread.
+#[cfg(feature = "voice")]
+#[test]
+fn ticks_with_an_echo_canceller_allocate_nothing() {
+    use offhook_audio_mixer::{ThreadedPort, TickLength, VoiceOptions, VoiceProcessor};
+
+    /// Hears what it says.
+    struct Room(Vec<i16>);
+    impl AudioPort for Room {
+        fn sample_rate(&self) -> u32 {
+            48_000
+        }
+        fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+            frame.copy_from_slice(&self.0);
+            Produced::Audio
+        }
+        fn consume(&mut self, _: &Tick, frame: &[i16]) {
+            self.0.copy_from_slice(frame);
+        }
+    }
+    let voice = VoiceProcessor::new(Room(vec![0; 960]), TickLength::Ms20, VoiceOptions::default());
+    let mut voice = voice.expect("a usual rate");
+    let tick = Tick {
+        now: Instant::now(),
+        index: 0,
+        duration: Duration::from_millis(20),
+    };
+    let count = allocation_counter::measure(|| {
+        voice.produce(&tick, &mut [0; 960]);
+    });
+    assert!(count.count_total > 0, "by itself it does");
+
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::default()).expect("the default");
+    let port = ThreadedPort::start(voice).expect("a thread");
+    let device = mixer.add_port(Box::new(port)).expect("a usual rate");
+    let caller = player(&mut mixer, 48_000, 3);
+    mixer.connect(caller, device, Gain::UNITY).expect("both exist");
+    let (start, mut heard) = (Instant::now(), 0);
+    for n in 0..SECOND as u32 {
+        let due = start + n * Duration::from_millis(20);
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        let count = allocation_counter::measure(|| {
+            mixer.tick(due);
+        });
+        assert_eq!((count.count_total, count.bytes_current), (0, 0), "tick {n}");
+        heard += u64::from(mixer.level(device).map_or(0, Level::peak));
+    }
+    assert!(heard > 0, "the canceller works");
 }
 
 #[test]

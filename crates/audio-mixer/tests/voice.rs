@@ -168,8 +168,13 @@ const ONLY_ECHO: VoiceOptions = VoiceOptions {
 
 /// How much weaker the echo is after the canceller, in dB, from the sixth second on.
 fn enhancement(rate: u32, tail: Duration, options: VoiceOptions) -> f32 {
+    enhancement_in(|| Room::new(rate, tail, Vec::new()), options)
+}
+
+/// The same in any room.
+fn enhancement_in(room: impl Fn() -> Room, options: VoiceOptions) -> f32 {
+    let rate = room().rate;
     let far = speech(rate, 16, 3);
-    let room = || Room::new(rate, tail, Vec::new());
     let (before, after) = (
         heard(room(), &far, VoiceOptions::OFF),
         heard(room(), &far, options),
@@ -208,9 +213,9 @@ const ROOMS: [Measured; 7] = [
     measured(16_000, 50, 27.4, 0.75),
     measured(16_000, 100, 42.3, 0.75),
     measured(16_000, 200, 37.5, 0.75),
-    measured(48_000, 50, 28.6, 0.81),
-    measured(48_000, 100, 51.4, 0.76),
-    measured(48_000, 200, 27.2, 0.78),
+    measured(48_000, 50, 49.8, 0.76),
+    measured(48_000, 100, 51.4, 0.65),
+    measured(48_000, 200, 28.3, 0.75),
     measured(8_000, 100, 25.8, 0.66),
 ];
 
@@ -225,26 +230,32 @@ const fn measured(rate: u32, tail: u64, erle: f32, likeness: f32) -> Measured {
 
 #[test]
 fn who_speaks_against_the_echo_is_still_heard() {
+    let mut lost = Vec::new();
     for Measured {
         rate, tail, likeness, ..
     } in ROOMS
     {
         let (like, level) = double_talk(rate, Duration::from_millis(tail));
-        println!("{rate} Hz, {tail} ms: {like:.2} like the near voice, {level:+.1} dB");
-        assert!(
-            like > likeness - 0.05,
-            "{rate} Hz, {tail} ms: only {like} of the near voice"
-        );
-        assert!((-6.0..3.0).contains(&level), "{rate} Hz, {tail} ms: {level} dB");
+        let told = format!("{rate} Hz, {tail} ms: {like:.2} like the near voice, {level:+.1} dB");
+        println!("{told}");
+        if like < likeness - 0.05 || !(-6.0..3.0).contains(&level) {
+            lost.push(told);
+        }
     }
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 /// How like a near voice is to what comes out while the far end speaks too, and how much louder it is, in dB.
 fn double_talk(rate: u32, tail: Duration) -> (f32, f32) {
+    talk_in(|near| Room::new(rate, tail, near), rate, ONLY_ECHO)
+}
+
+/// The same in any room, given who speaks there.
+fn talk_in(room: impl FnOnce(Vec<i16>) -> Room, rate: u32, options: VoiceOptions) -> (f32, f32) {
     let (far, near) = (speech(rate, 16, 3), speech(rate, 16, 11));
     let mut near_late = near.clone();
     near_late[..8 * rate as usize].fill(0);
-    let out = heard(Room::new(rate, tail, near_late), &far, ONLY_ECHO);
+    let out = heard(room(near_late), &far, options);
     let from = 9 * rate as usize;
     let (near, out) = (&near[from..], &out[from..]);
     let likeness = |lag: usize| {
@@ -274,19 +285,38 @@ fn a_tail_length_of_zero_leaves_the_echo_alone() {
     assert!(enhancement.abs() < 0.1, "{enhancement} dB");
 }
 
-/// The library chooses the filter's length: what the options say is that there is an echo.
+/// A wall that is 40 ms away is modelled by a filter of 50 ms, and not by one of 20 ms.
 #[test]
-fn any_other_tail_length_is_the_same() {
-    let rate = 16_000;
-    let far = speech(rate, 3, 3);
-    let with = |tail_length| {
+fn the_filter_is_as_long_as_the_tail() {
+    for (rate, short, long) in [(16_000, 25.0, 42.7), (48_000, 30.7, 45.2)] {
+        let room = || {
+            let mut room = Room::new(rate, SECOND / 50, Vec::new());
+            room.echo = vec![(0, 0.2), (rate as usize * 40 / 1000, 0.2)];
+            room
+        };
+        let weaker = [20, 50].map(|tail| {
+            let options = VoiceOptions {
+                tail_length: Duration::from_millis(tail),
+                ..ONLY_ECHO
+            };
+            enhancement_in(room, options)
+        });
+        println!("{rate} Hz, a wall at 40 ms: {weaker:.1?} dB weaker by filters of 20 and 50 ms");
+        assert!((weaker[0] - short).abs() < MARGIN, "{rate} Hz: {} dB", weaker[0]);
+        assert!((weaker[1] - long).abs() < MARGIN, "{rate} Hz: {} dB", weaker[1]);
+    }
+}
+
+#[test]
+fn a_tail_of_any_length_is_taken() {
+    for (tail, least) in [(1, 15.0), (200, 15.0), (100_000, 15.0)] {
         let options = VoiceOptions {
-            tail_length,
+            tail_length: Duration::from_millis(tail),
             ..ONLY_ECHO
         };
-        heard(Room::new(rate, SECOND / 10, Vec::new()), &far, options)
-    };
-    assert!(with(SECOND / 20) == with(SECOND / 5));
+        let weaker = enhancement(16_000, SECOND / 5, options);
+        assert!(weaker > least, "{tail} ms: {weaker} dB");
+    }
 }
 
 #[test]

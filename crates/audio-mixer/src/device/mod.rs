@@ -16,6 +16,7 @@ mod ring;
 mod slide;
 mod source;
 mod station;
+mod threaded;
 mod watch;
 
 #[cfg(feature = "device")]
@@ -28,6 +29,7 @@ pub use null::NullDevice;
 pub use ring::DeviceStats;
 pub use source::OpenPair;
 pub use station::{DeviceMixer, DeviceMixerError};
+pub use threaded::ThreadedPort;
 pub use watch::{DeviceWatcher, DevicesChange};
 
 /// Lists the devices of the system. This was built without the feature `device` and knows of none.

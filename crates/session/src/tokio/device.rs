@@ -6,8 +6,9 @@ use crate::AudioStream;
 use crate::media::Attachment;
 use offhook_audio_mixer::{
     AudioPort, ClockReading, DeviceChoice, DeviceError, DeviceOptions, DeviceSource, Direction,
-    LastingDevice, LastingEvent, LastingHandle, MixerError, OpenPair, Produced, Role, Tick, TickLength,
+    LastingDevice, LastingEvent, LastingHandle, OpenPair, Produced, Role, Tick, TickLength,
 };
+use std::fmt;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -39,16 +40,10 @@ const RATE: u32 = 48_000;
 /// What the port itself works in, so that ticks of either length are whole parts of it.
 const PART: TickLength = TickLength::Ms10;
 
-/// What a call hears and speaks through.
-#[cfg(feature = "device")]
-type Inner = offhook_audio_mixer::VoiceProcessor<LastingDevice>;
-#[cfg(not(feature = "device"))]
-type Inner = LastingDevice;
-
 /// Devices with what keeps them open.
 pub(super) struct SoundDevice {
     /// `None` when it was taken: the port is elsewhere then, and silent when this is dropped.
-    port: Option<SoundPort>,
+    port: Option<Box<dyn AudioPort>>,
     _open: LastingHandle<Reopening>,
     /// Dropped after the device is closed: who stops the user agent waits for it.
     _unclosed: watch::Receiver<()>,
@@ -68,48 +63,52 @@ impl SoundDevice {
             first: Some(first),
             options: options.clone(),
         };
-        let unusable = |error: MixerError| DeviceError::System {
-            direction: Direction::Output,
-            message: error.to_string(),
-        };
         let (port, open) = LastingDevice::start_telling(source, RATE, PART, tell).map_err(unusable)?;
-        let port = SoundPort {
-            inner: Box::new(process(port, &options, tail_length).map_err(unusable)?),
-            part: PART.samples(RATE).unwrap_or(1),
-        };
         Ok(Self {
-            port: Some(port),
+            port: Some(process(port, &options, tail_length)?),
             _open: open,
             _unclosed: unclosed,
         })
     }
 
     /// The port, for a mixer that does not take this with it.
-    pub(super) fn take_port(&mut self) -> Option<SoundPort> {
+    pub(super) fn take_port(&mut self) -> Option<Box<dyn AudioPort>> {
         self.port.take()
     }
 }
 
-/// A loudspeaker is heard by the microphone beside it; files are left as they are.
+/// A loudspeaker is heard by the microphone beside it: what takes its echo away works beside the tick. Files are left as they
+/// are.
 #[cfg(feature = "device")]
-fn process(port: LastingDevice, options: &DeviceOptions, tail_length: Duration) -> Result<Inner, MixerError> {
-    use offhook_audio_mixer::{VoiceOptions, VoiceProcessor};
+fn process(
+    port: LastingDevice,
+    options: &DeviceOptions,
+    tail_length: Duration,
+) -> Result<Box<dyn AudioPort>, DeviceError> {
+    use offhook_audio_mixer::{ThreadedPort, VoiceOptions, VoiceProcessor};
     let is_card = |choice: &DeviceChoice| matches!(choice, DeviceChoice::Default | DeviceChoice::Named(_));
-    let voice = if is_card(&options.input) && is_card(&options.output) {
-        VoiceOptions {
-            tail_length,
-            ..VoiceOptions::default()
-        }
-    } else {
-        VoiceOptions::OFF
+    if !(is_card(&options.input) && is_card(&options.output)) {
+        return Ok(Box::new(Parts::of(port)));
+    }
+    let voice = VoiceOptions {
+        tail_length,
+        ..VoiceOptions::default()
     };
-    VoiceProcessor::new(port, PART, voice)
+    let port = VoiceProcessor::new(port, PART, voice).map_err(unusable)?;
+    Ok(Box::new(ThreadedPort::start(Parts::of(port)).map_err(unusable)?))
 }
 
 #[cfg(not(feature = "device"))]
 #[expect(clippy::unnecessary_wraps, reason = "it does more with sound cards")]
-fn process(port: LastingDevice, _: &DeviceOptions, _: Duration) -> Result<Inner, MixerError> {
-    Ok(port)
+fn process(port: LastingDevice, _: &DeviceOptions, _: Duration) -> Result<Box<dyn AudioPort>, DeviceError> {
+    Ok(Box::new(Parts::of(port)))
+}
+
+fn unusable(error: impl fmt::Display) -> DeviceError {
+    DeviceError::System {
+        direction: Direction::Output,
+        message: error.to_string(),
+    }
 }
 
 /// Gives the devices that were opened before the call first: that they cannot be opened then is an error, not silence. Files
@@ -135,14 +134,23 @@ impl DeviceSource for Reopening {
     }
 }
 
-/// A device as a port of the mixer.
-pub(super) struct SoundPort {
+/// A port of ticks of 10 ms in a mixer with ticks of either length.
+struct Parts<P> {
     /// On the heap: the canceller is large.
-    inner: Box<Inner>,
+    inner: Box<P>,
     part: usize,
 }
 
-impl AudioPort for SoundPort {
+impl<P: AudioPort> Parts<P> {
+    fn of(port: P) -> Self {
+        Self {
+            inner: Box::new(port),
+            part: PART.samples(RATE).unwrap_or(1),
+        }
+    }
+}
+
+impl<P: AudioPort> AudioPort for Parts<P> {
     fn sample_rate(&self) -> u32 {
         self.inner.sample_rate()
     }

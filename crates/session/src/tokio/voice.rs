@@ -213,7 +213,7 @@ impl VoiceDevice {
         })
         .await?;
         if let Some(port) = port {
-            self.command(VoiceCommand::SetDevice(Box::new(port))).await?;
+            self.command(VoiceCommand::SetDevice(port)).await?;
         }
         Ok(device)
     }

@@ -1,14 +1,18 @@
 //! Echo cancellation, noise suppression and gain control around a device.
 //!
-//! The work is done by `sonora`, a port of the audio processing module of WebRTC; `docs/decisions/0004-echo-canceller.md`
-//! has the figures. It takes 10 ms at a time at 16, 32 or 48 kHz: other rates are resampled here.
+//! The work is done by the parts of `sonora`, a port of the audio processing module of WebRTC; `docs/decisions/0004-echo-canceller.md`
+//! has the figures, and why the parts are put together here. They take 10 ms at a time at 16 or 48 kHz: other rates are
+//! resampled here.
 
+mod bands;
+mod chain;
+mod echo;
+
+use self::chain::Chain;
 use crate::mixer::{MixerError, TickLength};
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use crate::resample::Resampler;
-use sonora::config::{AdaptiveDigital, EchoCanceller, GainController2, HighPassFilter, NoiseSuppression};
-use sonora::{AudioProcessing, Config, StreamConfig};
 use std::fmt;
 use std::time::Duration;
 
@@ -18,8 +22,9 @@ pub struct VoiceOptions {
     /// How long the room echoes what the loudspeaker says (`ec_tail_length` of the SIP SIMPLE documents). Zero switches the
     /// echo canceller off. Default 50 ms.
     ///
-    /// Any other length switches it on; the library chooses the rest: it finds the delay of the sound card by itself, models
-    /// the first 52 ms after it and suppresses what comes later.
+    /// The canceller finds the delay of the sound card by itself. Its linear filter then models so much of the echo, in steps of
+    /// 4 ms from 20 ms up to [`MAX_TAIL`](Self::MAX_TAIL); what comes later is suppressed by a model of the reverberation. A
+    /// longer filter costs more time and learns more slowly.
     pub tail_length: Duration,
     /// Whether steady noise is taken away. Default true. Costs 6 ms of delay.
     pub noise_suppression: bool,
@@ -45,30 +50,20 @@ impl VoiceOptions {
         gain_control: false,
     };
 
-    fn config(self) -> Config {
-        Config {
-            high_pass_filter: Some(HighPassFilter::default()),
-            echo_canceller: (!self.tail_length.is_zero()).then(EchoCanceller::default),
-            noise_suppression: self.noise_suppression.then(NoiseSuppression::default),
-            gain_controller2: self.gain_control.then(|| GainController2 {
-                adaptive_digital: Some(AdaptiveDigital::default()),
-                ..GainController2::default()
-            }),
-            ..Config::default()
-        }
-    }
+    /// The longest tail that is modelled; a longer one is taken as this.
+    pub const MAX_TAIL: Duration = Duration::from_millis(500);
 }
 
 /// A device whose microphone hears its loudspeaker, as a port that does not: what `P` is given to play is taken out of what
 /// it hears.
 ///
 /// Both ways are processed on the mixer's clock: what is consumed in one tick is what may echo from the next one on.
-/// Unlike all else in a tick the library allocates, about 80 times in 20 ms; there is one device in a program, not one for
-/// each port.
+/// The library allocates, about 80 times in 20 ms, and takes its time: in a mixer that ticks in real time this belongs on a
+/// thread of its own ([`ThreadedPort`](crate::ThreadedPort)).
 pub struct VoiceProcessor<P> {
     port: P,
     options: VoiceOptions,
-    library: AudioProcessing,
+    chain: Chain,
     capture: Converter,
     render: Converter,
     /// Whether the microphone gave sound in this tick: both ways get the same number of frames.
@@ -89,17 +84,11 @@ impl<P: AudioPort> VoiceProcessor<P> {
         let len = tick.samples(rate).filter(|&len| len > 0).ok_or(refused)?;
         let inner_rate = inner_rate(rate);
         let inner_len = tick.samples(inner_rate).ok_or(refused)?;
-        let stream = StreamConfig::new(inner_rate, 1);
-        let library = AudioProcessing::builder()
-            .config(options.config())
-            .capture_config(stream)
-            .render_config(stream)
-            .build();
         let converter = || Converter::new(len, inner_len, inner_rate as usize / 100).ok_or(refused);
         Ok(Self {
             port,
             options,
-            library,
+            chain: Chain::new(inner_rate, options),
             capture: converter()?,
             render: converter()?,
             live: false,
@@ -111,18 +100,17 @@ impl<P: AudioPort> VoiceProcessor<P> {
         self.options
     }
 
-    /// Changes what is done, from the next tick on. What the canceller learned about the room is forgotten if it is
-    /// switched on anew.
+    /// Changes what is done, from the next tick on. What was learned about the room and the voice is forgotten.
     pub fn set_options(&mut self, options: VoiceOptions) {
         if options != self.options {
             self.options = options;
-            self.library.apply_config(options.config());
+            self.chain = Chain::new(inner_rate(self.port.sample_rate()), options);
         }
     }
 
-    /// By how many decibels the echo is weaker than it was, as the canceller itself believes; `None` until it knows.
+    /// By how many decibels the echo is weaker than it was, as the canceller itself believes; `None` without a canceller.
     pub fn echo_return_loss_enhancement(&self) -> Option<f64> {
-        self.library.statistics().echo_return_loss_enhancement
+        self.chain.echo_return_loss_enhancement()
     }
 
     /// The device.
@@ -153,19 +141,15 @@ impl<P: AudioPort> AudioPort for VoiceProcessor<P> {
         let produced = self.port.produce(tick, frame);
         self.live = produced == Produced::Audio && !self.is_off();
         if self.live {
-            let library = &mut self.library;
-            // The lengths are those that the library was made for: it has no other error.
             self.capture
-                .convert(frame, |from, to| library.process_capture_i16(from, to).is_ok());
+                .convert(frame, |from, to| self.chain.capture(from, to));
         }
         produced
     }
 
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
         if self.live {
-            let library = &mut self.library;
-            self.render
-                .show(frame, |from, to| library.process_render_i16(from, to).is_ok());
+            self.render.show(frame, |from, _| self.chain.render(from));
         }
         self.port.consume(tick, frame);
     }
@@ -186,11 +170,7 @@ impl<P: fmt::Debug> fmt::Debug for VoiceProcessor<P> {
 
 /// The rate at which a port's sound is processed.
 fn inner_rate(rate: u32) -> u32 {
-    match rate {
-        ..=16_000 => 16_000,
-        32_000 => 32_000,
-        _ => 48_000,
-    }
+    if rate > 16_000 { 48_000 } else { 16_000 }
 }
 
 /// One tick at the port's rate as frames of 10 ms at the library's, and back.
@@ -217,7 +197,7 @@ impl Converter {
     }
 
     /// Replaces the frame by what `process` makes of it.
-    fn convert(&mut self, frame: &mut [i16], process: impl FnMut(&[i16], &mut [i16]) -> bool) {
+    fn convert(&mut self, frame: &mut [i16], process: impl FnMut(&[i16], &mut [i16])) {
         self.show(frame, process);
         match &mut self.resamplers {
             None => frame.copy_from_slice(&self.to),
@@ -226,16 +206,14 @@ impl Converter {
     }
 
     /// Shows the frame to `process`.
-    fn show(&mut self, frame: &[i16], mut process: impl FnMut(&[i16], &mut [i16]) -> bool) {
+    fn show(&mut self, frame: &[i16], mut process: impl FnMut(&[i16], &mut [i16])) {
         match &mut self.resamplers {
             None => self.from.copy_from_slice(frame),
             Some((there, _)) => there.process(frame, &mut self.from),
         }
         let chunks = self.from.chunks_exact(self.chunk);
         for (from, to) in chunks.zip(self.to.chunks_exact_mut(self.chunk)) {
-            if !process(from, to) {
-                to.copy_from_slice(from);
-            }
+            process(from, to);
         }
     }
 }
