@@ -119,6 +119,103 @@ fn a_law_and_mu_law_files_are_expanded() {
     assert_eq!(read(&a, 8_000).expect("A-law").samples(), [32_256, 8]);
 }
 
+/// The head of a wave file, up to the samples; the format is given without its length.
+fn head(magic: &[u8], format: &[u8], data_len: u32) -> Vec<u8> {
+    let length = |len: usize| (len as u32).to_le_bytes();
+    let lengths = (length(format.len()), data_len.to_le_bytes());
+    [
+        magic,
+        &[0xFF; 4],
+        b"WAVE",
+        b"ds64\x1c\0\0\0",
+        &[0xFF; 8],
+        &6_u64.to_le_bytes(),
+        &[0; 12],
+        b"fmt ",
+        &lengths.0,
+        format,
+        b"data",
+        &lengths.1,
+    ]
+    .concat()
+}
+
+/// The format of mono at 8 kHz.
+fn format(tag: u16, bits: u16) -> Vec<u8> {
+    let align = bits / 8;
+    let mut format = Vec::new();
+    format.extend(tag.to_le_bytes());
+    format.extend(1_u16.to_le_bytes());
+    format.extend(8_000_u32.to_le_bytes());
+    format.extend((8_000 * u32::from(align)).to_le_bytes());
+    format.extend(align.to_le_bytes());
+    format.extend(bits.to_le_bytes());
+    format
+}
+
+/// The same by way of a sub-format.
+fn extensible(tag: u16, bits: u16) -> Vec<u8> {
+    let mut format = format(0xFFFE, bits);
+    format.extend([22, 0]);
+    format.extend(bits.to_le_bytes());
+    format.extend([4, 0, 0, 0]);
+    format.extend(tag.to_le_bytes());
+    format.extend(b"\0\0\0\0\x10\0\x80\0\0\xAA\0\x38\x9B\x71");
+    format
+}
+
+#[test]
+fn a_file_of_64_bit_lengths_is_read_by_them() {
+    let mut file = head(b"RF64", &format(1, 16), u32::MAX);
+    file.extend([1, 0, 2, 0, 3, 0, b'n', b'o']);
+    assert_eq!(read(&file, 8_000).expect("RF64").samples(), [1, 2, 3]);
+    file[..4].copy_from_slice(b"BW64");
+    assert_eq!(read(&file, 8_000).expect("BW64").samples(), [1, 2, 3]);
+    file[..4].copy_from_slice(b"RF65");
+    assert!(matches!(read(&file, 8_000), Err(WaveError::NotAWave { .. })));
+}
+
+#[test]
+fn a_sub_format_stands_for_the_format() {
+    for (tag, bits, bytes, due) in [
+        (1, 16, vec![0, 0x40], 0x4000),
+        (1, 24, vec![0, 0, 0x40], 0x4000),
+        (6, 8, vec![0xAA], 32_256),
+        (7, 8, vec![0x80], 32_124),
+        (3, 64, 0.5_f64.to_le_bytes().to_vec(), 16_384),
+    ] {
+        for format in [extensible(tag, bits), format(tag, bits)] {
+            let mut file = head(b"RIFF", &format, bytes.len() as u32);
+            file.extend(&bytes);
+            let sound = read(&file, 8_000);
+            assert_eq!(
+                sound.expect("a usual format").samples(),
+                [due],
+                "tag {tag}, {bits} bits"
+            );
+        }
+    }
+    let mut strange = extensible(1, 16);
+    strange[30] = 7;
+    let file = [head(b"RIFF", &strange, 2), vec![0, 0]].concat();
+    assert!(matches!(read(&file, 8_000), Err(WaveError::Unsupported { .. })));
+    let short = [head(b"RIFF", &extensible(1, 16)[..20], 2), vec![0, 0]].concat();
+    assert!(matches!(read(&short, 8_000), Err(WaveError::Damaged { .. })));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    let folder = Folder::new("pipe");
+    let path = folder.file("pipe.wav");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo is there").success());
+    assert!(matches!(
+        WaveFile::load(&path, 8_000),
+        Err(WaveError::Special { .. })
+    ));
+}
+
 #[test]
 fn channels_are_mixed_to_their_mean() {
     let stereo = bytes_of(spec(2, 8_000, 16, SampleFormat::Int), |w| {

@@ -8,6 +8,7 @@
 mod companded;
 mod player;
 mod recorder;
+mod riff;
 mod wave;
 mod writer;
 

@@ -1,11 +1,9 @@
 //! A wave file in memory, mono, at the rate of the mixer that will play it.
 
-use super::companded;
+use super::riff::{RiffFault, Sound};
 use crate::resample::Resampler;
-use hound::{SampleFormat, WavReader};
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use thiserror::Error;
@@ -35,6 +33,12 @@ pub enum WaveError {
         /// The file.
         path: PathBuf,
     },
+    /// It is a pipe or a device: only ordinary files are read whole.
+    #[error("{} is no ordinary file: write the sound to one first", path.display())]
+    Special {
+        /// The pipe or device.
+        path: PathBuf,
+    },
     /// The file is of another kind, whatever its name says.
     #[error("{} is not a wave file (no RIFF/WAVE header): convert it to .wav first", path.display())]
     NotAWave {
@@ -51,7 +55,7 @@ pub enum WaveError {
     },
     /// The file is a wave file of a kind that is not played.
     #[error(
-        "{} has samples in an unsupported format; PCM of 8, 16, 24 or 32 bits, 32-bit float, A-law and µ-law at \
+        "{} has samples in an unsupported format; PCM of 8, 16, 24 or 32 bits, floats of 32 or 64, A-law and µ-law at \
          1000..=384000 Hz are supported: convert it",
         path.display()
     )]
@@ -88,6 +92,11 @@ impl WaveFile {
                 source,
             },
         };
+        // Whoever opens a pipe waits for the program at its other end.
+        let there = fs::metadata(path).map_err(system)?;
+        if !there.is_file() && !there.is_dir() {
+            return Err(WaveError::Special { path: path.into() });
+        }
         let file = File::open(path).map_err(system)?;
         Self::read(path, BufReader::new(file), rate)
     }
@@ -168,84 +177,20 @@ impl Fault {
     }
 }
 
-impl From<hound::Error> for Fault {
-    fn from(error: hound::Error) -> Self {
-        match error {
-            hound::Error::FormatError(reason) => Self::Damaged(reason),
-            hound::Error::IoError(_) => Self::Damaged("it ends before its samples begin"),
-            _ => Self::Unsupported,
+impl From<RiffFault> for Fault {
+    fn from(fault: RiffFault) -> Self {
+        match fault {
+            RiffFault::NotAWave => Self::NotAWave,
+            RiffFault::Damaged(reason) => Self::Damaged(reason),
+            RiffFault::Unsupported => Self::Unsupported,
         }
     }
 }
 
 /// The rate and the sound of a file, mixed to one channel.
 fn decode(bytes: &[u8]) -> Result<(u32, Vec<i16>), Fault> {
-    if !(bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE")) {
-        return Err(Fault::NotAWave);
-    }
-    let mut cursor = Cursor::new(bytes);
-    if let Ok(Some(header)) = companded::Header::read(&mut cursor) {
-        let data = &bytes[cursor.position() as usize..];
-        let data = &data[..data.len().min(header.data_len as usize)];
-        let samples = data.iter().map(|&byte| f32::from(header.law.expand(byte)));
-        return Ok((header.rate, mono(samples, header.channels)?));
-    }
-    let bytes = plain(bytes).map_or(Cow::Borrowed(bytes), Cow::Owned);
-    let mut reader = WavReader::new(&bytes[..])?;
-    let spec = reader.spec();
-    // A file that was cut off, or is still being written, ends early: what is there is played.
-    let samples = match (spec.sample_format, spec.bits_per_sample) {
-        (SampleFormat::Float, 32) => {
-            let samples = reader.samples::<f32>().map_while(Result::ok);
-            mono(samples.map(|s| s * 32_768.0), spec.channels)?
-        }
-        (SampleFormat::Int, bits @ (8 | 16 | 24 | 32)) => {
-            let scale = 65_536.0 / (1_u64 << bits) as f32;
-            let samples = reader.samples::<i32>().map_while(Result::ok);
-            mono(samples.map(|s| s as f32 * scale), spec.channels)?
-        }
-        _ => return Err(Fault::Unsupported),
-    };
-    Ok((spec.sample_rate, samples))
-}
-
-/// The same file with its format and its samples alone. Programs that cannot go back to the header leave the greatest length in
-/// it, or 0; some pad chunks of an odd length, which the reader does not know. What is there in whole frames counts. `None` for
-/// a file that can be read as it is, or cannot be read at all.
-fn plain(bytes: &[u8]) -> Option<Vec<u8>> {
-    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?) as usize);
-    let (mut at, mut format, mut is_padded) = (12, None, false);
-    loop {
-        let (name, len) = (bytes.get(at..at + 4)?, word(at + 4)?);
-        let body = at + 8;
-        match (name, format) {
-            (b"fmt ", _) if len % 2 == 0 => format = Some(bytes.get(body..)?.get(..len)?),
-            (b"data", Some(format)) => {
-                let frame = usize::from(u16::from_le_bytes(*format.get(12..)?.first_chunk()?)).max(1);
-                let there = len.min(bytes.len() - body);
-                let whole = there - there % frame;
-                return (is_padded || whole != len).then(|| rebuilt(format, &bytes[body..][..whole]));
-            }
-            _ => {}
-        }
-        is_padded |= len % 2 == 1;
-        at = body.checked_add(len)?.checked_add(len % 2)?;
-    }
-}
-
-fn rebuilt(format: &[u8], data: &[u8]) -> Vec<u8> {
-    let length = |len: usize| (len as u32).to_le_bytes();
-    [
-        b"RIFF",
-        &length(20 + format.len() + data.len())[..],
-        b"WAVEfmt ",
-        &length(format.len()),
-        format,
-        b"data",
-        &length(data.len()),
-        data,
-    ]
-    .concat()
+    let sound = Sound::find(bytes)?;
+    Ok((sound.format.rate, mono(sound.samples(), sound.format.channels)?))
 }
 
 /// The mean of the channels, as 16-bit samples.
