@@ -10,8 +10,10 @@
 //! `--session-expires SECONDS`, `--redirects NUMBER` to follow.
 //!
 //! Steps: `register`, `call URI`, `ring`, `early` (183 with a description), `accept`, `refuse STATUS`, `redirect URI`,
-//! `hold`, `resume`, `refer URI`, `end`, `pause MILLISECONDS`, and `await LINE`, which waits until a line is printed that
-//! begins with these words. Re-INVITEs, UPDATEs and referrals of the other side are accepted without a step.
+//! `hold`, `resume`, `refer URI`, `consult URI` (a second call), `transfer` (the first call takes our place in the second),
+//! `end`, `pause MILLISECONDS`, and `await LINE`, which waits until a line is printed that begins with these words.
+//! Re-INVITEs, UPDATEs and referrals of the other side are accepted without a step. Steps are about the first call, or the
+//! one that has replaced it.
 
 #![expect(clippy::print_stdout, reason = "it is a program for a terminal")]
 
@@ -137,8 +139,10 @@ struct Phone {
     events: mpsc::Receiver<EndpointEvent>,
     options: Options,
     me: NameAddr,
-    /// The call that the steps are about: the first one.
+    /// The call that the steps are about: the first one, or what has replaced it.
     call: Option<InvitationId>,
+    /// With whom we spoke before we transfer the first one.
+    consultation: Option<InvitationId>,
     errand: Option<Errand>,
     /// What was printed and not awaited yet.
     lines: VecDeque<String>,
@@ -162,6 +166,7 @@ impl Phone {
             me: NameAddr::new(me),
             options,
             call: None,
+            consultation: None,
             errand: None,
             lines: VecDeque::new(),
         })
@@ -172,11 +177,14 @@ impl Phone {
         match step {
             "register" => self.register().await,
             "call" => {
-                let invite = self.invite(value()?.parse()?)?;
-                let dial = move |endpoint: &mut Endpoint, now| endpoint.invite(now, invite);
-                self.call = Some(self.handle.call(dial).await??);
+                self.call = Some(self.dial(value()?.parse()?).await?);
                 Ok(())
             }
+            "consult" => {
+                self.consultation = Some(self.dial(value()?.parse()?).await?);
+                Ok(())
+            }
+            "transfer" => self.transfer().await,
             "await" => self.wait(&value()?).await,
             "pause" => self.pause(Duration::from_millis(value()?.parse()?)).await,
             "ring" => self.with_call(|mut call, now| call.ring(now)).await,
@@ -230,6 +238,33 @@ impl Phone {
             call.map(|call| act(call, now))
         });
         Ok(done.await?.ok_or("the call is over")??)
+    }
+
+    async fn dial(&self, to: Uri) -> Result<InvitationId, Failure> {
+        let invite = self.invite(to)?;
+        let dial = move |endpoint: &mut Endpoint, now| endpoint.invite(now, invite);
+        Ok(self.handle.call(dial).await??)
+    }
+
+    /// An attended transfer (RFC 5589 §7).
+    async fn transfer(&self) -> Result<(), Failure> {
+        let consulted = self.consultation.ok_or("nobody was consulted")?;
+        let refer = self.handle.call(move |endpoint, _| {
+            let call = endpoint.invitation(consulted)?;
+            call.dialog().map(Refer::replacing)
+        });
+        let refer = refer.await?.ok_or("the consultation is over")?;
+        self.with_call(move |mut call, now| call.refer(now, &refer).map(drop))
+            .await
+    }
+
+    /// Whether the steps are about this call from now on.
+    async fn is_wanted(&self, id: InvitationId) -> Result<bool, Failure> {
+        let Some(current) = self.call else { return Ok(true) };
+        let replaced = self
+            .handle
+            .call(move |endpoint, _| endpoint.invitation(id)?.replaces());
+        Ok(replaced.await? == Some(current))
     }
 
     async fn reinvite(&self, direction: &str, version: u32) -> Result<(), Failure> {
@@ -339,8 +374,8 @@ impl Phone {
     async fn invitation(&mut self, id: InvitationId, event: InvitationEvent) -> Result<(), Failure> {
         match event {
             InvitationEvent::StateChanged { state, cause, .. } => {
-                if state == InvitationState::Incoming {
-                    self.call.get_or_insert(id);
+                if state == InvitationState::Incoming && self.is_wanted(id).await? {
+                    self.call = Some(id);
                 }
                 let status = cause.status().map_or(0, StatusCode::as_u16);
                 self.say(format!("{} {status}", state.to_string().to_lowercase()));

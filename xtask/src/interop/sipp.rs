@@ -39,7 +39,13 @@ impl Sipp {
         calls: u64,
         further: &[&str],
     ) -> Result<Self, Disagreement> {
-        let statistics = stage.file("sipp.csv");
+        let name = match seat {
+            Seat::First => "sipp",
+            Seat::Second => "sipp-2",
+            Seat::Third => "sipp-3",
+        };
+        let file = |kind: &str| format!("{name}.{kind}");
+        let statistics = stage.file(&file("csv"));
         let port = stage.ports().sip(seat);
         let (media, _) = stage.ports().media(seat);
         let mut command = Command::new("sipp");
@@ -54,12 +60,12 @@ impl Sipp {
             .args(["-m", &calls.to_string(), "-l", "1"])
             .args(["-trace_stat", "-fd", "1", "-stf"])
             .arg(&statistics)
-            .args(["-trace_msg", "-message_file", "sipp.messages"])
-            .args(["-trace_err", "-error_file", "sipp.errors"])
+            .args(["-trace_msg", "-message_file", &file("messages")])
+            .args(["-trace_err", "-error_file", &file("errors")])
             .args(further);
-        let running = Running::start(stage, "sipp", &mut command)?;
+        let running = Running::start(stage, name, &mut command)?;
         let transport = if further.contains(&"t1") { "tcp" } else { "udp" };
-        wait(stage, "sipp", "SIP port", PATIENCE, || is_bound(transport, port))?;
+        wait(stage, name, "SIP port", PATIENCE, || is_bound(transport, port))?;
         Ok(Self {
             running,
             statistics,

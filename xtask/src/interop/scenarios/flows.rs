@@ -16,6 +16,24 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: |stage| we_call(stage, "uas_busy", &[], &["await early", "await disconnected 486"]),
     },
     Scenario {
+        name: "flow_we_hear_unavailable",
+        shows: "480 to our call",
+        traffic: Traffic::Offer,
+        play: |stage| {
+            let steps = ["await early", "await disconnected 480"];
+            we_call(stage, "uas_unavailable", &[], &steps)
+        },
+    },
+    Scenario {
+        name: "flow_we_answer_two_proxies",
+        shows: "407 of one proxy and of another behind it: the third INVITE has a password for each",
+        traffic: Traffic::Offer,
+        play: |stage| {
+            let options = [("--account", "sip:alice@example.test"), ("--password", "secret")];
+            we_call(stage, "uas_two_proxies", &options, &["await confirmed", "end"])
+        },
+    },
+    Scenario {
         name: "flow_we_cancel",
         shows: "CANCEL while it rings: 487, acknowledged",
         traffic: Traffic::Offer,
@@ -84,6 +102,27 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         },
     },
     Scenario {
+        name: "flow_we_transfer_attended",
+        shows: "two calls of ours: REFER with Replaces lets one take our place in the other",
+        traffic: Traffic::Offer,
+        play: we_transfer_attended,
+    },
+    Scenario {
+        name: "flow_we_are_picked_up",
+        shows: "our call rings, an INVITE with Replaces takes its place: 200 to that, CANCEL for ours",
+        traffic: Traffic::Offer,
+        play: |stage| {
+            let steps = [
+                "await early 180",
+                "await incoming",
+                "accept",
+                "await disconnected 487",
+                OVER,
+            ];
+            we_call(stage, "uas_picked_up", &[], &steps)
+        },
+    },
+    Scenario {
         name: "flow_we_refresh",
         shows: "422: we ask again with its Min-SE, and refresh the session by UPDATE at half time",
         traffic: Traffic::Offer,
@@ -147,6 +186,28 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: they_transfer,
     },
     Scenario {
+        name: "flow_they_transfer_attended",
+        shows: "their REFER with Replaces: we call with Replaces, and tell them how it went",
+        traffic: Traffic::Offer,
+        play: they_transfer_attended,
+    },
+    Scenario {
+        name: "flow_they_park_us",
+        shows: "two INVITEs with Replaces, one after the other: each takes the place of the call before it",
+        traffic: Traffic::Offer,
+        play: |stage| {
+            let (next, over) = ("await incoming", OVER);
+            let steps = ["accept", next, "accept", over, next, "accept", over, over];
+            they_call(stage, "uac_parks", &steps)
+        },
+    },
+    Scenario {
+        name: "flow_they_fork_to_us",
+        shows: "one call by two branches: 482 to the second, and CANCEL of the first with its Reason",
+        traffic: Traffic::Offer,
+        play: |stage| they_call(stage, "uac_forks", &["ring", OVER]),
+    },
+    Scenario {
         name: "flow_they_ask_for_a_timer",
         shows: "a session of 30 s is refused with 422, one of our Min-SE is agreed upon",
         traffic: Traffic::Offer,
@@ -167,8 +228,12 @@ fn words<'a>(steps: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn sipp(stage: &Stage<'_>, flow: &str, further: &[&str]) -> Result<Sipp, Disagreement> {
+    sipp_at(stage, Seat::First, flow, further)
+}
+
+fn sipp_at(stage: &Stage<'_>, seat: Seat, flow: &str, further: &[&str]) -> Result<Sipp, Disagreement> {
     let file = format!("flows/{flow}.xml");
-    Sipp::start(stage, Seat::First, Play::File(&file), 1, further)
+    Sipp::start(stage, seat, Play::File(&file), 1, further)
 }
 
 /// SIPp answers.
@@ -214,5 +279,32 @@ fn they_transfer(stage: &Stage<'_>) -> Result<(), Disagreement> {
     let address = format!("sip:carol@{LOOPBACK}:{}", stage.ports().sip(Seat::Third));
     let steps = ["ring", "accept", "await referred", "await errand 200", OVER];
     they_call_with(stage, "uac_transfers", &["-key", "carol", &address], &steps)?;
+    carol.succeeds(stage)
+}
+
+/// The transfer target is in a call that only the transferor knows of.
+fn they_transfer_attended(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut carol = sipp_at(stage, Seat::Third, "uas_replaces", &[])?;
+    let replaces = "consultation%40example.test%3Bto-tag%3Dcarol%3Bfrom-tag%3Dsipp";
+    let target = format!("{}?Require=replaces&Replaces={replaces}", carol.uri());
+    let steps = ["ring", "accept", "await referred", "await errand 200", OVER];
+    they_call_with(stage, "uac_transfers", &["-key", "carol", &target], &steps)?;
+    carol.succeeds(stage)
+}
+
+fn we_transfer_attended(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let mut carol = sipp_at(stage, Seat::Third, "uas_consulted", &[])?;
+    let consult = format!("consult {}", carol.uri());
+    let steps = [
+        "await confirmed",
+        consult.as_str(),
+        "await confirmed",
+        "transfer",
+        "await referral 100",
+        "await referral 200, the last",
+        "end",
+        OVER,
+    ];
+    we_call(stage, "uas_transferred_attended", &[], &steps)?;
     carol.succeeds(stage)
 }
