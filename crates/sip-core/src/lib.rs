@@ -84,7 +84,8 @@
 //! | 3903 | PUBLISH, the publisher's side | yes |
 //! | 5057 | several usages in one dialog | partly: a dialog knows all its usages; a SUBSCRIBE for one more inside a dialog is refused with 403 (RFC 6665 §4.5.2) |
 //! | 5626 | outbound, the client's side | yes: instance and flow ids, 439, keep-alives by CRLF and STUN as Flow-Timer says, the flow that fails is replaced, with the retry times of §4.5 for one flow and for several. On the server's side STUN is answered where `outbound` is in [`EndpointConfig::supported`] |
-//! | 5627 | GRUU, the client's side | yes: asked for, told, kept through failures, and our Contact where that is wanted |
+//! | 5627 | GRUU, the client's side | yes: asked for, told, kept through failures, and our Contact where that is wanted: in anonymous calls the temporary one |
+//! | 3323 | anonymous calls | yes, the caller's side: [`Invite::is_anonymous`] |
 //! | 6665 | subscriptions, both sides | yes |
 //! | 5923 | connection reuse | yes: `alias` is said over TLS, and that of a peer counts for the names that its certificate has, as [`ConnectionReuse`] says; a peer that began a dialog over its own connection is reached by it |
 //! | 5922 | whom a TLS certificate names | yes; the common name does not count |

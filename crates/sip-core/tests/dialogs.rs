@@ -487,3 +487,46 @@ fn the_incoming_states_are_seen_in_order() {
         [InvitationState::Incoming, Connecting, Confirmed]
     );
 }
+
+/// The commands whose messages the documents let have header fields of the application's.
+#[test]
+fn header_fields_of_the_application_go_with_the_command_that_they_are_for() {
+    let mut net = Net::pair();
+    let seen = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let log = seen.clone();
+    net.fate = Box::new(move |transmit| {
+        let text = String::from_utf8_lossy(&transmit.bytes).into_owned();
+        let line = text.lines().next().unwrap_or_default().to_owned();
+        let mark = text.lines().find(|line| line.starts_with("X-Mark: "));
+        if let Some(mark) = mark {
+            log.borrow_mut().push(format!("{line} {mark}"));
+        }
+        true
+    });
+    let mark = |text: &str| vec![("X-Mark".to_owned(), text.to_owned())];
+    net.call();
+    let now = net.now;
+    let mut call = net.bob().call().with_headers(&mark("one"));
+    call.ring(now).expect("incoming");
+    call.respond_provisionally(now, StatusCode::RINGING, None)
+        .expect("once more, without it");
+    let mut call = net.bob().call().with_headers(&mark("two"));
+    call.accept(now, Some(&Body::sdp("answer"))).expect("early");
+    net.run(Duration::from_millis(100));
+    let now = net.now;
+    let mut call = net.alice().call().with_headers(&mark("three"));
+    call.reinvite(now, Some(Body::sdp("offer 2"))).expect("confirmed");
+    net.run(Duration::from_millis(100));
+    let now = net.now;
+    let mut call = net.bob().call().with_headers(&mark("four"));
+    call.respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("answer 2")))
+        .expect("reinvited");
+    net.run(Duration::from_millis(100));
+    let expected = [
+        "SIP/2.0 180 Ringing X-Mark: one",
+        "SIP/2.0 200 OK X-Mark: two",
+        "INVITE sip:bob@192.0.2.2:5060 SIP/2.0 X-Mark: three",
+        "SIP/2.0 200 OK X-Mark: four",
+    ];
+    assert_eq!(*seen.borrow(), expected);
+}

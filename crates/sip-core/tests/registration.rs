@@ -330,6 +330,22 @@ fn instance_and_flow_are_named_and_what_the_registrar_gives_is_kept() {
     assert!(sent.contains(&format!("Contact: <{gruu}>\r\n")), "{sent}");
 }
 
+/// RFC 5627 §3.3: who calls anonymously is reached by the GRUU that does not say who he is.
+#[test]
+fn an_anonymous_call_has_the_temporary_gruu() {
+    let mut world = full_world();
+    let mut invite = support::invite_to(&[BOB.parse().expect("valid")]);
+    invite.contact_user = "alice".to_owned();
+    invite.is_anonymous = true;
+    let now = world.net.now;
+    let endpoint = &mut world.net.alice().endpoint;
+    endpoint.invite(now, invite).expect("it can be sent");
+    let sent = endpoint.poll_transmit().expect("the INVITE");
+    let sent = String::from_utf8_lossy(&sent.bytes).into_owned();
+    let contact = support::wire::field(&sent, "Contact:");
+    assert_eq!(contact, "Contact: <sip:tgruu.7hs==jd7@example.com;gr>");
+}
+
 #[test]
 fn a_lasting_flow_that_breaks_is_replaced_at_once_and_a_short_one_after_a_wait() {
     let broken = |world: &mut World| {

@@ -5,6 +5,7 @@ use super::config::{Body, EndpointConfig, Route};
 use super::description::Description;
 use super::dialogs::Dialogs;
 use super::event::{EndpointEvent, Statistics};
+use super::gruus::Gruus;
 use super::locals::Locals;
 use super::servers::Servers;
 use super::stateless::StatelessTags;
@@ -19,7 +20,7 @@ use crate::publication::PublicationId;
 use crate::registration::RegistrationId;
 use crate::subscription::SubscriptionId;
 use crate::transaction::{IdMap, RequestError, TransactionId, Transactions};
-use crate::{HeaderName, Headers, Host, NameAddr, Request, Response, SipUri, StatusCode, Uri};
+use crate::{HeaderName, Headers, Host, NameAddr, Request, Response, SipUri, StatusCode};
 use offhook_sansio::{Entropy, Outbox, Path, ServerId, Transport};
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -58,8 +59,7 @@ pub(crate) struct Core {
     pub(crate) standing: HashMap<RegistrationId, (String, String)>,
     /// What the driver has to know.
     pub(crate) keep_alives: Outbox<KeepAlive>,
-    /// By the user part of our Contact.
-    pub(crate) gruus: HashMap<String, Uri>,
+    pub(crate) gruus: Gruus,
     pub(super) locals: Locals,
     pub(super) aliases: Aliases,
     servers: Servers,
@@ -107,7 +107,7 @@ impl Core {
             probes: HashMap::new(),
             standing: HashMap::new(),
             keep_alives: Outbox::new(),
-            gruus: HashMap::new(),
+            gruus: Gruus::default(),
             locals: Locals::default(),
             invalid: None,
         }
@@ -191,9 +191,18 @@ impl Core {
     /// Our Contact for messages along this path: the GRUU of the account whose Contacts have this user part (RFC 5627
     /// §4.4, §4.4.1), or else an address of ours.
     pub(crate) fn contact(&self, user: &str, path: Path) -> NameAddr {
-        match self.gruus.get(user) {
+        match self.gruus.open(user) {
             Some(gruu) => NameAddr::new(gruu.clone()),
             None => self.binding(user, path),
+        }
+    }
+
+    /// The same where it shall not be seen whose Contact it is: the temporary GRUU (RFC 5627 §3.3, §4.4), or else an
+    /// address of ours without the user (RFC 3323 §4.1.1.2).
+    pub(crate) fn anonymous_contact(&self, user: &str, path: Path) -> NameAddr {
+        match self.gruus.anonymous(user) {
+            Some(gruu) => NameAddr::new(gruu.clone()),
+            None => self.binding("anonymous", path),
         }
     }
 

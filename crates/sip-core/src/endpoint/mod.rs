@@ -11,6 +11,7 @@ mod dialogs;
 mod event;
 mod failure;
 mod flows;
+mod gruus;
 mod invitations;
 mod locals;
 mod notifiers;

@@ -21,6 +21,12 @@ pub struct Invite {
     pub routes: Vec<Route>,
     /// The user part of our Contact.
     pub contact_user: String,
+    /// Whether the callee shall not learn who calls (RFC 3323 §4.1): From is `anonymous@anonymous.invalid`, our Contact is
+    /// the temporary GRUU of [`contact_user`](Self::contact_user) where there is one (RFC 5627 §3.3) or has no user, there is
+    /// no User-Agent, and `Privacy: id` asks the network to do the like (RFC 3325 §9.3), unless
+    /// [`extra_headers`](Self::extra_headers) have a Privacy of their own. Host names and addresses stay, for answers come by
+    /// them, and so does what the description says. Default no.
+    pub is_anonymous: bool,
     /// For challenges.
     pub credentials: Option<Credentials>,
     /// The offer; without one the peer makes it in its 2xx.
@@ -46,6 +52,7 @@ impl Invite {
             request_uri: to,
             routes: vec![route],
             contact_user,
+            is_anonymous: false,
             credentials: None,
             offer: None,
             extra_headers: Vec::new(),

@@ -1,7 +1,7 @@
 //! What the owner of an endpoint can do with a call.
 
-use super::ending_status;
 use super::{Cause, CommandError, Ending, Invitation, InvitationId, InvitationState, Originator};
+use super::{ending_status, push_extra};
 use crate::auth::Auth;
 use crate::dialog::Dialog;
 use crate::endpoint::{Body, Core, Route, Usage};
@@ -19,6 +19,7 @@ pub struct InvitationMut<'a> {
     replaced: Option<&'a mut Invitation>,
     pub(super) core: &'a mut Core,
     schedule: &'a mut Schedule<InvitationId>,
+    extra_headers: Vec<(String, String)>,
 }
 
 impl<'a> InvitationMut<'a> {
@@ -33,7 +34,17 @@ impl<'a> InvitationMut<'a> {
             replaced,
             core,
             schedule,
+            extra_headers: Vec::new(),
         }
+    }
+
+    /// More header fields for what the next command sends: the response of [`respond_provisionally`](Self::respond_provisionally),
+    /// [`accept`](Self::accept), [`reject`](Self::reject) and [`respond_to_reinvite`](Self::respond_to_reinvite), and the
+    /// request of [`reinvite`](Self::reinvite), also where that must be sent again.
+    #[must_use = "they go with the next command of what is returned"]
+    pub fn with_headers(mut self, extra_headers: &[(String, String)]) -> Self {
+        self.extra_headers = extra_headers.to_vec();
+        self
     }
 
     /// Its name.
@@ -111,8 +122,7 @@ impl<'a> InvitationMut<'a> {
 
     /// Our Contact.
     pub fn local_contact(&self) -> NameAddr {
-        self.core
-            .contact(&self.invitation.contact_user, self.invitation.path)
+        self.invitation.contact(self.core, self.invitation.path)
     }
 
     /// Sets what later requests of this call answer challenges with: for an incoming call, whose INVITE needed none.
@@ -224,6 +234,7 @@ impl<'a> InvitationMut<'a> {
             return Err(CommandError::OfferInProgress);
         }
         self.invitation.offer = body;
+        self.invitation.change_headers = std::mem::take(&mut self.extra_headers);
         self.invitation.send_reinvite(self.core, now)?;
         self.invitation
             .set_state(self.core, InvitationState::Reinviting, Cause::Local);
@@ -348,6 +359,7 @@ impl<'a> InvitationMut<'a> {
         let mut response = call
             .response(self.core, status, body, extra)
             .ok_or(RespondError::Answered)?;
+        push_extra(response.headers_mut(), &std::mem::take(&mut self.extra_headers));
         if let Some(reason) = reason {
             response.set_reason(reason);
         }

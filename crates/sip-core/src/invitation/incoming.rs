@@ -53,7 +53,9 @@ impl Invitation {
             call_id: essentials.call_id.clone(),
             request_uri: request_uri.unwrap_or_else(|| essentials.to.uri.clone()),
             contact_user,
+            is_anonymous: false,
             extra_headers: Vec::new(),
+            change_headers: Vec::new(),
             routes: Vec::new(),
             route: 0,
             path,
@@ -185,7 +187,7 @@ impl Invitation {
         let headers = response.headers_mut();
         if status.is_provisional() || status.is_success() {
             headers.copy_from(request.headers(), HeaderName::RecordRoute);
-            headers.push_typed(&Contact::Addr(core.contact(&self.contact_user, self.path)));
+            headers.push_typed(&Contact::Addr(self.contact(core, self.path)));
         }
         if status.is_success() {
             core.describe(headers, &[]);

@@ -73,7 +73,10 @@ pub(crate) struct Invitation {
     call_id: CallId,
     request_uri: Uri,
     contact_user: String,
+    is_anonymous: bool,
     extra_headers: Vec<(String, String)>,
+    /// More header fields of our newest re-INVITE.
+    change_headers: Vec<(String, String)>,
     routes: Vec<Route>,
     /// The one in use.
     route: usize,
@@ -450,18 +453,35 @@ impl Invitation {
     fn complete(&mut self, core: &Core, request: &mut Request, path: Path) {
         match request.method() {
             Method::Invite => {
-                let contact = core.contact(&self.contact_user, path);
+                let contact = self.contact(core, path);
                 request.headers_mut().push_typed(&Contact::Addr(contact));
-                core.describe_in_request(request.headers_mut(), &[]);
+                self.describe(core, request.headers_mut());
             }
-            Method::Update | Method::Refer => core.describe_in_request(request.headers_mut(), &[]),
-            _ if !core.config.user_agent.is_empty() => {
+            Method::Update | Method::Refer => self.describe(core, request.headers_mut()),
+            _ if !core.config.user_agent.is_empty() && !self.is_anonymous => {
                 let user_agent = core.config.user_agent.as_str();
                 request.headers_mut().push(HeaderName::UserAgent, user_agent);
             }
             _ => {}
         }
         self.auth.authorize(request);
+    }
+
+    fn describe(&self, core: &Core, headers: &mut Headers) {
+        if self.is_anonymous {
+            core.describe(headers, &[]);
+        } else {
+            core.describe_in_request(headers, &[]);
+        }
+    }
+
+    /// Our Contact along this path.
+    fn contact(&self, core: &Core, path: Path) -> NameAddr {
+        if self.is_anonymous {
+            core.anonymous_contact(&self.contact_user, path)
+        } else {
+            core.contact(&self.contact_user, path)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dialog::{Dialog, DialogError};
 use crate::endpoint::{Body, Core, Owner, Reliability, SendError, body_of};
 use crate::header::{CSeq, From, MaxForwards, To};
 use crate::transaction::{Failure, TransactionId};
-use crate::{HeaderName, Method, Request, Response, StatusCode};
+use crate::{HeaderName, Host, Method, NameAddr, Request, Response, SipUri, StatusCode};
 use offhook_sansio::{Deadlines, Path};
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -29,13 +29,19 @@ impl Invitation {
             id,
             state: InvitationState::Null,
             is_outgoing: true,
-            local: invite.from,
+            local: if invite.is_anonymous {
+                anonymous()
+            } else {
+                invite.from
+            },
             remote: invite.to,
             local_tag: core.fresh_tag(),
             call_id: core.fresh_call_id(),
             request_uri: invite.request_uri,
             contact_user: invite.contact_user,
+            is_anonymous: invite.is_anonymous,
             extra_headers: invite.extra_headers,
+            change_headers: Vec::new(),
             path: first.or_else(|error| {
                 let mut others = invite.routes.iter().filter_map(|route| core.path_of(route).ok());
                 others.next().ok_or(error)
@@ -109,6 +115,9 @@ impl Invitation {
         }
         self.complete(core, &mut request, path);
         push_extra(request.headers_mut(), &self.extra_headers);
+        if self.is_anonymous && !request.headers().contains(HeaderName::Privacy) {
+            request.headers_mut().push(HeaderName::Privacy, "id");
+        }
         core.push_via(&mut request, path);
         let id = self.send(core, now, request.clone(), path)?;
         self.path = path;
@@ -471,6 +480,12 @@ impl SentInvite {
             cancel: Cancel::No,
         }
     }
+}
+
+/// Nobody (RFC 3323 §4.1.1.3).
+fn anonymous() -> NameAddr {
+    let uri = SipUri::of_user("anonymous", Host::Name("anonymous.invalid".into()), None);
+    NameAddr::new(uri.into()).with_display_name("Anonymous")
 }
 
 pub(super) fn to_tag(response: &Response) -> bytes::Bytes {

@@ -3,7 +3,7 @@
 use super::early::{OfferReceived, Order};
 use super::{
     Cancel, Cause, DescriptionKind, Invitation, InvitationEvent, InvitationState, InviteKind, Originator,
-    ReceivedInvite, SentInvite, Timer, Unanswered, failure_cause, internal,
+    ReceivedInvite, SentInvite, Timer, Unanswered, failure_cause, internal, push_extra,
 };
 use crate::endpoint::{Body, Core, SendError, body_of};
 use crate::header::RAck;
@@ -45,6 +45,9 @@ impl Invitation {
             request.set_body(&offer.content_type, offer.bytes);
         }
         self.complete(core, &mut request, path);
+        if kind == InviteKind::Change {
+            push_extra(request.headers_mut(), &self.change_headers);
+        }
         core.push_via(&mut request, path);
         let number = SentInvite::number_of(&request);
         let id = self.send(core, now, request.clone(), path)?;

@@ -76,7 +76,7 @@ impl Invitation {
             Method::Update | Method::Refer | Method::Subscribe | Method::Notify
         ) && !request.headers().contains(HeaderName::Contact)
         {
-            let contact = core.contact(&self.contact_user, path);
+            let contact = self.contact(core, path);
             request.headers_mut().push_typed(&Contact::Addr(contact));
         }
         let again = request.clone();

@@ -243,7 +243,7 @@ impl Invitation {
             if let Some(dialog) = dialog.and_then(|dialog| self.find_dialog(dialog)) {
                 dialog.refresh_target(request.headers());
             }
-            let contact = core.contact(&self.contact_user, self.path);
+            let contact = self.contact(core, self.path);
             let headers = response.headers_mut();
             headers.push_typed(&Contact::Addr(contact));
             core.describe(headers, &[]);

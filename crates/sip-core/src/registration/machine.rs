@@ -256,10 +256,7 @@ impl Registration {
         self.keep_flow(core, now, done.path, &granted);
         if self.what.use_gruu {
             self.timers.set(Timer::Lapse, now + granted.expires);
-            // RFC 5627 §4.2: there may be one of them, or the other, or both.
-            if let Some(gruu) = granted.public_gruu.as_ref().or(granted.temporary_gruu.as_ref()) {
-                core.gruus.insert(self.what.contact_user.clone(), gruu.clone());
-            }
+            core.gruus.keep(&self.what.contact_user, &granted);
         }
         self.set_state(core, RegistrationState::Registered);
         self.emit(

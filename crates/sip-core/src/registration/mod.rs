@@ -38,7 +38,8 @@ pub struct Register {
     /// by the flow that we open (RFC 5626 §4.2.1). Default none.
     pub reg_id: Option<u32>,
     /// Whether the public GRUU, once we have it, is our Contact in calls and subscriptions of this
-    /// [`contact_user`](Self::contact_user) (RFC 5627 §4.4). Default no.
+    /// [`contact_user`](Self::contact_user) (RFC 5627 §4.4), and the temporary one in those that are
+    /// [anonymous](crate::Invite::is_anonymous). Default no.
     pub use_gruu: bool,
     /// For challenges.
     pub credentials: Option<Credentials>,
