@@ -232,7 +232,8 @@ const ROWS: [Row; 6] = [
         [
             (500, Incoming),
             (500, Early),
-            (491, Connecting),
+            // RFC 5407 §3.1.4.
+            (0, Reinvited),
             (0, Reinvited),
             (500, Reinvited),
             (481, Disconnecting),
