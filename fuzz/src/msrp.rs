@@ -141,12 +141,18 @@ pub fn imdn(data: &[u8]) {
 pub fn msrp_session_ops(data: &[u8]) {
     let mut world = World::new(data.first().copied().unwrap_or_default());
     let mut rest = data.get(1..).unwrap_or_default();
-    while let [op, argument, after @ ..] = rest {
+    for _ in 0..MOST_OPS {
+        let [op, argument, after @ ..] = rest else { break };
         rest = after;
         world.act(*op, *argument);
     }
     world.settle();
 }
+
+/// More operations show nothing new, and a campaign wants many runs.
+const MOST_OPS: usize = 256;
+/// Into how many pieces a burst is cut at most, and a message into chunks.
+const MOST_PIECES: usize = 48;
 
 struct World {
     now: Instant,
@@ -170,6 +176,7 @@ impl World {
             config.chunk_size = NonZeroU32::new(1 << (4 + (flags & 15))).expect("not zero");
             config.message_limits.bytes = 100_000;
             config.queued = 64;
+            config.queued_bytes = 50_000;
             if flags & 16 != 0 {
                 config.delivery = Delivery::Pieces;
             }
@@ -200,7 +207,11 @@ impl World {
                 self.ends[0].handle_timeout(self.now);
                 self.ends[1].handle_timeout(self.now);
             }
-            4 => self.ends[end].close(),
+            4 if argument & 3 == 0 => self.ends[end].close(),
+            4 => {
+                let now = self.now;
+                self.ends[end].set_full(now, argument & 1 == 1);
+            }
             5 => {
                 if let Some((end, message)) = self.open.pop() {
                     self.ends[end].abort(message);
@@ -228,7 +239,8 @@ impl World {
 
     fn send(&mut self, end: usize, argument: u8) {
         self.serial += 1;
-        let size = usize::from(argument & 15) * 997;
+        let chunk = self.ends[end].config().chunk_size.get() as usize;
+        let size = (usize::from(argument & 15) * 997).min(chunk * MOST_PIECES);
         let body: Vec<u8> = (0..size)
             .map(|at| b"\r\n-------abc$+#"[(at * 7 + size) % 15])
             .collect();
@@ -274,7 +286,7 @@ impl World {
         };
         let bytes = burst.copy_to_bytes(burst.remaining());
         assert!(!bytes.is_empty());
-        for piece in bytes.chunks(cut) {
+        for piece in bytes.chunks(cut.max(bytes.len() / MOST_PIECES)) {
             self.ends[1 - from].input().extend_from_slice(piece);
             self.ends[1 - from].handle_input(self.now);
         }
@@ -326,6 +338,7 @@ impl World {
     /// Both close, everything is carried, and time passes.
     fn settle(&mut self) {
         for end in 0..2 {
+            self.ends[end].set_full(self.now, false);
             self.ends[end].close();
         }
         for _ in 0..10 {

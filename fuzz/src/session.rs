@@ -74,7 +74,11 @@ impl MediaPlane for Plane {
         asked.opened += 1;
         let path = format!("msrp://{local}:40000/s{};tcp", stream.0);
         let path = path.parse().expect("it is a path");
-        Ok(LocalMsrp { stream, path })
+        Ok(LocalMsrp {
+            stream,
+            path,
+            fingerprint: None,
+        })
     }
 
     fn entropy(&mut self) -> Entropy {

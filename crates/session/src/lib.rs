@@ -41,8 +41,8 @@ pub use state::{Originator, SessionDirection, SessionState};
 pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, OtherDescription, Parties, SdesError, StreamContext, StreamDescription, StreamError,
-    StreamEvent, StreamKind, StreamSettings,
+    MediaStreamRegistry, MsrpTransport, OtherDescription, Parties, SdesError, StreamContext,
+    StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

@@ -9,7 +9,7 @@ use offhook_session::tokio::{
 };
 use offhook_session::{
     AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent, FileTransferStream,
-    MediaStream, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
+    MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
 };
 use offhook_sip_core::{NameAddr, Route, SipUri, StatusCode};
 use std::fs;
@@ -147,6 +147,13 @@ async fn two_talk_by_chat_and_hear_of_delivery() {
     })
     .await;
     assert_eq!(first.as_text(), Some("early"));
+    for session in [&outgoing, &answered] {
+        let described = session.with_stream(None, |chat: &mut ChatStream, _| Ok(chat.describe()));
+        let StreamDescription::Chat(chat) = described.await.expect("it runs") else {
+            panic!("a chat is a chat")
+        };
+        assert_eq!(chat.transport, MsrpTransport::Tls, "by default");
+    }
     assert_eq!(first.media_type(), "text/plain");
     let sender = first.sender.expect("wrapped in CPIM");
     assert!(sender.uri().starts_with("sip:alice@"), "{}", sender.uri());

@@ -7,11 +7,15 @@ use offhook_session::{
     SessionState,
 };
 use offhook_sip_core::StatusCode;
-use script::{Script, sdp, version};
+use script::{FINGERPRINT, Script, sdp, version};
 use std::time::Duration;
 
 const AUDIO: &str = "m=audio 5004 RTP/AVP 0";
 const CHAT: &str = "m=message 7000 TCP/MSRP *\na=path:msrp://10.0.0.2:7000/peer;tcp\na=accept-types:text/plain\na=setup:passive";
+
+/// What a peer answers to an offer of TLS.
+const SECURE: &str = "m=message 7000 TCP/TLS/MSRP *\na=path:msrps://10.0.0.2:7000/peer;tcp\na=accept-types:text/plain\na=setup:active\n\
+    a=fingerprint:SHA-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB";
 
 fn chat() -> Vec<Box<dyn MediaStream>> {
     vec![Box::new(ChatStream::new())]
@@ -65,6 +69,11 @@ fn a_proposal_waits_for_the_application_and_is_accepted_in_part() {
     assert_eq!(script.state(id), Some(SessionState::AcceptingProposal));
     script.ack(None);
     assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert!(
+        body.contains(" TCP/MSRP *\r\n") && body.contains("a=path:msrp://"),
+        "as offered: {body}"
+    );
+    assert_eq!(script.msrp_start(), (false, Vec::new()));
     assert_eq!(
         story(&script),
         ["GotProposal", "GotAcceptProposal"],
@@ -145,8 +154,7 @@ fn proposing() -> (Script, SessionId) {
 #[test]
 fn our_proposal_is_accepted() {
     let (mut script, id) = proposing();
-    let chat = CHAT.replace("setup:passive", "setup:active");
-    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{chat}"))));
+    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
     assert_eq!(script.state(id), Some(SessionState::Connected));
     assert_eq!(story(&script), ["GotAcceptProposal"]);
     script.media_ready();
@@ -157,7 +165,7 @@ fn our_proposal_is_accepted() {
     // A second one while this runs comes behind it.
     script
         .manager
-        .add_streams(script.now, id, self::chat())
+        .add_streams(script.now, id, chat())
         .expect("connected");
     script.drain();
     let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
@@ -165,9 +173,64 @@ fn our_proposal_is_accepted() {
 }
 
 #[test]
+fn messages_are_proposed_by_tls_with_the_fingerprint_of_our_certificate() {
+    let (mut script, _) = proposing();
+    let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    for line in [
+        "m=message 40002 TCP/TLS/MSRP *\r\n".to_owned(),
+        "a=path:msrps://10.0.0.1:40002/here1;tcp\r\n".to_owned(),
+        format!("a=fingerprint:{FINGERPRINT}\r\n"),
+    ] {
+        assert!(body.contains(&line), "{line} in {body}");
+    }
+    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
+    let announced = "SHA-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB".to_owned();
+    assert_eq!(script.msrp_start(), (true, vec![announced]));
+}
+
+#[test]
+fn a_peer_that_announces_no_certificate_or_leaves_tls_out_gets_no_messages() {
+    let nameless = SECURE
+        .split("\na=fingerprint")
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let weaker = CHAT.replace("setup:passive", "setup:active");
+    for (answer, told) in [
+        (nameless, &["GotAcceptProposal", "HadProposalFailure"][..]),
+        (weaker, &["GotRejectProposal"]),
+    ] {
+        let (mut script, id) = proposing();
+        script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{answer}"))));
+        assert_eq!(story(&script), told, "{answer}");
+        assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
+    }
+}
+
+#[test]
+fn tls_that_is_proposed_is_answered_by_tls() {
+    let (mut script, id) = running();
+    script.request("INVITE", Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
+    script
+        .manager
+        .accept_proposal(script.now, id, chat())
+        .expect("proposed");
+    script.drain();
+    let (code, body) = script.last_response();
+    assert_eq!(code, 200);
+    let fingerprint = format!("a=fingerprint:{FINGERPRINT}\r\n");
+    assert!(
+        body.contains(" TCP/TLS/MSRP *\r\n") && body.contains(&fingerprint),
+        "{body}"
+    );
+    script.ack(None);
+    assert!(script.msrp_start().0);
+}
+
+#[test]
 fn our_proposal_is_refused_by_port_0_or_by_a_status() {
     let (mut script, id) = proposing();
-    let refused = CHAT.replace("m=message 7000", "m=message 0");
+    let refused = SECURE.replace("m=message 7000", "m=message 0");
     script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{refused}"))));
     assert_eq!(script.state(id), Some(SessionState::Connected));
     assert_eq!(story(&script), ["GotAcceptProposal", "HadProposalFailure"]);
@@ -195,8 +258,7 @@ fn proposals_of_both_sides_at_once_come_one_after_the_other() {
         script.count("INVITE") >= 2,
         "tried again, and repeated while nobody answers"
     );
-    let chat = CHAT.replace("setup:passive", "setup:active");
-    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{chat}"))));
+    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
     assert_eq!(story(&script), ["GotAcceptProposal"]);
 }
 

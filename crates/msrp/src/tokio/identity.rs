@@ -5,7 +5,7 @@ use super::connect::ConnectError;
 use crate::fingerprint::Fingerprint;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 use std::sync::Arc;
@@ -46,6 +46,21 @@ impl TlsIdentity {
             client: Arc::new(client),
             server: Arc::new(server),
         })
+    }
+
+    /// An identity made now, with a key on the curve P-256 and a certificate that names nobody: its fingerprint is all that
+    /// a peer has to know. It is good as long as the process keeps it.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn generate() -> Result<Self, ConnectError> {
+        let failed = |error: rcgen::Error| ConnectError::Io(std::io::Error::other(error));
+        let key = rcgen::KeyPair::generate().map_err(failed)?;
+        let mut nameless = rcgen::CertificateParams::default();
+        nameless.distinguished_name = rcgen::DistinguishedName::new();
+        let certificate = nameless.self_signed(&key).map_err(failed)?;
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        Self::new(certificate.der().clone(), key.into())
     }
 
     /// Our fingerprint, for the SDP attribute `fingerprint`.

@@ -1,6 +1,7 @@
 //! What message streams and the media side say to each other.
 
 use super::StreamId;
+use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::session::Message;
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig};
 use offhook_sdp::attribute::FileHash;
@@ -11,8 +12,10 @@ use std::path::PathBuf;
 pub struct LocalMsrp {
     /// The stream's name from now on.
     pub stream: StreamId,
-    /// Where messages are received: the value of `a=path` (RFC 4975 §8.2).
+    /// Where messages are received: the value of `a=path` (RFC 4975 §8.2), as it is without TLS.
     pub path: MsrpPath,
+    /// Which certificate it shows in TLS: the value of `a=fingerprint`. `None` where it knows no TLS.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Which end opens the connection (RFC 6135 §4).
@@ -42,8 +45,10 @@ pub enum MsrpCommand {
 /// What was negotiated for a message stream.
 #[derive(Debug)]
 pub struct MsrpStart {
-    /// Both paths, and what is accepted.
+    /// Both paths, and what is accepted; with TLS also the fingerprints that the peer's certificate has to have.
     pub config: SessionConfig,
+    /// Whether the connection is protected by TLS.
+    pub is_secure: bool,
     /// Who connects.
     pub role: ConnectionRole,
     /// What is to be done besides messages.

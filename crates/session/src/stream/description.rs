@@ -1,6 +1,6 @@
 //! Streams as an application sees them: plain data, as they stood at one moment.
 
-use super::FileSelector;
+use super::{FileSelector, MsrpTransport};
 use offhook_rtp_media::srtp::SrtpSuite;
 use offhook_sdp::Direction;
 use std::fmt;
@@ -71,6 +71,8 @@ pub struct ChatDescription {
     pub remote_accept_types: Vec<String>,
     /// Media types that it takes inside of CPIM (`a=accept-wrapped-types`).
     pub remote_accept_wrapped_types: Vec<String>,
+    /// What its connection runs over, or will.
+    pub transport: MsrpTransport,
 }
 
 /// The attributes of a [`FileTransferStream`](super::FileTransferStream).
@@ -82,6 +84,8 @@ pub struct FileTransferDescription {
     pub is_incoming: bool,
     /// Where it lies here, once that is known.
     pub path: Option<PathBuf>,
+    /// What its connection runs over, or will.
+    pub transport: MsrpTransport,
 }
 
 impl FileTransferDescription {

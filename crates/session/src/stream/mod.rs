@@ -142,6 +142,20 @@ pub struct StreamSettings {
     /// When silence is not sent (`enable_silence_detection`). Default never, as today. Comfort noise (RFC 3389) is offered
     /// along with it; what a peer offers of it is taken in any case.
     pub silence_detection: Option<SilenceDetection>,
+    /// How connections for messages and files are offered (`msrp.transport`). Default by TLS. What is proposed to us is taken
+    /// either way.
+    pub msrp_transport: MsrpTransport,
+}
+
+/// What the connections of message streams run over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MsrpTransport {
+    /// TLS between certificates that both sides make themselves, and know by the fingerprints in their session descriptions
+    /// (RFC 4975 §14.4). So it is as safe as the way of these: take TLS below SIP, too.
+    #[default]
+    Tls,
+    /// TCP: everybody on the way can read.
+    Tcp,
 }
 
 impl Default for StreamSettings {
@@ -151,6 +165,7 @@ impl Default for StreamSettings {
             rtp_timeout: Duration::from_secs(30),
             srtp: SrtpPolicy::Off,
             silence_detection: None,
+            msrp_transport: MsrpTransport::default(),
         }
     }
 }

@@ -1,19 +1,19 @@
 //! What all streams over MSRP have in common (`MSRPStreamBase` in the documents): one media section, one connection.
 
-use super::{Agreed, StreamContext, StreamError};
+use super::{Agreed, MsrpTransport, StreamContext, StreamError, StreamSettings};
 use crate::media::{ConnectionRole, LocalMsrp, MediaCommand, MsrpCommand, MsrpStart, MsrpTask, StreamId};
+use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::session::PathMatching;
 use offhook_msrp::{MsrpPath, SessionConfig};
-use offhook_sdp::{Attribute, Media, MediaKind, SessionDescription};
+use offhook_sdp::{Attribute, Media, MediaKind, Protocol, SessionDescription};
 use std::net::IpAddr;
-
-/// The protocol of a media section for MSRP over TCP (RFC 4975 §8.1).
-const PROTOCOL: &str = "TCP/MSRP";
 
 /// One MSRP connection of a session: opened, negotiated and started.
 #[derive(Debug, Default)]
 pub(super) struct MsrpEnd {
     local: Option<LocalMsrp>,
+    /// As the settings say, until an offer of the peer says otherwise.
+    transport: MsrpTransport,
     /// Settled by our answer, or by the peer's.
     role: Option<ConnectionRole>,
     started: bool,
@@ -31,13 +31,23 @@ impl MsrpEnd {
     /// True for a section of MSRP that is not refused.
     pub(super) fn can_take(media: &Media) -> bool {
         media.kind == MediaKind::Message
-            && media.protocol.eq_ignore_ascii_case(PROTOCOL)
+            && transport(media).is_some()
             && !media.is_rejected()
             && media.attributes.contains("path")
     }
 
-    pub(super) fn open(&mut self, cx: &mut StreamContext<'_>, local: IpAddr) -> Result<(), StreamError> {
-        self.local = Some(cx.plane.open_msrp(local)?);
+    pub(super) fn open(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        local: IpAddr,
+        settings: &StreamSettings,
+    ) -> Result<(), StreamError> {
+        let local = cx.plane.open_msrp(local)?;
+        self.transport = match &local.fingerprint {
+            Some(_) => settings.msrp_transport,
+            None => MsrpTransport::Tcp,
+        };
+        self.local = Some(local);
         Ok(())
     }
 
@@ -49,6 +59,11 @@ impl MsrpEnd {
     pub(super) fn session_id(&self) -> &str {
         let uri = self.local.as_ref().map(|local| local.path.last());
         uri.and_then(|uri| uri.session_id()).unwrap_or_default()
+    }
+
+    /// What the connection runs over, as far as that is known.
+    pub(super) fn transport(&self) -> MsrpTransport {
+        self.transport
     }
 
     pub(super) fn is_ready(&self) -> bool {
@@ -72,23 +87,36 @@ impl MsrpEnd {
 
     /// Our section of an answer. Where the offerer leaves the choice we connect: whoever offered listens already, and
     /// a peer that knows nothing of `setup` expects it the other way around (RFC 4975 §5.4, RFC 6135 §4.2.2).
-    pub(super) fn answer(&mut self, offered: &Media, accept: &Accepted) -> Media {
+    ///
+    /// # Errors
+    /// When TLS is offered, and we have none.
+    pub(super) fn answer(&mut self, offered: &Media, accept: &Accepted) -> Result<Media, StreamError> {
+        self.transport = transport(offered).unwrap_or(self.transport);
+        if self.transport == MsrpTransport::Tls && self.fingerprint().is_none() {
+            return Err(unsupported(offered));
+        }
         let role = *self.role.get_or_insert(match offered.attributes.value("setup") {
             Some("actpass" | "passive") => ConnectionRole::Active,
             _ => ConnectionRole::Passive,
         });
-        self.section(accept, word(role))
+        Ok(self.section(accept, word(role)))
     }
 
     fn section(&self, accept: &Accepted, setup: &str) -> Media {
-        let (port, path) = match &self.local {
-            Some(local) => (local.path.last().port().unwrap_or(2855), local.path.to_string()),
-            None => (0, String::new()),
+        let path = self.path();
+        let port = path.as_ref().map_or(0, |path| path.last().port().unwrap_or(2855));
+        let protocol = match self.transport {
+            MsrpTransport::Tls => Protocol::TcpTlsMsrp,
+            MsrpTransport::Tcp => Protocol::TcpMsrp,
         };
-        let mut media = Media::new(MediaKind::Message, port, PROTOCOL);
+        let mut media = Media::new(MediaKind::Message, port, protocol.as_str());
         media.formats.push("*".into());
         let attributes = &mut media.attributes;
+        let path = path.map(|path| path.to_string()).unwrap_or_default();
         attributes.push(Attribute::with_value("path", path));
+        if let Some(fingerprint) = self.fingerprint() {
+            attributes.push(Attribute::with_value("fingerprint", fingerprint.to_string()));
+        }
         attributes.push(Attribute::with_value("accept-types", accept.types.join(" ")));
         if !accept.wrapped_types.is_empty() {
             attributes.push(Attribute::with_value(
@@ -98,6 +126,22 @@ impl MsrpEnd {
         }
         attributes.push(Attribute::with_value("setup", setup));
         media
+    }
+
+    /// Our path, as the transport makes it.
+    fn path(&self) -> Option<MsrpPath> {
+        let local = self.local.as_ref()?;
+        let is_secure = self.transport == MsrpTransport::Tls;
+        Some(local.path.last().clone().with_secure(is_secure).into())
+    }
+
+    /// What our certificate is known by, where one is shown.
+    fn fingerprint(&self) -> Option<&Fingerprint> {
+        let local = self
+            .local
+            .as_ref()
+            .filter(|_| self.transport == MsrpTransport::Tls)?;
+        local.fingerprint.as_ref()
     }
 
     /// Begins as both sections agree; gives what the other side accepts.
@@ -115,7 +159,11 @@ impl MsrpEnd {
         if remote.is_rejected() || local.is_rejected() {
             return Err(StreamError::Refused("message"));
         }
-        let own = self.local.as_ref().ok_or(StreamError::NotRunning("message"))?;
+        let not_open = || StreamError::NotRunning("message");
+        let (own, own_path) = (self.id().ok_or_else(not_open)?, self.path().ok_or_else(not_open)?);
+        if transport(&remote) != Some(self.transport) {
+            return Err(unsupported(&remote));
+        }
         let path = remote
             .attributes
             .value("path")
@@ -126,16 +174,27 @@ impl MsrpEnd {
         let role = *self
             .role
             .get_or_insert_with(|| agreed_role(&remote, agreed.is_offerer));
-        let mut config = SessionConfig::new(own.path.clone(), path);
+        let mut config = SessionConfig::new(own_path, path);
+        let is_secure = self.transport == MsrpTransport::Tls;
+        if is_secure {
+            config.peer_fingerprints = fingerprints(agreed.remote, &remote);
+            if config.peer_fingerprints.is_empty() {
+                return Err(StreamError::Lacks(
+                    "the fingerprint of the message stream's certificate",
+                ));
+            }
+        }
         // A NAT's helper may have rewritten what stands in the paths; the session id is what cannot be guessed (RFC 6714 §5).
         config.matching = PathMatching::SessionId;
         config.accept_types.clone_from(&ours.types);
-        let start = MsrpStart { config, role, task };
+        let start = MsrpStart {
+            config,
+            is_secure,
+            role,
+            task,
+        };
         let command = MsrpCommand::Start(Box::new(start));
-        cx.plane.send(MediaCommand::Msrp {
-            stream: own.stream,
-            command,
-        });
+        cx.plane.send(MediaCommand::Msrp { stream: own, command });
         self.started = true;
         Ok(accepted(&remote))
     }
@@ -174,6 +233,37 @@ impl MsrpEnd {
         };
         cx.plane.send(MediaCommand::Stop { stream: local.stream });
         true
+    }
+}
+
+/// What a section of MSRP runs over; `None` for one of something else.
+fn transport(media: &Media) -> Option<MsrpTransport> {
+    match Protocol::from(&*media.protocol) {
+        Protocol::TcpTlsMsrp => Some(MsrpTransport::Tls),
+        Protocol::TcpMsrp => Some(MsrpTransport::Tcp),
+        _ => None,
+    }
+}
+
+fn unsupported(section: &Media) -> StreamError {
+    StreamError::Unsupported {
+        kind: section.kind.to_string(),
+        protocol: section.protocol.to_string(),
+    }
+}
+
+/// The certificates that the other side announces, for this section or for all of them (RFC 8122 §5). Those by hash functions
+/// that are not taken are passed over.
+fn fingerprints(remote: &SessionDescription, section: &Media) -> Vec<Fingerprint> {
+    let read = |attributes: &offhook_sdp::Attributes| -> Vec<Fingerprint> {
+        let values = attributes.values("fingerprint");
+        values.filter_map(|value| value.parse().ok()).collect()
+    };
+    let own = read(&section.attributes);
+    if own.is_empty() {
+        read(&remote.attributes)
+    } else {
+        own
     }
 }
 

@@ -3,8 +3,9 @@
 use super::file_transfer::{receive_file, send_file};
 use crate::media::{ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, StreamId};
 use offhook_msrp::chunk::{ByteRange, StatusCode};
+use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::session::{Delivery, Message, OutgoingId, Reports, SessionEvent};
-use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpConnection};
+use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpConnection, TlsIdentity};
 use offhook_msrp::{MsrpPath, MsrpSession, MsrpUri, OutgoingMessage};
 use offhook_sansio::Entropy;
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ const LINGER: Duration = Duration::from_secs(5);
 pub(super) struct MsrpStreams {
     streams: HashMap<StreamId, Stream>,
     events: mpsc::Sender<MediaEvent>,
+    /// What all of them show in TLS.
+    identity: TlsIdentity,
     entropy: Entropy,
 }
 
@@ -38,12 +41,20 @@ enum Stream {
 }
 
 impl MsrpStreams {
-    pub(super) fn new(events: mpsc::Sender<MediaEvent>, entropy: Entropy) -> Self {
-        Self {
+    /// # Errors
+    /// When no certificate can be made.
+    pub(super) fn new(events: mpsc::Sender<MediaEvent>, entropy: Entropy) -> Result<Self, ConnectError> {
+        Ok(Self {
             streams: HashMap::new(),
             events,
+            identity: TlsIdentity::generate()?,
             entropy,
-        }
+        })
+    }
+
+    /// Which certificate is shown.
+    pub(super) fn fingerprint(&self) -> &Fingerprint {
+        self.identity.fingerprint()
     }
 
     /// Listens at an address for the stream's peer.
@@ -65,7 +76,12 @@ impl MsrpStreams {
                     stream,
                     events: self.events.clone(),
                 };
-                tokio::spawn(run(teller, listener, *uri, *start, queue));
+                let place = Place {
+                    listener,
+                    uri: *uri,
+                    identity: start.is_secure.then(|| self.identity.clone()),
+                };
+                tokio::spawn(run(teller, place, *start, queue));
                 self.streams.insert(stream, Stream::Started { commands });
             }
             (Some(Stream::Started { commands }), command) => {
@@ -121,15 +137,10 @@ impl Teller {
 }
 
 /// The life of a stream from its negotiation on.
-async fn run(
-    teller: Teller,
-    listener: TcpListener,
-    uri: MsrpUri,
-    start: MsrpStart,
-    mut commands: mpsc::Receiver<MsrpCommand>,
-) {
+async fn run(teller: Teller, place: Place, start: MsrpStart, mut commands: mpsc::Receiver<MsrpCommand>) {
     let MsrpStart {
         mut config,
+        is_secure: _,
         role,
         task,
     } = start;
@@ -138,7 +149,7 @@ async fn run(
     if let MsrpTask::ReceiveFile(_) = &task {
         config.delivery = Delivery::Pieces;
     }
-    let connecting = connect(listener, uri, role, config);
+    let connecting = place.connect(role, config);
     tokio::pin!(connecting);
     let mut early = Vec::new();
     let connection = loop {
@@ -166,19 +177,36 @@ async fn run(
     }
 }
 
-async fn connect(
+/// Where a stream's connection begins or arrives.
+struct Place {
     listener: TcpListener,
     uri: MsrpUri,
-    role: ConnectionRole,
-    config: offhook_msrp::SessionConfig,
-) -> Result<MsrpConnection, ConnectError> {
-    match role {
-        ConnectionRole::Active => ConnectorDirect::prepare(Some(uri))?.complete(config).await,
-        ConnectionRole::Passive => {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            AcceptorDirect::from_listener(listener, uri)
-                .complete(config)
-                .await
+    /// What is shown in TLS, where that was agreed upon.
+    identity: Option<TlsIdentity>,
+}
+
+impl Place {
+    async fn connect(
+        self,
+        role: ConnectionRole,
+        config: offhook_msrp::SessionConfig,
+    ) -> Result<MsrpConnection, ConnectError> {
+        match role {
+            ConnectionRole::Active => {
+                let mut connector = ConnectorDirect::prepare(Some(self.uri))?;
+                if let Some(identity) = &self.identity {
+                    connector = connector.with_identity(identity);
+                }
+                connector.complete(config).await
+            }
+            ConnectionRole::Passive => {
+                let listener = tokio::net::TcpListener::from_std(self.listener)?;
+                let mut acceptor = AcceptorDirect::from_listener(listener, self.uri);
+                if let Some(identity) = &self.identity {
+                    acceptor = acceptor.with_identity(identity);
+                }
+                acceptor.complete(config).await
+            }
         }
     }
 }

@@ -68,7 +68,11 @@ impl MediaPlane for Plane {
             .msrp
             .open(stream, local)
             .map_err(|error| system(local, &error))?;
-        Ok(LocalMsrp { stream, path })
+        Ok(LocalMsrp {
+            stream,
+            path,
+            fingerprint: Some(self.msrp.fingerprint().clone()),
+        })
     }
 
     fn entropy(&mut self) -> Entropy {

@@ -19,6 +19,7 @@ use crate::{
 };
 use offhook_account::Account;
 use offhook_audio_mixer::{DeviceOptions, LastingEvent, MixerError};
+use offhook_msrp::tokio::ConnectError;
 use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::{SourceAddresses, Trace, TransportFailure};
 use offhook_sip_core::registration::RegisterError;
@@ -105,6 +106,9 @@ pub enum StartError {
     /// The mixer cannot run as configured.
     #[error(transparent)]
     Mixer(#[from] MixerError),
+    /// Message streams get no certificate of their own.
+    #[error("no certificate for message streams: {0}")]
+    Certificate(#[from] ConnectError),
     /// The system gives no thread, no poll or no randomness.
     #[error("cannot start the media thread: {0}")]
     Media(#[from] io::Error),
@@ -195,7 +199,7 @@ impl UserAgent {
         let transports = open_transports(&config, parse)?;
         let locals = transports.locals();
         let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
-        let msrp = MsrpStreams::new(media_out.clone(), entropy.fork());
+        let msrp = MsrpStreams::new(media_out.clone(), entropy.fork())?;
         let sink = Box::new(move |event| match media_out.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
             Err(mpsc::error::TrySendError::Full(event)) => Some(event),

@@ -7,7 +7,7 @@ use offhook_account::Account;
 use offhook_rtp_media::AudioConfig;
 use offhook_sansio::{Entropy, Path, Received, Transport};
 use offhook_session::media::{
-    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, StreamId,
+    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpCommand, MsrpEvent, OpenError, StreamId,
 };
 use offhook_session::{
     AudioStream, Connect, ManagerEvent, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
@@ -51,7 +51,11 @@ impl MediaPlane for Plane {
         self.opened += 1;
         let path = format!("msrp://{local}:{port}/here{};tcp", stream.0);
         let path = path.parse().expect("a path");
-        Ok(LocalMsrp { stream, path })
+        Ok(LocalMsrp {
+            stream,
+            path,
+            fingerprint: Some(FINGERPRINT.parse().expect("a fingerprint")),
+        })
     }
 
     fn entropy(&mut self) -> Entropy {
@@ -62,6 +66,10 @@ impl MediaPlane for Plane {
         self.commands.lock().unwrap().push(command);
     }
 }
+
+/// What our certificate for message streams is known by.
+pub(crate) const FINGERPRINT: &str = "SHA-256 \
+    00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:10:11:12:13:14:15:16:17:18:19:1A:1B:1C:1D:1E:1F";
 
 /// The end-point and what it did.
 pub(crate) struct Script {
@@ -269,6 +277,21 @@ impl Script {
 
     pub(crate) fn last_event(&self) -> &SessionEvent {
         &self.events.last().expect("something has happened").1
+    }
+
+    /// How the last message stream was started: whether by TLS, and which certificates its peer may show.
+    pub(crate) fn msrp_start(&self) -> (bool, Vec<String>) {
+        let commands = self.commands.lock().unwrap();
+        let start = commands.iter().rev().find_map(|command| match command {
+            MediaCommand::Msrp {
+                command: MsrpCommand::Start(start),
+                ..
+            } => Some(start),
+            _ => None,
+        });
+        let start = start.expect("it was started");
+        let announced = start.config.peer_fingerprints.iter();
+        (start.is_secure, announced.map(ToString::to_string).collect())
     }
 
     /// What the stream was started with, or updated to, last.

@@ -273,9 +273,9 @@ impl MediaStream for ChatStream {
         &mut self,
         cx: &mut StreamContext<'_>,
         local: IpAddr,
-        _settings: &StreamSettings,
+        settings: &StreamSettings,
     ) -> Result<(), StreamError> {
-        self.end.open(cx, local)?;
+        self.end.open(cx, local, settings)?;
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
@@ -286,7 +286,7 @@ impl MediaStream for ChatStream {
 
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
         let offered = offer.media.get(index).ok_or(StreamError::Refused("chat"))?;
-        Ok(self.end.answer(offered, &self.ours))
+        self.end.answer(offered, &self.ours)
     }
 
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
@@ -381,6 +381,7 @@ impl MediaStream for ChatStream {
         StreamDescription::Chat(ChatDescription {
             remote_accept_types: self.theirs.types.clone(),
             remote_accept_wrapped_types: self.theirs.wrapped_types.clone(),
+            transport: self.end.transport(),
         })
     }
 }

@@ -171,9 +171,9 @@ impl MediaStream for FileTransferStream {
         &mut self,
         cx: &mut StreamContext<'_>,
         local: IpAddr,
-        _settings: &StreamSettings,
+        settings: &StreamSettings,
     ) -> Result<(), StreamError> {
-        self.end.open(cx, local)?;
+        self.end.open(cx, local, settings)?;
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
@@ -192,7 +192,7 @@ impl MediaStream for FileTransferStream {
             let selector = offered.attributes.get::<FileSelector>().ok().flatten();
             self.selector = selector.ok_or(StreamError::Lacks("a readable file selector"))?;
         }
-        let answer = self.end.answer(offered, &Self::accept());
+        let answer = self.end.answer(offered, &Self::accept())?;
         let id = offered.attributes.get::<FileTransferId>().ok().flatten();
         let id = id.map(|id| id.to_string());
         Ok(self.decorate(answer, id.as_deref()))
@@ -279,6 +279,7 @@ impl MediaStream for FileTransferStream {
                 Side::Sends(path) => Some(path.clone()),
                 _ => self.finished.clone(),
             },
+            transport: self.end.transport(),
         })
     }
 }
