@@ -81,11 +81,14 @@ impl Reporter {
             SessionEvent::WillStart => self.say("will_start", json!({}), "Answered"),
             SessionEvent::DidStart { streams } => self.did_start(streams),
             SessionEvent::Stream { event, .. } => self.stream(event),
-            SessionEvent::DidChangeHoldState { originator, on_hold } => self.hold(*originator, *on_hold),
+            SessionEvent::DidChangeHoldState {
+                originator, on_hold, ..
+            } => self.hold(*originator, *on_hold),
             SessionEvent::DidFail {
                 originator,
                 code,
                 reason,
+                ..
             } => {
                 let fields = json!({ "originator": originator.to_string(), "code": code, "reason": reason });
                 self.say(

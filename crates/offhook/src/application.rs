@@ -13,7 +13,7 @@ use offhook_session::tokio::{
 };
 use offhook_session::{AudioStream, MediaStream, SessionConfig, SessionError, StreamSettings};
 use offhook_sip_core::endpoint::{Trace, TransportFailure};
-use offhook_sip_core::invitation::Cause;
+use offhook_sip_core::invitation::{Cause, RedirectPolicy};
 use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
 use offhook_sip_core::{
     Ask, Body, EndpointConfig, Method, NameAddr, PagerMessage, Publish, ReceivedMessage, Register, Route,
@@ -106,6 +106,8 @@ impl Application {
             alert_device: DeviceChoice::Default,
             trace: false,
             messages: false,
+            transfers: false,
+            redirects: RedirectPolicy::default(),
         }
     }
 
@@ -197,6 +199,24 @@ impl Application {
             .agent
             .call_with(&self.account, NameAddr::new(to.into()), routes, streams)
             .await?)
+    }
+
+    /// Does what the other side of a session asks for by its transfer: calls `target`, which
+    /// [`SessionEvent::TransferNewIncoming`](crate::SessionEvent::TransferNewIncoming) names, with these streams. The other side is
+    /// told how that call gets on; the session goes on until somebody ends it.
+    pub async fn accept_transfer(
+        &self,
+        session: &Session,
+        target: NameAddr,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<Session, Error> {
+        let uri = target.uri.as_sip().ok_or(SessionError::NotCallable);
+        let uri = uri.map_err(CommandError::from)?.without_headers();
+        let routes = self.routes(&uri).await?;
+        let placed = self
+            .agent
+            .accept_transfer(session, &self.account, target, routes, streams);
+        Ok(placed.await?)
     }
 
     /// The ways to an address, the best first: by the account's proxy where it has one (RFC 3263).
@@ -362,6 +382,8 @@ pub struct ApplicationBuilder {
     alert_device: DeviceChoice,
     trace: bool,
     messages: bool,
+    transfers: bool,
+    redirects: RedirectPolicy,
 }
 
 impl ApplicationBuilder {
@@ -369,6 +391,21 @@ impl ApplicationBuilder {
     #[must_use]
     pub fn messages(mut self, messages: bool) -> Self {
         self.messages = messages;
+        self
+    }
+
+    /// Whether the other side of a session may ask us to call somebody else, see
+    /// [`SessionEvent::TransferNewIncoming`](crate::SessionEvent::TransferNewIncoming). Default no: it is answered with 405.
+    #[must_use]
+    pub fn transfers(mut self, transfers: bool) -> Self {
+        self.transfers = transfers;
+        self
+    }
+
+    /// What becomes of a call that is sent elsewhere (3xx). Default: it fails, and says where to.
+    #[must_use]
+    pub fn redirects(mut self, redirects: RedirectPolicy) -> Self {
+        self.redirects = redirects;
         self
     }
 
@@ -470,6 +507,9 @@ impl ApplicationBuilder {
         if self.messages {
             endpoint.allow.push(Method::Message);
         }
+        if self.transfers {
+            endpoint.allow.push(Method::Refer);
+        }
         let sample_rate = self.sample_rate.unwrap_or(settings.audio.sample_rate.hz());
         let config = UserAgentConfig {
             listen: self.listen,
@@ -486,6 +526,7 @@ impl ApplicationBuilder {
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
             sessions: SessionConfig {
                 streams: stream_settings(&account, &settings),
+                redirects: self.redirects,
                 ..SessionConfig::default()
             },
         };

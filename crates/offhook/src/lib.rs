@@ -61,11 +61,11 @@ pub use offhook_session::tokio::{
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, Originator, RenegotiationAction, SessionError, SessionEvent, StreamDescription,
-    StreamEvent, Streams,
+    MediaStreamRegistry, Originator, RenegotiationAction, SessionError, SessionEvent, SessionId,
+    StreamDescription, StreamEvent, Streams,
 };
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};
-pub use offhook_sip_core::invitation::Cause;
+pub use offhook_sip_core::invitation::{Cause, RedirectPolicy};
 pub use offhook_sip_core::tokio::{
     Certificate, ClientCertificates, TlsError, TlsOptions, TlsVersion, Trust, WebSocketConfig,
 };

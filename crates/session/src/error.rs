@@ -24,6 +24,12 @@ pub enum SessionError {
     /// The caller's fault: nowhere to send the INVITE.
     #[error("no route to the other side")]
     NoRoute,
+    /// The caller's fault: the session is being transferred already.
+    #[error("the session is being transferred already")]
+    TransferInProgress,
+    /// The peer's fault: what its REFER names cannot be called, being no SIP URI or for another method than INVITE.
+    #[error("the transfer leads to what cannot be called")]
+    NotCallable,
     /// As many sessions as the limits allow are running.
     #[error("there are {0} sessions already, as many as the limit allows")]
     TooMany(usize),

@@ -1,10 +1,10 @@
 //! What an application hears of a session.
 
 use crate::media::StreamId;
-use crate::{AudioDescription, Originator, StreamDescription, StreamEvent};
+use crate::{AudioDescription, Originator, SessionId, StreamDescription, StreamEvent};
 #[cfg(feature = "tokio")]
 use crate::{AudioEvent, FileTransferEvent};
-use offhook_sip_core::{NameAddr, StatusCode};
+use offhook_sip_core::{NameAddr, StatusCode, Uri};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,9 @@ pub enum SessionEvent {
         local_identity: NameAddr,
         /// What they propose.
         streams: Streams,
+        /// The session whose place it wants to take (RFC 3891), as the last step of an attended transfer: accepting it ends
+        /// that one. Whether the caller may is yours to decide, best by who they have proven to be (RFC 3891 §8).
+        replaces: Option<SessionId>,
     },
     /// Our call goes out.
     NewOutgoing {
@@ -41,6 +44,12 @@ pub enum SessionEvent {
         /// The peer's words.
         reason: String,
     },
+    /// The other side sent our call elsewhere (3xx), and [`SessionConfig::redirects`](crate::SessionConfig::redirects)
+    /// follows.
+    Redirected {
+        /// Where to.
+        target: Uri,
+    },
     /// Both sides have agreed; the streams are being started.
     WillStart,
     /// The session is established and its streams run.
@@ -56,6 +65,8 @@ pub enum SessionEvent {
         code: u16,
         /// The reason phrase, or what went wrong on this side.
         reason: String,
+        /// Where a 3xx says that the other side can be reached, best first; empty otherwise.
+        redirect_identities: Vec<NameAddr>,
     },
     /// An established session is about to end.
     WillEnd,
@@ -74,6 +85,8 @@ pub enum SessionEvent {
         originator: Originator,
         /// True for hold.
         on_hold: bool,
+        /// True when some of the streams that can be held are not.
+        partial: bool,
     },
     /// The other side wants to add streams: accept or reject the proposal.
     GotProposal {
@@ -113,6 +126,39 @@ pub enum SessionEvent {
         action: RenegotiationAction,
         /// Which streams were added or removed.
         streams: Streams,
+    },
+    /// We asked the other side to call somebody else (`SIPSessionTransferNewOutgoing`).
+    TransferNewOutgoing {
+        /// Whom.
+        target: NameAddr,
+    },
+    /// The other side asks us to call somebody else (`SIPSessionTransferNewIncoming`): accept or reject the transfer. Without
+    /// an answer it is declined after 32 s.
+    TransferNewIncoming {
+        /// Whom.
+        target: NameAddr,
+        /// Who wants it, as the other side says (RFC 3892).
+        referred_by: Option<NameAddr>,
+        /// Whether we are to take the other side's place in a session that it has with them (RFC 3891).
+        is_attended: bool,
+    },
+    /// The side that was asked will call.
+    TransferDidStart,
+    /// How its call gets on.
+    TransferGotProgress {
+        /// 100 to 199.
+        code: StatusCode,
+        /// Its reason phrase.
+        reason: String,
+    },
+    /// Its call is established. The side that asked ends this session now.
+    TransferDidEnd,
+    /// It came to nothing; this session goes on.
+    TransferDidFail {
+        /// The SIP status code; 0 when the cause has none.
+        code: u16,
+        /// Its reason phrase, or what went wrong.
+        reason: String,
     },
     /// About one stream.
     Stream {

@@ -20,6 +20,9 @@
 //! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |
 //! | 4568, 8643 | keys of SRTP in the description; encryption where both can | partly: one key a line, none of the session parameters that change what is protected |
+//! | 3515, 3892, 5589 | transfers, blind and attended: asking, asked, and replaced | yes: one at a time for each session |
+//! | 3891 | Replaces | yes: the application decides whether it is accepted |
+//! | 3261 §8.1.3.4 | redirection, sent and followed | yes: followed where the configuration says so |
 //! | 4961 | symmetric RTP | yes, by `offhook-rtp-media` |
 
 pub mod media;

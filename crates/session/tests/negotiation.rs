@@ -273,6 +273,7 @@ fn the_peer_holds_by_direction_or_by_the_unspecified_address() {
         let told = SessionEvent::DidChangeHoldState {
             originator: Originator::Remote,
             on_hold: true,
+            partial: false,
         };
         assert_eq!(
             format!("{:?}", script.last_event()),
@@ -416,7 +417,8 @@ fn an_update_holds_like_a_reinvite_and_one_that_cannot_be_followed_gets_488() {
         script.last_event(),
         SessionEvent::DidChangeHoldState {
             originator: Originator::Remote,
-            on_hold: true
+            on_hold: true,
+            partial: false
         }
     ));
     script.request("UPDATE", Some(&version(3, "m=audio 5004 RTP/AVP 77")));

@@ -32,7 +32,7 @@ async fn call(from: &UserAgent, to: SocketAddr) -> Session {
         &account,
         NameAddr::new(uri.into()),
         routes,
-        [AudioStream::offer()],
+        [AudioStream::offer().without_device()],
     )
     .await
     .expect("called")
@@ -79,7 +79,10 @@ async fn dropping_an_established_session_hangs_up() {
     let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
     let mut outgoing = call(&alice, bob.local_addr()).await;
     let mut answered = incoming(&mut bob_events).await;
-    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    answered
+        .accept([AudioStream::offer().without_device()])
+        .await
+        .expect("acceptable");
     until_started(&mut outgoing).await;
     drop(outgoing);
     let end = last(&mut answered).await;
@@ -120,7 +123,10 @@ async fn dropping_everything_without_a_stop_ends_the_call_and_gives_the_ports_ba
     let address = alice.local_addr();
     let mut outgoing = call(&alice, bob.local_addr()).await;
     let mut answered = incoming(&mut bob_events).await;
-    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    answered
+        .accept([AudioStream::offer().without_device()])
+        .await
+        .expect("acceptable");
     until_started(&mut outgoing).await;
     drop((alice, alice_events, outgoing));
     let end = last(&mut answered).await;
@@ -143,7 +149,10 @@ async fn a_user_agent_lives_as_long_as_its_last_session() {
     let mut outgoing = call(&alice, bob.local_addr()).await;
     drop((alice, alice_events));
     let answered = incoming(&mut bob_events).await;
-    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    answered
+        .accept([AudioStream::offer().without_device()])
+        .await
+        .expect("acceptable");
     until_started(&mut outgoing).await;
 }
 
@@ -152,7 +161,10 @@ async fn a_stop_ends_running_calls_on_both_sides() {
     let ((alice, mut alice_events), (bob, mut bob_events)) = (start(), start());
     let mut outgoing = call(&alice, bob.local_addr()).await;
     let mut answered = incoming(&mut bob_events).await;
-    answered.accept([AudioStream::offer()]).await.expect("acceptable");
+    answered
+        .accept([AudioStream::offer().without_device()])
+        .await
+        .expect("acceptable");
     until_started(&mut outgoing).await;
     let address = alice.local_addr();
     timeout(PATIENCE, alice.stop()).await.expect("in time");
@@ -196,7 +208,10 @@ async fn a_hundred_calls_leave_no_media_port_behind() {
         let mut outgoing = call(&alice, bob.local_addr()).await;
         let answered = incoming(&mut bob_events).await;
         if number % 2 == 0 {
-            answered.accept([AudioStream::offer()]).await.expect("acceptable");
+            answered
+                .accept([AudioStream::offer().without_device()])
+                .await
+                .expect("acceptable");
             until_started(&mut outgoing).await;
             outgoing.end().await.expect("established");
         }

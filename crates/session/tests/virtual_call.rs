@@ -200,7 +200,9 @@ fn hold_silences_the_held_side_and_unhold_brings_the_voice_back() {
         "Alice does not hear whom she holds"
     );
     let hold = |peer: &simulation::Peer| match peer.last_non_statistics() {
-        SessionEvent::DidChangeHoldState { originator, on_hold } => Some((*originator, *on_hold)),
+        SessionEvent::DidChangeHoldState {
+            originator, on_hold, ..
+        } => Some((*originator, *on_hold)),
         _ => None,
     };
     assert_eq!(hold(&world.alice), Some((Originator::Local, true)));
@@ -247,7 +249,9 @@ fn two_holds_that_meet_are_both_carried_out() {
         world.run_for(10 * SECOND);
         for peer in [&world.alice, &world.bob] {
             let told = peer.events.iter().filter_map(|(_, _, event)| match event {
-                SessionEvent::DidChangeHoldState { originator, on_hold } => Some((*originator, *on_hold)),
+                SessionEvent::DidChangeHoldState {
+                    originator, on_hold, ..
+                } => Some((*originator, *on_hold)),
                 _ => None,
             });
             let mut told: Vec<_> = told.collect();

@@ -1,12 +1,12 @@
 //! Being called: proposal, ringing, acceptance or refusal.
 
-use super::{Context, Ending, Session, template};
+use super::{Context, Ending, Session, SessionId, template};
 use crate::stream::{MediaStream, MediaStreamRegistry, StreamError};
 use crate::{SessionDirection, SessionError, SessionEvent, SessionState, Streams};
-use offhook_sansio::Entropy;
+use offhook_sansio::{Entropy, Transport};
 use offhook_sdp::offer_answer::Negotiation;
 use offhook_sdp::{Media, SessionDescription};
-use offhook_sip_core::{Body, InvitationId, NameAddr, StatusCode};
+use offhook_sip_core::{Body, HeaderName, InvitationId, NameAddr, StatusCode};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -15,6 +15,10 @@ pub(crate) struct Incoming {
     pub(crate) invitation: InvitationId,
     pub(crate) local_identity: NameAddr,
     pub(crate) remote_identity: NameAddr,
+    pub(crate) transport: Transport,
+    pub(crate) remote_user_agent: Option<String>,
+    /// The session whose place it wants to take.
+    pub(crate) replaces: Option<SessionId>,
     /// `None` when the caller leaves the offer to us (RFC 3261 §13.2.1).
     pub(crate) offer: Option<SessionDescription>,
 }
@@ -32,6 +36,9 @@ impl Session {
             invitation,
             local_identity,
             remote_identity,
+            transport,
+            remote_user_agent,
+            replaces,
             offer,
         } = incoming;
         let mut negotiation = Negotiation::new(template(entropy, local_ip));
@@ -48,12 +55,15 @@ impl Session {
             local_identity,
             remote_identity,
             invitation,
+            transport,
             negotiation,
         );
+        session.remote_user_agent = remote_user_agent;
         let event = SessionEvent::NewIncoming {
             remote_identity: session.remote_identity.clone(),
             local_identity: session.local_identity.clone(),
             streams,
+            replaces,
         };
         session.emit(now, event);
         session
@@ -110,6 +120,21 @@ impl Session {
             return Err(self.illegal("reject"));
         }
         self.refuse(cx, code, code.default_reason());
+        Ok(())
+    }
+
+    /// Sends the caller elsewhere, by a 302.
+    pub(crate) fn redirect(
+        &mut self,
+        cx: &mut Context<'_>,
+        targets: &[NameAddr],
+    ) -> Result<(), SessionError> {
+        if self.state != SessionState::Incoming {
+            return Err(self.illegal("redirect"));
+        }
+        let contact = |target: &NameAddr| (HeaderName::Contact.as_str().to_owned(), target.to_string());
+        let contacts: Vec<_> = targets.iter().map(contact).collect();
+        self.refuse_with(cx, StatusCode::MOVED_TEMPORARILY, "redirected", &contacts);
         Ok(())
     }
 
@@ -173,6 +198,16 @@ impl Session {
     }
 
     pub(super) fn refuse(&mut self, cx: &mut Context<'_>, code: StatusCode, reason: &str) {
+        self.refuse_with(cx, code, reason, &[]);
+    }
+
+    fn refuse_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: StatusCode,
+        reason: &str,
+        contacts: &[(String, String)],
+    ) {
         let cause = Ending {
             code: code.as_u16(),
             ..Ending::local(reason.to_owned())
@@ -181,7 +216,7 @@ impl Session {
         let refused = cx
             .endpoint
             .invitation(self.invitation)
-            .map(|mut invitation| invitation.reject(cx.now, code, None, &[]));
+            .map(|mut invitation| invitation.reject(cx.now, code, None, contacts));
         if !matches!(refused, Some(Ok(()))) {
             self.finish(cx, cause);
         }

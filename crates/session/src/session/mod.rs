@@ -1,13 +1,16 @@
 //! One call leg: signalling on one side, streams on the other.
 
+mod ending;
 mod incoming;
 mod outgoing;
 mod places;
 mod proposal;
 mod renegotiation;
+mod transfer;
 
 pub(crate) use incoming::Incoming;
 pub use outgoing::Connect;
+pub(crate) use transfer::{Referrer, progress_of};
 
 use crate::media::{MediaEvent, MediaPlane, StreamId};
 use crate::stream::{
@@ -15,22 +18,22 @@ use crate::stream::{
     StreamSettings,
 };
 use crate::{
-    Originator, RenegotiationAction, SessionDirection, SessionError, SessionEvent, SessionState, Stamped,
-    Streams,
+    RenegotiationAction, SessionDirection, SessionError, SessionEvent, SessionState, Stamped, Streams,
 };
+use ending::Ending;
 use offhook_rtp_media::dtmf::Digit;
-use offhook_sansio::{Entropy, Outbox};
+use offhook_sansio::{Entropy, Outbox, Transport};
 use offhook_sdp::SessionDescription;
 use offhook_sdp::offer_answer::Negotiation;
-use offhook_sip_core::invitation::{self, Cause, DescriptionKind};
+use offhook_sip_core::invitation::{Cause, DescriptionKind, RedirectPolicy};
 use offhook_sip_core::{
-    Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, Method, NameAddr,
-    StatusCode,
+    Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
 };
 use places::{Outcome, Places, Stage};
 use std::net::IpAddr;
 use std::time::Instant;
 use tracing::debug;
+use transfer::Transfer;
 
 /// Names one session of its [`SessionManager`](crate::SessionManager).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +46,7 @@ pub(crate) struct Context<'a> {
     pub(crate) plane: &'a mut dyn MediaPlane,
     pub(crate) settings: &'a StreamSettings,
     pub(crate) registry: &'a MediaStreamRegistry,
+    pub(crate) redirects: RedirectPolicy,
 }
 
 impl Context<'_> {
@@ -76,6 +80,13 @@ pub struct Session {
     answer: Option<SessionDescription>,
     hold: Hold,
     exchange: Exchange,
+    transfer: Transfer,
+    /// Who asked for this call, and is told how it gets on.
+    referrer: Option<Referrer>,
+    /// Another session takes its place.
+    is_replaced: bool,
+    transport: Transport,
+    remote_user_agent: Option<String>,
     /// Streams that are over on this side, which the other side has not been told yet.
     removed: Vec<StreamDescription>,
     started_at: Option<Instant>,
@@ -122,53 +133,12 @@ struct Hold {
     by_remote: bool,
 }
 
-/// Who ended the session, and why.
-#[derive(Clone, Debug)]
-struct Ending {
-    originator: Originator,
-    code: u16,
-    reason: String,
-}
-
-impl Ending {
-    /// For a reason of our own that has no status.
-    fn local(reason: String) -> Self {
-        Self {
-            originator: Originator::Local,
-            code: 0,
-            reason,
-        }
-    }
-
-    fn of(by: invitation::Originator, cause: &Cause) -> Self {
-        let originator = match by {
-            invitation::Originator::Local => Originator::Local,
-            invitation::Originator::Remote => Originator::Remote,
-        };
-        let reason = cause
-            .reason_header()
-            .map_or_else(|| cause.reason(), str::to_owned);
-        let reason = match (reason.is_empty(), originator) {
-            (false, _) => reason,
-            (true, Originator::Local) => "user request".to_owned(),
-            (true, Originator::Remote) if is_cancel(cause) => "cancelled".to_owned(),
-            (true, Originator::Remote) => "hung up".to_owned(),
-        };
-        // A request that ends a call that is not established yet is a CANCEL (RFC 3261 §9).
-        let code = cause.status().map_or(487, StatusCode::as_u16);
-        Self {
-            originator,
-            code,
-            reason,
-        }
-    }
-}
-
 impl Session {
     /// Takes what the signalling below tells of this session's invitation.
     pub(crate) fn handle_invitation_event(&mut self, cx: &mut Context<'_>, event: InvitationEvent) {
         match event {
             InvitationEvent::Provisional { response } => {
+                self.note_user_agent(response.headers());
                 let answer = body_of(response.headers(), response.body());
                 let reason = response.reason().into_owned();
                 self.handle_provisional(cx, response.status(), reason, answer);
@@ -192,6 +162,9 @@ impl Session {
                 cause,
                 ..
             } => {
+                if let Some(headers) = cause.headers() {
+                    self.note_user_agent(headers);
+                }
                 let answer = self.answer.take();
                 match self.state {
                     SessionState::Connecting => self.handle_accepted(cx, answer),
@@ -217,8 +190,11 @@ impl Session {
                 let code = cause.status().unwrap_or(StatusCode::REQUEST_TIMEOUT);
                 self.handle_reinvite_answered(cx, code, &cause.reason(), None);
             }
+            InvitationEvent::Redirected { target } => {
+                self.emit(cx.now, SessionEvent::Redirected { target });
+            }
             InvitationEvent::Ended { by, cause } => self.finish(cx, Ending::of(by, &cause)),
-            _ => {}
+            other => self.handle_referral_event(cx, other),
         }
     }
 
@@ -227,6 +203,7 @@ impl Session {
         local_identity: NameAddr,
         remote_identity: NameAddr,
         invitation: InvitationId,
+        transport: Transport,
         negotiation: Negotiation,
     ) -> Self {
         let state = match direction {
@@ -247,6 +224,11 @@ impl Session {
             answer: None,
             hold: Hold::default(),
             exchange: Exchange::Idle,
+            transfer: Transfer::None,
+            referrer: None,
+            is_replaced: false,
+            transport,
+            remote_user_agent: None,
             removed: Vec::new(),
             started_at: None,
             timer: None,
@@ -275,6 +257,16 @@ impl Session {
         &self.remote_identity
     }
 
+    /// The transport that its signalling began with.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// What program the other side says it is (User-Agent of its requests, Server of its responses), once it has.
+    pub fn remote_user_agent(&self) -> Option<&str> {
+        self.remote_user_agent.as_deref()
+    }
+
     /// The invitation that carries the session.
     pub fn invitation(&self) -> InvitationId {
         self.invitation
@@ -300,6 +292,20 @@ impl Session {
         match &self.exchange {
             Exchange::Proposed(streams) => Streams::new(streams.clone()),
             _ => Streams::default(),
+        }
+    }
+
+    /// Who asked for this call.
+    pub(crate) fn referrer(&self) -> Option<Referrer> {
+        self.referrer
+    }
+
+    fn note_user_agent(&mut self, headers: &Headers) {
+        let named = headers
+            .get_str(HeaderName::UserAgent)
+            .or_else(|| headers.get_str(HeaderName::Server));
+        if let Some(named) = named {
+            self.remote_user_agent = Some(named.to_owned());
         }
     }
 
@@ -396,87 +402,6 @@ impl Session {
         self.pursue(cx);
     }
 
-    /// Ends the session in whatever state it is: CANCEL, BYE, or 480 for a call that nobody answered here
-    /// (RFC 3261 §21.4.18).
-    pub(crate) fn end(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
-        if !self.state.is_active() {
-            return Err(self.illegal("end"));
-        }
-        if self.state == SessionState::Terminating {
-            return Ok(());
-        }
-        let (code, reason) = match self.state {
-            SessionState::Incoming => {
-                self.refuse(cx, StatusCode::TEMPORARILY_UNAVAILABLE, "not answered");
-                return Ok(());
-            }
-            SessionState::Connecting => (487, "cancelled"),
-            _ => (0, "user request"),
-        };
-        let reason = reason.to_owned();
-        self.terminate(
-            cx,
-            Ending {
-                code,
-                ..Ending::local(reason)
-            },
-        );
-        Ok(())
-    }
-
-    /// Ends the session from this side for a reason of our own.
-    fn terminate(&mut self, cx: &mut Context<'_>, ending: Ending) {
-        self.begin_end(cx, ending);
-        if let Some(mut invitation) = cx.endpoint.invitation(self.invitation)
-            && let Err(error) = invitation.end(cx.now)
-        {
-            debug!(%error, "the call ends by itself");
-        }
-    }
-
-    /// The first step of every end: remembers the cause, says so, and stops the streams.
-    fn begin_end(&mut self, cx: &mut Context<'_>, ending: Ending) {
-        if self.ending.is_some() {
-            return;
-        }
-        if self.started_at.is_some() {
-            self.emit(cx.now, SessionEvent::WillEnd);
-        }
-        self.state = SessionState::Terminating;
-        self.ending = Some((ending, cx.now));
-        self.end_streams(cx);
-    }
-
-    /// The last step: nothing more will come from the invitation.
-    fn finish(&mut self, cx: &mut Context<'_>, cause: Ending) {
-        if self.state == SessionState::Terminated {
-            return;
-        }
-        self.begin_end(cx, cause);
-        self.state = SessionState::Terminated;
-        let Some((ending, ended_at)) = self.ending.clone() else {
-            return;
-        };
-        let Ending {
-            originator,
-            code,
-            reason,
-        } = ending;
-        let event = match self.started_at {
-            Some(start) => SessionEvent::DidEnd {
-                originator,
-                reason,
-                duration: ended_at.saturating_duration_since(start),
-            },
-            None => SessionEvent::DidFail {
-                originator,
-                code,
-                reason,
-            },
-        };
-        self.emit(cx.now, event);
-    }
-
     /// True when the stream is one of this session's.
     pub(crate) fn has_stream(&self, id: StreamId) -> bool {
         self.places.index_of(id).is_some()
@@ -522,10 +447,6 @@ impl Session {
         self.with_stream(cx, None, |audio: &mut AudioStream, cx| audio.send_dtmf(cx, digit))
     }
 
-    fn end_streams(&mut self, cx: &mut Context<'_>) {
-        self.on_places(cx, Places::end_all);
-    }
-
     fn emit(&mut self, now: Instant, event: SessionEvent) {
         self.events.push(Stamped {
             timestamp: now,
@@ -539,10 +460,6 @@ impl Session {
             state: self.state,
         }
     }
-}
-
-fn is_cancel(cause: &Cause) -> bool {
-    matches!(cause, Cause::Request(request) if *request.method() == Method::Cancel)
 }
 
 /// A 2xx that brings no answer. With one it would have come as a description, just before.

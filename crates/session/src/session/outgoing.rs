@@ -1,14 +1,14 @@
 //! Calling somebody: offer, ringing, answer.
 
 use super::places::Places;
-use super::{Context, Ending, Session, template};
+use super::{Context, Ending, Referrer, Session, template};
 use crate::stream::MediaStream;
 use crate::{SessionDirection, SessionError, SessionEvent, SessionState};
 use offhook_account::Account;
 use offhook_sansio::Entropy;
 use offhook_sdp::SessionDescription;
 use offhook_sdp::offer_answer::Negotiation;
-use offhook_sip_core::{Body, Invite, NameAddr, Route, StatusCode};
+use offhook_sip_core::{Body, Invite, NameAddr, Request, Route, StatusCode};
 use std::net::IpAddr;
 
 /// What it takes to call somebody.
@@ -24,16 +24,17 @@ pub struct Connect<'a> {
 }
 
 impl Session {
-    /// Offers the streams and sends the INVITE.
+    /// Offers the streams and sends the INVITE; as the other side of another session asked, where there is a REFER.
     pub(crate) fn connect(
         cx: &mut Context<'_>,
         entropy: &mut Entropy,
         local_ip: IpAddr,
         connect: Connect<'_>,
+        referral: Option<(&Request, Referrer)>,
     ) -> Result<Self, SessionError> {
         let Connect {
             account,
-            to,
+            mut to,
             routes,
             streams,
         } = connect;
@@ -41,6 +42,7 @@ impl Session {
             return Err(SessionError::NoStreams);
         }
         let route = routes.first().cloned().ok_or(SessionError::NoRoute)?;
+        let transport = route.transport;
         let mut places = Places::default();
         let settings = cx.settings;
         let streams = places.initialize(&mut cx.stage(), streams, local_ip, settings)?;
@@ -49,12 +51,21 @@ impl Session {
         let offer = negotiation.create_offer(places.offer(None))?.to_string();
         let mut from = NameAddr::new(account.uri_at(local_ip).into());
         from.set_display_name(account.display_name.as_deref().unwrap_or_default());
+        let invite = match referral {
+            Some((refer, _)) => {
+                Invite::referred(from.clone(), refer, route).ok_or(SessionError::NotCallable)?
+            }
+            None => Invite::new(from.clone(), to.uri.clone(), route),
+        };
+        // Without what a referral's URI asks for besides (RFC 3261 §19.1.1, Table 1).
+        to.uri = invite.request_uri.clone();
         let invite = Invite {
             to: to.clone(),
             routes,
             credentials: account.credentials(),
             offer: Some(Body::sdp(offer)),
-            ..Invite::new(from.clone(), to.uri.clone(), route)
+            redirects: cx.redirects,
+            ..invite
         };
         let invitation = match cx.endpoint.invite(cx.now, invite) {
             Ok(invitation) => invitation,
@@ -63,8 +74,16 @@ impl Session {
                 return Err(error.into());
             }
         };
-        let mut session = Self::new(SessionDirection::Outgoing, from, to, invitation, negotiation);
+        let mut session = Self::new(
+            SessionDirection::Outgoing,
+            from,
+            to,
+            invitation,
+            transport,
+            negotiation,
+        );
         session.places = places;
+        session.referrer = referral.map(|(_, referrer)| referrer);
         let event = SessionEvent::NewOutgoing {
             remote_identity: session.remote_identity.clone(),
             streams: session.streams(),

@@ -2,7 +2,7 @@
 
 use super::places::Outcome;
 use super::{Context, Exchange, Session};
-use crate::stream::Parties;
+use crate::stream::{MediaStream, Parties};
 use crate::{Originator, RenegotiationAction, SessionError, SessionEvent, SessionState, Streams};
 use offhook_sdp::{Media, SessionDescription};
 use offhook_sip_core::{Body, StatusCode};
@@ -99,10 +99,7 @@ impl Session {
             return;
         }
         let exchange = std::mem::take(&mut self.exchange);
-        let wished = self
-            .places
-            .iter()
-            .any(super::super::stream::MediaStream::is_on_hold_by_local);
+        let wished = self.places.iter().any(MediaStream::is_on_hold_by_local);
         let taken =
             code.is_success() && answer.is_some_and(|answer| self.negotiation.handle_answer(answer).is_ok());
         if !taken {
@@ -125,14 +122,7 @@ impl Session {
         self.update_streams(cx, true, &added);
         if self.hold.agreed != wished || matches!(exchange, Exchange::Holding) {
             self.hold.agreed = wished;
-            let originator = Originator::Local;
-            self.emit(
-                cx.now,
-                SessionEvent::DidChangeHoldState {
-                    originator,
-                    on_hold: wished,
-                },
-            );
+            self.tell_hold(cx, Originator::Local, wished, MediaStream::is_on_hold_by_local);
         }
         match exchange {
             Exchange::Adding { places, .. } => self.begin_added(cx, &places, true),
@@ -323,15 +313,28 @@ impl Session {
     }
 
     fn notice_remote_hold(&mut self, cx: &mut Context<'_>) {
-        let on_hold = self
-            .places
-            .iter()
-            .any(super::super::stream::MediaStream::is_on_hold_by_remote);
+        let on_hold = self.places.iter().any(MediaStream::is_on_hold_by_remote);
         if on_hold != self.hold.by_remote {
             self.hold.by_remote = on_hold;
-            let originator = Originator::Remote;
-            self.emit(cx.now, SessionEvent::DidChangeHoldState { originator, on_hold });
+            self.tell_hold(cx, Originator::Remote, on_hold, MediaStream::is_on_hold_by_remote);
         }
+    }
+
+    fn tell_hold(
+        &mut self,
+        cx: &Context<'_>,
+        originator: Originator,
+        on_hold: bool,
+        is_held: impl Fn(&dyn MediaStream) -> bool,
+    ) {
+        let is_left = |stream: &dyn MediaStream| stream.supports_hold() && !is_held(stream);
+        let partial = on_hold && self.places.iter().any(is_left);
+        let event = SessionEvent::DidChangeHoldState {
+            originator,
+            on_hold,
+            partial,
+        };
+        self.emit(cx.now, event);
     }
 
     /// Back to what was agreed before, streams included.

@@ -490,6 +490,10 @@ impl MediaStream for AudioStream {
         self.on_hold_by_local = on_hold;
     }
 
+    fn supports_hold(&self) -> bool {
+        true
+    }
+
     fn is_on_hold_by_local(&self) -> bool {
         self.on_hold_by_local
     }

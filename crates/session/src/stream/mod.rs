@@ -71,6 +71,11 @@ pub trait MediaStream: Any + Send {
         let _ = on_hold;
     }
 
+    /// Whether the stream can be held (`hold_supported`). Not by default.
+    fn supports_hold(&self) -> bool {
+        false
+    }
+
     /// Whether this side holds.
     fn is_on_hold_by_local(&self) -> bool {
         false

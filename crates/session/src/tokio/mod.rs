@@ -3,6 +3,7 @@
 mod device;
 mod event_queue;
 mod file_transfer;
+mod listeners;
 mod locals;
 mod media_ports;
 mod media_thread;

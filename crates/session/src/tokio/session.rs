@@ -9,7 +9,7 @@ use crate::stream::{ChatMessage, ChatStream, Composing, MediaStream, StreamConte
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sip_core::tokio::{Handle, PostError};
-use offhook_sip_core::{NameAddr, StatusCode};
+use offhook_sip_core::{NameAddr, StatusCode, Uri};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle as Runtime;
 
@@ -97,6 +97,15 @@ impl Session {
             .await??)
     }
 
+    /// Sends the caller of an incoming session elsewhere (302).
+    pub async fn redirect(&self, targets: Vec<NameAddr>) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.redirect(now, id, &targets))
+            .await??)
+    }
+
     /// Ends the session: CANCEL, BYE, or 480 for one that rings here. Events go on until the last one.
     pub async fn end(&self) -> Result<(), CommandError> {
         let id = self.id;
@@ -167,6 +176,36 @@ impl Session {
         Ok(self
             .handle
             .call(move |manager, now| manager.reject_proposal(now, id, code))
+            .await??)
+    }
+
+    /// Asks the other side to call somebody else (blind transfer). How that goes comes as events; when the other side's call
+    /// stands, this session ends.
+    pub async fn transfer(&self, target: Uri) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.transfer(now, id, target))
+            .await??)
+    }
+
+    /// Asks the other side to take our place in another session of the same user agent (attended transfer). When it has, both
+    /// sessions end.
+    pub async fn transfer_to(&self, other: &Self) -> Result<(), CommandError> {
+        let (id, other) = (self.id, other.id);
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.transfer_to(now, id, other))
+            .await??)
+    }
+
+    /// Refuses the other side's transfer, usually with 603. [`UserAgent::accept_transfer`](super::UserAgent::accept_transfer)
+    /// accepts one.
+    pub async fn reject_transfer(&self, code: StatusCode) -> Result<(), CommandError> {
+        let id = self.id;
+        Ok(self
+            .handle
+            .call(move |manager, now| manager.reject_transfer(now, id, code))
             .await??)
     }
 

@@ -1,7 +1,7 @@
 //! The user agent: one SIP endpoint, one media thread, any number of sessions.
 
 use super::device::equip;
-use super::event_queue::EventQueue;
+use super::listeners::Listeners;
 use super::locals::Locals;
 use super::media_ports::RtpPorts;
 use super::media_thread::MediaThread;
@@ -32,17 +32,16 @@ use offhook_sip_core::{
     PublishError, ReceivedMessage, Register, RegistrationEvent, RegistrationId, Response, Route, StatusCode,
     SubscribeError,
 };
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// Incoming calls and traces that may wait for the application.
-const EVENT_QUEUE: usize = 256;
+pub(super) const EVENT_QUEUE: usize = 256;
 
 /// What a user agent is made of.
 #[derive(Clone, Debug)]
@@ -274,24 +273,54 @@ impl UserAgent {
         routes: Vec<Route>,
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<Session, CommandError> {
+        self.place(account, to, routes, streams, SessionManager::connect)
+            .await
+    }
+
+    async fn place(
+        &self,
+        account: &Account,
+        to: NameAddr,
+        routes: Vec<Route>,
+        streams: Vec<Box<dyn MediaStream>>,
+        connect: impl FnOnce(&mut SessionManager, Instant, Connect<'_>) -> Result<SessionId, SessionError>
+        + Send
+        + 'static,
+    ) -> Result<Session, CommandError> {
         let (account, listeners, handle) = (account.clone(), self.listeners.clone(), self.handle.clone());
         let voice = self.voice.clone();
         let placed = self.handle.call(move |manager, now| {
             let remote_identity = to.clone();
-            let id = manager.connect(
-                now,
-                Connect {
-                    account: &account,
-                    to,
-                    routes,
-                    streams,
-                },
-            )?;
+            let way = Connect {
+                account: &account,
+                to,
+                routes,
+                streams,
+            };
+            let id = connect(manager, now, way)?;
             // Before the driver looks for events: none is missed.
             let events = listeners.listen_to(id);
             Ok::<_, SessionError>(Session::new(id, remote_identity, handle, voice, events))
         });
         Ok(placed.await??)
+    }
+
+    /// Does what the other side of a session asks for by its transfer: calls the target that
+    /// [`TransferNewIncoming`](SessionEvent::TransferNewIncoming) names, along these routes and with these streams. The other
+    /// side is told how that call gets on.
+    pub async fn accept_transfer(
+        &self,
+        session: &Session,
+        account: &Account,
+        target: NameAddr,
+        routes: Vec<Route>,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<Session, CommandError> {
+        let asked = session.id();
+        self.place(account, target, routes, streams, move |manager, now, connect| {
+            manager.accept_transfer(now, asked, connect)
+        })
+        .await
     }
 
     /// Registers an address and keeps it registered until the registration is ended.
@@ -311,74 +340,6 @@ impl UserAgent {
             debug!(%error, "stopping what has stopped");
         }
         self.voice.closed().await;
-    }
-}
-
-/// Where the events of each session and registration go.
-#[derive(Clone, Default)]
-struct Listeners {
-    table: Arc<Mutex<Table>>,
-}
-
-#[derive(Default)]
-struct Table {
-    sessions: HashMap<SessionId, EventQueue>,
-    registrations: HashMap<RegistrationId, mpsc::Sender<RegistrationEvent>>,
-}
-
-impl Listeners {
-    fn listen_to(&self, id: SessionId) -> EventQueue {
-        let events = EventQueue::default();
-        self.lock().sessions.insert(id, events.clone());
-        events
-    }
-
-    fn listen_to_registration(&self, id: RegistrationId) -> mpsc::Receiver<RegistrationEvent> {
-        let (sender, receiver) = mpsc::channel(EVENT_QUEUE);
-        self.lock().registrations.insert(id, sender);
-        receiver
-    }
-
-    fn tell_session(&self, id: SessionId, event: Stamped<SessionEvent>) {
-        let is_last = matches!(
-            event.event,
-            SessionEvent::DidEnd { .. } | SessionEvent::DidFail { .. }
-        );
-        let mut table = self.lock();
-        if let Some(queue) = table.sessions.get(&id) {
-            queue.push(event);
-        }
-        if is_last {
-            table.sessions.remove(&id);
-        }
-    }
-
-    fn tell_registration(&self, id: RegistrationId, event: RegistrationEvent) {
-        let is_last = matches!(
-            event,
-            RegistrationEvent::Ended | RegistrationEvent::NotEnded { .. }
-        );
-        let mut table = self.lock();
-        if let Some(sender) = table.registrations.get(&id)
-            && let Err(mpsc::error::TrySendError::Full(_)) = sender.try_send(event)
-        {
-            warn!("an application does not read its registration's events: one was dropped");
-        }
-        if is_last {
-            table.registrations.remove(&id);
-        }
-    }
-
-    /// The user agent is gone: nobody waits for more.
-    fn close(&self) {
-        let mut table = self.lock();
-        table.sessions.drain().for_each(|(_, queue)| queue.close());
-        table.registrations.clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        // Nothing that runs under this lock can panic half-way through a change.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

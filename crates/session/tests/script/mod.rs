@@ -22,11 +22,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Media commands as they were sent, for the tests to look at.
-type Commands = Arc<Mutex<Vec<MediaCommand>>>;
+pub(crate) type Commands = Arc<Mutex<Vec<MediaCommand>>>;
 
-struct Plane {
+pub(crate) struct Plane {
     commands: Commands,
     opened: u32,
+}
+
+impl Plane {
+    pub(crate) fn new(commands: Commands) -> Self {
+        Self { commands, opened: 0 }
+    }
 }
 
 impl MediaPlane for Plane {
@@ -88,10 +94,7 @@ impl Script {
         let mut endpoint = Endpoint::new(EndpointConfig::default(), entropy.fork());
         endpoint.add_local(Transport::Udp, here());
         let commands = Commands::default();
-        let plane = Box::new(Plane {
-            commands: commands.clone(),
-            opened: 0,
-        });
+        let plane = Box::new(Plane::new(commands.clone()));
         Self {
             manager: SessionManager::new(endpoint, plane, SessionConfig::default(), entropy),
             now: Instant::now(),

@@ -1,17 +1,20 @@
 //! All sessions of a user agent, over one SIP endpoint and one media plane.
 
+mod transfers;
+
 use crate::media::{MediaCommand, MediaEvent, MediaPlane, StreamId, VoiceCommand};
-use crate::session::{Connect, Context, Incoming, Session, SessionId, body_of};
+use crate::session::{Connect, Context, Incoming, Referrer, Session, SessionId, body_of, progress_of};
 use crate::stream::{MediaStream, MediaStreamRegistry, StreamContext, StreamError, StreamSettings};
 use crate::{SessionError, SessionEvent, Stamped};
 use offhook_audio_mixer::AudioPort;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::{Entropy, Outbox, Path, Received, ServerId, Transmit};
 use offhook_sip_core::endpoint::{Trace, TransportFailure};
-use offhook_sip_core::invitation::Cause;
+use offhook_sip_core::invitation::{Cause, RedirectPolicy};
 use offhook_sip_core::registration::RegisterError;
 use offhook_sip_core::{
-    Endpoint, EndpointEvent, InvitationEvent, InvitationId, InvitationState, KeepAlive, Request, StatusCode,
+    Endpoint, EndpointEvent, HeaderName, InvitationEvent, InvitationId, InvitationState, KeepAlive, NameAddr,
+    Request, StatusCode,
 };
 use offhook_sip_core::{Register, RegistrationEvent, RegistrationId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +33,9 @@ pub struct SessionConfig {
     pub streams: StreamSettings,
     /// The kinds of streams that an application is asked about; others are refused by themselves.
     pub registry: MediaStreamRegistry,
+    /// What becomes of a call that is sent elsewhere (3xx). Default [`RedirectPolicy::Tell`]: it fails, and
+    /// [`SessionEvent::DidFail`] says where to.
+    pub redirects: RedirectPolicy,
 }
 
 impl Default for SessionConfig {
@@ -38,6 +44,7 @@ impl Default for SessionConfig {
             most_sessions: 1000,
             streams: StreamSettings::default(),
             registry: MediaStreamRegistry::default(),
+            redirects: RedirectPolicy::default(),
         }
     }
 }
@@ -150,6 +157,18 @@ impl SessionManager {
 
     /// Calls somebody.
     pub fn connect(&mut self, now: Instant, connect: Connect<'_>) -> Result<SessionId, SessionError> {
+        let id = self.place(now, connect, None)?;
+        self.settle(now);
+        Ok(id)
+    }
+
+    /// Makes a call, perhaps because somebody asked for it by a REFER.
+    fn place(
+        &mut self,
+        now: Instant,
+        connect: Connect<'_>,
+        referral: Option<(&Request, Referrer)>,
+    ) -> Result<SessionId, SessionError> {
         if self.sessions.len() >= self.config.most_sessions {
             return Err(SessionError::TooMany(self.config.most_sessions));
         }
@@ -161,11 +180,10 @@ impl SessionManager {
             plane: &mut *self.plane,
             settings: &self.config.streams,
             registry: &self.config.registry,
+            redirects: self.config.redirects,
         };
-        let session = Session::connect(&mut cx, &mut self.entropy, local_ip, connect)?;
-        let id = self.adopt(session);
-        self.settle(now);
-        Ok(id)
+        let session = Session::connect(&mut cx, &mut self.entropy, local_ip, connect, referral)?;
+        Ok(self.adopt(now, session))
     }
 
     /// Says that an incoming session rings.
@@ -181,12 +199,23 @@ impl SessionManager {
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
         let local_ip = self.local_ip_of(id)?;
+        self.note_replaced_by(id);
         self.with(now, id, |session, cx| session.accept(cx, local_ip, streams))
     }
 
     /// Refuses an incoming session, usually with 486 (busy) or 603 (decline).
     pub fn reject(&mut self, now: Instant, id: SessionId, code: StatusCode) -> Result<(), SessionError> {
         self.with(now, id, |session, cx| session.reject(cx, code))
+    }
+
+    /// Sends the caller of an incoming session elsewhere (302), to the first of these that answers.
+    pub fn redirect(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        targets: &[NameAddr],
+    ) -> Result<(), SessionError> {
+        self.with(now, id, |session, cx| session.redirect(cx, targets))
     }
 
     /// Ends a session in whatever state it is.
@@ -399,9 +428,10 @@ impl SessionManager {
             plane: &mut *self.plane,
             settings: &self.config.streams,
             registry: &self.config.registry,
+            redirects: self.config.redirects,
         };
         let result = command(session, &mut cx);
-        self.collect(id);
+        self.collect(now, id);
         self.settle(now);
         result
     }
@@ -440,11 +470,7 @@ impl SessionManager {
         {
             return self.handle_invite(now, invitation, request);
         }
-        let owner = self
-            .sessions
-            .iter()
-            .find(|(_, session)| session.invitation() == invitation);
-        let Some(id) = owner.map(|(id, _)| *id) else {
+        let Some(id) = self.session_of(invitation) else {
             return;
         };
         let mut cx = Context {
@@ -453,11 +479,12 @@ impl SessionManager {
             plane: &mut *self.plane,
             settings: &self.config.streams,
             registry: &self.config.registry,
+            redirects: self.config.redirects,
         };
         if let Some(session) = self.sessions.get_mut(&id) {
             session.handle_invitation_event(&mut cx, event);
         }
-        self.collect(id);
+        self.collect(now, id);
     }
 
     /// A new INVITE: refused when it cannot be understood or there is no room, else a session is born.
@@ -484,6 +511,7 @@ impl SessionManager {
             return;
         }
         let (local_identity, remote_identity) = (invitation.local().clone(), invitation.remote().clone());
+        let transport = invitation.transport();
         let peer = invitation.path().remote.ip();
         let local_ip = match self.plane.local_ip(peer) {
             Ok(local_ip) => local_ip,
@@ -492,30 +520,40 @@ impl SessionManager {
                 invitation.path().local.ip()
             }
         };
+        let user_agent = request.headers().get_str(HeaderName::UserAgent);
         let incoming = Incoming {
             invitation: id,
             local_identity,
             remote_identity,
+            transport,
+            remote_user_agent: user_agent.map(str::to_owned),
+            replaces: self.replaced_by(id),
             offer,
         };
         let session = Session::incoming(now, &mut self.entropy, local_ip, &self.config.registry, incoming);
-        self.adopt(session);
+        self.adopt(now, session);
     }
 
-    fn adopt(&mut self, session: Session) -> SessionId {
+    fn adopt(&mut self, now: Instant, session: Session) -> SessionId {
         let id = SessionId(self.next_id);
         self.next_id += 1;
         self.sessions.insert(id, session);
-        self.collect(id);
+        self.collect(now, id);
         id
     }
 
     /// Takes a session's events, and lets go of the session when it is over.
-    fn collect(&mut self, id: SessionId) {
+    fn collect(&mut self, now: Instant, id: SessionId) {
         let Some(session) = self.sessions.get_mut(&id) else {
             return;
         };
+        let referrer = session.referrer();
+        let mut progress = Vec::new();
         while let Some(event) = session.poll_event() {
+            if let Some(referrer) = referrer {
+                let told = progress_of(&event.event);
+                progress.extend(told.map(|(code, reason)| (referrer, code, reason.to_owned())));
+            }
             self.events.push(ManagerEvent::Session { id, event });
         }
         let is_over = session.state() == crate::SessionState::Terminated;
@@ -528,6 +566,15 @@ impl SessionManager {
         if is_over {
             self.sessions.remove(&id);
         }
+        for (referrer, code, reason) in progress {
+            self.tell_referrer(now, referrer, code, &reason);
+        }
+    }
+
+    fn session_of(&self, invitation: InvitationId) -> Option<SessionId> {
+        let mut sessions = self.sessions.iter();
+        let owner = sessions.find(|(_, session)| session.invitation() == invitation);
+        owner.map(|(id, _)| *id)
     }
 
     fn owner_of(&self, stream: StreamId) -> Option<SessionId> {
