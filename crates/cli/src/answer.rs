@@ -1,19 +1,17 @@
 //! `offhook answer`
 
 use crate::args::AnswerArgs;
-use crate::call::{Answer, Limits, follow, refuse_others, settle};
+use crate::call::{refuse_others, settle};
 use crate::exit::{Code, Failure};
+use crate::lines::Lines;
 use crate::media::Media;
+use crate::phone::{Answer, How, Limits, Phone};
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start};
-use offhook::{
-    Application, AudioStream, Cadence, DeviceChoice, DeviceMixer, Session, StatusCode, TonePlayer,
-};
-use std::io::{BufRead, IsTerminal, Write};
+use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_calls};
+use offhook::{Application, Cadence, DeviceChoice, DeviceMixer, Session, StatusCode, TonePlayer};
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::time::sleep;
 
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
@@ -25,7 +23,7 @@ const BELL_RATE: u32 = 8_000;
 pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let media = Media::prepare(&args.media)?;
-    let app = start(&args.common, SIP_PORT, reporter).await?;
+    let app = start_for_calls(&args.common, &args.media, SIP_PORT, reporter).await?;
     app.set_alert_device(args.alert_device.clone().unwrap_or(DeviceChoice::Off));
     let outcome = serve(&app, &args, &media, reporter, &interrupt).await;
     finish(app).await;
@@ -39,7 +37,7 @@ async fn serve(
     reporter: Reporter,
     interrupt: &Interrupt,
 ) -> Result<(), Failure> {
-    let mut keys = Keys::listen(args);
+    let mut lines = Lines::listen_in_front();
     let mut first_failure = Ok(());
     let mut call = 0;
     while args.calls.is_none_or(|most| call < most) {
@@ -59,7 +57,7 @@ async fn serve(
             call,
         };
         let outcome = tokio::select! {
-            outcome = desk.serve(&mut session, &mut keys) => outcome,
+            outcome = desk.serve(&mut session, &mut lines) => outcome,
             () = refuse_others(app) => Err(Failure::new(Code::Internal, "the application has stopped")),
         };
         if first_failure.is_ok() {
@@ -81,20 +79,26 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    async fn serve(&self, session: &mut Session, keys: &mut Keys) -> Result<(), Failure> {
+    async fn serve(&self, session: &mut Session, lines: &mut Lines) -> Result<(), Failure> {
         if let Some(code) = self.args.reject {
-            return self.refuse(session, code).await;
+            return self.refuse(session, code, lines).await;
         }
         // A caller that has gone already says so with the session's events.
         let _ = session.send_ring_indication().await;
         let (stream, recorded) = self.media.stream(self.call)?;
-        let ringing = self.ring()?;
-        let answer = async move {
-            let decision = decide(self.args, stream, keys).await;
-            drop(ringing);
-            decision
+        let after = self.args.auto_answer.map(Duration::from_secs_f64);
+        let is_asked = after.is_none() && !self.args.common.json && std::io::stdin().is_terminal();
+        if is_asked {
+            let _ = writeln!(
+                std::io::stderr(),
+                "Press Enter to answer, or r and Enter to decline."
+            );
+        }
+        let answer = Answer {
+            how: How::Accept(Box::new(stream), after),
+            ringing: self.ring()?,
         };
-        let outcome = self.follow(session, answer).await;
+        let outcome = self.follow(session, answer, lines).await;
         settle(recorded, outcome).await
     }
 
@@ -112,74 +116,31 @@ impl Desk<'_> {
     }
 
     /// Refusing is what was asked for: that the call fails is our success.
-    async fn refuse(&self, session: &mut Session, code: u16) -> Result<(), Failure> {
+    async fn refuse(&self, session: &mut Session, code: u16, lines: &mut Lines) -> Result<(), Failure> {
         let code =
             StatusCode::new(code).ok_or_else(|| Failure::new(Code::Usage, "no such SIP status code"))?;
-        match self.follow(session, async { Ok(Answer::Reject(code)) }).await {
+        let answer = Answer {
+            how: How::Reject(code),
+            ringing: None,
+        };
+        match self.follow(session, answer, lines).await {
             Err(failure) if failure.code == Code::Internal => Err(failure),
             _ => Ok(()),
         }
     }
 
-    async fn follow(
-        &self,
-        session: &mut Session,
-        answer: impl Future<Output = Result<Answer, Failure>>,
-    ) -> Result<(), Failure> {
+    async fn follow(&self, session: &mut Session, answer: Answer, lines: &mut Lines) -> Result<(), Failure> {
         let limits = Limits {
             ring: None,
             talk: self.args.media.duration.map(Duration::from_secs_f64),
         };
-        follow(session, limits, self.reporter, self.interrupt, answer).await
-    }
-}
-
-/// Accepts after the time that was asked for, or as the person at the keyboard says.
-async fn decide(args: &AnswerArgs, stream: AudioStream, keys: &mut Keys) -> Result<Answer, Failure> {
-    if let Some(seconds) = args.auto_answer {
-        sleep(Duration::from_secs_f64(seconds)).await;
-        return Ok(Answer::Accept(Box::new(stream)));
-    }
-    Ok(match keys.next().await.as_str() {
-        "" | "y" | "a" => Answer::Accept(Box::new(stream)),
-        _ => Answer::Reject(StatusCode::DECLINE),
-    })
-}
-
-/// Lines typed at a terminal. Where there is none, nothing ever comes and the phone rings on.
-struct Keys {
-    lines: Option<mpsc::Receiver<String>>,
-}
-
-impl Keys {
-    fn listen(args: &AnswerArgs) -> Self {
-        let asks = args.auto_answer.is_none() && args.reject.is_none();
-        if !asks || args.common.json || !std::io::stdin().is_terminal() {
-            return Self { lines: None };
-        }
-        let (sender, lines) = mpsc::channel(8);
-        // Reading a terminal cannot be cancelled; the thread ends with the process.
-        std::thread::spawn(move || {
-            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                if sender.blocking_send(line.trim().to_lowercase()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self { lines: Some(lines) }
-    }
-
-    async fn next(&mut self) -> String {
-        let Some(lines) = &mut self.lines else {
-            return std::future::pending().await;
+        let phone = Phone {
+            app: self.app,
+            media: self.media,
+            reporter: self.reporter,
+            interrupt: self.interrupt,
+            limits,
         };
-        let _ = writeln!(
-            std::io::stderr(),
-            "Press Enter to answer, or r and Enter to decline."
-        );
-        match lines.recv().await {
-            Some(line) => line,
-            None => std::future::pending().await,
-        }
+        phone.follow(session, Some(answer), lines).await
     }
 }

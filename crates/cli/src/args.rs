@@ -29,6 +29,16 @@ Exit codes:
 
 Several at once on `answer`: the code of the first call that was not as asked for.";
 
+const LONG_CALL: &str = "\
+Call somebody: `offhook call sip:alice@example.org --play hello.wav`
+
+While the call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
+
+const LONG_ANSWER: &str = "\
+Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
+
+While a call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
+
 /// Real-time communication from a terminal or a script: SIP calls with wideband audio.
 #[derive(Debug, Parser)]
 #[command(name = "offhook", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -40,10 +50,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Call somebody: `offhook call sip:alice@example.org --play hello.wav`
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = EXIT_CODES, long_about = LONG_CALL)]
     Call(CallArgs),
     /// Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = EXIT_CODES, long_about = LONG_ANSWER)]
     Answer(AnswerArgs),
     /// Chat: lines typed here are messages there. Without a URI, wait for chats: `echo hello | offhook chat sip:bob@host`
     #[command(after_help = EXIT_CODES)]
@@ -288,6 +298,9 @@ pub(crate) struct MediaArgs {
     /// call. Whoever reads the SIP messages can read the keys
     #[arg(long, value_enum, default_value_t = SrtpArg::Off)]
     pub(crate) srtp: SrtpArg,
+    /// Call whom the other side sends us to (REFER). That can cost money: allow it only where you trust the other side
+    #[arg(long)]
+    pub(crate) follow_transfers: bool,
     /// Open no sound card (none is opened with --play or --record either, unless one is chosen)
     #[arg(long, conflicts_with_all = ["input_device", "output_device"])]
     pub(crate) no_device: bool,

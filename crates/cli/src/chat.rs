@@ -146,6 +146,7 @@ impl<'a> Conversation<'a> {
                     }
                 }
                 line = lines.next(), if !self.input_over => match line {
+                    Some(line) if line.trim().is_empty() => {}
                     Some(line) => match session.send_message(ChatMessage::text(line)).await {
                         Ok(id) => drop(self.open.insert(id)),
                         // Over this very moment: the events tell.

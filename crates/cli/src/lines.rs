@@ -1,6 +1,8 @@
 //! What is typed, line by line.
 
 use std::io::BufRead;
+#[cfg(unix)]
+use std::io::IsTerminal;
 use tokio::sync::mpsc;
 
 /// Lines that may wait to be taken.
@@ -10,12 +12,12 @@ const QUEUE: usize = 64;
 pub(crate) struct Lines(mpsc::Receiver<String>);
 
 impl Lines {
-    /// Reads from now on. Empty lines are passed over.
+    /// Reads from now on.
     pub(crate) fn listen() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                if !line.trim().is_empty() && sender.blocking_send(line).is_err() {
+                if sender.blocking_send(line).is_err() {
                     return;
                 }
             }
@@ -23,8 +25,32 @@ impl Lines {
         Self(receiver)
     }
 
+    /// The same, unless the input is a terminal that somebody else is working at: a program in the background that reads it
+    /// is stopped by the system.
+    pub(crate) fn listen_in_front() -> Self {
+        if is_in_front() {
+            Self::listen()
+        } else {
+            Self(mpsc::channel(1).1)
+        }
+    }
+
     /// The next line; `None` when the input is over.
     pub(crate) async fn next(&mut self) -> Option<String> {
         self.0.recv().await
     }
+}
+
+#[cfg(unix)]
+fn is_in_front() -> bool {
+    let stdin = std::io::stdin();
+    let owner = nix::unistd::tcgetpgrp(&stdin);
+    // What is no terminal has no owner, and may be read.
+    owner.is_ok_and(|owner| owner == nix::unistd::getpgrp()) || !stdin.is_terminal()
+}
+
+/// Elsewhere nobody is stopped for it.
+#[cfg(not(unix))]
+fn is_in_front() -> bool {
+    true
 }

@@ -10,6 +10,8 @@ mod files;
 mod lines;
 mod media;
 mod message;
+mod orders;
+mod phone;
 mod progress;
 mod register;
 mod report;

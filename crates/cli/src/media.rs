@@ -7,6 +7,7 @@ use offhook::{
     WavePlayer, WaveRecorder,
 };
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Samples a second of what is recorded: the widest codec's, so that nothing is lost.
 const RECORD_RATE: u32 = 48_000;
@@ -19,6 +20,8 @@ pub(crate) struct Media {
     srtp: SrtpPolicy,
     use_device: bool,
     devices: Option<DeviceOptions>,
+    /// The highest number of a call so far.
+    last: AtomicU64,
 }
 
 impl Media {
@@ -52,11 +55,13 @@ impl Media {
             },
             use_device: args.wants_device(),
             devices: args.chosen_devices(),
+            last: AtomicU64::new(0),
         })
     }
 
     /// The audio stream of call number `call`, counted from 1, and its recording.
     pub(crate) fn stream(&self, call: u64) -> Result<(AudioStream, Option<Recorded>), Failure> {
+        self.last.fetch_max(call, Ordering::Relaxed);
         let mut stream = AudioStream::offer()
             .with_codecs(&self.codecs)
             .with_srtp(self.srtp);
@@ -83,6 +88,11 @@ impl Media {
             path,
         };
         Ok((stream.with_port(Attachment::Listens, recorder), Some(recorded)))
+    }
+
+    /// The same for a call that another one led to.
+    pub(crate) fn next_stream(&self) -> Result<(AudioStream, Option<Recorded>), Failure> {
+        self.stream(self.last.load(Ordering::Relaxed) + 1)
     }
 }
 

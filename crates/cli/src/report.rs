@@ -97,6 +97,20 @@ impl Reporter {
                     &format!("Not established: {}", status(*code, reason)),
                 );
             }
+            SessionEvent::Redirected { target } => {
+                let target = target.to_string();
+                self.say(
+                    "redirected",
+                    json!({ "target": target }),
+                    &format!("Sent on to {target}"),
+                );
+            }
+            SessionEvent::TransferNewOutgoing { .. }
+            | SessionEvent::TransferNewIncoming { .. }
+            | SessionEvent::TransferDidStart
+            | SessionEvent::TransferGotProgress { .. }
+            | SessionEvent::TransferDidEnd
+            | SessionEvent::TransferDidFail { .. } => self.transfer(event),
             SessionEvent::WillEnd => self.say("will_end", json!({}), "Ending"),
             SessionEvent::DidEnd {
                 originator,
@@ -188,6 +202,47 @@ impl Reporter {
                     json!({ "path": path }),
                     &format!("Done: {path}"),
                 );
+            }
+            _ => {}
+        }
+    }
+
+    fn transfer(&self, event: &SessionEvent) {
+        match event {
+            SessionEvent::TransferNewOutgoing { target } => {
+                let target = target.uri.to_string();
+                let sentence = format!("Asked the other side to call {target}");
+                self.say("transfer_new_outgoing", json!({ "target": target }), &sentence);
+            }
+            SessionEvent::TransferNewIncoming {
+                target,
+                referred_by,
+                is_attended,
+            } => {
+                let target = target.uri.to_string();
+                let by = referred_by.as_ref().map(|by| by.uri.to_string());
+                let fields = json!({ "target": target, "referred_by": by, "attended": is_attended });
+                let sentence = format!("The other side asks us to call {target}");
+                self.say("transfer_new_incoming", fields, &sentence);
+            }
+            SessionEvent::TransferDidStart => {
+                self.say("transfer_did_start", json!({}), "The transfer was accepted");
+            }
+            SessionEvent::TransferGotProgress { code, reason } => {
+                let fields = json!({ "code": code.as_u16(), "reason": reason });
+                self.say(
+                    "transfer_got_progress",
+                    fields,
+                    &format!("The transfer: {code} {reason}"),
+                );
+            }
+            SessionEvent::TransferDidEnd => {
+                self.say("transfer_did_end", json!({}), "The transfer is done");
+            }
+            SessionEvent::TransferDidFail { code, reason } => {
+                let fields = json!({ "code": code, "reason": reason });
+                let sentence = format!("The transfer failed: {}", status(*code, reason));
+                self.say("transfer_did_fail", fields, &sentence);
             }
             _ => {}
         }

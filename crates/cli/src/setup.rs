@@ -1,12 +1,12 @@
 //! From the command line to a running application.
 
-use crate::args::{CommonArgs, TlsArgs, TransportArg};
+use crate::args::{CommonArgs, MediaArgs, TlsArgs, TransportArg};
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
-    Account, AccountId, Application, ApplicationEvent, Certificate, ClientCertificates, CommandError, Error,
-    LastingEvent, LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri, SoundRole,
-    StartError, TlsOptions, Transport, TransportFailure, Trust, WebSocketConfig,
+    Account, AccountId, Application, ApplicationBuilder, ApplicationEvent, Certificate, ClientCertificates,
+    CommandError, Error, LastingEvent, LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri,
+    SoundRole, StartError, TlsOptions, Transport, TransportFailure, Trust, WebSocketConfig,
 };
 use serde_json::json;
 use std::io::Write;
@@ -19,6 +19,25 @@ pub(crate) async fn start(
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
+    begin(prepare(args, default_port)?, reporter).await
+}
+
+/// The same for calls, which the other side may want to send elsewhere.
+pub(crate) async fn start_for_calls(
+    args: &CommonArgs,
+    media: &MediaArgs,
+    default_port: u16,
+    reporter: Reporter,
+) -> Result<Application, Failure> {
+    begin(
+        prepare(args, default_port)?.transfers(media.follow_transfers),
+        reporter,
+    )
+    .await
+}
+
+/// What the options say.
+fn prepare(args: &CommonArgs, default_port: u16) -> Result<ApplicationBuilder, Failure> {
     let listen = args
         .listen
         .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], default_port)));
@@ -50,8 +69,16 @@ pub(crate) async fn start(
     if let Some(proxy) = &args.proxy {
         builder = builder.outbound_proxy(uri(proxy)?);
     }
+    Ok(builder)
+}
+
+async fn begin(builder: ApplicationBuilder, reporter: Reporter) -> Result<Application, Failure> {
     let app = builder.start().await.map_err(failure)?;
     let address = app.local_addr();
+    let transport = app
+        .locals()
+        .first()
+        .map_or(Transport::Udp, |(transport, _)| *transport);
     let fields = json!({ "transport": transport.as_param(), "address": address.to_string() });
     reporter.say(
         "listening",

@@ -336,3 +336,66 @@ fn a_call_over_tcp_is_heard_on_both_sides() {
     let found = &alice.events[1];
     assert_eq!(found["routes"][0], format!("tcp:{address}"), "{found}");
 }
+
+/// A call to whoever listens there, with somebody at the keyboard.
+fn typing(to: std::net::SocketAddr) -> Program {
+    let uri = format!("sip:bob@{to}");
+    Program::start_typing(["call", &uri, "--listen", "127.0.0.1:0", "--no-device"])
+}
+
+#[test]
+fn what_is_typed_holds_resumes_dials_and_hangs_up() {
+    let (mut bob, address) = Program::answer(&["--auto-answer", "--calls", "1"]);
+    let mut alice = typing(address);
+    alice.wait_for("did_start");
+    alice.type_line("hold");
+    assert_eq!(bob.wait_for("did_change_hold_state")["on_hold"], true);
+    assert_eq!(alice.wait_for("did_change_hold_state")["originator"], "local");
+    alice.type_line("resume");
+    assert_eq!(bob.wait_for("did_change_hold_state")["on_hold"], false);
+    alice.wait_for("did_change_hold_state");
+    alice.type_line("dtmf 5#");
+    assert_eq!(bob.wait_for("got_dtmf")["digit"], "5");
+    assert_eq!(bob.wait_for("got_dtmf")["digit"], "#");
+    alice.type_line("dance");
+    let reason = alice.wait_for("order_refused")["reason"].to_string();
+    assert!(reason.contains("hold, resume"), "{reason}");
+    alice.type_line("hangup");
+    alice.end().succeeded();
+    bob.end().succeeded();
+}
+
+#[test]
+fn a_transfer_leads_the_other_side_to_a_third() {
+    let (mut carol, third) = Program::answer(&["--auto-answer", "--calls", "1", "--duration", "1"]);
+    let (mut bob, address) = Program::answer(&["--auto-answer", "--calls", "1", "--follow-transfers"]);
+    let mut alice = typing(address);
+    alice.wait_for("did_start");
+    alice.type_line(&format!("transfer sip:carol@{third}"));
+    let asked = bob.wait_for("transfer_new_incoming");
+    assert_eq!(asked["target"], format!("sip:carol@{third}"));
+    carol.wait_for("did_start");
+    alice.wait_for("transfer_did_end");
+    alice.end().succeeded();
+    let bob = bob.end();
+    bob.succeeded();
+    assert_eq!(
+        bob.story().iter().filter(|name| **name == "did_end").count(),
+        2,
+        "{:?}",
+        bob.story()
+    );
+    carol.end().succeeded();
+}
+
+#[test]
+fn a_transfer_is_refused_where_it_is_not_allowed() {
+    let (bob, address) = Program::answer(&["--auto-answer", "--calls", "1"]);
+    let mut alice = typing(address);
+    alice.wait_for("did_start");
+    alice.type_line("transfer sip:carol@127.0.0.1:9");
+    assert_eq!(alice.wait_for("transfer_did_fail")["code"], 405);
+    alice.type_line("hangup");
+    alice.end().succeeded();
+    bob.end().succeeded();
+}

@@ -208,7 +208,7 @@ impl Application {
         &self,
         session: &Session,
         target: NameAddr,
-        streams: Vec<Box<dyn MediaStream>>,
+        streams: impl IntoIterator<Item = AudioStream>,
     ) -> Result<Session, Error> {
         let uri = target.uri.as_sip().ok_or(SessionError::NotCallable);
         let uri = uri.map_err(CommandError::from)?.without_headers();

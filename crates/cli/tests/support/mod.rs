@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,6 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// The program at work.
 pub(crate) struct Program {
     child: Child,
+    stdin: Option<ChildStdin>,
     lines: Receiver<String>,
     stderr: Option<JoinHandle<String>>,
     /// Every event so far, in order.
@@ -41,6 +42,14 @@ impl Program {
         words: impl IntoIterator<Item = S>,
         input: &str,
     ) -> Self {
+        let mut program = Self::start_typing(words);
+        let mut stdin = program.stdin.take().expect("piped");
+        stdin.write_all(input.as_bytes()).expect("a few lines fit");
+        program
+    }
+
+    /// The same for somebody who types while it runs.
+    pub(crate) fn start_typing<S: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
             .args(words)
             .arg("--json")
@@ -52,9 +61,7 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts");
-        let mut stdin = child.stdin.take().expect("piped");
-        stdin.write_all(input.as_bytes()).expect("a few lines fit");
-        drop(stdin);
+        let stdin = child.stdin.take();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         std::thread::spawn(move || {
@@ -70,6 +77,7 @@ impl Program {
         });
         Self {
             child,
+            stdin,
             lines,
             stderr: Some(stderr),
             events: Vec::new(),
@@ -92,6 +100,12 @@ impl Program {
     pub(crate) fn call(to: SocketAddr, options: &[&str]) -> Self {
         let uri = format!("sip:bob@{to}");
         Self::start([&["call", &uri, "--listen", "127.0.0.1:0", "--no-device"], options].concat())
+    }
+
+    /// Types a line.
+    pub(crate) fn type_line(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("somebody types");
+        writeln!(stdin, "{line}").expect("it reads");
     }
 
     /// Waits until the program listens.

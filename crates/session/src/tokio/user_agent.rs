@@ -29,8 +29,7 @@ use offhook_sip_core::tokio::{
 };
 use offhook_sip_core::{
     AskError, Endpoint, EndpointConfig, EndpointEvent, KeepAlive, MessageError, NameAddr, ParseOptions,
-    PublishError, ReceivedMessage, Register, RegistrationEvent, RegistrationId, Response, Route, StatusCode,
-    SubscribeError,
+    PublishError, ReceivedMessage, Register, Response, Route, StatusCode, SubscribeError,
 };
 use std::io;
 use std::net::SocketAddr;
@@ -258,11 +257,8 @@ impl UserAgent {
         routes: Vec<Route>,
         streams: impl IntoIterator<Item = AudioStream>,
     ) -> Result<Session, CommandError> {
-        let mut boxed = Vec::new();
-        for stream in streams {
-            boxed.push(Box::new(equip(stream, &self.voice).await?) as Box<dyn MediaStream>);
-        }
-        self.call_with(account, to, routes, boxed).await
+        let streams = self.equip(streams).await?;
+        self.call_with(account, to, routes, streams).await
     }
 
     /// Calls somebody with streams of any kind.
@@ -314,13 +310,26 @@ impl UserAgent {
         account: &Account,
         target: NameAddr,
         routes: Vec<Route>,
-        streams: Vec<Box<dyn MediaStream>>,
+        streams: impl IntoIterator<Item = AudioStream>,
     ) -> Result<Session, CommandError> {
+        let streams = self.equip(streams).await?;
         let asked = session.id();
         self.place(account, target, routes, streams, move |manager, now, connect| {
             manager.accept_transfer(now, asked, connect)
         })
         .await
+    }
+
+    /// Streams with the devices that they want.
+    async fn equip(
+        &self,
+        streams: impl IntoIterator<Item = AudioStream>,
+    ) -> Result<Vec<Box<dyn MediaStream>>, CommandError> {
+        let mut boxed = Vec::new();
+        for stream in streams {
+            boxed.push(Box::new(equip(stream, &self.voice).await?) as Box<dyn MediaStream>);
+        }
+        Ok(boxed)
     }
 
     /// Registers an address and keeps it registered until the registration is ended.
