@@ -75,6 +75,13 @@ impl Running {
         told.map_err(|cause| Disagreement::file(&self.stdout, cause))
     }
 
+    /// Says one of many lines.
+    pub(super) fn type_line(&mut self, line: &str) -> Result<(), Disagreement> {
+        let stdin = self.child.stdin.as_mut();
+        let told = stdin.map_or(Ok(()), |stdin| writeln!(stdin, "{line}"));
+        told.map_err(|cause| Disagreement::file(&self.stdout, cause))
+    }
+
     pub(super) fn name(&self) -> &str {
         &self.name
     }

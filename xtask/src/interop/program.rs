@@ -68,22 +68,35 @@ impl CommandLine {
         self.with("--json").with("--trace").spawn(stage, name, true)
     }
 
+    /// The same for somebody who types while it runs.
+    pub(super) fn start_typing(self, stage: &Stage<'_>, name: &str) -> Result<Offhook, Disagreement> {
+        let mut command = self.with("--json").with("--trace").command(stage);
+        Ok(Offhook {
+            running: Running::start_listening(stage, name, &mut command)?,
+            speaks_json: true,
+        })
+    }
+
     /// Starts it as it is, with a user's output.
     pub(super) fn start_plain(self, stage: &Stage<'_>, name: &str) -> Result<Offhook, Disagreement> {
         self.spawn(stage, name, false)
     }
 
     fn spawn(self, stage: &Stage<'_>, name: &str, speaks_json: bool) -> Result<Offhook, Disagreement> {
+        Ok(Offhook {
+            running: Running::start(stage, name, &mut self.command(stage))?,
+            speaks_json,
+        })
+    }
+
+    fn command(&self, stage: &Stage<'_>) -> Command {
         let mut command = Command::new(stage.offhook());
         // A panic must show where it came from; a password of the caller's must not leak in.
         command
             .args(&self.words)
             .env("RUST_BACKTRACE", "1")
             .env_remove("OFFHOOK_PASSWORD");
-        Ok(Offhook {
-            running: Running::start(stage, name, &mut command)?,
-            speaks_json,
-        })
+        command
     }
 }
 
@@ -128,6 +141,11 @@ impl Offhook {
     /// What it printed for the user.
     pub(super) fn stderr(&self) -> Result<String, Disagreement> {
         self.running.stderr()
+    }
+
+    /// Types a line.
+    pub(super) fn type_line(&mut self, line: &str) -> Result<(), Disagreement> {
+        self.running.type_line(line)
     }
 
     /// Ctrl-C.

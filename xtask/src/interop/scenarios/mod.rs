@@ -16,6 +16,7 @@ mod sipp_calls;
 mod sound_card;
 mod tcp;
 mod tones;
+mod transfers;
 
 use super::disagreement::Disagreement;
 use super::packets::Traffic;
@@ -40,6 +41,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         endings::SCENARIOS,
         ringing::SCENARIOS,
         hold::SCENARIOS,
+        transfers::SCENARIOS,
         sipp_calls::SCENARIOS,
         flows::SCENARIOS,
         tcp::SCENARIOS,
