@@ -43,8 +43,7 @@ fn call(change: impl FnOnce(&mut Invite)) -> Vec<String> {
         .respond_to_reinvite(now, offhook_sip_core::StatusCode::OK, Some(&answer))
         .expect("reinvited");
     net.run(SHORT);
-    let now = net.now;
-    net.alice().call().end(now).expect("it stands");
+    net.end(0);
     net.run(SHORT);
     assert_eq!(net.bob().states().last(), Some(&InvitationState::Disconnected));
     sent.take()

@@ -36,22 +36,16 @@ fn assert_forgotten(net: &mut Net) {
 fn a_call_rings_is_answered_and_is_ended_by_the_caller() {
     let mut net = Net::pair();
     net.call();
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(SHORT);
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("early");
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_eq!(net.alice().states(), [Calling, Early, Connecting, Confirmed]);
     assert_eq!(net.bob().states(), [Incoming, Early, Connecting, Confirmed]);
     assert_eq!(net.alice().descriptions(), ["Answer answer"]);
     assert_eq!(net.bob().descriptions(), ["Offer offer"]);
 
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.run(SHORT);
     assert_eq!(net.alice().states()[4..], [Disconnecting, Disconnected]);
     assert_eq!(net.bob().states()[4..], [Disconnected]);
@@ -72,8 +66,7 @@ fn a_call_rings_is_answered_and_is_ended_by_the_caller() {
 #[test]
 fn the_callee_ends_it_as_well() {
     let mut net = Net::established();
-    let now = net.now;
-    net.bob().call().end(now).expect("confirmed");
+    net.end(1);
     net.run(SHORT);
     assert_eq!(ended(net.alice()).0, Originator::Remote);
     assert_eq!(ended(net.bob()), (Originator::Local, Some(200)));
@@ -84,9 +77,8 @@ fn the_callee_ends_it_as_well() {
 #[test]
 fn both_hang_up_at_once_and_both_are_content() {
     let mut net = Net::established();
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
-    net.bob().call().end(now).expect("confirmed");
+    net.end(0);
+    net.end(1);
     net.run(SHORT);
     assert_eq!(ended(net.alice()).0, Originator::Local);
     assert_eq!(ended(net.bob()).0, Originator::Local);
@@ -125,11 +117,9 @@ fn a_busy_callee_says_so_with_a_reason_and_headers_of_its_own() {
 fn a_caller_that_gives_up_while_it_rings_cancels() {
     let mut net = Net::pair();
     net.call();
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(SHORT);
-    let now = net.now;
-    net.alice().call().end(now).expect("early");
+    net.end(0);
     net.run(SHORT);
     assert_eq!(
         net.alice().states(),
@@ -161,15 +151,10 @@ fn a_cancel_waits_for_the_first_provisional_response() {
 fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
     let mut net = Net::pair();
     net.call();
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(SHORT);
-    let now = net.now;
-    net.alice().call().end(now).expect("early");
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("early");
+    net.end(0);
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_eq!(
         (net.count("CANCEL"), net.count("ACK"), net.count("BYE")),
@@ -266,11 +251,7 @@ fn a_lost_200_is_repeated_and_acknowledged_each_time() {
         lost += usize::from(is_ack);
         !is_ack || lost > 3
     });
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(Duration::from_secs(10));
     assert_eq!(net.count("ACK"), 4);
     assert_eq!(net.count("200 OK"), 4);
@@ -290,11 +271,7 @@ fn without_any_ack_the_callee_ends_the_call_with_a_reason() {
     let mut net = Net::pair();
     net.call();
     net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(LONG);
     assert_eq!(ended(net.bob()), (Originator::Local, Some(408)));
     let reason = net.alice().invitation_events().find_map(|event| match event {
@@ -309,12 +286,8 @@ fn without_any_ack_the_callee_ends_the_call_with_a_reason() {
 fn a_callee_that_hangs_up_before_the_ack_waits_for_it() {
     let mut net = Net::pair();
     net.call();
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
-    net.bob().call().end(now).expect("connecting");
+    net.accept(Some("answer"));
+    net.end(1);
     net.drain();
     assert_eq!(net.count("BYE"), 0);
     net.run(SHORT);
@@ -331,12 +304,8 @@ fn and_when_the_ack_never_comes_it_says_goodbye_all_the_same() {
     let mut net = Net::pair();
     net.call();
     net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
-    net.bob().call().end(now).expect("connecting");
+    net.accept(Some("answer"));
+    net.end(1);
     net.run(Duration::from_secs(5));
     assert_eq!(ended(net.bob()), (Originator::Local, Some(408)));
     assert_eq!(ended(net.alice()), (Originator::Remote, None));
@@ -352,11 +321,7 @@ fn an_invite_without_offer_gets_the_offer_in_the_200_and_the_answer_in_the_ack()
     invite.offer = None;
     net.alice().endpoint.invite(now, invite).expect("sent");
     net.run(SHORT);
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("their offer")))
-        .expect("incoming");
+    net.accept(Some("their offer"));
     net.run(SHORT);
     assert_eq!(net.alice().states(), [Calling, Connecting]);
     assert_eq!(net.alice().descriptions(), ["Offer their offer"]);
@@ -392,8 +357,7 @@ fn early_media_comes_with_a_provisional_response() {
 fn a_ringing_phone_is_heard_of_again_each_minute() {
     let mut net = Net::pair();
     net.call();
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(Duration::from_secs(150));
     assert_eq!(net.count("180 Ringing"), 3);
     assert_eq!(net.alice().states(), [Calling, Early, Early, Early]);
@@ -403,8 +367,7 @@ fn a_ringing_phone_is_heard_of_again_each_minute() {
 fn a_peer_that_vanished_is_given_up_on_after_the_end_timeout() {
     let mut net = Net::established();
     net.fate = Box::new(|_| false);
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.run(Duration::from_millis(3400));
     assert_eq!(net.alice().call().state(), Disconnecting);
     net.run(SHORT);
@@ -460,8 +423,7 @@ fn half_of_all_messages_may_get_lost() {
         }
         net.run(Duration::from_secs(20));
         if net.alice().call().state() == Confirmed {
-            let now = net.now;
-            net.alice().call().end(now).expect("confirmed");
+            net.end(0);
         }
         net.run(LONG * 2);
         assert_forgotten(&mut net);
@@ -495,8 +457,7 @@ fn over_tcp_nothing_is_repeated_but_the_200_and_nothing_lingers_but_the_invite()
     assert_eq!(contact, "<sip:alice@192.0.2.1:5060;transport=tcp>");
     net.fate = Box::new(|_| true);
     net.run(Duration::from_secs(4));
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.run(SHORT);
     assert_eq!(net.count("BYE"), 1);
     assert_eq!(
@@ -518,11 +479,7 @@ fn the_same_seeds_give_the_same_bytes() {
             true
         });
         net.call();
-        let now = net.now;
-        net.bob()
-            .call()
-            .accept(now, Some(&Body::sdp("answer")))
-            .expect("incoming");
+        net.accept(Some("answer"));
         net.run(SHORT);
         sent.take()
     };

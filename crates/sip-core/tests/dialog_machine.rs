@@ -19,19 +19,6 @@ use support::{ALICE, BOB, Net, T1};
 
 const SHORT: Duration = Duration::from_millis(100);
 
-fn accept(net: &mut Net) {
-    let now = net.now;
-    let answer = Body::sdp("answer");
-    net.bob().call().accept(now, Some(&answer)).expect("incoming");
-    net.run(SHORT);
-}
-
-fn ring(net: &mut Net) {
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
-    net.run(SHORT);
-}
-
 fn assert_morgue(net: &mut Net, who: usize) {
     net.run(Duration::from_secs(70));
     let peer = &net.peers[who];
@@ -103,12 +90,14 @@ fn section_2_figure_2_the_callee() {
         let mut net = Net::pair();
         net.call();
         if rings {
-            ring(&mut net);
+            net.ring();
+            net.run(SHORT);
         }
         let now = net.now;
         if status == 200 {
             net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
-            accept(&mut net);
+            net.accept(Some("answer"));
+            net.run(SHORT);
             assert_eq!(net.bob().states().last(), Some(&Connecting), "Moratorium");
             net.run(T1);
             assert!(net.count("200 OK") > 1, "it is repeated until its ACK comes");
@@ -135,7 +124,8 @@ fn section_2_figure_2_the_callee() {
 fn section_2_figure_2_and_appendix_a_a_bye_ends_the_early_dialog_of_the_callee() {
     let mut net = Net::pair();
     net.call();
-    ring(&mut net);
+    net.ring();
+    net.run(SHORT);
     let bye = of_alice(&mut net, "BYE", 2);
     net.log.clear();
     net.inject(1, ALICE, &bye);
@@ -200,7 +190,8 @@ fn appendix_c_cancel_at_the_callee() {
     for rings in [false, true] {
         let (mut net, invite) = called();
         if rings {
-            ring(&mut net);
+            net.ring();
+            net.run(SHORT);
         }
         let sent = cut(&mut net);
         let state = net.bob().call().state();
@@ -215,7 +206,8 @@ fn appendix_c_cancel_at_the_callee() {
         assert_eq!(net.bob().states().last(), Some(&Disconnected));
     }
     let (mut net, invite) = called();
-    accept(&mut net);
+    net.accept(Some("answer"));
+    net.run(SHORT);
     assert_eq!(net.bob().states().last(), Some(&Confirmed));
     let sent = cut(&mut net);
     cancel(&mut net, &invite);

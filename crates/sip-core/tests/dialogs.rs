@@ -66,17 +66,9 @@ fn either_side_changes_the_session() {
 #[test]
 fn a_refused_change_leaves_the_session_as_it_was() {
     let mut net = Net::established();
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("x")))
-        .expect("confirmed");
+    net.reinvite(0, Some("x"));
     net.run(SHORT);
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::NOT_ACCEPTABLE_HERE, None)
-        .expect("reinvited");
+    net.answer_reinvite(1, StatusCode::NOT_ACCEPTABLE_HERE, None);
     net.run(SHORT);
     assert_eq!(net.alice().call().state(), Confirmed);
     assert_eq!(net.bob().call().state(), Confirmed);
@@ -90,14 +82,9 @@ fn a_refused_change_leaves_the_session_as_it_was() {
 #[test]
 fn a_change_without_offer_is_offered_by_the_peer_and_answered_in_the_ack() {
     let mut net = Net::established();
-    let now = net.now;
-    net.alice().call().reinvite(now, None).expect("confirmed");
+    net.reinvite(0, None);
     net.run(SHORT);
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("bob's offer")))
-        .expect("reinvited");
+    net.answer_reinvite(1, StatusCode::OK, Some("bob's offer"));
     net.run(SHORT);
     let now = net.now;
     net.alice()
@@ -117,11 +104,7 @@ fn a_change_without_offer_is_offered_by_the_peer_and_answered_in_the_ack() {
 #[test]
 fn a_change_can_be_taken_back() {
     let mut net = Net::established();
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("x")))
-        .expect("confirmed");
+    net.reinvite(0, Some("x"));
     net.run(Duration::from_millis(300));
     let now = net.now;
     net.alice().call().cancel_reinvite(now).expect("reinviting");
@@ -138,15 +121,8 @@ fn a_change_can_be_taken_back() {
 #[test]
 fn two_changes_at_once_refuse_each_other_and_are_repeated_apart() {
     let mut net = Net::established();
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("from alice")))
-        .expect("confirmed");
-    net.bob()
-        .call()
-        .reinvite(now, Some(Body::sdp("from bob")))
-        .expect("confirmed");
+    net.reinvite(0, Some("from alice"));
+    net.reinvite(1, Some("from bob"));
     net.run(SHORT);
     assert_eq!(net.count("491"), 2);
     net.run(Duration::from_secs(2));
@@ -155,11 +131,7 @@ fn two_changes_at_once_refuse_each_other_and_are_repeated_apart() {
         net.alice().invitation_events().find(|event| matches!(event, InvitationEvent::ReinviteFailed { .. })),
         Some(InvitationEvent::ReinviteFailed { cause, was_executed: false }) if cause.status() == Some(StatusCode::REQUEST_PENDING)
     ));
-    let now = net.now;
-    net.alice()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("answer")))
-        .expect("reinvited");
+    net.answer_reinvite(0, StatusCode::OK, Some("answer"));
     net.run(Duration::from_secs(10));
     assert_eq!(net.alice().call().state(), Confirmed);
     assert_eq!(net.bob().call().state(), Confirmed);
@@ -169,11 +141,7 @@ fn two_changes_at_once_refuse_each_other_and_are_repeated_apart() {
 fn hanging_up_during_a_change_ends_both() {
     for who in [0, 1] {
         let mut net = Net::established();
-        let now = net.now;
-        net.alice()
-            .call()
-            .reinvite(now, Some(Body::sdp("x")))
-            .expect("confirmed");
+        net.reinvite(0, Some("x"));
         net.run(SHORT);
         let now = net.now;
         net.peers[who].call().end(now).expect("alive");
@@ -193,17 +161,10 @@ fn hanging_up_during_a_change_ends_both() {
 fn a_second_change_waits_for_the_first() {
     let mut net = Net::established();
     net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"ACK"));
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("x")))
-        .expect("confirmed");
+    net.reinvite(0, Some("x"));
     net.run(SHORT);
+    net.answer_reinvite(1, StatusCode::OK, Some("y"));
     let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("y")))
-        .expect("reinvited");
     assert_eq!(
         net.bob().call().reinvite(now, None),
         Err(CommandError::InviteInProgress)
@@ -247,11 +208,7 @@ fn a_call_is_made_with_a_password() {
         Ok("alice".to_owned())
     );
     assert_eq!(request.headers().get_str(HeaderName::CSeq), Some("2 INVITE"));
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_eq!(net.alice().states(), [Calling, Connecting, Confirmed]);
 }
@@ -313,11 +270,7 @@ fn a_bye_and_a_change_are_made_with_a_password_too_and_an_ack_has_that_of_its_in
         .expect("incoming");
     net.run(SHORT);
     let ack = last_sent(&mut net, "ACK");
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert!(
         ack.borrow()
@@ -326,23 +279,14 @@ fn a_bye_and_a_change_are_made_with_a_password_too_and_an_ack_has_that_of_its_in
         ack.borrow()
     );
     let reinvite = last_sent(&mut net, "INVITE");
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("more")))
-        .expect("confirmed");
+    net.reinvite(0, Some("more"));
     net.run(SHORT);
     assert!(reinvite.borrow().contains("nc=00000002"), "{}", reinvite.borrow());
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("answer")))
-        .expect("reinvited");
+    net.answer_reinvite(1, StatusCode::OK, Some("answer"));
     net.run(SHORT);
 
     let bye = last_sent(&mut net, "BYE");
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.drain();
     let text = bye.borrow().clone();
     assert!(text.contains("nc=00000003"), "{text}");

@@ -55,11 +55,7 @@ fn a_small_invite_stays_with_udp_and_a_large_one_goes_over_tcp_and_says_so() {
     assert_eq!((invites[0].0, invites[0].1.as_str()), (Transport::Udp, "UDP"));
 
     let (mut net, sent) = call(1300, true);
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_eq!(net.alice().call().state(), InvitationState::Confirmed);
     assert_eq!(net.bob().call().state(), InvitationState::Confirmed);
@@ -71,11 +67,9 @@ fn a_small_invite_stays_with_udp_and_a_large_one_goes_over_tcp_and_says_so() {
 #[test]
 fn its_cancel_goes_the_same_way_with_the_same_via() {
     let (mut net, sent) = call(1300, true);
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(SHORT);
-    let now = net.now;
-    net.alice().call().end(now).expect("it rings");
+    net.end(0);
     net.run(SHORT);
     assert_eq!(of_alice(&sent, "CANCEL"), of_alice(&sent, "INVITE"));
     assert_eq!(of_alice(&sent, "CANCEL")[0].0, Transport::Tcp);

@@ -14,23 +14,6 @@ use support::{ALICE, BOB, Net, Peer, T1, invite_to};
 
 const SHORT: Duration = Duration::from_millis(100);
 
-fn accept(net: &mut Net) {
-    let now = net.now;
-    let answer = Body::sdp("answer");
-    net.bob().call().accept(now, Some(&answer)).expect("incoming");
-}
-
-fn ring(net: &mut Net) {
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
-    net.run(SHORT);
-}
-
-fn end(net: &mut Net, who: usize) {
-    let now = net.now;
-    net.peers[who].call().end(now).expect("it lives");
-}
-
 fn lose(net: &mut Net, start: &'static [u8], times: usize) {
     let mut left = times;
     net.fate = Box::new(move |transmit| {
@@ -70,9 +53,8 @@ fn section_3_1_1_a_repeated_invite_finds_a_call_that_is_accepted() {
     let now = net.now;
     net.alice().endpoint.invite(now, invite_to(&[bob])).expect("sent");
     net.run(Duration::from_millis(20));
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
-    accept(&mut net);
+    net.ring();
+    net.accept(Some("answer"));
     net.run(T1 * 4);
     assert!(net.count("INVITE sip:bob") > 1);
     assert_established(&mut net);
@@ -83,9 +65,10 @@ fn section_3_1_1_a_repeated_invite_finds_a_call_that_is_accepted() {
 fn section_3_1_2_a_cancel_finds_a_call_that_is_accepted() {
     let mut net = Net::pair();
     net.call();
-    ring(&mut net);
-    end(&mut net, 0);
-    accept(&mut net);
+    net.ring();
+    net.run(SHORT);
+    net.end(0);
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_eq!(net.count("SIP/2.0 200 OK"), 3, "to INVITE, CANCEL and BYE");
     assert_eq!(
@@ -100,9 +83,10 @@ fn section_3_1_2_a_cancel_finds_a_call_that_is_accepted() {
 fn section_3_1_3_an_early_bye_finds_a_call_that_is_accepted() {
     let mut net = Net::pair();
     net.call();
-    ring(&mut net);
+    net.ring();
+    net.run(SHORT);
     lose(&mut net, b"SIP/2.0 200", usize::MAX);
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.drain();
     let bye = of_alice(&mut net, "BYE", 2);
     net.log.clear();
@@ -123,7 +107,7 @@ fn section_3_1_4_a_reinvite_overtakes_the_repeated_ack() {
     let mut net = Net::pair();
     net.call();
     lose(&mut net, b"ACK", 1);
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.run(SHORT);
     let now = net.now;
     let offer = Body::sdp("offer 2");
@@ -173,10 +157,10 @@ fn section_3_1_6_a_bye_overtakes_the_repeated_ack() {
     let mut net = Net::pair();
     net.call();
     lose(&mut net, b"ACK", 1);
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_eq!(net.bob().call().state(), Connecting);
-    end(&mut net, 0);
+    net.end(0);
     net.run(SHORT);
     assert_eq!(ended(net.bob()).map(|(by, _)| by), Some(Originator::Remote));
     assert_over(&mut net);
@@ -185,8 +169,8 @@ fn section_3_1_6_a_bye_overtakes_the_repeated_ack() {
 #[test]
 fn section_3_2_1_two_byes_cross() {
     let mut net = Net::established();
-    end(&mut net, 0);
-    end(&mut net, 1);
+    net.end(0);
+    net.end(1);
     net.run(SHORT);
     assert_eq!((net.count("BYE"), net.count("SIP/2.0 200 OK")), (2, 2));
     assert_over(&mut net);
@@ -195,7 +179,7 @@ fn section_3_2_1_two_byes_cross() {
 #[test]
 fn section_3_2_2_a_reinvite_crosses_a_bye() {
     let mut net = Net::established();
-    end(&mut net, 0);
+    net.end(0);
     let now = net.now;
     let offer = Body::sdp("x");
     net.bob().call().reinvite(now, Some(offer)).expect("confirmed");
@@ -211,13 +195,9 @@ fn section_3_2_3_the_200_to_a_reinvite_crosses_a_bye() {
     let offer = Body::sdp("x");
     net.alice().call().reinvite(now, Some(offer)).expect("confirmed");
     net.run(SHORT);
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("y")))
-        .expect("reinvited");
+    net.answer_reinvite(1, StatusCode::OK, Some("y"));
     net.drain();
-    end(&mut net, 0);
+    net.end(0);
     net.log.clear();
     net.run(SHORT);
     assert_eq!(net.count("ACK"), 1, "the 200 gets its ACK all the same");
@@ -228,9 +208,9 @@ fn section_3_2_3_the_200_to_a_reinvite_crosses_a_bye() {
 fn section_3_2_4_the_ack_crosses_a_bye_of_the_callee() {
     let mut net = Net::pair();
     net.call();
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.run(Duration::from_millis(15));
-    end(&mut net, 1);
+    net.end(1);
     net.run(SHORT);
     // RFC 3261 §15: the callee waits for the ACK before it sends BYE.
     let lines: Vec<&str> = net.log.iter().map(|(_, _, line)| line.as_str()).collect();
@@ -274,17 +254,9 @@ fn section_3_3_2_an_update_crosses_a_reinvite() {
     net.run(SHORT);
     assert_eq!(net.count("491 Request Pending"), 2);
     net.run(Duration::from_millis(2050));
-    let now = net.now;
-    net.alice()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("refreshed")))
-        .expect("Bob comes first");
+    net.answer_reinvite(0, StatusCode::OK, Some("refreshed"));
     net.run(Duration::from_secs(2));
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_update(now, StatusCode::OK, Some(&Body::sdp("held")))
-        .expect("then Alice");
+    net.answer_update(1, Some("held"));
     net.run(SHORT);
     assert_established(&mut net);
     let held = Body::sdp("held");
@@ -304,7 +276,7 @@ fn section_3_3_2_a_refresh_by_reinvite_crosses_an_update() {
     config.allow.retain(|method| *method != Method::Update);
     let mut net = Net::new(vec![alice, Peer::with_config(BOB, 2, config)]);
     net.call();
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.run(SHORT);
     net.run(Duration::from_millis(99_800));
     // Alice's refresh and Bob's change meet.
@@ -330,9 +302,9 @@ fn section_3_3_3_a_refer_crosses_a_bye() {
     let peer = |address, seed| Peer::with_config(address, seed, config.clone());
     let mut net = Net::new(vec![peer(ALICE, 1), peer(BOB, 2)]);
     net.call();
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.run(SHORT);
-    end(&mut net, 0);
+    net.end(0);
     let now = net.now;
     let wish = Refer::new("sip:carol@192.0.2.3".parse().expect("a URI"));
     net.bob().call().refer(now, &wish).expect("confirmed");
@@ -351,9 +323,10 @@ fn section_3_3_3_a_refer_crosses_a_bye() {
 fn an_early_call_that_is_accepted_after_all_is_established() {
     let mut net = Net::pair();
     net.call();
-    ring(&mut net);
+    net.ring();
+    net.run(SHORT);
     assert_eq!(net.alice().call().state(), Early);
-    accept(&mut net);
+    net.accept(Some("answer"));
     net.run(SHORT);
     assert_established(&mut net);
 }

@@ -199,8 +199,7 @@ fn hanging_up_while_the_200_waits_refuses_the_call() {
     net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"PRACK"));
     progress(&mut net, Some("answer"));
     accept(&mut net, None);
-    let now = net.now;
-    net.bob().call().end(now).expect("connecting");
+    net.end(1);
     net.run(SHORT);
     assert_eq!((net.count("603"), net.count("BYE")), (1, 0));
     assert_eq!(net.alice().states().last(), Some(&Disconnected));
@@ -243,11 +242,7 @@ fn a_prack_may_bring_a_new_offer() {
         |event| matches!(event, InvitationEvent::Update { request } if request.body() == "second offer"),
     );
     assert!(asked);
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_update(now, StatusCode::OK, Some(&Body::sdp("second answer")))
-        .expect("asked");
+    net.answer_update(1, Some("second answer"));
     net.run(SHORT);
     assert_eq!(
         early(net.alice()),
@@ -335,8 +330,7 @@ fn what_no_prack_will_come_for_leaves_nothing_behind() {
     let mut net = reliable();
     net.call();
     progress(&mut net, Some("answer"));
-    let now = net.now;
-    net.alice().call().end(now).expect("early");
+    net.end(0);
     net.run(Duration::from_secs(80));
     for peer in &net.peers {
         let endpoint: &Endpoint = &peer.endpoint;
@@ -351,17 +345,9 @@ fn what_no_prack_will_come_for_leaves_nothing_behind() {
 fn a_reinvite_whose_changes_are_executed_is_not_refused() {
     let mut net = reliable();
     net.call();
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(SHORT);
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("offer 2")))
-        .expect("confirmed");
+    net.reinvite(0, Some("offer 2"));
     net.run(SHORT);
     let now = net.now;
     let answer = Body::sdp("answer 2");
@@ -390,11 +376,7 @@ fn a_reinvite_whose_changes_are_executed_is_not_refused() {
 fn a_reinvite_that_is_refused_after_its_changes_were_executed_says_so() {
     let mut net = reliable();
     net.call();
-    let now = net.now;
-    net.bob()
-        .call()
-        .accept(now, Some(&Body::sdp("answer")))
-        .expect("incoming");
+    net.accept(Some("answer"));
     net.run(SHORT);
     let sent = std::rc::Rc::new(std::cell::RefCell::new(String::new()));
     let kept = sent.clone();
@@ -404,11 +386,7 @@ fn a_reinvite_that_is_refused_after_its_changes_were_executed_says_so() {
         }
         true
     });
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("offer 2")))
-        .expect("confirmed");
+    net.reinvite(0, Some("offer 2"));
     net.run(SHORT);
     let now = net.now;
     let answer = Body::sdp("answer 2");
@@ -433,15 +411,10 @@ fn offered_reliably() -> Net {
     net.call();
     accept(&mut net, Some("answer"));
     net.log.clear();
-    let now = net.now;
-    net.alice().call().reinvite(now, None).expect("confirmed");
+    net.reinvite(0, None);
     net.alice().events.clear();
     net.run(SHORT);
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, SESSION_PROGRESS, Some(&Body::sdp("offer of bob")))
-        .expect("reinvited");
+    net.answer_reinvite(1, SESSION_PROGRESS, Some("offer of bob"));
     net.run(SHORT);
     net
 }
@@ -464,11 +437,7 @@ fn an_offer_in_a_reliable_response_to_a_reinvite_is_answered_in_its_prack() {
         matches!(again, Err(CommandError::IllegalState { .. })),
         "{again:?}"
     );
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("not sent")))
-        .expect("reinvited");
+    net.answer_reinvite(1, StatusCode::OK, Some("not sent"));
     net.run(SHORT);
     for (who, local, remote) in [
         (0, "answer of alice", "offer of bob"),
@@ -504,11 +473,7 @@ fn every_reliable_response_to_a_reinvite_gets_a_prack() {
     net.call();
     accept(&mut net, Some("answer"));
     net.log.clear();
-    let now = net.now;
-    net.alice()
-        .call()
-        .reinvite(now, Some(Body::sdp("offer 2")))
-        .expect("confirmed");
+    net.reinvite(0, Some("offer 2"));
     net.run(SHORT);
     for (pracks, body) in [(1, None), (2, Some(Body::sdp("answer 2"))), (3, None)] {
         let now = net.now;

@@ -66,11 +66,7 @@ fn a_peer_without_update_is_refreshed_by_a_reinvite_that_changes_nothing() {
         })
         .expect("the refresh is told to the peer's owner");
     assert_eq!(request.body(), "offer");
-    let now = net.now;
-    net.bob()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("answer")))
-        .expect("reinvited");
+    net.answer_reinvite(1, StatusCode::OK, Some("answer"));
     net.run(Duration::from_secs(500));
     assert_eq!(net.alice().states(), states, "its own owner hears nothing");
     assert_eq!(net.bob().call().state(), Confirmed);
@@ -139,17 +135,9 @@ fn a_peer_that_died_is_given_up_on_before_the_end_of_the_interval() {
 fn any_change_of_the_session_counts_as_a_refresh() {
     let mut net = established(config(1800, 90), config(1800, 90));
     net.run(Duration::from_mins(10));
-    let now = net.now;
-    net.bob()
-        .call()
-        .reinvite(now, Some(Body::sdp("hold")))
-        .expect("confirmed");
+    net.reinvite(1, Some("hold"));
     net.run(SHORT);
-    let now = net.now;
-    net.alice()
-        .call()
-        .respond_to_reinvite(now, StatusCode::OK, Some(&Body::sdp("held")))
-        .expect("reinvited");
+    net.answer_reinvite(0, StatusCode::OK, Some("held"));
     net.run(SHORT);
     assert_eq!(
         net.alice().call().session_interval(),

@@ -322,8 +322,7 @@ fn the_caller_takes_the_routes_of_the_200_in_reverse_whatever_the_180_said() {
     assert_eq!(net.alice().invitation_events().count(), events);
     let moved = with_tag(response(&invite, "200 OK", "Contact: <sip:mallory@192.0.2.66>\n"));
     net.inject(0, "192.0.2.99:5060", &moved);
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.drain();
     let (_, bye) = sent.borrow().last().expect("a BYE").clone();
     assert_eq!(
@@ -339,8 +338,7 @@ fn a_cancel_has_the_number_and_the_routes_of_its_invite() {
     let (mut net, sent, invite) = caller();
     let ringing = response(&invite, "180 Ringing", "Record-Route: <sip:192.0.2.66;lr>\n");
     net.inject(0, BOB, &ringing);
-    let now = net.now;
-    net.alice().call().end(now).expect("early");
+    net.end(0);
     net.run(Duration::from_millis(20));
     let (to, cancel) = sent.borrow().last().expect("a CANCEL").clone();
     assert_eq!(request_uri(&cancel), request_uri(&invite));

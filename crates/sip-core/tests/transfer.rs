@@ -149,8 +149,7 @@ fn the_end_of_the_call_is_not_the_end_of_the_referral() {
     let now = net.now;
     net.bob().call().accept_refer(now, id).expect("asked");
     net.run(SHORT);
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.run(SHORT);
     assert_eq!(net.bob().states().last(), Some(&Disconnected));
     net.run(Duration::from_mins(1));
@@ -181,8 +180,7 @@ fn requests_of_the_call_meet_481_when_only_its_referral_lives() {
     net.bob().call().accept_refer(now, id).expect("asked");
     net.run(SHORT);
     let dialog = net.bob().call().dialog().expect("confirmed").id().clone();
-    let now = net.now;
-    net.alice().call().end(now).expect("confirmed");
+    net.end(0);
     net.run(SHORT);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     for (number, method) in ["INVITE", "UPDATE", "INFO", "BYE"].into_iter().enumerate() {
@@ -362,16 +360,14 @@ fn what_cannot_be_replaced_is_refused_as_rfc_3891_says() {
     assert_eq!(replacing(&mut net, "unknown;to-tag=1;from-tag=2"), Some(481));
     assert_eq!(replacing(&mut net, "no-tags"), Some(400));
     let dead = value(&mut net, "");
-    let now = net.now;
-    net.bob().call().end(now).expect("confirmed");
+    net.end(1);
     net.run(SHORT);
     assert_eq!(replacing(&mut net, &dead), Some(603));
 
     // A ringing call is replaced by whom its caller wants, not by whom it rings at.
     let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::new(BOB, 2), Peer::new(CAROL, 3)]);
     net.call();
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(SHORT);
     let ringing = value(&mut net, "");
     assert_eq!(replacing(&mut net, &ringing), Some(481));
@@ -381,8 +377,7 @@ fn what_cannot_be_replaced_is_refused_as_rfc_3891_says() {
 fn a_call_of_ours_that_rings_is_replaced_and_cancelled() {
     let mut net = Net::new(vec![Peer::new(ALICE, 1), Peer::new(BOB, 2), Peer::new(CAROL, 3)]);
     let ringing = net.call();
-    let now = net.now;
-    net.bob().call().ring(now).expect("incoming");
+    net.ring();
     net.run(SHORT);
     let id = net.bob().call().dialog().expect("early").id().clone();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

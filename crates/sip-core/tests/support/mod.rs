@@ -4,6 +4,7 @@
 
 pub(crate) mod branches;
 pub(crate) mod registrar;
+pub(crate) mod scenario;
 pub(crate) mod server;
 pub(crate) mod subscriber;
 pub(crate) mod wire;
