@@ -242,3 +242,21 @@ fn a_request_inside_the_call_is_repeated_once_with_a_password() {
     ));
     assert_eq!(net.count("MESSAGE"), 2);
 }
+
+/// Found by fuzzing: the end of a call for want of an answer to our UPDATE answers the re-INVITE that waits, too.
+#[test]
+fn a_call_that_ends_by_a_timeout_leaves_no_reinvite_unanswered() {
+    let mut net = Net::established();
+    net.reinvite(0, None);
+    net.run(SHORT);
+    net.update(1, Some("of bob"));
+    net.fate = Box::new(|transmit| !transmit.bytes.starts_with(b"UPDATE"));
+    net.run(Duration::from_secs(40));
+    assert_eq!(net.bob().states().last(), Some(&InvitationState::Disconnected));
+    assert_eq!(net.count("487 Request Terminated"), 1);
+    net.run(Duration::from_secs(70));
+    for peer in &net.peers {
+        assert_eq!(peer.endpoint.invitation_count(), 0);
+        assert_eq!(peer.endpoint.transactions().server_count(), 0);
+    }
+}

@@ -414,6 +414,8 @@ impl Invitation {
         }
         self.set_state(core, InvitationState::Disconnected, cause.clone());
         self.emit(core, InvitationEvent::Ended { by, cause });
+        // RFC 3261 §15.1.2: whatever ends the call, no INVITE of the peer's waits for ever.
+        self.refuse_received(core, now, StatusCode::REQUEST_TERMINATED);
         let forget_at = self.timers.get(Timer::Cancelled);
         self.timers.stop_all();
         if self.sent.iter().any(|sent| !sent.is_answered) {
