@@ -3,6 +3,8 @@
 #![cfg(feature = "tokio")]
 
 use offhook_account::Account;
+use offhook_msrp::cpim::Notification;
+use offhook_msrp::cpim::imdn::Disposition;
 use offhook_sansio::Transport;
 use offhook_session::tokio::{
     Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents, select_file,
@@ -191,6 +193,65 @@ async fn two_talk_by_chat_and_hear_of_delivery() {
         matches!(event, SessionEvent::DidEnd { .. }).then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recipient_tells_that_a_message_arrived_and_was_shown() {
+    let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
+    let mut outgoing = call(&alice, bob.local_addr(), chat()).await;
+    let mut answered = incoming(&mut bob_events).await;
+    answered.accept_with(chat()).await.expect("acceptable");
+    until_started(&mut outgoing).await;
+    let message = ChatMessage::text("read this")
+        .with_notifications(&[Notification::PositiveDelivery, Notification::Display]);
+    let sent = outgoing.send_message(message).await.expect("it runs");
+    let told = |wanted: Disposition| {
+        let sent = sent.clone();
+        move |event: &ChatEvent| match event {
+            ChatEvent::GotNotification {
+                message_id,
+                disposition,
+                sender,
+            } => {
+                assert_eq!((message_id, *disposition), (&sent, wanted));
+                Some(sender.clone())
+            }
+            _ => None,
+        }
+    };
+    let got = chat_event(&mut answered, |event| match event {
+        ChatEvent::GotMessage { message } => Some(message.clone()),
+        _ => None,
+    })
+    .await;
+    let teller = chat_event(&mut outgoing, told(Disposition::Delivered)).await;
+    assert!(teller.is_some_and(|teller| teller.uri().starts_with("sip:")));
+    for _ in 0..2 {
+        let shown = got.clone();
+        answered
+            .with_stream(None, move |chat: &mut ChatStream, cx| {
+                chat.send_display_notification(cx, &shown)
+            })
+            .await
+            .expect("it runs");
+    }
+    chat_event(&mut outgoing, told(Disposition::Displayed)).await;
+
+    // Who asks for nothing is told nothing: the next that is heard is the message after it.
+    outgoing
+        .send_message(ChatMessage::text("and this"))
+        .await
+        .expect("it runs");
+    let got = chat_event(&mut answered, |event| match event {
+        ChatEvent::GotMessage { message } => Some(message.clone()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(
+        (got.as_text(), &got.notifications[..]),
+        (Some("and this"), &[][..])
+    );
+    outgoing.end().await.expect("running");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,9 @@
 //! What message streams and the media side say to each other.
 
 use super::StreamId;
+use offhook_msrp::chunk::StatusCode;
 use offhook_msrp::fingerprint::Fingerprint;
+use offhook_msrp::nickname::Nickname;
 use offhook_msrp::session::Message;
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig};
 use offhook_sdp::attribute::FileHash;
@@ -34,6 +36,8 @@ pub enum MsrpCommand {
     Start(Box<MsrpStart>),
     /// Send a message. Its fate comes with the Message-ID that it was given.
     Send(Box<OutgoingMessage>, String),
+    /// Ask the chat room for a nickname; [`MsrpEvent::NicknameAnswered`] tells the outcome.
+    RequestNickname(Nickname),
     /// Report a message as delivered, where its sender wants to know. Not before the session has told it: the sender may
     /// say goodbye as soon as it has the report.
     Report(Box<Message>),
@@ -118,6 +122,13 @@ pub enum MsrpEvent {
         status: u16,
         /// In words.
         reason: String,
+    },
+    /// The answer to the request for a nickname (RFC 7701 §7.1).
+    NicknameAnswered {
+        /// Which was asked for.
+        nickname: Nickname,
+        /// 200 when it is ours; 424 and 425 say that it is malformed or taken.
+        status: StatusCode,
     },
     /// Bytes of the file went over so far.
     Progress {

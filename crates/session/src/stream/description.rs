@@ -71,6 +71,9 @@ pub struct ChatDescription {
     pub remote_accept_types: Vec<String>,
     /// Media types that it takes inside of CPIM (`a=accept-wrapped-types`).
     pub remote_accept_wrapped_types: Vec<String>,
+    /// What the other side has as a chat room: `nickname`, `private-messages` and others (RFC 7701 §8). `None` where it is
+    /// none.
+    pub chatroom: Option<Vec<String>>,
     /// What its connection runs over, or will.
     pub transport: MsrpTransport,
 }

@@ -254,6 +254,9 @@ pub enum StreamError {
         /// What it takes.
         accepted: String,
     },
+    /// Only a chat room that has them takes these.
+    #[error("the other side has no {0}")]
+    NotInRoom(&'static str),
     /// Too many messages wait for the stream to start.
     #[error("{0} messages wait already for the stream to start")]
     TooMuchWaits(usize),

@@ -25,6 +25,8 @@ pub(super) struct MsrpEnd {
 pub(super) struct Accepted {
     pub(super) types: Vec<String>,
     pub(super) wrapped_types: Vec<String>,
+    /// What a chat room has (RFC 7701 §8); `None` for who is none.
+    pub(super) chatroom: Option<Vec<String>>,
 }
 
 impl MsrpEnd {
@@ -275,6 +277,7 @@ fn accepted(remote: &Media) -> Accepted {
     Accepted {
         types: list("accept-types"),
         wrapped_types: list("accept-wrapped-types"),
+        chatroom: remote.attributes.contains("chatroom").then(|| list("chatroom")),
     }
 }
 

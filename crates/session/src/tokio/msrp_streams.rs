@@ -4,14 +4,15 @@ use super::file_transfer::{receive_file, send_file};
 use crate::media::{ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, StreamId};
 use offhook_msrp::chunk::{ByteRange, StatusCode};
 use offhook_msrp::fingerprint::Fingerprint;
+use offhook_msrp::nickname::Nickname;
 use offhook_msrp::session::{Delivery, Message, OutgoingId, Reports, SessionEvent};
 use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpConnection, TlsIdentity};
 use offhook_msrp::{MsrpPath, MsrpSession, MsrpUri, OutgoingMessage};
 use offhook_sansio::Entropy;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
@@ -218,33 +219,39 @@ async fn converse(
     mut commands: mpsc::Receiver<MsrpCommand>,
     early: Vec<MsrpCommand>,
 ) {
-    let mut sent = HashMap::new();
+    let mut asked = Asked::default();
     for command in early {
-        send(teller, &connection, &mut sent, command).await;
+        send(teller, &connection, &mut asked, command).await;
     }
     loop {
         tokio::select! {
             command = commands.recv() => match command {
-                Some(command) => send(teller, &connection, &mut sent, command).await,
+                Some(command) => send(teller, &connection, &mut asked, command).await,
                 None => return finish(connection).await,
             },
             event = connection.next_event() => {
                 let Some(event) = event else { return };
-                tell_of(teller, &mut sent, event).await;
+                tell_of(teller, &mut asked, event).await;
             }
         }
     }
 }
 
-async fn send(
-    teller: &Teller,
-    connection: &MsrpConnection,
-    sent: &mut HashMap<OutgoingId, String>,
-    command: MsrpCommand,
-) {
+/// What was asked of the peer, and is not answered.
+#[derive(Default)]
+struct Asked {
+    messages: HashMap<OutgoingId, String>,
+    /// Answers come in the order of the requests.
+    nicknames: VecDeque<Nickname>,
+}
+
+async fn send(teller: &Teller, connection: &MsrpConnection, asked: &mut Asked, command: MsrpCommand) {
     let (message, message_id): (OutgoingMessage, _) = match command {
         MsrpCommand::Send(message, message_id) => (*message, message_id),
         MsrpCommand::Report(message) => return report(connection, *message).await,
+        MsrpCommand::RequestNickname(nickname) => {
+            return request_nickname(teller, connection, asked, nickname).await;
+        }
         MsrpCommand::Start(_) | MsrpCommand::ConfirmFile => {
             return debug!("a conversation is neither started twice nor a file");
         }
@@ -252,7 +259,7 @@ async fn send(
     match connection.handle().send(message).await {
         Ok(id) => {
             if !message_id.is_empty() {
-                sent.insert(id, message_id);
+                asked.messages.insert(id, message_id);
             }
         }
         Err(error) => {
@@ -268,6 +275,24 @@ async fn send(
     }
 }
 
+async fn request_nickname(
+    teller: &Teller,
+    connection: &MsrpConnection,
+    asked: &mut Asked,
+    nickname: Nickname,
+) {
+    let wanted = nickname.clone();
+    let request = move |session: &mut MsrpSession| session.request_nickname(Instant::now(), &wanted);
+    if let Ok(Ok(())) = connection.handle().with(request).await {
+        asked.nicknames.push_back(nickname);
+    } else {
+        let status = StatusCode::TIMEOUT;
+        teller
+            .tell(MsrpEvent::NicknameAnswered { nickname, status })
+            .await;
+    }
+}
+
 async fn report(connection: &MsrpConnection, message: Message) {
     let all = ByteRange::whole(message.body.len() as u64);
     let report = move |session: &mut MsrpSession| session.report(&message.head, all, StatusCode::OK);
@@ -277,7 +302,8 @@ async fn report(connection: &MsrpConnection, message: Message) {
 }
 
 /// What of a session's news concerns a conversation.
-async fn tell_of(teller: &Teller, sent: &mut HashMap<OutgoingId, String>, event: SessionEvent) {
+async fn tell_of(teller: &Teller, asked: &mut Asked, event: SessionEvent) {
+    let sent = &mut asked.messages;
     let told = match event {
         SessionEvent::Message(message) => MsrpEvent::Message(Box::new(message)),
         SessionEvent::SendDone { message } => match sent.get(&message) {
@@ -302,8 +328,12 @@ async fn tell_of(teller: &Teller, sent: &mut HashMap<OutgoingId, String>, event:
             },
             None => return,
         },
+        SessionEvent::NicknameAnswered(status) => match asked.nicknames.pop_front() {
+            Some(nickname) => MsrpEvent::NicknameAnswered { nickname, status },
+            None => return,
+        },
         SessionEvent::Closed(reason) => MsrpEvent::Closed {
-            reason: format!("{reason:?}"),
+            reason: reason.to_string(),
         },
         _ => return,
     };

@@ -200,7 +200,8 @@ impl Script {
         self.media_event(MsrpEvent::Closed { reason })
     }
 
-    fn media_event(&mut self, event: MsrpEvent) -> StreamId {
+    /// The message stream that was started last tells something.
+    pub(crate) fn media_event(&mut self, event: MsrpEvent) -> StreamId {
         let started = |command: &MediaCommand| match command {
             MediaCommand::Msrp { stream, .. } => Some(*stream),
             _ => None,
@@ -280,6 +281,16 @@ impl Script {
 
     pub(crate) fn last_event(&self) -> &SessionEvent {
         &self.events.last().expect("something has happened").1
+    }
+
+    /// The commands that message streams gave, as text.
+    pub(crate) fn msrp_commands(&self) -> Vec<String> {
+        let commands = self.commands.lock().unwrap();
+        let text = |command: &MediaCommand| match command {
+            MediaCommand::Msrp { command, .. } => Some(format!("{command:?}")),
+            _ => None,
+        };
+        commands.iter().filter_map(text).collect()
     }
 
     /// How the last message stream was started: whether by TLS, and which certificates its peer may show.

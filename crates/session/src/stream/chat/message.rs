@@ -1,7 +1,8 @@
 //! A chat message, bare or wrapped in CPIM (`ChatMessage` and `CPIMMessage` of the documents).
 
 use bytes::Bytes;
-use offhook_msrp::cpim::{Address, CpimLimits, CpimMessage};
+use offhook_msrp::cpim::imdn::Disposition;
+use offhook_msrp::cpim::{Address, CpimLimits, CpimMessage, Notification};
 use offhook_msrp::session::Message;
 use std::time::Duration;
 
@@ -25,6 +26,11 @@ pub struct ChatMessage {
     pub subject: Option<String>,
     /// When it was sent, since 1970, by the sender's clock.
     pub timestamp: Option<Duration>,
+    /// What its sender wants to be notified of (RFC 5438), where it goes in CPIM. Of what arrives in full, delivery is told by
+    /// itself; display by [`ChatStream::send_display_notification`](super::ChatStream::send_display_notification).
+    pub notifications: Vec<Notification>,
+    /// By which id notifications name it. Of a message of ours it is given when it is sent.
+    pub(super) notified_as: Option<Box<str>>,
 }
 
 impl ChatMessage {
@@ -38,6 +44,8 @@ impl ChatMessage {
             courtesy_recipients: Vec::new(),
             subject: None,
             timestamp: None,
+            notifications: Vec::new(),
+            notified_as: None,
         }
     }
 
@@ -57,6 +65,14 @@ impl ChatMessage {
     #[must_use]
     pub fn with_timestamp(mut self, since_1970: Duration) -> Self {
         self.timestamp = Some(since_1970);
+        self
+    }
+
+    /// The same message, of whose fate its recipient shall tell us, not only whoever hands it over: in a chat room, each
+    /// recipient. Nothing is told where the other side takes no CPIM.
+    #[must_use]
+    pub fn with_notifications(mut self, wishes: &[Notification]) -> Self {
+        self.notifications = wishes.to_vec();
         self
     }
 
@@ -87,7 +103,19 @@ impl ChatMessage {
             courtesy_recipients: cpim.cc().collect(),
             subject: cpim.subject().map(std::borrow::Cow::into_owned),
             timestamp: cpim.date_time(),
+            notifications: cpim.notifications(),
+            notified_as: cpim.imdn_message_id().map(|id| id.as_ref().into()),
         })
+    }
+
+    /// What tells the sender what became of it; `None` when there is nothing to tell.
+    pub(super) fn notification(
+        &self,
+        own: &Address,
+        id: &str,
+        disposition: Disposition,
+    ) -> Option<CpimMessage> {
+        self.to_cpim(None, None).notification(own, id, disposition)
     }
 
     /// The message in CPIM. Where it names nobody, it is from one side of the session to the other.
@@ -106,9 +134,12 @@ impl ChatMessage {
         if let Some(subject) = &self.subject {
             cpim = cpim.with_subject(subject, None);
         }
-        match self.timestamp {
-            Some(since_1970) => cpim.with_date_time(since_1970),
-            None => cpim,
+        if let Some(since_1970) = self.timestamp {
+            cpim = cpim.with_date_time(since_1970);
+        }
+        match &self.notified_as {
+            Some(id) if !self.notifications.is_empty() => cpim.with_imdn(id, &self.notifications),
+            _ => cpim,
         }
     }
 }

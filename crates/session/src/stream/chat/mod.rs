@@ -17,6 +17,8 @@ use message::CPIM_TYPE;
 use offhook_msrp::OutgoingMessage;
 use offhook_msrp::chunk::{FailureReport, StatusCode, SuccessReport};
 use offhook_msrp::cpim::Address;
+use offhook_msrp::cpim::imdn::{self, Disposition, ImdnDocument, ImdnLimits};
+use offhook_msrp::nickname::Nickname;
 use offhook_msrp::session::Message;
 use offhook_sdp::{Media, SessionDescription};
 use offhook_sip_core::NameAddr;
@@ -51,6 +53,29 @@ pub enum ChatEvent {
         /// As [`ChatStream::send_message`] gave it.
         message_id: String,
         /// The status of the peer or of a relay, or 408.
+        code: u16,
+        /// In words.
+        reason: String,
+    },
+    /// A recipient tells what became of a message of ours (RFC 5438).
+    GotNotification {
+        /// As [`ChatStream::send_message`] gave it.
+        message_id: String,
+        /// What became of it.
+        disposition: Disposition,
+        /// Who tells: in a chat room one of many.
+        sender: Option<Address>,
+    },
+    /// The chat room gave us the nickname that we asked for.
+    DidSetNickname {
+        /// It.
+        nickname: Nickname,
+    },
+    /// The chat room did not give us the nickname.
+    DidNotSetNickname {
+        /// Which was asked for.
+        nickname: Nickname,
+        /// 424: malformed; 425: taken; 403, 423, 501: not here; 408: nobody answered (RFC 7701 §7.1).
         code: u16,
         /// In words.
         reason: String,
@@ -96,6 +121,7 @@ impl ChatStream {
             ours: Accepted {
                 types: words(&[CPIM_TYPE, "text/*", "image/*", COMPOSING_TYPE]),
                 wrapped_types: words(&["*"]),
+                chatroom: None,
             },
             theirs: Accepted::default(),
             local_identity: None,
@@ -113,6 +139,7 @@ impl ChatStream {
         self.ours = Accepted {
             types: words(types),
             wrapped_types: words(wrapped),
+            chatroom: None,
         };
         self
     }
@@ -127,17 +154,18 @@ impl ChatStream {
     /// Sends a message and gives its id, by which its fate is told. Before the stream runs it waits.
     ///
     /// # Errors
-    /// When the other side takes no messages of that type, or too many wait.
+    /// When the other side takes no messages of that type, or too many wait; or it is a private message and the other side is
+    /// no chat room that has them.
     pub fn send_message(
         &mut self,
         cx: &mut StreamContext<'_>,
-        message: ChatMessage,
+        mut message: ChatMessage,
     ) -> Result<String, StreamError> {
         if self.end.id().is_none() {
             return Err(StreamError::NotRunning("chat"));
         }
-        self.messages += 1;
-        let message_id = format!("{}.{}", self.end.session_id(), self.messages);
+        let message_id = self.next_message_id();
+        message.notified_as = Some(message_id.as_str().into());
         if self.end.is_ready() {
             self.pass(cx, &message, &message_id)?;
         } else if self.waiting.len() < MOST_WAITING {
@@ -168,6 +196,83 @@ impl ChatStream {
         Ok(())
     }
 
+    /// Tells the sender of a message that it was shown, if the sender asked for that. Tell it once.
+    ///
+    /// # Errors
+    /// When the stream does not run.
+    pub fn send_display_notification(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        message: &ChatMessage,
+    ) -> Result<(), StreamError> {
+        self.notify(cx, message, Disposition::Displayed)
+    }
+
+    /// Asks the chat room for a nickname (RFC 7701 §7.1); [`ChatEvent::DidSetNickname`] or
+    /// [`ChatEvent::DidNotSetNickname`] tells the outcome.
+    ///
+    /// # Errors
+    /// When the stream does not run, or the other side is no chat room that has nicknames.
+    pub fn set_local_nickname(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        nickname: Nickname,
+    ) -> Result<(), StreamError> {
+        if !self.end.is_ready() {
+            return Err(StreamError::NotRunning("chat"));
+        }
+        if !self.room_has("nickname") {
+            return Err(StreamError::NotInRoom("nicknames"));
+        }
+        self.end.send(cx, MsrpCommand::RequestNickname(nickname))
+    }
+
+    fn room_has(&self, feature: &str) -> bool {
+        let features = self.theirs.chatroom.as_deref().unwrap_or_default();
+        features.iter().any(|known| known.eq_ignore_ascii_case(feature))
+    }
+
+    /// A message for others than the other side of the session is private, and only a chat room passes it on (RFC 7701 §6).
+    fn check_recipients(&self, message: &ChatMessage) -> Result<(), StreamError> {
+        let is_remote = |address: &Address| {
+            let remote = self.remote_identity.as_ref();
+            remote.is_some_and(|remote| remote.uri() == address.uri())
+        };
+        let is_private = !message.recipients.iter().all(is_remote);
+        if is_private && !self.room_has("private-messages") {
+            return Err(StreamError::NotInRoom("private messages"));
+        }
+        Ok(())
+    }
+
+    fn next_message_id(&mut self) -> String {
+        self.messages += 1;
+        format!("{}.{}", self.end.session_id(), self.messages)
+    }
+
+    /// Tells the sender of a message what became of it, if he asked for that, and takes what tells it.
+    fn notify(
+        &mut self,
+        cx: &mut StreamContext<'_>,
+        message: &ChatMessage,
+        disposition: Disposition,
+    ) -> Result<(), StreamError> {
+        let Some(own) = self.local_identity.clone() else {
+            return Err(StreamError::NotRunning("chat"));
+        };
+        let id = self.next_message_id();
+        let told = message.notification(&own, &id, disposition);
+        let is_taken = self.wrap(imdn::CONTENT_TYPE).is_ok_and(|in_cpim| in_cpim);
+        let Some(told) = told.filter(|_| is_taken) else {
+            return Ok(());
+        };
+        let outgoing = OutgoingMessage::new(CPIM_TYPE, told.to_bytes())
+            .with_message_id(id)
+            .with_failure_report(FailureReport::No);
+        self.end
+            .send(cx, MsrpCommand::Send(Box::new(outgoing), String::new()))
+    }
+
     /// What the other side accepts, of a type that may stand bare or in CPIM.
     fn wrap(&self, content_type: &str) -> Result<bool, StreamError> {
         let bare = accepts(&self.theirs.types, content_type);
@@ -189,6 +294,7 @@ impl ChatStream {
         message: &ChatMessage,
         message_id: &str,
     ) -> Result<(), StreamError> {
+        self.check_recipients(message)?;
         let outgoing = self
             .outgoing(message)?
             .with_message_id(message_id)
@@ -217,8 +323,7 @@ impl ChatStream {
             // Who does not take indications is spared them.
             return Ok(());
         };
-        self.messages += 1;
-        let message_id = format!("{}.{}", self.end.session_id(), self.messages);
+        let message_id = self.next_message_id();
         let outgoing = outgoing
             .with_message_id(&message_id)
             .with_failure_report(FailureReport::No);
@@ -241,8 +346,14 @@ impl ChatStream {
             }
             return;
         }
+        if message.media_type().eq_ignore_ascii_case(imdn::CONTENT_TYPE) {
+            return tell_notification(cx, message);
+        }
         // Who sends has stopped writing, said or not (RFC 3994 §3.4).
         self.timers.message_received();
+        if let Err(error) = self.notify(cx, &message, Disposition::Delivered) {
+            tracing::debug!(%error, "the delivery of a message was not told");
+        }
         cx.tell(StreamEvent::Chat(ChatEvent::GotMessage { message }));
     }
 
@@ -328,6 +439,14 @@ impl MediaStream for ChatStream {
                 return self.end.send(cx, MsrpCommand::Report(message));
             }
             MsrpEvent::Closed { reason } => return Err(StreamError::Closed(reason)),
+            MsrpEvent::NicknameAnswered { nickname, status } if status.is_success() => {
+                ChatEvent::DidSetNickname { nickname }
+            }
+            MsrpEvent::NicknameAnswered { nickname, status } => ChatEvent::DidNotSetNickname {
+                nickname,
+                code: status.code(),
+                reason: status.to_string(),
+            },
             MsrpEvent::Sent { message_id } => ChatEvent::DidSendMessage { message_id },
             MsrpEvent::Delivered { message_id } => ChatEvent::DidDeliverMessage { message_id },
             MsrpEvent::NotDelivered {
@@ -380,9 +499,25 @@ impl MediaStream for ChatStream {
     fn describe(&self) -> StreamDescription {
         StreamDescription::Chat(ChatDescription {
             remote_accept_types: self.theirs.types.clone(),
+            chatroom: self.theirs.chatroom.clone(),
             remote_accept_wrapped_types: self.theirs.wrapped_types.clone(),
             transport: self.end.transport(),
         })
+    }
+}
+
+/// What a recipient says about a message of ours.
+fn tell_notification(cx: &mut StreamContext<'_>, message: ChatMessage) {
+    let document = match ImdnDocument::parse(&message.body, &ImdnLimits::default()) {
+        Ok(document) => document,
+        Err(error) => return tracing::debug!(%error, "a notification cannot be read"),
+    };
+    if let Some(disposition) = document.disposition {
+        cx.tell(StreamEvent::Chat(ChatEvent::GotNotification {
+            message_id: document.message_id,
+            disposition,
+            sender: message.sender,
+        }));
     }
 }
 

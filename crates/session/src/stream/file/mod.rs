@@ -109,6 +109,7 @@ impl FileTransferStream {
         Accepted {
             types: vec!["*".to_owned()],
             wrapped_types: Vec::new(),
+            chatroom: None,
         }
     }
 
