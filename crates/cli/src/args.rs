@@ -298,6 +298,10 @@ pub(crate) struct MediaArgs {
     /// call. Whoever reads the SIP messages can read the keys
     #[arg(long, value_enum, default_value_t = SrtpArg::Off)]
     pub(crate) srtp: SrtpArg,
+    /// Encrypt the audio with keys that only the two ends know (DTLS-SRTP). `required` here and not in --srtp keeps keys out of
+    /// the SIP messages
+    #[arg(long, value_enum, default_value_t = SrtpArg::Off)]
+    pub(crate) dtls_srtp: SrtpArg,
     /// Call whom the other side sends us to (REFER). That can cost money: allow it only where you trust the other side
     #[arg(long)]
     pub(crate) follow_transfers: bool,

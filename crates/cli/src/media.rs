@@ -18,6 +18,7 @@ pub(crate) struct Media {
     tune: Option<WaveFile>,
     record: Option<PathBuf>,
     srtp: SrtpPolicy,
+    dtls_srtp: SrtpPolicy,
     use_device: bool,
     devices: Option<DeviceOptions>,
     /// The highest number of a call so far.
@@ -48,11 +49,8 @@ impl Media {
             codecs,
             tune,
             record: args.record.clone(),
-            srtp: match args.srtp {
-                SrtpArg::Off => SrtpPolicy::Off,
-                SrtpArg::Optional => SrtpPolicy::Optional,
-                SrtpArg::Required => SrtpPolicy::Required,
-            },
+            srtp: policy(args.srtp),
+            dtls_srtp: policy(args.dtls_srtp),
             use_device: args.wants_device(),
             devices: args.chosen_devices(),
             last: AtomicU64::new(0),
@@ -64,7 +62,8 @@ impl Media {
         self.last.fetch_max(call, Ordering::Relaxed);
         let mut stream = AudioStream::offer()
             .with_codecs(&self.codecs)
-            .with_srtp(self.srtp);
+            .with_srtp(self.srtp)
+            .with_dtls_srtp(self.dtls_srtp);
         if let Some(devices) = &self.devices {
             stream = stream.with_device(devices.clone());
         } else if !self.use_device {
@@ -135,6 +134,14 @@ impl Recorded {
 }
 
 /// Where a recording grows until its call is over: beside its final place, so that it only needs another name.
+fn policy(arg: SrtpArg) -> SrtpPolicy {
+    match arg {
+        SrtpArg::Off => SrtpPolicy::Off,
+        SrtpArg::Optional => SrtpPolicy::Optional,
+        SrtpArg::Required => SrtpPolicy::Required,
+    }
+}
+
 fn part_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".part");

@@ -131,6 +131,11 @@ impl Reporter {
                     &format!("The other side pressed {digit}"),
                 );
             }
+            StreamEvent::Audio(AudioEvent::DidEnableEncryption { suite }) => self.say(
+                "did_enable_encryption",
+                json!({ "encryption": suite.name() }),
+                &format!("Encrypted, and the other side is who it says: {suite}"),
+            ),
             StreamEvent::Audio(AudioEvent::DidTimeoutRtp) => {
                 self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
             }

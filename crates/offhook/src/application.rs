@@ -523,6 +523,7 @@ impl ApplicationBuilder {
             },
             sound_devices: self.sound_devices,
             tail_length: self.tail_length,
+            dtls_certificate: None,
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
             sessions: SessionConfig {
                 streams: stream_settings(&account, &settings),

@@ -69,20 +69,26 @@
 //! | RFC 7714, AES-GCM for SRTP | yes: packets that are only authenticated are refused |
 //! | RFC 3389, comfort noise | yes: sent where it was agreed and silence detection is on, and made of what comes |
 //! | RFC 3611, extended reports | partly: metrics of voice calls, sent where they are wished for, and understood |
-//! | RFC 5764, 8445 | no |
+//! | RFC 5763, 5764, 6347, DTLS-SRTP | partly: DTLS 1.2 with certificates; the timer of retransmission does not double |
+//! | RFC 7983, what shares a port | partly: DTLS and media are told apart, STUN is dropped |
+//! | RFC 8122, fingerprints | yes: SHA-256, SHA-384, SHA-512 |
+//! | RFC 8445 | no |
 //!
 //! # RTP bleed
 //!
 //! Whoever follows the address that packets come from can be made to send its audio to a stranger. Here an unexpected
 //! address is neither heard nor sent to before it has sent [`PROOF`] packets in sequence while the expected one was
 //! silent for [`SILENCE`] (or was never heard); an address once heard gives way only to its own SSRC. A stranger who is
-//! first, or sees the packets, can still win: only [SRTP](srtp) shuts him out, for it is checked before anything else.
+//! first, or sees the packets, can still win: only [SRTP](srtp) shuts him out, for it is checked before anything else. With
+//! keys by [DTLS](dtls), the address from which the peer proved its certificate is believed at once.
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
 pub mod codec;
+mod demultiplex;
+pub mod dtls;
 pub mod dtmf;
 mod ids;
 pub mod jitter;
@@ -97,5 +103,5 @@ pub use ids::{PayloadType, Ssrc};
 pub use session::{CallQuality, DropCounts, Impairment, PROOF, RemoteReport, SILENCE, Statistics};
 pub use stream::{
     AudioConfig, AudioError, AudioEvent, AudioTransport, Direction, MediaKind, MediaTransmit, Playout,
-    SilenceDetection,
+    SilenceDetection, SrtpKeying,
 };

@@ -1,5 +1,6 @@
 //! Counts what a running call allocates: nothing, but inside the Opus port.
 
+use offhook_rtp_media::SrtpKeying;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::srtp::{MasterKey, SrtpKeys, SrtpSuite};
 use offhook_rtp_media::{AudioConfig, AudioTransport, MediaKind};
@@ -31,7 +32,7 @@ impl Call {
             let mut config = AudioConfig::new(codec, addresses[remote]);
             config.srtp = suite.map(|suite| {
                 let key = |side| MasterKey::generate(suite, &mut Entropy::from_number(side));
-                SrtpKeys::new(key(remote as u64), key(1 - remote as u64))
+                SrtpKeying::Keys(SrtpKeys::new(key(remote as u64), key(1 - remote as u64)))
             });
             AudioTransport::new(config, now, clock, Entropy::from_number(remote as u64)).unwrap()
         };

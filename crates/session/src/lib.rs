@@ -44,7 +44,7 @@ pub use state::{Originator, SessionDirection, SessionState};
 pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, MsrpTransport, OtherDescription, Parties, SdesError, StreamContext,
+    MediaStreamRegistry, MsrpTransport, OtherDescription, Parties, SecurityError, StreamContext,
     StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings,
 };
 

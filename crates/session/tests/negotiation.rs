@@ -6,6 +6,7 @@ use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::{Direction, SilenceDetection};
 use offhook_session::{AudioStream, Originator, SessionEvent, SessionState};
 use script::{Script, sdp, version};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const PCMU: &str = "m=audio 5004 RTP/AVP 0";
@@ -147,8 +148,8 @@ fn reports_beside_the_media_or_elsewhere() {
         AudioStream::offer(),
     );
     let config = script.config();
-    assert_eq!(config.remote_rtcp, "10.0.0.3:6001".parse().unwrap());
-    assert_eq!(config.remote_rtp, "10.0.0.2:5004".parse().unwrap());
+    assert_eq!(config.remote_rtcp, "10.0.0.3:6001".parse::<SocketAddr>().unwrap());
+    assert_eq!(config.remote_rtp, "10.0.0.2:5004".parse::<SocketAddr>().unwrap());
     assert!(!config.rtcp_mux);
 }
 
@@ -297,7 +298,10 @@ fn a_reinvite_may_move_the_peer_change_the_codec_or_ask_for_our_offer() {
         Some(&version(2, "m=audio 7000 RTP/AVP 0").replace("c=IN IP4 10.0.0.2", "c=IN IP4 10.0.0.9")),
     );
     script.ack(None);
-    assert_eq!(script.config().remote_rtp, "10.0.0.9:7000".parse().unwrap());
+    assert_eq!(
+        script.config().remote_rtp,
+        "10.0.0.9:7000".parse::<SocketAddr>().unwrap()
+    );
     script.request("INVITE", Some(&version(3, "m=audio 7000 RTP/AVP 9")));
     script.ack(None);
     assert_eq!(script.config().codec, AudioCodec::G722);
@@ -307,7 +311,10 @@ fn a_reinvite_may_move_the_peer_change_the_codec_or_ask_for_our_offer() {
     assert!(offer.contains("m=audio 40000 RTP/AVP "), "{offer}");
     script.ack(Some(&version(4, "m=audio 7002 RTP/AVP 8")));
     assert_eq!(script.config().codec, AudioCodec::Pcma);
-    assert_eq!(script.config().remote_rtp, "10.0.0.2:7002".parse().unwrap());
+    assert_eq!(
+        script.config().remote_rtp,
+        "10.0.0.2:7002".parse::<SocketAddr>().unwrap()
+    );
 }
 
 #[test]

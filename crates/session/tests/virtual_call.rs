@@ -4,7 +4,7 @@ mod simulation;
 
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
-use offhook_session::{Originator, SessionEvent, SessionState};
+use offhook_session::{AudioStream, Originator, SessionEvent, SessionState};
 use offhook_sip_core::StatusCode;
 use offhook_testkit::audio::{dominant_tone, rms};
 use offhook_testkit::net::Impairment;
@@ -314,4 +314,33 @@ fn talk_encrypted(world: &mut World, alice: SrtpPolicy, bob: SrtpPolicy) -> (Ear
     world.bob_accepts(theirs.with_srtp(bob));
     world.run_for(5 * SECOND);
     (alice_ear, bob_ear)
+}
+
+#[test]
+fn ends_that_agree_on_keys_themselves_are_heard_and_say_so() {
+    let mut world = World::new(Impairment::NONE, 1);
+    let (alice_ear, bob_ear) = (Ear::default(), Ear::default());
+    let required = |stream: AudioStream| stream.with_dtls_srtp(SrtpPolicy::Required);
+    world.call(vec![required(stream(
+        AudioCodec::Pcmu,
+        &tone(440.0, 1.0),
+        &alice_ear,
+    ))]);
+    world.run_for(SECOND);
+    world.bob_rings();
+    world.bob_accepts(required(stream(AudioCodec::Pcmu, &tone(660.0, 1.0), &bob_ear)));
+    world.run_for(6 * SECOND);
+    for (ear, hertz) in [(alice_ear, 660.0), (bob_ear, 440.0)] {
+        let heard = ear.heard();
+        let middle = &heard[2 * RATE as usize..4 * RATE as usize];
+        assert!((dominant_tone(middle, RATE).unwrap() - hertz).abs() < 2.0);
+        assert!(rms(middle) > 5000.0, "rms {}", rms(middle));
+    }
+    for peer in [&world.alice, &world.bob] {
+        let secured = peer.events.iter().filter(|(_, _, event)| {
+            let text = format!("{event:?}");
+            text.contains("DidEnableEncryption") && text.contains("AeadAes256Gcm")
+        });
+        assert_eq!(secured.count(), 1);
+    }
 }

@@ -36,6 +36,8 @@ pub(super) enum Encryption {
     Optional,
     /// The same, or no call.
     Required,
+    /// Keys by DTLS, or no call.
+    Dtls,
 }
 
 /// What a baresip does with an incoming call.
@@ -199,6 +201,7 @@ fn account(uri: &str, manners: Manners) -> String {
         Encryption::Off => "",
         Encryption::Optional => ";mediaenc=srtp",
         Encryption::Required => ";mediaenc=srtp-mand",
+        Encryption::Dtls => ";mediaenc=dtls_srtp",
     };
     format!("<{uri}>;regint=0;answermode={mode};audio_codecs={codec}{encryption}\n")
 }
@@ -232,7 +235,7 @@ fn config(stage: &Stage<'_>, home: &Path, seat: Seat, manners: Manners) -> Strin
         format!("snd_path {}", home.display()),
         format!("module_path {MODULES}"),
         "module g711.so\nmodule gsm.so\nmodule g722.so\nmodule opus.so".to_owned(),
-        "module srtp.so".to_owned(),
+        "module srtp.so\nmodule dtls_srtp.so".to_owned(),
         "module aufile.so\nmodule aubridge.so\nmodule sndfile.so".to_owned(),
         "module_tmp uuid.so\nmodule_tmp account.so".to_owned(),
         "module_app contact.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so".to_owned(),

@@ -17,6 +17,8 @@ pub(super) enum Traffic {
     /// A call whose audio is encrypted though its protocol is `RTP/AVP` (RFC 8643): tshark takes its reports for broken
     /// ones.
     Opportunistic,
+    /// A call whose keys come by DTLS: a handshake as well.
+    Handshake,
     /// A call that lasts long enough for reports too.
     MediaAndReports,
     /// Messages over MSRP, without SIP.
@@ -32,6 +34,7 @@ pub(super) struct Packets {
     rtcp: usize,
     /// Those of `rtcp` that neither peer's ports sent: the program under test did.
     rtcp_of_ours: usize,
+    dtls: usize,
     msrp: usize,
     /// Those of `msrp` that are REPORT requests.
     reports: usize,
@@ -124,6 +127,8 @@ impl Packets {
         } else if on_media && packet.is("rtcp") {
             self.rtcp += 1;
             self.rtcp_of_ours += usize::from(!ports.is_media(ends[0]));
+        } else if on_media && packet.is("dtls") && traffic == Traffic::Handshake {
+            self.dtls += 1;
         } else {
             let protocols = packet.field("frame.protocols");
             return Err(format!(
@@ -142,6 +147,7 @@ impl Packets {
             Traffic::Media | Traffic::Opportunistic => {
                 &[("SIP", self.sip), ("SDP", self.sdp), ("RTP", self.rtp)]
             }
+            Traffic::Handshake => &[("SIP", self.sip), ("DTLS", self.dtls), ("RTP", self.rtp)],
             Traffic::MediaAndReports => &[
                 ("SIP", self.sip),
                 ("SDP", self.sdp),
@@ -344,6 +350,7 @@ mod tests {
             Traffic::Signalling,
             Traffic::Offer,
             Traffic::Media,
+            Traffic::Handshake,
             Traffic::MediaAndReports,
             Traffic::Messages,
         ] {

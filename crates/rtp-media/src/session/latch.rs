@@ -10,7 +10,7 @@
 //! - Packets of an address that has not proved itself are not played.
 //! - After we heard the present address once, only the SSRC that it used may move: a NAT that rebinds keeps the
 //!   SSRC, a stranger would have to guess 32 bits.
-//! - New addresses from signalling start over.
+//! - New addresses from signalling start over, and so does one from which DTLS proved who the peer is.
 //!
 //! What remains: who sees the packets can imitate them. Only SRTP helps against that.
 
@@ -68,6 +68,16 @@ impl Latch {
     /// The address packets came from, once any came from the one we send to.
     pub(super) fn received(&self) -> Option<SocketAddr> {
         self.heard.map(|_| self.current)
+    }
+
+    /// Takes an address that proved itself otherwise; returns the one before when it is another.
+    pub(super) fn trust(&mut self, from: SocketAddr) -> Option<SocketAddr> {
+        if from == self.current {
+            return None;
+        }
+        self.heard = None;
+        self.candidate = None;
+        Some(std::mem::replace(&mut self.current, from))
     }
 
     /// Judges a well-formed packet of an agreed payload type.

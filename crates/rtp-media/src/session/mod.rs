@@ -16,6 +16,7 @@ use crate::ids::{PayloadType, Ssrc};
 use crate::packet::{HEADER_LEN, RtpHeader, RtpPacket, RtpWriter};
 use crate::rtcp::schedule::{Membership, Schedule};
 use crate::srtp::SrtpError;
+use crate::stream::MediaKind;
 use latch::{Latch, Origin};
 use offhook_sansio::{Entropy, WallClock};
 use sink::Sink;
@@ -263,6 +264,22 @@ impl RtpSession {
     pub(crate) fn refuse(&mut self, refused: SrtpError) {
         trace!(%refused, "SRTP");
         self.totals.dropped.count(refused);
+    }
+
+    /// Counts a datagram of DTLS that nobody wanted.
+    pub(crate) fn refuse_dtls(&mut self) {
+        self.totals.dropped.dtls += 1;
+    }
+
+    /// Sends to the address from which the peer proved who it is. Returns the one before when RTP went elsewhere.
+    pub(crate) fn trust(&mut self, kind: MediaKind, from: SocketAddr) -> Option<SocketAddr> {
+        match kind {
+            MediaKind::Rtp => self.rtp_latch.trust(from),
+            MediaKind::Rtcp => {
+                self.rtcp.set_remote(from);
+                None
+            }
+        }
     }
 
     /// Where RTP goes.

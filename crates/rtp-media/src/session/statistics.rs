@@ -32,6 +32,10 @@ pub struct DropCounts {
     pub too_many_sources: u64,
     /// SRTP beyond the life of the peer's key.
     pub key_exhausted: u64,
+    /// SRTP, or what passes for it, before DTLS gave the keys.
+    pub unkeyed: u64,
+    /// DTLS that is malformed, of a stranger, too late, beyond its limits, or was not agreed on.
+    pub dtls: u64,
 }
 
 impl DropCounts {
@@ -49,6 +53,8 @@ impl DropCounts {
             + self.unencrypted
             + self.too_many_sources
             + self.key_exhausted
+            + self.unkeyed
+            + self.dtls
     }
 
     /// Counts what SRTP refused.
@@ -59,6 +65,7 @@ impl DropCounts {
             SrtpError::Unencrypted => &mut self.unencrypted,
             SrtpError::TooManySources => &mut self.too_many_sources,
             SrtpError::KeyExhausted => &mut self.key_exhausted,
+            SrtpError::NoKeyYet => &mut self.unkeyed,
             SrtpError::Malformed { .. } | SrtpError::BufferTooSmall { .. } | SrtpError::SequenceReused(_) => {
                 &mut self.malformed
             }

@@ -98,6 +98,9 @@ pub enum SrtpError {
     /// More sources than [`MAX_SOURCES`].
     #[error("more than {MAX_SOURCES} sources under one key")]
     TooManySources,
+    /// It came before the keys were agreed on (RFC 5764).
+    #[error("there is no key yet")]
+    NoKeyYet,
     /// The caller's fault: no room for the tag.
     #[error("packet needs {need} bytes, buffer has {have}")]
     BufferTooSmall {

@@ -1,11 +1,12 @@
 //! What an audio transport is made from.
 
 use crate::codec::{AudioCodec, CodecError, MAX_PACKET_MS};
+use crate::dtls::DtlsFailure;
 use crate::dtmf::Digit;
 use crate::ids::{PayloadType, Ssrc};
 use crate::jitter::JitterConfig;
-use crate::srtp::SrtpKeys;
-use crate::stream::SilenceDetection;
+use crate::srtp::SrtpSuite;
+use crate::stream::{SilenceDetection, SrtpKeying};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -72,8 +73,8 @@ pub struct AudioConfig {
     pub remote_rtcp: SocketAddr,
     /// RTP and RTCP share the RTP address (RFC 5761). Default no.
     pub rtcp_mux: bool,
-    /// The keys of SRTP, if it was agreed on. What is not protected with them is dropped then. Default none.
-    pub srtp: Option<SrtpKeys>,
+    /// Where the keys of SRTP come from, if it was agreed on. What is not protected with them is dropped then. Default none.
+    pub srtp: Option<SrtpKeying>,
     /// Our canonical name in RTCP, at most 255 octets (RFC 7022 tells how to make one). Default `offhook`.
     pub cname: String,
     /// Silence of the peer, while media flows both ways, after which [`AudioEvent::RtpTimeout`] is told. Default
@@ -211,6 +212,13 @@ pub enum AudioEvent {
     },
     /// The source that is heard said goodbye by RTCP. It may still come back: only signalling ends a call.
     SourceLeft,
+    /// DTLS proved who the peer is, and gave the keys: media flows from now on.
+    Secured {
+        /// What protects it.
+        suite: SrtpSuite,
+    },
+    /// DTLS gave no keys: no media will ever flow.
+    DtlsFailed(DtlsFailure),
     /// Our SRTP key has lived out its life: nothing is sent until a re-negotiation brings another. Told once.
     SrtpKeyExhausted,
 }

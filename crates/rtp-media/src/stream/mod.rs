@@ -1,8 +1,10 @@
 //! One audio m-line as a plain value: session, jitter buffer, codec and digits together.
 
+mod admit;
 mod config;
 mod loss_pattern;
 mod outgoing;
+mod protection;
 mod receive;
 mod send;
 mod silence;
@@ -10,6 +12,7 @@ mod transmit;
 
 pub use config::{AudioConfig, AudioError, AudioEvent, Direction, Playout};
 pub use outgoing::{MediaKind, MediaTransmit};
+pub use protection::SrtpKeying;
 pub use silence::SilenceDetection;
 
 use crate::codec::AudioCodec;
@@ -18,11 +21,12 @@ use crate::ids::Ssrc;
 use crate::packet::is_rtcp;
 use crate::rtcp::VoipMetrics;
 use crate::session::{PAYLOAD_AT, RtpSession, SessionConfig, SourceNews, Statistics};
-use crate::srtp::{MAX_OVERHEAD, SrtpContext};
+use crate::srtp::MAX_OVERHEAD;
 use crate::time::{MediaClock, ticks_to_duration};
 use config::Numbers;
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, WallClock, earliest};
 use outgoing::Outgoing;
+use protection::{Protection, Remotes};
 use receive::Receiver;
 use send::Sender;
 use std::fmt;
@@ -61,15 +65,17 @@ impl Timer for StreamTimer {
 /// use offhook_rtp_media::codec::AudioCodec;
 /// use offhook_rtp_media::{AudioConfig, AudioTransport};
 /// use offhook_sansio::{Entropy, WallClock};
+/// use std::net::SocketAddr;
 /// use std::time::{Duration, Instant};
 ///
 /// let now = Instant::now();
 /// let clock = WallClock::new(now, Duration::from_hours(500_000));
-/// let config = AudioConfig::new(AudioCodec::Pcmu, "192.0.2.1:4000".parse()?);
+/// let bob: SocketAddr = "192.0.2.1:4000".parse()?;
+/// let config = AudioConfig::new(AudioCodec::Pcmu, bob);
 /// let mut audio = AudioTransport::new(config, now, clock, Entropy::from_number(1))?;
 /// audio.write(now, &[0; 160]);
 /// let transmit = audio.poll_transmit().expect("20 ms make a packet");
-/// assert_eq!(transmit.to, "192.0.2.1:4000".parse()?);
+/// assert_eq!(transmit.to, bob);
 /// assert_eq!(transmit.bytes.len(), 12 + 160);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -78,7 +84,7 @@ pub struct AudioTransport {
     numbers: Numbers,
     clock: MediaClock,
     session: RtpSession,
-    srtp: Option<SrtpContext>,
+    protection: Protection,
     receiver: Receiver,
     sender: Sender,
     dtmf_in: DtmfReceiver,
@@ -109,7 +115,7 @@ impl AudioTransport {
         let mut transport = Self {
             clock: MediaClock::new(now, config.codec.spec().clock_rate),
             session: RtpSession::new(session_config(&config), now, wall_clock, entropy),
-            srtp: config.srtp.clone().map(SrtpContext::new),
+            protection: Protection::new(config.srtp.as_ref(), remotes(&config), now),
             receiver: Receiver::new(config.codec, config.jitter, config.ptime_ms)?,
             sender: Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp)?,
             dtmf_in: DtmfReceiver::default(),
@@ -128,6 +134,7 @@ impl AudioTransport {
             .sender
             .detect_silence(transport.config.silence_detection);
         transport.watch(now);
+        transport.carry_handshake();
         Ok(transport)
     }
 
@@ -163,10 +170,9 @@ impl AudioTransport {
             self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
         }
         self.session.update(session_config(&config));
-        match (&mut self.srtp, &config.srtp) {
-            (Some(srtp), Some(keys)) => srtp.update(keys),
-            (srtp, keys) => *srtp = keys.clone().map(SrtpContext::new),
-        }
+        self.protection
+            .update(config.srtp.as_ref(), remotes(&config), now);
+        self.carry_handshake();
         self.dtmf_out.set_clock_rate(config.dtmf_clock_rate);
         self.numbers = numbers;
         if other_codec || self.tones.is_some() != config.has_tones() {
@@ -184,15 +190,8 @@ impl AudioTransport {
             self.handle_rtcp(now, from, datagram);
             return;
         }
-        if self.stopped {
+        let Some(datagram) = self.admit(now, MediaKind::Rtp, from, datagram) else {
             return;
-        }
-        let datagram = match &mut self.srtp {
-            None => datagram,
-            Some(srtp) => match srtp.receiver.unprotect_rtp(datagram) {
-                Ok(len) => &mut datagram[..len],
-                Err(refused) => return self.session.refuse(refused),
-            },
         };
         let arrival = self.clock.ticks(now);
         let numbers = self.numbers;
@@ -238,15 +237,8 @@ impl AudioTransport {
 
     /// Takes a datagram from the RTCP socket. It is worked on in place.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        if self.stopped {
+        let Some(datagram) = self.admit(now, MediaKind::Rtcp, from, datagram) else {
             return;
-        }
-        let datagram = match &mut self.srtp {
-            None => datagram,
-            Some(srtp) => match srtp.receiver.unprotect_rtcp(datagram) {
-                Ok(len) => &mut datagram[..len],
-                Err(refused) => return self.session.refuse(refused),
-            },
         };
         let news = self.session.receive_rtcp(now, from, datagram);
         if let Some(loss) = news.loss {
@@ -305,6 +297,7 @@ impl AudioTransport {
             return None;
         }
         let own = earliest(self.timers.soonest(), self.dtmf_in.over_at());
+        let own = earliest(own, self.protection.poll_timeout());
         earliest(own, Some(self.session.report_at()))
     }
 
@@ -313,6 +306,8 @@ impl AudioTransport {
         if self.stopped {
             return;
         }
+        self.protection.handle_timeout(now);
+        self.carry_handshake();
         if self.session.report_at() <= now {
             let metrics = self.config.voip_metrics.then(|| self.metrics());
             self.send_rtcp(|session, buffer| session.poll_report(now, metrics.as_ref(), buffer));
@@ -411,9 +406,9 @@ impl AudioTransport {
         self.config.codec.spec().sample_rate
     }
 
-    /// True when what is sent and heard is encrypted.
+    /// True when what is sent and heard is encrypted; by DTLS that is nothing at all until [`AudioEvent::Secured`].
     pub fn is_encrypted(&self) -> bool {
-        self.srtp.is_some()
+        self.protection.is_encrypted()
     }
 
     /// The codec in use.
@@ -498,6 +493,13 @@ fn detector(config: &AudioConfig) -> Option<ToneDetector> {
     config
         .has_tones()
         .then(|| ToneDetector::new(config.codec.spec().sample_rate))
+}
+
+fn remotes(config: &AudioConfig) -> Remotes {
+    Remotes {
+        rtp: config.remote_rtp,
+        rtcp: (!config.rtcp_mux).then_some(config.remote_rtcp),
+    }
 }
 
 fn session_config(config: &AudioConfig) -> SessionConfig {

@@ -14,7 +14,7 @@ impl AudioTransport {
     /// Makes what stands for one packet time of captured audio: a packet of it, of a digit, or nothing.
     pub(super) fn send_packet(&mut self) {
         let timestamp = self.session.timestamp();
-        if !self.config.direction.sends() || self.is_exhausted() {
+        if !self.config.direction.sends() || !self.protection.is_ready() || self.is_exhausted() {
             self.sender.marker = true;
             return;
         }
@@ -77,7 +77,7 @@ impl AudioTransport {
         let Self {
             session,
             sender,
-            srtp,
+            protection,
             outgoing,
             ..
         } = self;
@@ -86,10 +86,7 @@ impl AudioTransport {
             let len = payload(sender, &mut buffer[PAYLOAD_AT..most])?;
             let (marker, number, timestamp) = header(sender);
             let len = session.frame(buffer, len, marker, number, timestamp);
-            match srtp {
-                None => Some(len),
-                Some(srtp) => srtp.sender.protect_rtp(buffer, len).ok(),
-            }
+            protection.protect(MediaKind::Rtp, buffer, len)
         });
     }
 
@@ -97,26 +94,20 @@ impl AudioTransport {
     pub(super) fn send_rtcp(&mut self, write: impl FnOnce(&mut RtpSession, &mut [u8]) -> Option<usize>) {
         let Self {
             session,
-            srtp,
+            protection,
             outgoing,
             ..
         } = self;
         outgoing.push(MediaKind::Rtcp, session.remote_rtcp(), |buffer| {
             let most = buffer.len() - MAX_OVERHEAD;
             let len = write(session, &mut buffer[..most])?;
-            match srtp {
-                None => Some(len),
-                Some(srtp) => srtp.sender.protect_rtcp(buffer, len).ok(),
-            }
+            protection.protect(MediaKind::Rtcp, buffer, len)
         });
     }
 
     /// True when our key may protect nothing more; says so once.
     fn is_exhausted(&mut self) -> bool {
-        let exhausted = self
-            .srtp
-            .as_ref()
-            .is_some_and(|srtp| srtp.sender.packets_left() == 0);
+        let exhausted = self.protection.is_exhausted();
         if exhausted && !self.told_exhausted {
             push(&mut self.events, AudioEvent::SrtpKeyExhausted);
         }

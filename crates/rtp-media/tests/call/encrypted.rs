@@ -3,16 +3,21 @@
 use super::link::{Link, Pair, TICK, alice, bob, config, find, talk, voice};
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::srtp::{KeyLifetime, MasterKey, SrtpKeys, SrtpSuite};
-use offhook_rtp_media::{AudioEvent, Playout};
+use offhook_rtp_media::{AudioEvent, Playout, SrtpKeying};
 
 fn key(suite: SrtpSuite, octet: u8) -> MasterKey {
     MasterKey::new(suite, &vec![octet; suite.key_len() + suite.salt_len()]).unwrap()
 }
 
+/// Keys of ours and of the peer's.
+fn keys(suite: SrtpSuite, local: u8, remote: u8) -> SrtpKeying {
+    SrtpKeying::Keys(SrtpKeys::new(key(suite, local), key(suite, remote)))
+}
+
 fn encrypted(suite: SrtpSuite, link: Link) -> Pair {
     let (mut one, mut other) = (config(AudioCodec::Pcmu, bob()), config(AudioCodec::Pcmu, alice()));
-    one.srtp = Some(SrtpKeys::new(key(suite, 1), key(suite, 2)));
-    other.srtp = Some(SrtpKeys::new(key(suite, 2), key(suite, 1)));
+    one.srtp = Some(keys(suite, 1, 2));
+    other.srtp = Some(keys(suite, 2, 1));
     Pair::with(one, other, link)
 }
 
@@ -77,13 +82,7 @@ fn damaged_and_doubled_packets_are_counted_and_never_heard() {
 
 #[test]
 fn plain_packets_and_those_of_another_key_make_no_sound() {
-    for other_key in [
-        None,
-        Some(SrtpKeys::new(
-            key(SrtpSuite::AesCm128HmacSha1_80, 7),
-            key(SrtpSuite::AesCm128HmacSha1_80, 2),
-        )),
-    ] {
+    for other_key in [None, Some(keys(SrtpSuite::AesCm128HmacSha1_80, 7, 2))] {
         let mut pair = encrypted(SrtpSuite::AesCm128HmacSha1_80, Link::default());
         let mut stranger = config(AudioCodec::Pcmu, bob());
         stranger.srtp = other_key;
@@ -120,8 +119,8 @@ fn new_keys_are_taken_without_a_new_stream() {
     let mut pair = encrypted(suite, Link::default());
     talk(&mut pair, 50);
     let (mut one, mut other) = (pair.alice.config().clone(), pair.bob.config().clone());
-    one.srtp = Some(SrtpKeys::new(key(suite, 3), key(suite, 4)));
-    other.srtp = Some(SrtpKeys::new(key(suite, 4), key(suite, 3)));
+    one.srtp = Some(keys(suite, 3, 4));
+    other.srtp = Some(keys(suite, 4, 3));
     pair.alice.update(one, pair.now).unwrap();
     pair.bob.update(other, pair.now).unwrap();
     let (_, _, playouts) = talk(&mut pair, 100);
@@ -133,14 +132,14 @@ fn new_keys_are_taken_without_a_new_stream() {
 fn a_worn_out_key_ends_what_is_sent_and_says_so_once() {
     let suite = SrtpSuite::AesCm128HmacSha1_80;
     let mut one = config(AudioCodec::Pcmu, bob());
-    let mut keys = SrtpKeys::new(key(suite, 1), key(suite, 2));
-    keys.lifetime = KeyLifetime {
+    let mut short = SrtpKeys::new(key(suite, 1), key(suite, 2));
+    short.lifetime = KeyLifetime {
         rtp: 20,
         ..KeyLifetime::default()
     };
-    one.srtp = Some(keys);
+    one.srtp = Some(SrtpKeying::Keys(short));
     let mut other = config(AudioCodec::Pcmu, alice());
-    other.srtp = Some(SrtpKeys::new(key(suite, 2), key(suite, 1)));
+    other.srtp = Some(keys(suite, 2, 1));
     let mut pair = Pair::with(one.clone(), other.clone(), Link::default());
     talk(&mut pair, 60);
     assert_eq!(pair.bob.statistics().packets_received, 20);
@@ -150,8 +149,8 @@ fn a_worn_out_key_ends_what_is_sent_and_says_so_once() {
         .filter(|event| **event == AudioEvent::SrtpKeyExhausted)
         .count();
     assert_eq!(told, 1);
-    one.srtp = Some(SrtpKeys::new(key(suite, 5), key(suite, 2)));
-    other.srtp = Some(SrtpKeys::new(key(suite, 2), key(suite, 5)));
+    one.srtp = Some(keys(suite, 5, 2));
+    other.srtp = Some(keys(suite, 2, 5));
     pair.alice.update(one, pair.now).unwrap();
     pair.bob.update(other, pair.now).unwrap();
     talk(&mut pair, 60);

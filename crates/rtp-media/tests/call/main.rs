@@ -3,6 +3,7 @@
 mod clean;
 mod digits;
 mod encrypted;
+mod keyed_by_dtls;
 mod link;
 mod loss;
 mod renegotiation;

@@ -373,6 +373,7 @@ impl SessionManager {
             | MediaEvent::Statistics { stream, .. }
             | MediaEvent::GotDtmf { stream, .. }
             | MediaEvent::RtpTimeout { stream }
+            | MediaEvent::Secured { stream, .. }
             | MediaEvent::RemoteAddressChanged { stream, .. }
             | MediaEvent::Msrp { stream, .. }
             | MediaEvent::Stopped { stream, .. } => stream,

@@ -4,7 +4,9 @@ use super::msrp::{MsrpCommand, MsrpEvent};
 use super::voice::VoiceCommand;
 use offhook_audio_mixer::AudioPort;
 use offhook_audio_mixer::MixerError;
+use offhook_rtp_media::dtls::DtlsFailure;
 use offhook_rtp_media::dtmf::Digit;
+use offhook_rtp_media::srtp::SrtpSuite;
 use offhook_rtp_media::{AudioConfig, AudioError, Statistics};
 use std::fmt;
 use std::net::SocketAddr;
@@ -154,6 +156,13 @@ pub enum MediaEvent {
         /// The stream.
         stream: StreamId,
     },
+    /// DTLS proved who the peer is and gave the keys.
+    Secured {
+        /// The stream.
+        stream: StreamId,
+        /// What protects media from now on.
+        suite: SrtpSuite,
+    },
     /// Packets now come from, and go to, another address than the one in the SDP (symmetric RTP, RFC 4961).
     RemoteAddressChanged {
         /// The stream.
@@ -199,6 +208,7 @@ impl fmt::Debug for MediaEvent {
             Self::Statistics { stream, .. } => write!(f, "Statistics({stream:?})"),
             Self::GotDtmf { stream, .. } => write!(f, "GotDtmf({stream:?})"),
             Self::RtpTimeout { stream } => write!(f, "RtpTimeout({stream:?})"),
+            Self::Secured { stream, suite } => write!(f, "Secured({stream:?}, {suite})"),
             Self::RemoteAddressChanged { stream, .. } => write!(f, "RemoteAddressChanged({stream:?})"),
             Self::Detached { stream, port, .. } => write!(f, "Detached({stream:?}, {port:?})"),
             Self::Released { .. } => f.write_str("Released"),
@@ -228,6 +238,9 @@ pub enum MediaError {
     /// The transport cannot be made from what was negotiated.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// The handshake gave no keys, and without them nothing is sent or heard.
+    #[error(transparent)]
+    Dtls(#[from] DtlsFailure),
     /// The mixer has no room, or cannot take the rate of a port.
     #[error(transparent)]
     Mixer(#[from] MixerError),

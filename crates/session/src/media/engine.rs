@@ -400,6 +400,11 @@ impl MediaEngine {
 fn translate(stream: StreamId, event: AudioEvent) -> Option<MediaEvent> {
     Some(match event {
         AudioEvent::GotDtmf { digit, .. } => MediaEvent::GotDtmf { stream, digit },
+        AudioEvent::Secured { suite } => MediaEvent::Secured { stream, suite },
+        AudioEvent::DtlsFailed(failure) => MediaEvent::Failed {
+            stream,
+            error: failure.into(),
+        },
         AudioEvent::RtpTimeout { .. } => MediaEvent::RtpTimeout { stream },
         AudioEvent::RemoteAddressChanged { to, .. } => {
             MediaEvent::RemoteAddressChanged { stream, remote: to }

@@ -1,6 +1,7 @@
 //! What a session needs of the media side, whoever provides it.
 
 use super::{LocalMsrp, MediaCommand, StreamId};
+use offhook_rtp_media::dtls::{CertificateError, DtlsCertificate};
 use offhook_sansio::Entropy;
 use std::net::{IpAddr, SocketAddr};
 
@@ -21,6 +22,14 @@ pub trait MediaPlane: Send {
 
     /// Randomness of its own for a stream that makes keys.
     fn entropy(&mut self) -> Entropy;
+
+    /// Who we are for DTLS-SRTP. A fresh certificate for each stream unless the plane keeps one.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    fn certificate(&mut self) -> Result<DtlsCertificate, CertificateError> {
+        DtlsCertificate::generate()
+    }
 
     /// Hands a command on. Never blocks; commands arrive in order.
     fn send(&mut self, command: MediaCommand);

@@ -1,6 +1,6 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
-use super::sdes::Sdes;
+use super::security::{Policies, Security, SecurityError};
 use super::{
     Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
     StreamEvent, StreamSettings,
@@ -11,7 +11,7 @@ use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
 use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::jitter::JitterConfig;
 use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
-use offhook_rtp_media::{AudioConfig, SilenceDetection};
+use offhook_rtp_media::{AudioConfig, SilenceDetection, SrtpKeying};
 use offhook_sdp::attribute::RtcpXr;
 use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
 use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
@@ -35,8 +35,9 @@ pub struct AudioStream {
     codecs: Option<Vec<AudioCodec>>,
     rtp_timeout: Option<Duration>,
     srtp: Option<SrtpPolicy>,
+    dtls_srtp: Option<SrtpPolicy>,
     silence: Option<SilenceDetection>,
-    sdes: Option<Sdes>,
+    security: Option<Security>,
     jitter: JitterConfig,
     device: Device,
     waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
@@ -74,8 +75,9 @@ impl AudioStream {
             codecs: None,
             rtp_timeout: None,
             srtp: None,
+            dtls_srtp: None,
             silence: None,
-            sdes: None,
+            security: None,
             jitter: JitterConfig::default(),
             device: Device::IfNothingElse,
             waiting: Vec::new(),
@@ -124,6 +126,13 @@ impl AudioStream {
     #[must_use]
     pub fn with_srtp(mut self, policy: SrtpPolicy) -> Self {
         self.srtp = Some(policy);
+        self
+    }
+
+    /// The same stream with another answer to whether it is encrypted by DTLS-SRTP (RFC 5763).
+    #[must_use]
+    pub fn with_dtls_srtp(mut self, policy: SrtpPolicy) -> Self {
+        self.dtls_srtp = Some(policy);
         self
     }
 
@@ -328,7 +337,9 @@ impl AudioStream {
         config.voip_metrics = wishes.is_some_and(|wishes| wishes.wants(RtcpXr::VOIP_METRICS));
         config.direction = flow(direction);
         config.rtcp_mux = both_mux;
-        config.srtp = self.sdes()?.agree(local, remote, agreed.is_offerer)?;
+        config.srtp = self
+            .security()?
+            .agree((local, remote), agreed.remote, agreed.is_offerer)?;
         config.jitter = self.jitter;
         if let Some(timeout) = self.rtp_timeout {
             config.rtp_timeout = timeout;
@@ -337,7 +348,7 @@ impl AudioStream {
             codec,
             direction,
             remote_rtp,
-            encryption: config.srtp.as_ref().map(|keys| keys.local.suite()),
+            encryption: config.srtp.as_ref().and_then(SrtpKeying::suite),
             on_hold_by_remote: !remote_direction.receives(),
         };
         Ok((running, config))
@@ -360,8 +371,8 @@ impl AudioStream {
         self.local.ok_or(StreamError::NotRunning("audio"))
     }
 
-    fn sdes(&self) -> Result<&Sdes, StreamError> {
-        self.sdes.as_ref().ok_or(StreamError::NotRunning("audio"))
+    fn security(&self) -> Result<&Security, StreamError> {
+        self.security.as_ref().ok_or(StreamError::NotRunning("audio"))
     }
 }
 
@@ -380,8 +391,13 @@ impl MediaStream for AudioStream {
         self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
         self.silence = self.silence.or(settings.silence_detection);
-        let policy = *self.srtp.get_or_insert(settings.srtp);
-        self.sdes = Some(Sdes::new(policy, &mut cx.plane.entropy()));
+        let policies = Policies {
+            sdes: self.srtp.unwrap_or(settings.srtp),
+            dtls: self.dtls_srtp.unwrap_or(settings.dtls_srtp),
+        };
+        let certificate = policies.wants_dtls().then(|| cx.plane.certificate()).transpose();
+        let certificate = certificate.map_err(SecurityError::from)?;
+        self.security = Some(Security::new(policies, certificate, &mut cx.plane.entropy()));
         self.local = Some(cx.plane.open(local)?);
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
@@ -393,8 +409,8 @@ impl MediaStream for AudioStream {
             formats.retain(|format| !format.is("CN"));
         }
         let section = self.section(formats, self.wished_direction());
-        match &self.sdes {
-            Some(sdes) => sdes.offer(section),
+        match &self.security {
+            Some(security) => security.offer(section),
             None => section,
         }
     }
@@ -402,7 +418,7 @@ impl MediaStream for AudioStream {
     /// One codec only: the first of the offer's that we have, so that both sides know what is sent (RFC 3264 §6.1).
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
         let offered = offer.media.get(index).ok_or(StreamError::Refused("audio"))?;
-        if offered.kind != MediaKind::Audio || !Sdes::knows(offered) {
+        if offered.kind != MediaKind::Audio || !Security::knows(offered) {
             return Err(StreamError::Unsupported {
                 kind: offered.kind.to_string(),
                 protocol: offered.protocol.to_string(),
@@ -429,7 +445,7 @@ impl MediaStream for AudioStream {
         let direction = offered.direction(offer).answered_with(self.wished_direction());
         let formats = std::iter::once(codec).chain(noise).chain(events);
         let answer = self.section(formats, direction);
-        let mut answer = self.sdes()?.answer(offered, answer)?;
+        let mut answer = self.security()?.answer(offered, offer, answer)?;
         if offered.attributes.rtcp_mux() {
             answer.attributes.push(offhook_sdp::Attribute::new("rtcp-mux"));
         }
@@ -439,6 +455,9 @@ impl MediaStream for AudioStream {
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         let (running, config) = self.agree(agreed)?;
+        if let Some(security) = &mut self.security {
+            security.settle(config.srtp.as_ref());
+        }
         cx.plane.send(MediaCommand::StartAudio {
             stream,
             config: Box::new(config),
@@ -467,7 +486,10 @@ impl MediaStream for AudioStream {
         remote.media.get(index).is_some_and(|media| {
             !media.is_rejected()
                 && media.media_address(remote).is_some()
-                && self.sdes.as_ref().is_some_and(|sdes| sdes.could_answer(media))
+                && self
+                    .security
+                    .as_ref()
+                    .is_some_and(|security| security.could_answer(media, remote))
                 && media
                     .rtp_formats()
                     .iter()
@@ -478,6 +500,9 @@ impl MediaStream for AudioStream {
     fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         let (running, config) = self.agree(agreed)?;
+        if let Some(security) = &mut self.security {
+            security.settle(config.srtp.as_ref());
+        }
         cx.plane.send(MediaCommand::UpdateAudio {
             stream,
             config: Box::new(config),
@@ -513,6 +538,12 @@ impl MediaStream for AudioStream {
             MediaEvent::Statistics { statistics, .. } => AudioEvent::Statistics(statistics),
             MediaEvent::GotDtmf { digit, .. } => AudioEvent::GotDtmf { digit },
             MediaEvent::RtpTimeout { .. } => AudioEvent::DidTimeoutRtp,
+            MediaEvent::Secured { suite, .. } => {
+                if let Some(running) = &mut self.running {
+                    running.encryption = Some(suite);
+                }
+                AudioEvent::DidEnableEncryption { suite }
+            }
             MediaEvent::RemoteAddressChanged { remote, .. } => AudioEvent::DidChangeRtpParameters { remote },
             _ => return Ok(()),
         };

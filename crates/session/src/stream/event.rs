@@ -3,6 +3,7 @@
 use super::{ChatEvent, FileTransferEvent};
 use offhook_rtp_media::Statistics;
 use offhook_rtp_media::dtmf::Digit;
+use offhook_rtp_media::srtp::SrtpSuite;
 use std::net::SocketAddr;
 
 /// A notification of one stream, with the names of the SIP SIMPLE documents (`MediaStream...`, `AudioStream...`,
@@ -47,6 +48,11 @@ pub enum AudioEvent {
     DidChangeRtpParameters {
         /// Where media comes from now.
         remote: SocketAddr,
+    },
+    /// DTLS proved who the other side is and gave the keys: media flows from now on, encrypted (`RTPStreamDidEnableEncryption`).
+    DidEnableEncryption {
+        /// By what.
+        suite: SrtpSuite,
     },
     /// No media has arrived for the time that the settings allow (`RTPStreamDidTimeout`). The session goes on.
     DidTimeoutRtp,

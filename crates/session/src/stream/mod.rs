@@ -3,11 +3,13 @@
 mod audio;
 mod chat;
 mod description;
+mod dtls;
 mod event;
 mod file;
 mod msrp;
 mod registry;
 mod sdes;
+mod security;
 
 pub use audio::AudioStream;
 pub use chat::{ChatEvent, ChatMessage, ChatStream, Composing};
@@ -19,7 +21,7 @@ pub use file::{FileSelector, FileTransferEvent, FileTransferStream};
 #[cfg(feature = "tokio")]
 pub(crate) use file::{numbered, safe_name};
 pub use registry::{MediaStreamRegistry, StreamKind};
-pub use sdes::SdesError;
+pub use security::SecurityError;
 
 use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
 use offhook_rtp_media::SilenceDetection;
@@ -144,6 +146,9 @@ pub struct StreamSettings {
     /// Whether audio is encrypted, with keys in the session description. Default never: without TLS below SIP, whoever
     /// sees the description can read the keys.
     pub srtp: SrtpPolicy,
+    /// Whether audio is encrypted, with keys by DTLS where media flows (RFC 5763). Default never. What is required here excludes
+    /// keys in the session description unless they are required as well: then either will do.
+    pub dtls_srtp: SrtpPolicy,
     /// When silence is not sent (`enable_silence_detection`). Default never, as today. Comfort noise (RFC 3389) is offered
     /// along with it; what a peer offers of it is taken in any case.
     pub silence_detection: Option<SilenceDetection>,
@@ -169,6 +174,7 @@ impl Default for StreamSettings {
             audio_codecs: AudioCodec::ALL.to_vec(),
             rtp_timeout: Duration::from_secs(30),
             srtp: SrtpPolicy::Off,
+            dtls_srtp: SrtpPolicy::Off,
             silence_detection: None,
             msrp_transport: MsrpTransport::default(),
         }
@@ -227,7 +233,7 @@ pub enum StreamError {
     },
     /// The two sides do not agree on encryption.
     #[error(transparent)]
-    Srtp(#[from] SdesError),
+    Security(#[from] SecurityError),
     /// The section names no address that could be sent to.
     #[error("the session description has no usable address")]
     NoAddress,

@@ -1,8 +1,9 @@
 //! Keys of SRTP in the session description (RFC 4568): offered, answered, agreed upon.
 
+use super::security::SecurityError;
 use offhook_rtp_media::srtp::{MasterKey, SrtpKeys, SrtpPolicy, SrtpSuite};
 use offhook_sansio::Entropy;
-use offhook_sdp::attribute::{Crypto, CryptoSuite, MalformedAttribute, SessionParameter};
+use offhook_sdp::attribute::{Crypto, CryptoSuite, SessionParameter};
 use offhook_sdp::{Attribute, Media};
 
 /// RTP in the clear, or with SRTP where both can (RFC 8643).
@@ -10,27 +11,6 @@ const PLAIN: &str = "RTP/AVP";
 
 /// SRTP and nothing else (RFC 3711 §12).
 const SECURE: &str = "RTP/SAVP";
-
-/// Why the two sides do not agree on SRTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SdesError {
-    /// We demand SRTP, and the other side has none.
-    #[error("encryption is required here, and the other side has none")]
-    Required,
-    /// The other side demands SRTP, and ours is switched off.
-    #[error("the other side requires encryption, and ours is off")]
-    Off,
-    /// None of the other side's crypto lines is one that we have.
-    #[error("no crypto suite in common")]
-    NoCommonSuite,
-    /// A crypto line of the other side cannot be read.
-    #[error(transparent)]
-    Malformed(#[from] MalformedAttribute),
-    /// The answer takes none of the lines that were offered.
-    #[error("the answer takes none of the offered keys")]
-    WrongAnswer,
-}
 
 /// Our side of the keys: one for each suite, the same in every offer and answer of the stream.
 ///
@@ -67,14 +47,14 @@ impl Sdes {
 
     /// True for the protocols of which [`answer`](Self::answer) knows what they ask for.
     pub(super) fn knows(offered: &Media) -> bool {
-        offered.protocol.eq_ignore_ascii_case(PLAIN) || is_secure(offered)
+        Self::is_plain(offered) || is_secure(offered)
     }
 
     /// Makes a section of ours the answer to an offer: of its lines the first that we can (RFC 4568 §7.1.2).
-    pub(super) fn answer(&self, offered: &Media, section: Media) -> Result<Media, SdesError> {
+    pub(super) fn answer(&self, offered: &Media, section: Media) -> Result<Media, SecurityError> {
         let section = section.with_protocol(offered.protocol.clone());
         match (self.policy, is_secure(offered)) {
-            (SrtpPolicy::Off, true) => return Err(SdesError::Off),
+            (SrtpPolicy::Off, true) => return Err(SecurityError::Off),
             (SrtpPolicy::Off, false) => return Ok(section),
             _ => {}
         }
@@ -90,8 +70,8 @@ impl Sdes {
         }
         match self.policy {
             SrtpPolicy::Optional if !is_secure(offered) => Ok(section),
-            _ if has_lines => Err(SdesError::NoCommonSuite),
-            _ => Err(SdesError::Required),
+            _ if has_lines => Err(SecurityError::NoCommonSuite),
+            _ => Err(SecurityError::Required),
         }
     }
 
@@ -101,7 +81,7 @@ impl Sdes {
         local: &Media,
         remote: &Media,
         is_offerer: bool,
-    ) -> Result<Option<SrtpKeys>, SdesError> {
+    ) -> Result<Option<SrtpKeys>, SecurityError> {
         let (offer, answer) = if is_offerer {
             (local, remote)
         } else {
@@ -109,8 +89,8 @@ impl Sdes {
         };
         let Some(taken) = answer.attributes.get::<Crypto>()? else {
             return match self.policy {
-                SrtpPolicy::Required => Err(SdesError::Required),
-                _ if is_secure(offer) => Err(SdesError::WrongAnswer),
+                SrtpPolicy::Required => Err(SecurityError::Required),
+                _ if is_secure(offer) => Err(SecurityError::WrongAnswer),
                 _ => Ok(None),
             };
         };
@@ -119,8 +99,8 @@ impl Sdes {
             .all::<Crypto>()
             .flatten()
             .find(|crypto| crypto.tag == taken.tag && crypto.suite == taken.suite)
-            .ok_or(SdesError::WrongAnswer)?;
-        let key = |crypto: &Crypto| usable(crypto).ok_or(SdesError::WrongAnswer);
+            .ok_or(SecurityError::WrongAnswer)?;
+        let key = |crypto: &Crypto| usable(crypto).ok_or(SecurityError::WrongAnswer);
         let (offered, taken) = (key(&offered)?, key(&taken)?);
         Ok(Some(if is_offerer {
             SrtpKeys::new(offered, taken)
@@ -129,10 +109,9 @@ impl Sdes {
         }))
     }
 
-    /// Whether an offer that comes could be answered.
-    pub(super) fn could_answer(&self, offered: &Media) -> bool {
-        let section = Media::new(offered.kind.clone(), offered.port, PLAIN);
-        Self::knows(offered) && self.answer(offered, section).is_ok()
+    /// True for a section that does not demand to be encrypted.
+    pub(super) fn is_plain(section: &Media) -> bool {
+        section.protocol.eq_ignore_ascii_case(PLAIN)
     }
 
     fn key(&self, suite: SrtpSuite) -> Option<&MasterKey> {
@@ -171,6 +150,7 @@ fn usable(crypto: &Crypto) -> Option<MasterKey> {
 mod tests {
     use super::*;
     use offhook_sdp::MediaKind;
+    use offhook_sdp::attribute::MalformedAttribute;
 
     fn section() -> Media {
         Media::new(MediaKind::Audio, 4000, PLAIN)
@@ -186,17 +166,16 @@ mod tests {
         for (offerer, answerer, encrypted) in [
             (Off, Off, Ok(false)),
             (Off, Optional, Ok(false)),
-            (Off, Required, Err(SdesError::Required)),
+            (Off, Required, Err(SecurityError::Required)),
             (Optional, Off, Ok(false)),
             (Optional, Optional, Ok(true)),
             (Optional, Required, Ok(true)),
-            (Required, Off, Err(SdesError::Off)),
+            (Required, Off, Err(SecurityError::Off)),
             (Required, Optional, Ok(true)),
             (Required, Required, Ok(true)),
         ] {
             let (one, other) = (sdes(offerer, 1), sdes(answerer, 2));
             let offer = one.offer(section());
-            assert_eq!(other.could_answer(&offer), encrypted.is_ok());
             let answer = match other.answer(&offer, section()) {
                 Ok(answer) => answer,
                 Err(error) => {
@@ -261,13 +240,16 @@ mod tests {
         };
         let taken = right.attributes.get::<Crypto>().unwrap().unwrap().to_string();
         for (answer, error) in [
-            (section().with_protocol(SECURE), SdesError::Required),
-            (with(&format!("9{taken}")), SdesError::WrongAnswer),
-            (with(&taken.replacen("80", "32", 1)), SdesError::WrongAnswer),
-            (with(&format!("{taken} UNENCRYPTED_SRTP")), SdesError::WrongAnswer),
+            (section().with_protocol(SECURE), SecurityError::Required),
+            (with(&format!("9{taken}")), SecurityError::WrongAnswer),
+            (with(&taken.replacen("80", "32", 1)), SecurityError::WrongAnswer),
+            (
+                with(&format!("{taken} UNENCRYPTED_SRTP")),
+                SecurityError::WrongAnswer,
+            ),
             (
                 with("nonsense"),
-                SdesError::Malformed(MalformedAttribute("crypto")),
+                SecurityError::Malformed(MalformedAttribute("crypto")),
             ),
         ] {
             assert_eq!(one.agree(&offer, &answer, true), Err(error));

@@ -4,6 +4,7 @@ use super::media_ports::RtpPorts;
 use super::media_thread::{MediaThread, Order};
 use super::msrp_streams::MsrpStreams;
 use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, StreamId};
+use offhook_rtp_media::dtls::{CertificateError, DtlsCertificate};
 use offhook_sansio::Entropy;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
@@ -15,16 +16,25 @@ pub(super) struct Plane {
     msrp: MsrpStreams,
     next_stream: u32,
     entropy: Entropy,
+    /// Made when the first stream needs it, unless the application has one.
+    certificate: Option<DtlsCertificate>,
 }
 
 impl Plane {
-    pub(super) fn new(thread: MediaThread, rtp: RtpPorts, msrp: MsrpStreams, entropy: Entropy) -> Self {
+    pub(super) fn new(
+        thread: MediaThread,
+        rtp: RtpPorts,
+        msrp: MsrpStreams,
+        entropy: Entropy,
+        certificate: Option<DtlsCertificate>,
+    ) -> Self {
         Self {
             thread,
             rtp,
             msrp,
             next_stream: 0,
             entropy,
+            certificate,
         }
     }
 
@@ -77,6 +87,14 @@ impl MediaPlane for Plane {
 
     fn entropy(&mut self) -> Entropy {
         self.entropy.fork()
+    }
+
+    fn certificate(&mut self) -> Result<DtlsCertificate, CertificateError> {
+        if let Some(certificate) = &self.certificate {
+            return Ok(certificate.clone());
+        }
+        let made = DtlsCertificate::generate()?;
+        Ok(self.certificate.insert(made).clone())
     }
 
     fn send(&mut self, command: MediaCommand) {

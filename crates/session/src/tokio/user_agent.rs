@@ -20,6 +20,7 @@ use crate::{
 use offhook_account::Account;
 use offhook_audio_mixer::{DeviceOptions, LastingEvent, MixerError};
 use offhook_msrp::tokio::ConnectError;
+use offhook_rtp_media::dtls::DtlsCertificate;
 use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
 use offhook_sip_core::endpoint::{SourceAddresses, Trace, TransportFailure};
 use offhook_sip_core::registration::RegisterError;
@@ -67,6 +68,8 @@ pub struct UserAgentConfig {
     pub tail_length: Duration,
     /// Ports for RTP and RTCP, in pairs. Default 50000 to 50500, as `rtp.port_range` of the documents.
     pub rtp_ports: RangeInclusive<u16>,
+    /// Who we are for DTLS-SRTP. Default: a certificate that is made when it is first needed, and kept while the agent runs.
+    pub dtls_certificate: Option<DtlsCertificate>,
     /// What holds for all sessions.
     pub sessions: SessionConfig,
 }
@@ -83,6 +86,7 @@ impl Default for UserAgentConfig {
             sound_devices: DeviceOptions::default(),
             tail_length: Duration::from_millis(50),
             rtp_ports: 50_000..=50_500,
+            dtls_certificate: None,
             sessions: SessionConfig::default(),
         }
     }
@@ -206,7 +210,13 @@ impl UserAgent {
         let wall_clock = WallClock::new(Instant::now(), since_unix_epoch);
         let thread = MediaThread::spawn(config.media, wall_clock, entropy.fork(), sink)?;
         let rtp = RtpPorts::new(config.rtp_ports, entropy.u32() as u16);
-        let plane = Box::new(Plane::new(thread, rtp, msrp, entropy.fork()));
+        let plane = Box::new(Plane::new(
+            thread,
+            rtp,
+            msrp,
+            entropy.fork(),
+            config.dtls_certificate,
+        ));
         let mut endpoint = Endpoint::new(config.endpoint, entropy.fork());
         for (transport, address) in &locals {
             endpoint.add_local(*transport, *address);
