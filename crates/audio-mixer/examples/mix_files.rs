@@ -1,6 +1,9 @@
 //! Mixes any number of wave files, of any rates and channels, in real time to a sound device, or as fast as it will go to a
 //! wave file of 16-bit mono at 48 kHz.
 //!
+//! A device is given as much as it takes, whenever it takes it: files wait. With `--live` a thread ticks steadily as for a
+//! telephone, in step with the device; what it does not take in time is lost.
+//!
 //! `cargo run -p offhook-audio-mixer --example mix_files -- mix.wav first.wav second.wav ...`
 //!
 //! `cargo run -p offhook-audio-mixer --features device --example mix_files -- --device default first.wav second.wav ...`
@@ -13,7 +16,7 @@
 use hound::{SampleFormat, WavSpec, WavWriter};
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, BridgeId, ClockReading, DeviceChoice, DeviceOptions, DeviceSource, MixerConfig,
-    MixerThread, PlayerOptions, Role, SamplesRecorder, Tick, WaveFile, WavePlayer,
+    MixerThread, OpenPair, PlayerOptions, Role, SamplesRecorder, Tick, WaveFile, WavePlayer,
 };
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -65,6 +68,10 @@ impl AudioPort for Port {
     }
 }
 
+const USAGE: &str =
+    "usage: mix_files OUTPUT.wav INPUT.wav ...; or mix_files [--live] --device NAME INPUT.wav ...
+The name is `default`, or one of those that the example `devices` lists.";
+
 fn main() -> ExitCode {
     match mix() {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,21 +83,42 @@ fn main() -> ExitCode {
 }
 
 fn mix() -> Result<(), Box<dyn Error>> {
-    let mut words = std::env::args_os().skip(1);
-    match (words.next(), words) {
-        (Some(flag), mut rest) if flag == "--device" => {
-            let name = rest.next().ok_or("which device? `default`, or a name")?;
-            to_device(&name, rest)
-        }
-        (Some(output), inputs) => to_file(Path::new(&output), inputs),
-        (None, _) => Err("usage: mix_files OUTPUT.wav INPUT.wav ...; or --device NAME INPUT.wav ...".into()),
+    let mut words: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return Ok(());
     }
+    let live = words.first().is_some_and(|word| word == "--live");
+    words.drain(..usize::from(live));
+    let to_device = words.first().is_some_and(|word| word == "--device");
+    words.drain(..usize::from(to_device));
+    let [name, inputs @ ..] = &words[..] else {
+        return Err(USAGE.into());
+    };
+    if inputs.is_empty() || (live && !to_device) {
+        return Err(USAGE.into());
+    }
+    if to_device {
+        return play(name, inputs, live);
+    }
+    let output = Path::new(name);
+    if inputs.iter().any(|input| is_same(Path::new(input), output)) {
+        return Err(format!(
+            "{} is an input as well: it would be overwritten",
+            output.display()
+        )
+        .into());
+    }
+    to_file(output, inputs)
+}
+
+/// Whether both are the same file, by whatever name.
+fn is_same(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// A mixer with a player for each file in one bridge, and how many samples the longest has.
-fn players(
-    inputs: impl Iterator<Item = OsString>,
-) -> Result<(AudioMixer<Port>, BridgeId, usize), Box<dyn Error>> {
+fn players(inputs: &[OsString]) -> Result<(AudioMixer<Port>, BridgeId, usize), Box<dyn Error>> {
     let config = MixerConfig::default();
     let mut mixer = AudioMixer::new(config)?;
     let hall = mixer.add_bridge()?;
@@ -102,7 +130,7 @@ fn players(
     };
     let mut longest = 0;
     for path in inputs {
-        let file = WaveFile::load(&path, config.sample_rate)?;
+        let file = WaveFile::load(path, config.sample_rate)?;
         longest = longest.max(file.samples().len());
         let mut player = WavePlayer::new(file, options);
         player.start();
@@ -112,8 +140,8 @@ fn players(
     Ok((mixer, hall, longest))
 }
 
-/// In real time: a thread ticks while the device plays.
-fn to_device(name: &OsStr, inputs: impl Iterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+/// Plays to a device.
+fn play(name: &OsStr, inputs: &[OsString], live: bool) -> Result<(), Box<dyn Error>> {
     let (mut mixer, hall, longest) = players(inputs)?;
     let rate = mixer.config().sample_rate;
     let output = match name.to_str() {
@@ -130,28 +158,80 @@ fn to_device(name: &OsStr, inputs: impl Iterator<Item = OsString>) -> Result<(),
     let slot = mixer.add_port(Port::Device(device))?;
     mixer.join(hall, slot)?;
     mixer.set_clock(Some(slot))?;
-    let length = Duration::from_secs_f64(longest as f64 / f64::from(rate));
+    if live {
+        play_live(mixer, longest, &open)
+    } else {
+        play_whole(mixer, longest, &open)
+    }
+}
+
+/// Ticks when the device has taken what was mixed, until it has taken all.
+fn play_whole(mut mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> Result<(), Box<dyn Error>> {
+    let (frame, rate) = (mixer.frame_len(), mixer.config().sample_rate);
+    let (mut mixed, mut taken) = (0, Instant::now());
+    let whole = frame + longest;
+    let waiting = || open.stats().output_waiting as usize;
+    loop {
+        // Some more than two blocks of a slow device, and less than its ring holds.
+        let before = waiting();
+        if mixed < whole && before + frame <= rate as usize * 15 / 100 {
+            mixer.tick(Instant::now());
+            mixed += frame;
+            continue;
+        }
+        if mixed >= whole && before == 0 {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+        if waiting() < before {
+            taken = Instant::now();
+        }
+        if taken.elapsed() > PATIENCE {
+            return Err(format!("the device takes nothing any more after {mixed} of {whole} samples").into());
+        }
+    }
+    // What the system holds is played as well.
+    std::thread::sleep(Duration::from_millis(500));
+    let stats = open.stats();
+    println!(
+        "{:.2} s played as the device took it; {} samples lost, {} late, {} glitches",
+        longest as f64 / f64::from(rate),
+        stats.output_overruns,
+        stats.output_underruns,
+        stats.glitches
+    );
+    Ok(())
+}
+
+/// In real time: a thread ticks while the device plays.
+fn play_live(mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> Result<(), Box<dyn Error>> {
+    let length = Duration::from_secs_f64(longest as f64 / f64::from(mixer.config().sample_rate));
     let thread = MixerThread::start(mixer)?;
     // What is in the rings is played as well.
     std::thread::sleep(length + Duration::from_millis(500));
     let stats = open.stats();
     println!(
-        "{:.2} s played, {} ticks skipped, {} samples missing, {} corrected",
+        "{:.2} s played, {} ticks skipped, {} samples lost, {} late, {} corrected, {} glitches",
         length.as_secs_f64(),
         thread.skipped_ticks(),
-        stats.output_underruns + stats.output_overruns,
-        stats.output_corrected
+        stats.output_overruns,
+        stats.output_underruns,
+        stats.output_corrected,
+        stats.glitches
     );
     match thread.followed_speed() {
         Some(speed) => println!("by the card's clock, {:+.0} ppm", (speed - 1.0) * 1e6),
         None => println!("by the system's clock"),
     }
-    drop((thread.stop()?, open));
+    drop(thread.stop()?);
     Ok(())
 }
 
+/// How long a device may take nothing before it is taken to be broken: a slow one wakes up every two seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Time is what its driver says it is: this mixer runs as fast as it can.
-fn to_file(output: &Path, inputs: impl Iterator<Item = OsString>) -> Result<(), Box<dyn Error>> {
+fn to_file(output: &Path, inputs: &[OsString]) -> Result<(), Box<dyn Error>> {
     let (mut mixer, hall, longest) = players(inputs)?;
     let (glide, rate) = (mixer.frame_len(), mixer.config().sample_rate);
     let recorder = SamplesRecorder::new(rate, glide + longest);

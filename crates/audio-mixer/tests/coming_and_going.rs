@@ -400,7 +400,10 @@ fn rates_that_do_not_fit_the_tick_are_refused() {
     let odd = MixerConfig::at_rate(11_025);
     assert_eq!(
         AudioMixer::<Port>::new(odd).err(),
-        Some(MixerError::MixerRate { rate: 11_025 })
+        Some(MixerError::MixerRate {
+            rate: 11_025,
+            tick: Duration::from_millis(20)
+        })
     );
     let config = MixerConfig::at_rate(48_000).with_tick(TickLength::Ms10);
     let mut mixer = AudioMixer::<Port>::new(config).expect("a usual rate");
@@ -409,5 +412,11 @@ fn rates_that_do_not_fit_the_tick_are_refused() {
         let refused = mixer.add_port(Port::Ear(SamplesRecorder::new(rate, 0))).err();
         let tick = TickLength::Ms10.duration();
         assert_eq!(refused, Some(MixerError::PortRate { rate, tick }));
+        let told = refused.map(|error| error.to_string()).unwrap_or_default();
+        let reason = match rate {
+            22_050 => "it has no whole number of samples in 10ms",
+            _ => "8000 to 192000 Hz are possible",
+        };
+        assert_eq!(told, format!("a port at {rate} Hz: {reason}"));
     }
 }

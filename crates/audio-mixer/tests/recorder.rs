@@ -42,6 +42,28 @@ fn channels_of(path: &Path) -> (Vec<i16>, Vec<i16>) {
     samples.chunks(2).map(|pair| (pair[0], pair[1])).unzip()
 }
 
+/// The other tests here name their files by absolute paths.
+#[test]
+fn a_program_may_change_its_folder_while_it_records() {
+    let (folder, before) = (
+        Folder::new("moved"),
+        std::env::current_dir().expect("there is one"),
+    );
+    std::env::set_current_dir(&folder.0).expect("it was made");
+    let started = WaveRecorder::start("talk/here.wav", 8_000);
+    std::env::set_current_dir(before).expect("it was there");
+    let (mut recorder, recording) = started.expect("writable");
+    let due = folder
+        .0
+        .canonicalize()
+        .expect("it is there")
+        .join("talk/here.wav");
+    assert_eq!(recording.path().canonicalize().expect("it is there"), due);
+    recorder.consume(&tick(0), &[5; 160]);
+    let summary = recording.finish().expect("the file is still there");
+    assert_eq!((summary.samples, summary.path.is_absolute()), (160, true));
+}
+
 #[test]
 fn a_stereo_recording_keeps_both_sides_in_step_whoever_is_connected() {
     let folder = Folder::new("stereo");

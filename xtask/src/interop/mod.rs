@@ -89,7 +89,10 @@ pub(crate) fn run_all(root: &Path, options: &Options) -> Result<(), ChoreError> 
         return Ok(());
     }
     demand_peers()?;
-    if chosen.iter().any(|scenario| scenario.name == "sound_card") {
+    if chosen
+        .iter()
+        .any(|scenario| scenario.name.starts_with("sound_card"))
+    {
         build_player(root)?;
     }
     let theatre = Theatre {

@@ -23,6 +23,9 @@ pub struct DeviceStats {
     pub output_overruns: u64,
     /// Missing when the loudspeaker wanted them.
     pub output_underruns: u64,
+    /// Mixed and not yet taken by the loudspeaker, as of the last tick or call of the card. No loss: a program that has all the
+    /// time, as a player of files, ticks when this is little.
+    pub output_waiting: u64,
     /// Left out or put in, without a click, because the card's clock is not the mixer's. No loss.
     pub input_corrected: u64,
     /// The same towards the loudspeaker.
@@ -49,6 +52,7 @@ pub(super) struct Flow {
     over: AtomicU64,
     under: AtomicU64,
     corrected: AtomicU64,
+    waiting: AtomicU64,
 }
 
 impl Counters {
@@ -59,6 +63,7 @@ impl Counters {
             input_underruns: count(&self.input.under),
             output_overruns: count(&self.output.over),
             output_underruns: count(&self.output.under),
+            output_waiting: count(&self.output.waiting),
             input_corrected: count(&self.input.corrected),
             output_corrected: count(&self.output.corrected),
             glitches: count(&self.glitches),
@@ -125,6 +130,9 @@ impl Inlet {
         self.begin(samples.len());
         let (_, lost) = self.ring.push_partial_slice(samples);
         self.count_lost(lost.len());
+        let waiting = self.ring.buffer().capacity() - self.ring.slots();
+        let flow = (self.side)(&self.counters);
+        flow.waiting.store(waiting as u64, Ordering::Relaxed);
     }
 
     /// Called before a run of [`push_one`](Self::push_one) of `samples`.
@@ -209,6 +217,7 @@ impl Outlet {
         }
         self.missed = 0;
         self.dry = false;
+        flow.waiting.store(self.ring.slots() as u64, Ordering::Relaxed);
         if !self.flows {
             self.pace.reset();
             return;
@@ -272,6 +281,7 @@ mod tests {
         let (mut inlet, _outlet, counters) = input_ring();
         inlet.push(&[1; 2000]);
         inlet.push_one(1);
+        assert_eq!(counters.input.waiting.load(Ordering::Relaxed), 1_600);
         let stats = DeviceStats {
             input_overruns: 401,
             ..DeviceStats::default()

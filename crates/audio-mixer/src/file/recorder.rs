@@ -179,6 +179,8 @@ impl WaveRecorder {
         if !(MIN_RATE..=MAX_PORT_RATE).contains(&rate) {
             return Err(RecordError::Rate { rate });
         }
+        // The program may change its folder while this runs. A path that cannot be made whole cannot be opened either.
+        let path = std::path::absolute(&path).unwrap_or(path);
         let (file, made) = writer::open(&path, rate, CHANNELS as u16)?;
         let shared = Arc::new(Shared::default());
         let mut sides = Vec::with_capacity(CHANNELS);
@@ -244,7 +246,7 @@ impl AudioPort for WaveRecorder {
 }
 
 impl Recording {
-    /// The file.
+    /// The file, by its absolute path: where the program was when the recording began does not matter.
     pub fn path(&self) -> &Path {
         &self.path
     }

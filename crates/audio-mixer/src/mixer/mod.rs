@@ -95,16 +95,16 @@ impl Default for MixerConfig {
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum MixerError {
-    /// The mixer's own rate is out of range.
-    #[error("mixer rate {rate} Hz is outside {MIN_RATE}..={MAX_RATE} Hz")]
+    /// The mixer's own rate is out of range, or does not fit a whole number of samples into a tick.
+    #[error("a mixer at {rate} Hz: {}", unfit(*rate, MAX_RATE, *tick))]
     MixerRate {
         /// The rate asked for.
         rate: u32,
+        /// The mixer's tick.
+        tick: Duration,
     },
     /// The rate does not fit a whole number of samples into a tick, or is out of range.
-    #[error(
-        "rate {rate} Hz is outside {MIN_RATE}..={MAX_PORT_RATE} Hz or gives no whole number of samples in {tick:?}"
-    )]
+    #[error("a port at {rate} Hz: {}", unfit(*rate, MAX_PORT_RATE, *tick))]
     PortRate {
         /// The port's rate.
         rate: u32,
@@ -199,6 +199,15 @@ struct Slotted<P> {
     entry: Option<Entry<P>>,
 }
 
+/// What is wrong with a rate.
+fn unfit(rate: u32, most: u32, tick: Duration) -> String {
+    if (MIN_RATE..=most).contains(&rate) {
+        format!("it has no whole number of samples in {tick:?}")
+    } else {
+        format!("{MIN_RATE} to {most} Hz are possible")
+    }
+}
+
 /// A place for a bridge.
 struct Bridged {
     generation: u32,
@@ -214,7 +223,10 @@ impl<P: AudioPort> AudioMixer<P> {
             .tick
             .samples(rate)
             .filter(|_| (MIN_RATE..=MAX_RATE).contains(&rate))
-            .ok_or(MixerError::MixerRate { rate })?;
+            .ok_or(MixerError::MixerRate {
+                rate,
+                tick: config.tick.duration(),
+            })?;
         Ok(Self {
             config,
             frame_len,
