@@ -51,7 +51,7 @@ pub use manager::{AccountManager, AccountManagerEvent, ManagerError};
 pub use secret::Secret;
 pub use settings::{AudioSettings, RtpSettings, Settings, SipSettings};
 pub use storage::{Document, MemoryStorage, Storage, StorageError};
-pub use values::{AudioCodec, InvalidValue, PortRange, SampleRate};
+pub use values::{AudioCodec, InvalidValue, PortRange, SampleRate, SoundDevice};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

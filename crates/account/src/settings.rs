@@ -2,7 +2,7 @@
 
 use crate::document::{self, SettingsError};
 use crate::values::transport_list;
-use crate::{AccountId, AudioCodec, Document, PortRange, SampleRate, Storage};
+use crate::{AccountId, AudioCodec, Document, PortRange, SampleRate, SoundDevice, Storage};
 use offhook_sansio::Transport;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -55,6 +55,12 @@ pub struct RtpSettings {
 pub struct AudioSettings {
     /// The rate at which audio is mixed. Default 32000.
     pub sample_rate: SampleRate,
+    /// The microphone of calls (`input_device`). Default `system_default`; `none` is silence, all else the name of a device.
+    pub input_device: SoundDevice,
+    /// The loudspeaker of calls (`output_device`). Likewise.
+    pub output_device: SoundDevice,
+    /// The loudspeaker that rings (`alert_device`). Likewise.
+    pub alert_device: SoundDevice,
 }
 
 impl Settings {

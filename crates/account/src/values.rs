@@ -148,6 +148,44 @@ impl From<SampleRate> for u32 {
     }
 }
 
+/// A sound device, as a setting names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum SoundDevice {
+    /// `system_default`: what the system calls its default.
+    #[default]
+    SystemDefault,
+    /// `none`: silence in its place.
+    None,
+    /// The device of this name. One that is called as one of the words above cannot be named.
+    Named(String),
+}
+
+impl SoundDevice {
+    const SYSTEM_DEFAULT: &str = "system_default";
+    const NONE: &str = "none";
+}
+
+impl From<String> for SoundDevice {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            Self::SYSTEM_DEFAULT => Self::SystemDefault,
+            Self::NONE => Self::None,
+            _ => Self::Named(name),
+        }
+    }
+}
+
+impl From<SoundDevice> for String {
+    fn from(device: SoundDevice) -> Self {
+        match device {
+            SoundDevice::SystemDefault => SoundDevice::SYSTEM_DEFAULT.to_owned(),
+            SoundDevice::None => SoundDevice::NONE.to_owned(),
+            SoundDevice::Named(name) => name,
+        }
+    }
+}
+
 /// An audio codec that can be put on a list of preference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

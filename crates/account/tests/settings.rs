@@ -1,7 +1,7 @@
 //! Settings and accounts as documents: defaults, round trips, and what is refused.
 
 use offhook_account::{
-    Account, AccountId, AudioCodec, Document, MemoryStorage, Settings, SettingsError, Storage,
+    Account, AccountId, AudioCodec, Document, MemoryStorage, Settings, SettingsError, SoundDevice, Storage,
 };
 use offhook_sansio::Transport;
 use proptest::prelude::*;
@@ -22,7 +22,8 @@ fn an_empty_document_and_none_give_the_documented_defaults() {
         "[sip]\ntransport_list = [\"tls\", \"tcp\", \"udp\"]\n\n\
          [rtp]\nport_range = \"50000-50500\"\ntimeout = 30\n\
          audio_codec_list = [\"opus\", \"G722\", \"PCMU\", \"PCMA\", \"GSM\"]\n\n\
-         [audio]\nsample_rate = 32000\n"
+         [audio]\nsample_rate = 32000\ninput_device = \"system_default\"\noutput_device = \"system_default\"\n\
+         alert_device = \"system_default\"\n"
     );
 
     let account = Account::new(id("alice@example.com"));
@@ -40,6 +41,16 @@ fn an_empty_document_and_none_give_the_documented_defaults() {
         account.transports(&defaults),
         [Transport::Tls, Transport::Tcp, Transport::Udp]
     );
+}
+
+#[test]
+fn sound_devices_are_named_or_the_systems_or_none() {
+    let mut storage = MemoryStorage::default();
+    let mut settings = Settings::default();
+    settings.audio.input_device = SoundDevice::None;
+    settings.audio.alert_device = SoundDevice::Named("Headset \"H2\"".to_owned());
+    settings.store(&mut storage).expect("memory");
+    assert_eq!(Settings::load(&storage).expect("what was stored"), settings);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The command line.
 
+use crate::exit::{Code, Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use offhook::{DeviceChoice, DeviceOptions};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -334,6 +335,32 @@ impl MediaArgs {
             output: choice(&self.output_device),
             ..DeviceOptions::default()
         })
+    }
+}
+
+impl MediaArgs {
+    /// A file that is to be heard must not be written at the same time: it would be empty before it is read.
+    pub(crate) fn refuse_same_file(&self) -> Result<(), Failure> {
+        fn file(choice: Option<&DeviceChoice>) -> Option<&Path> {
+            match choice? {
+                DeviceChoice::File(path) => Some(path),
+                _ => None,
+            }
+        }
+        let inputs = [self.play.as_deref(), file(self.input_device.as_ref())];
+        let outputs = [self.record.as_deref(), file(self.output_device.as_ref())];
+        for output in outputs.into_iter().flatten() {
+            let Ok(written) = output.canonicalize() else {
+                continue;
+            };
+            let is_heard = |input: &&Path| input.canonicalize().is_ok_and(|input| input == written);
+            // What is sent to a terminal or to /dev/null may come from there.
+            if written.is_file() && inputs.into_iter().flatten().any(|input| is_heard(&input)) {
+                let message = format_args!("{} is played as well: write to another file", output.display());
+                return Err(Failure::new(Code::Record, message));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -45,6 +45,7 @@ impl Media {
         if let Some(path) = &args.record {
             check_writable(path)?;
         }
+        args.refuse_same_file()?;
         Ok(Self {
             codecs,
             tune,

@@ -11,6 +11,8 @@ use offhook::{
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 
 /// Starts an application as the options say. `default_port` is where it listens unless told.
@@ -73,6 +75,11 @@ fn prepare(args: &CommonArgs, default_port: u16) -> Result<ApplicationBuilder, F
 }
 
 async fn begin(builder: ApplicationBuilder, reporter: Reporter) -> Result<Application, Failure> {
+    // A program starts once.
+    let _ = SOUND.set(SoundTeller {
+        reporter,
+        lost: Default::default(),
+    });
     let app = builder.start().await.map_err(failure)?;
     let address = app.local_addr();
     let transport = app
@@ -148,24 +155,53 @@ pub(crate) async fn next_incoming(app: &Application) -> Option<Session> {
                     path.remote
                 );
             }
-            ApplicationEvent::SoundDevice { role, event } => sound_device(role, &event),
+            ApplicationEvent::SoundDevice { role, event } => {
+                if let Some(sound) = SOUND.get() {
+                    sound.tell(role, &event);
+                }
+            }
             _ => {}
         }
     }
 }
 
-/// A call goes on without its device, and whoever hears nothing wants to know why.
-fn sound_device(role: SoundRole, event: &LastingEvent) {
-    let which = match role {
-        SoundRole::Voice => "sound",
-        SoundRole::Alert => "alert",
-    };
-    let sentence = match event {
-        LastingEvent::Lost(error) => format!("{error}; silence takes its place until it is back"),
-        LastingEvent::Rerouted(direction) => format!("its {direction} was moved to another device"),
-        _ => return,
-    };
-    let _ = writeln!(std::io::stderr(), "The {which} device: {sentence}");
+/// Who is told of sound devices: they come and go whatever the program is about.
+static SOUND: OnceLock<SoundTeller> = OnceLock::new();
+
+struct SoundTeller {
+    reporter: Reporter,
+    /// Whether the voice device and the alert device are lost: that one is there is no news unless it was.
+    lost: [AtomicBool; 2],
+}
+
+impl SoundTeller {
+    /// A call goes on without its device, and whoever hears nothing wants to know why.
+    fn tell(&self, role: SoundRole, event: &LastingEvent) {
+        let (which, lost) = match role {
+            SoundRole::Voice => ("sound", &self.lost[0]),
+            SoundRole::Alert => ("alert", &self.lost[1]),
+        };
+        let (name, sentence) = match event {
+            LastingEvent::Lost(error) => {
+                lost.store(true, Ordering::Relaxed);
+                let sentence = format!("{error}; silence takes its place until it is back");
+                ("sound_device_lost", sentence)
+            }
+            LastingEvent::Rerouted(direction) => (
+                "sound_device_moved",
+                format!("its {direction} was moved to another device"),
+            ),
+            LastingEvent::Found if lost.swap(false, Ordering::Relaxed) => {
+                ("sound_device_found", "it is there again".to_owned())
+            }
+            _ => return,
+        };
+        if self.reporter.is_json() {
+            let fields = json!({ "device": which, "message": sentence });
+            self.reporter.say(name, fields, "");
+        }
+        let _ = writeln!(std::io::stderr(), "The {which} device: {sentence}");
+    }
 }
 
 /// Stops, and prints the SIP messages of the goodbye.

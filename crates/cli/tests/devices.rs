@@ -120,6 +120,30 @@ fn a_device_that_is_lost_is_told_and_the_call_goes_on() {
     assert_eq!(bob.code, Some(0), "{}", bob.stderr);
     assert!(bob.stderr.contains("The sound device: "), "{}", bob.stderr);
     assert!(bob.stderr.contains(&heard), "{}", bob.stderr);
+    let lost = bob
+        .events
+        .iter()
+        .find(|event| event["event"] == "sound_device_lost");
+    assert_eq!(lost.expect("it is told to scripts as well")["device"], "sound");
+}
+
+#[test]
+fn a_file_that_is_heard_is_not_written() {
+    let folder = Folder::new("same-file");
+    let file = folder.tone("hello.wav", 440.0, 1);
+    let before = std::fs::read(&file).expect("it was written");
+    let same = folder.path("./hello.wav");
+    for (heard, written) in [
+        ("--play", "--record"),
+        ("--input-device", "--output-device"),
+        ("--play", "--output-device"),
+    ] {
+        let call = ["call", "sip:bob@127.0.0.1:9", "--listen", "127.0.0.1:0"];
+        let ended = Program::start(call.into_iter().chain([heard, &file, written, &same])).end();
+        assert_eq!(ended.code, Some(13), "{heard} {written}: {}", ended.stderr);
+        assert!(ended.stderr.contains("write to another file"), "{}", ended.stderr);
+        assert_eq!(std::fs::read(&file).expect("it is there"), before);
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The application: all layers started in order, and the way to them.
 
 use crate::alert::Alert;
+use crate::sound;
 use crate::{Account, Error, Publication, Registration, Session, Settings, Storage, Subscription};
 use offhook_account::AccountManager;
 use offhook_audio_mixer::{DeviceChoice, DeviceMixer, DeviceOptions, LastingEvent};
@@ -101,9 +102,9 @@ impl Application {
             account: None,
             outbound_proxy: None,
             sample_rate: None,
-            sound_devices: DeviceOptions::default(),
+            sound_devices: None,
             tail_length: UserAgentConfig::default().tail_length,
-            alert_device: DeviceChoice::Default,
+            alert_device: None,
             trace: false,
             messages: false,
             transfers: false,
@@ -377,9 +378,9 @@ pub struct ApplicationBuilder {
     account: Option<Account>,
     outbound_proxy: Option<SipUri>,
     sample_rate: Option<u32>,
-    sound_devices: DeviceOptions,
+    sound_devices: Option<DeviceOptions>,
     tail_length: Duration,
-    alert_device: DeviceChoice,
+    alert_device: Option<DeviceChoice>,
     trace: bool,
     messages: bool,
     transfers: bool,
@@ -460,10 +461,10 @@ impl ApplicationBuilder {
         self
     }
 
-    /// What calls are spoken and heard through that have nothing else. Default: the system's default devices.
+    /// What calls are spoken and heard through that have nothing else. Default: what the settings `audio` say.
     #[must_use]
     pub fn sound_devices(mut self, devices: DeviceOptions) -> Self {
-        self.sound_devices = devices;
+        self.sound_devices = Some(devices);
         self
     }
 
@@ -474,10 +475,10 @@ impl ApplicationBuilder {
         self
     }
 
-    /// What rings, see [`Application::alert`]. Default: the system's default output.
+    /// What rings, see [`Application::alert`]. Default: the setting `audio.alert_device`.
     #[must_use]
     pub fn alert_device(mut self, device: DeviceChoice) -> Self {
-        self.alert_device = device;
+        self.alert_device = Some(device);
         self
     }
 
@@ -511,6 +512,7 @@ impl ApplicationBuilder {
             endpoint.allow.push(Method::Refer);
         }
         let sample_rate = self.sample_rate.unwrap_or(settings.audio.sample_rate.hz());
+        let alert_device = sound::alert_device(self.alert_device, &settings.audio);
         let config = UserAgentConfig {
             listen: self.listen,
             transports: self.transports,
@@ -521,7 +523,7 @@ impl ApplicationBuilder {
                 sample_rate,
                 ..MediaConfig::default()
             },
-            sound_devices: self.sound_devices,
+            sound_devices: sound::devices(self.sound_devices, &settings.audio),
             tail_length: self.tail_length,
             dtls_certificate: None,
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
@@ -532,7 +534,7 @@ impl ApplicationBuilder {
             },
         };
         let (agent, events) = UserAgent::start(config)?;
-        let (alert, alerts) = Alert::new(self.alert_device, sample_rate);
+        let (alert, alerts) = Alert::new(alert_device, sample_rate);
         let events = Events {
             agent: events,
             alert: alerts,

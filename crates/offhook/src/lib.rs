@@ -34,6 +34,7 @@
 mod alert;
 mod application;
 mod error;
+mod sound;
 
 pub use application::{Application, ApplicationBuilder, ApplicationEvent, SoundRole};
 pub use error::Error;
