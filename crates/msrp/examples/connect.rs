@@ -66,16 +66,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(path) = &args.remote_path {
+        args.through.check(&args.protection, path)?;
+    }
     let connector = prepare(args).await?;
     tell(&json!({ "event": "prepared", "path": connector.local_path().to_string() }));
-    let remote_path = match &args.remote_path {
-        Some(path) => path.clone(),
-        None => std::io::stdin()
-            .lines()
-            .next()
-            .ok_or("no path of the peer")??
-            .parse()?,
-    };
+    let remote_path = args
+        .through
+        .remote_path(&args.protection, args.remote_path.as_ref())?;
     let mut config = SessionConfig::new(connector.local_path().clone(), remote_path);
     config.chunk_size = args.chunk;
     config

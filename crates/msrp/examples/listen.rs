@@ -81,16 +81,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+    if let Some(path) = &args.remote_path {
+        args.through.check(&args.protection, path)?;
+    }
     let acceptor = prepare(args).await?;
     tell(&json!({ "event": "listening", "path": acceptor.local_path().to_string() }));
-    let remote_path = match &args.remote_path {
-        Some(path) => path.clone(),
-        None => std::io::stdin()
-            .lines()
-            .next()
-            .ok_or("no path of the peer")??
-            .parse()?,
-    };
+    let remote_path = args
+        .through
+        .remote_path(&args.protection, args.remote_path.as_ref())?;
     let mut config = SessionConfig::new(acceptor.local_path().clone(), remote_path);
     config
         .peer_fingerprints

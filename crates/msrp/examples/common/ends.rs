@@ -1,9 +1,9 @@
 //! How the examples reach their peer: TLS and relays, as the command line says.
 
 use clap::Args;
-use offhook_msrp::MsrpUri;
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::tokio::{MsrpRelaySettings, TlsIdentity};
+use offhook_msrp::{MsrpPath, MsrpUri};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -37,6 +37,39 @@ pub(crate) struct Protection {
 }
 
 impl Protection {
+    /// The first option of those given that has a meaning with TLS only.
+    fn asked(&self) -> Option<&'static str> {
+        [
+            (self.tls, "--tls"),
+            (self.fingerprint.is_some(), "--fingerprint"),
+            (self.no_verify, "--no-verify"),
+            (self.ca.is_some(), "--ca"),
+            (self.cert.is_some(), "--cert"),
+        ]
+        .into_iter()
+        .find_map(|(is_given, option)| is_given.then_some(option))
+    }
+
+    /// Whether the scheme of the peer's path says the same as the options: who asks for TLS does not get a connection in
+    /// clear.
+    fn check(&self, remote_path: &MsrpPath) -> Result<(), Failure> {
+        if remote_path.first().is_secure() {
+            return if self.tls || self.fingerprint.is_some() {
+                Ok(())
+            } else {
+                Err("the peer's path begins with msrps:, which is by TLS: give --tls, too".into())
+            };
+        }
+        let Some(option) = self.asked() else {
+            return Ok(());
+        };
+        Err(format!(
+            "{option} is for TLS, and the peer's path begins with msrp:, which is without: write msrps: there, or \
+             leave {option} out"
+        )
+        .into())
+    }
+
     /// Our own certificate, for an end that is known by fingerprints.
     pub(crate) fn identity(&self) -> Result<Option<TlsIdentity>, Failure> {
         if self.fingerprint.is_none() {
@@ -112,6 +145,32 @@ pub(crate) struct ThroughRelay {
 }
 
 impl ThroughRelay {
+    /// Whether we may meet a peer of this path with these options. At a relay they are for the relay.
+    pub(crate) fn check(&self, protection: &Protection, remote_path: &MsrpPath) -> Result<(), Failure> {
+        if self.relay.is_some() {
+            return Ok(());
+        }
+        protection.check(remote_path)
+    }
+
+    /// The peer's path: the given one, or else the first line of standard input.
+    pub(crate) fn remote_path(
+        &self,
+        protection: &Protection,
+        given: Option<&MsrpPath>,
+    ) -> Result<MsrpPath, Failure> {
+        let path: MsrpPath = match given {
+            Some(path) => path.clone(),
+            None => std::io::stdin()
+                .lines()
+                .next()
+                .ok_or("no path of the peer")??
+                .parse()?,
+        };
+        self.check(protection, &path)?;
+        Ok(path)
+    }
+
     pub(crate) fn settings(&self, protection: &Protection) -> Result<Option<MsrpRelaySettings>, Failure> {
         let Some(relay) = &self.relay else {
             return Ok(None);

@@ -4,6 +4,7 @@
 
 mod files;
 mod program;
+mod protection;
 
 use program::{Folder, Program, example};
 use serde_json::Value;
@@ -153,7 +154,7 @@ fn errors_are_said_in_words() {
         (
             "connect",
             &["--remote-path", &*peer],
-            "error: msrps needs a configuration of TLS\n",
+            "error: the peer's path begins with msrps:, which is by TLS: give --tls, too\n",
         ),
         (
             "listen",
