@@ -9,6 +9,8 @@
 mod common;
 #[path = "common/ends.rs"]
 mod ends;
+#[path = "common/sent.rs"]
+mod sent;
 
 use bytes::Bytes;
 use clap::Parser;
@@ -18,11 +20,15 @@ use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::{OutgoingId, SendError};
 use offhook_msrp::tokio::{Connector, ConnectorDirect, MsrpConnection, get_connector};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
+use sent::Sent;
 use serde_json::json;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use tokio::io::AsyncReadExt;
+use std::time::Duration;
+
+/// How long the last words to a peer may take, when it is told that a session closes.
+const PARTING: Duration = Duration::from_secs(5);
 
 #[derive(Parser)]
 #[command(about = "Connects to an MSRP peer and sends messages or a file, one JSON line per event.")]
@@ -48,7 +54,7 @@ struct Args {
     /// How many messages may wait for their outcome.
     #[arg(long, default_value_t = 100)]
     window: u64,
-    /// Send this file instead.
+    /// Send this file instead. A regular one, which is not changed meanwhile.
     #[arg(long)]
     file: Option<PathBuf>,
     /// Tell the throughput only, not each event.
@@ -69,6 +75,7 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(path) = &args.remote_path {
         args.through.check(&args.protection, path)?;
     }
+    let mut file = args.file.as_deref().map(Sent::open).transpose()?;
     let connector = prepare(args).await?;
     tell(&json!({ "event": "prepared", "path": connector.local_path().to_string() }));
     let remote_path = args
@@ -82,16 +89,24 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let mut session = connector.complete(config).await?;
     tell(&json!({ "event": "ready" }));
     let mut summary = Summary::start();
-    match &args.file {
-        Some(path) => send_file(args, path, &mut session, &mut summary).await?,
-        None => send_messages(args, &mut session, &mut summary).await?,
-    }
+    let sent = match &mut file {
+        Some(file) => send_file(args, file, &mut session, &mut summary).await,
+        None => send_messages(args, &mut session, &mut summary).await,
+    };
     summary.tell("sent");
-    session.handle().close().await?;
-    while let Some(event) = session.next_event().await {
-        show(args, &event);
-    }
-    Ok(())
+    leave(args, &mut session).await;
+    sent
+}
+
+/// Closes the session, for a while until all that was begun is ended: after a failure it may be that nobody reads.
+async fn leave(args: &Args, session: &mut MsrpConnection) {
+    let _ = session.handle().close().await; // the peer may have been faster
+    let last_words = async {
+        while let Some(event) = session.next_event().await {
+            show(args, &event);
+        }
+    };
+    let _ = tokio::time::timeout(PARTING, last_words).await;
 }
 
 async fn prepare(args: &Args) -> Result<Connector, Box<dyn std::error::Error>> {
@@ -145,12 +160,11 @@ async fn send_messages(
 
 async fn send_file(
     args: &Args,
-    path: &PathBuf,
+    file: &mut Sent,
     session: &mut MsrpConnection,
     summary: &mut Summary,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let mut file = tokio::fs::File::open(path).await?;
-    let size = file.metadata().await?.len();
+    let size = file.size();
     let message = wish(
         args,
         OutgoingMessage::streamed("application/octet-stream", Some(size)),
@@ -160,11 +174,16 @@ async fn send_file(
         let event = session.next_event().await.ok_or("the session ended")?;
         show(args, &event);
         match event {
-            SessionEvent::WantsData { .. } => {
-                let mut piece = bytes::BytesMut::with_capacity(1024 * 1024);
-                while piece.len() < piece.capacity() && file.read_buf(&mut piece).await? > 0 {}
-                session.handle().supply(id, piece.freeze()).await?;
-            }
+            SessionEvent::WantsData { .. } => match file.piece().await {
+                Ok(piece) => match session.handle().supply(id, piece).await {
+                    Ok(()) | Err(SendError::NotTaken) => {} // when it failed meanwhile, the next event says so
+                    Err(error) => return Err(error.into()),
+                },
+                Err(error) => {
+                    session.handle().with(move |session| session.abort(id)).await?;
+                    return Err(error);
+                }
+            },
             SessionEvent::Reported { complete: true, .. } => break,
             SessionEvent::SendDone { .. } if !args.success_report => break,
             SessionEvent::SendFailed { status, .. } => return Err(format!("failed with {status}").into()),

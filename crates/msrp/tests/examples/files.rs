@@ -1,9 +1,10 @@
-//! What `listen` does with files, and with peers that lie about them or go away.
+//! What `connect` and `listen` do with files, and with peers that lie about them or go away.
 
 use super::program::{Folder, PATIENCE, Program};
 use super::{CALLER, count};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 /// A peer of few words that was bound by its first message.
 struct RawPeer {
@@ -128,6 +129,61 @@ fn an_echo_survives_that_its_peer_goes_while_echoes_wait() {
             }
         }
         drop(peer); // with answers and echoes unread
+        listener.rest();
+    }
+}
+
+#[test]
+fn what_is_no_file_is_told_before_anybody_hears_of_it() {
+    let folder = Folder::new("no-file");
+    let pipe = folder.0.join("pipe").display().to_string();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let directory = folder.0.display().to_string();
+    let missing = folder.0.join("missing").display().to_string();
+    let peer = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    peer.set_nonblocking(true).unwrap();
+    let path = format!("msrp://{}/peer;tcp", peer.local_addr().unwrap());
+    for (file, why) in [
+        (
+            &*pipe,
+            " is no regular file: its size is not known before it is sent",
+        ),
+        (&directory, " is a directory, and a file is wanted"),
+        (&missing, ": No such file or directory (os error 2)"),
+    ] {
+        let said = Program::start("connect", &["--remote-path", &path, "--file", file]).complaint();
+        assert_eq!(said, format!("error: {file}{why}\n"));
+    }
+    assert!(peer.accept().is_err(), "nobody has connected");
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_sent_is_given_up() {
+    let folder = Folder::new("cut");
+    let file = folder.file("sent", &[7; 3_000_000]);
+    let mut listener = Program::start("listen", &["--port", "0", "--remote-path", CALLER]);
+    let mut connector = Program::start("connect", &["--local-path", CALLER, "--file", &file]);
+    connector.path("prepared");
+    folder.file("sent", &[7; 5000]);
+    connector.tell(&listener.path("listening"));
+    let words = format!("error: {file} was cut while it was sent: 5000 of 3000000 bytes are left\n");
+    assert_eq!(connector.complaint(), words);
+    listener.event("message_aborted");
+    assert_eq!(count(&listener.rest(), "message_ended"), 0);
+}
+
+#[test]
+fn an_empty_file_arrives_and_one_that_grows_as_long_as_it_was() {
+    let folder = Folder::new("grown");
+    for size in [0, 1000] {
+        let file = folder.file("sent", &vec![7; size]);
+        let mut listener = Program::start("listen", &["--port", "0", "--remote-path", CALLER]);
+        let mut connector = Program::start("connect", &["--local-path", CALLER, "--file", &file]);
+        connector.path("prepared");
+        folder.file("sent", &[7; 5000]);
+        connector.tell(&listener.path("listening"));
+        assert_eq!(super::throughput(&connector.rest(), "sent"), (1, size as u64));
+        assert_eq!(listener.event("message_ended")["size"], size);
         listener.rest();
     }
 }
