@@ -14,7 +14,7 @@ mod sent;
 
 use bytes::Bytes;
 use clap::Parser;
-use common::{Summary, end, tell, tell_event};
+use common::{Failure, Summary, end, tell, tell_event};
 use ends::{Protection, ThroughRelay};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::{OutgoingId, SendError};
@@ -71,7 +71,7 @@ async fn main() -> ExitCode {
     end(run(&Args::parse()).await)
 }
 
-async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.remote_path {
         args.through.check(&args.protection, path)?;
     }
@@ -109,7 +109,7 @@ async fn leave(args: &Args, session: &mut MsrpConnection) {
     let _ = tokio::time::timeout(PARTING, last_words).await;
 }
 
-async fn prepare(args: &Args) -> Result<Connector, Box<dyn std::error::Error>> {
+async fn prepare(args: &Args) -> Result<Connector, Failure> {
     let relay = args.through.settings(&args.protection)?;
     if relay.is_some() {
         return Ok(get_connector(relay.as_ref(), args.local_path.clone()).await?);
@@ -127,7 +127,7 @@ async fn send_messages(
     args: &Args,
     session: &mut MsrpConnection,
     summary: &mut Summary,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), Failure> {
     let body = Bytes::from(vec![b'x'; args.size]);
     let (mut sent, mut over) = (0, 0);
     while over < args.count {
@@ -163,7 +163,7 @@ async fn send_file(
     file: &mut Sent,
     session: &mut MsrpConnection,
     summary: &mut Summary,
-) -> Result<(), Box<dyn std::error::Error>> {
+) -> Result<(), Failure> {
     let size = file.size();
     let message = wish(
         args,

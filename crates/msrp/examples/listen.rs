@@ -12,16 +12,17 @@ mod ends;
 mod received;
 
 use clap::{Parser, ValueEnum};
-use common::{Summary, end, tell, tell_event};
+use common::{Failure, Summary, end, tell, tell_error, tell_event};
 use ends::{Protection, ThroughRelay};
-use offhook_msrp::chunk::{ByteRange, StatusCode};
+use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
 use offhook_msrp::session::{Delivery, PathMatching, Reports, SendError};
-use offhook_msrp::tokio::{Acceptor, AcceptorDirect, SessionHandle, get_acceptor};
+use offhook_msrp::tokio::{Acceptor, AcceptorDirect, MsrpConnection, SessionHandle, get_acceptor};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use received::{Outcome, Received};
 use serde_json::json;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -80,10 +81,14 @@ async fn main() -> ExitCode {
     end(run(&Args::parse()).await)
 }
 
-async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
+async fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.remote_path {
         args.through.check(&args.protection, path)?;
     }
+    let files = match args.mode {
+        Mode::File => Some(Received::new(&args.directory)?),
+        Mode::Sink | Mode::Echo => None,
+    };
     let acceptor = prepare(args).await?;
     tell(&json!({ "event": "listening", "path": acceptor.local_path().to_string() }));
     let remote_path = args
@@ -108,8 +113,28 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
     let mut session = acceptor.complete(config).await?;
     tell(&json!({ "event": "ready" }));
     let mut summary = Summary::start();
-    let mut files = Received::new(&args.directory);
-    while let Some(event) = session.next_event().await {
+    let heard = hear(args, &mut session, files, &mut summary).await;
+    summary.tell("received");
+    heard
+}
+
+/// Takes what comes until the session ends, or somebody interrupts us.
+async fn hear(
+    args: &Args,
+    session: &mut MsrpConnection,
+    mut files: Option<Received>,
+    summary: &mut Summary,
+) -> Result<(), Failure> {
+    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let mut failures = 0;
+    loop {
+        let event = tokio::select! {
+            event = session.next_event() => event,
+            _ = &mut interrupt => break,
+        };
+        let Some(event) = event else {
+            break;
+        };
         match &event {
             SessionEvent::Message(message) => {
                 summary.message(message.body.len() as u64);
@@ -123,8 +148,8 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             SessionEvent::MessageEnded { .. } => summary.message(0),
             _ => {}
         }
-        if args.mode == Mode::File {
-            store(session.handle(), &mut files, &event).await?;
+        if let Some(files) = &mut files {
+            failures += u64::from(!store(session.handle(), files, &event).await);
         }
         if !args.quiet {
             tell_event(&event);
@@ -137,11 +162,13 @@ async fn run(args: &Args) -> Result<(), Box<dyn std::error::Error>> {
             let _ = session.handle().close().await; // the peer may have been faster
         }
     }
-    summary.tell("received");
-    Ok(())
+    match failures {
+        0 => Ok(()),
+        _ => Err(format!("messages that could not be stored: {failures}").into()),
+    }
 }
 
-async fn prepare(args: &Args) -> Result<Acceptor, Box<dyn std::error::Error>> {
+async fn prepare(args: &Args) -> Result<Acceptor, Failure> {
     let address = SocketAddr::new(args.address, args.port);
     let relay = args.through.settings(&args.protection)?;
     // At a relay nobody connects to the port, but a URI has one.
@@ -168,24 +195,38 @@ async fn prepare(args: &Args) -> Result<Acceptor, Box<dyn std::error::Error>> {
     Ok(Acceptor::Direct(acceptor))
 }
 
-/// Keeps what belongs to a file, and answers for it.
-async fn store(
-    session: &SessionHandle,
-    files: &mut Received,
-    event: &SessionEvent,
-) -> Result<(), Box<dyn std::error::Error>> {
-    match files.take(event)? {
-        Outcome::Nothing => {}
+/// Keeps what belongs to a file, and answers for it. False when it cannot be kept: that message fails, and no other.
+async fn store(session: &SessionHandle, files: &mut Received, event: &SessionEvent) -> bool {
+    match files.take(event) {
+        Outcome::Nothing => true,
         Outcome::Absurd(message) => {
             let _ = session.reject(message).await; // the peer may have gone
+            true
+        }
+        Outcome::Unwritten(message, error) => {
+            tell_error(&format!("a message cannot be stored: {error}"));
+            let _ = session.reject(message).await;
+            false
         }
         Outcome::Stored { path, head, size } => {
             tell(&json!({ "event": "stored", "file": path.display().to_string(), "size": size }));
-            let all = ByteRange::whole(size);
-            let _ = session
-                .with(move |session| session.report(&head, all, StatusCode::OK))
-                .await;
+            report(session, head, size, StatusCode::OK).await;
+            true
+        }
+        Outcome::Lost { head, size, error } => {
+            let is_new = error.is_some();
+            if let Some(error) = error {
+                tell_error(&format!("a message cannot be stored: {error}"));
+            }
+            report(session, head, size, StatusCode::STOP_SENDING).await;
+            !is_new
         }
     }
-    Ok(())
+}
+
+async fn report(session: &SessionHandle, head: Box<Head>, size: u64, status: StatusCode) {
+    let all = ByteRange::whole(size);
+    let _ = session
+        .with(move |session| session.report(&head, all, status))
+        .await; // the peer may have gone
 }

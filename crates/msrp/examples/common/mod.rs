@@ -8,8 +8,11 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
 
-/// How an example ends: what went wrong is said on standard error in words, with its causes, and the exit code is 1.
-pub(crate) fn end(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+pub(crate) type Failure = Box<dyn Error>;
+
+/// How an example ends: what went wrong is told as an event and said on standard error in words, with its causes, and the
+/// exit code is 1.
+pub(crate) fn end(outcome: Result<(), Failure>) -> ExitCode {
     let Err(error) = outcome else {
         return ExitCode::SUCCESS;
     };
@@ -23,6 +26,7 @@ pub(crate) fn end(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
         }
         source = cause.source();
     }
+    tell_error(&said);
     // Whoever reads may have gone; the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {said}");
     ExitCode::FAILURE
@@ -74,6 +78,11 @@ impl Summary {
 pub(crate) fn tell(line: &Value) {
     // Whoever reads may have gone; there is nobody left to tell.
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// What went wrong, in words.
+pub(crate) fn tell_error(said: &str) {
+    tell(&json!({ "event": "error", "error": said }));
 }
 
 pub(crate) fn tell_event(event: &SessionEvent) {

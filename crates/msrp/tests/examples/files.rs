@@ -47,18 +47,19 @@ impl RawPeer {
     }
 }
 
+const LISTEN: [&str; 7] = [
+    "--port",
+    "0",
+    "--remote-path",
+    CALLER,
+    "--mode",
+    "file",
+    "--directory",
+];
+
 fn listen_into(folder: &Folder) -> Program {
     let directory = folder.0.display().to_string();
-    let args = [
-        "--port",
-        "0",
-        "--remote-path",
-        CALLER,
-        "--mode",
-        "file",
-        "--directory",
-    ];
-    Program::start("listen", &[&args[..], &[&directory]].concat())
+    Program::start("listen", &[&LISTEN[..], &[&directory]].concat())
 }
 
 #[test]
@@ -160,7 +161,7 @@ fn what_is_no_file_is_told_before_anybody_hears_of_it() {
 #[test]
 fn a_file_that_is_cut_while_it_is_sent_is_given_up() {
     let folder = Folder::new("cut");
-    let file = folder.file("sent", &[7; 3_000_000]);
+    let file = folder.file("sent", &vec![7; 3_000_000]);
     let mut listener = Program::start("listen", &["--port", "0", "--remote-path", CALLER]);
     let mut connector = Program::start("connect", &["--local-path", CALLER, "--file", &file]);
     connector.path("prepared");
@@ -186,4 +187,60 @@ fn an_empty_file_arrives_and_one_that_grows_as_long_as_it_was() {
         assert_eq!(listener.event("message_ended")["size"], size);
         listener.rest();
     }
+}
+
+#[test]
+fn a_directory_that_takes_no_files_is_told_before_anybody_is_awaited() {
+    let folder = Folder::new("no-directory");
+    let file = folder.file("file", b"");
+    let missing = folder.0.join("missing").display().to_string();
+    for (directory, why) in [
+        (&file, " is no directory"),
+        (&missing, ": No such file or directory (os error 2)"),
+    ] {
+        let args = [&LISTEN[..], &[directory]].concat();
+        let said = Program::start("listen", &args).complaint();
+        assert_eq!(said, format!("error: --directory {directory}{why}\n"));
+    }
+}
+
+#[test]
+fn a_message_that_cannot_be_stored_fails_alone() {
+    let folder = Folder::new("full");
+    let directory = folder.0.display().to_string();
+    let args = [&LISTEN[..], &[&directory]].concat();
+    let mut listener = Program::start_with_little_room(4, "listen", &args);
+    let mut peer = RawPeer::connect(&mut listener);
+    peer.send("chunk1", "large1", "1-9000/9000", &"x".repeat(9000));
+    peer.hear(" 413");
+    let said = listener.event("error")["error"].as_str().unwrap().to_owned();
+    assert!(
+        said.starts_with("a message cannot be stored: File too large"),
+        "{said}"
+    );
+    // In chunks, it is refused before its end.
+    peer.send_flagged("chunk2", "large2", "1-5000/9000", &"x".repeat(5000), '+');
+    listener.event("error");
+    peer.send("chunk3", "large2", "5001-9000/9000", &"x".repeat(4000));
+    peer.hear(" 413");
+    peer.send("chunk4", "small", "1-3/3", "abc");
+    assert!(peer.hear("REPORT").contains("Message-ID: small\r\n"));
+    assert_eq!(std::fs::read(folder.0.join("small.received")).unwrap(), b"abc");
+    drop(peer);
+    let said = listener.complaint();
+    assert_eq!(said, "error: messages that could not be stored: 2\n");
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+}
+
+#[test]
+fn an_interrupted_listener_leaves_no_part_of_a_file() {
+    let folder = Folder::new("interrupted");
+    let mut listener = listen_into(&folder);
+    let mut peer = RawPeer::connect(&mut listener);
+    peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '+');
+    listener.event("message_data");
+    assert!(folder.0.join("half.part").exists());
+    listener.interrupt();
+    listener.status();
+    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
 }

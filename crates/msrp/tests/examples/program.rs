@@ -31,8 +31,19 @@ pub(crate) fn example(name: &str) -> PathBuf {
 
 impl Program {
     pub(crate) fn start(name: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(example(name))
-            .args(args)
+        Self::run(Command::new(example(name)).args(args), format!("{name} {args:?}"))
+    }
+
+    /// An example that may not write files of more than so many blocks of 512 bytes, as on a disk that is full.
+    pub(crate) fn start_with_little_room(blocks: u32, name: &str, args: &[&str]) -> Self {
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).arg(example(name)).args(args);
+        Self::run(&mut shell, format!("{name} {args:?}"))
+    }
+
+    fn run(command: &mut Command, name: String) -> Self {
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -49,7 +60,6 @@ impl Program {
                 }
             }
         });
-        let name = format!("{name} {args:?}");
         Self {
             name,
             child,
@@ -78,6 +88,18 @@ impl Program {
     pub(crate) fn tell(&mut self, line: &str) {
         let mut input = self.input.take().unwrap();
         writeln!(input, "{line}").unwrap();
+    }
+
+    /// As Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args(["-INT", &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// All lines that are left, once it has ended well.
