@@ -14,7 +14,7 @@ mod sent;
 
 use bytes::Bytes;
 use clap::Parser;
-use common::{Failure, Summary, end, tell, tell_event};
+use common::{Failure, Summary, check_end, end, tell, tell_event};
 use ends::{Protection, ThroughRelay};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::{OutgoingId, SendError};
@@ -51,6 +51,12 @@ struct Args {
     /// Ask for reports of success.
     #[arg(long)]
     success_report: bool,
+    /// Wait until each message has come back, as `listen --mode echo` sends them, and compare.
+    #[arg(long, conflicts_with = "file")]
+    echo: bool,
+    /// For how many seconds nothing may come while reports of success or echoes are awaited.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
     /// How many messages may wait for their outcome.
     #[arg(long, default_value_t = 100)]
     window: u64,
@@ -94,19 +100,22 @@ async fn run(args: &Args) -> Result<(), Failure> {
         None => send_messages(args, &mut session, &mut summary).await,
     };
     summary.tell("sent");
-    leave(args, &mut session).await;
-    sent
+    sent.and(leave(args, &mut session).await)
 }
 
 /// Closes the session, for a while until all that was begun is ended: after a failure it may be that nobody reads.
-async fn leave(args: &Args, session: &mut MsrpConnection) {
+async fn leave(args: &Args, session: &mut MsrpConnection) -> Result<(), Failure> {
     let _ = session.handle().close().await; // the peer may have been faster
     let last_words = async {
         while let Some(event) = session.next_event().await {
             show(args, &event);
+            if let SessionEvent::Closed(reason) = &event {
+                check_end(reason)?;
+            }
         }
+        Ok(())
     };
-    let _ = tokio::time::timeout(PARTING, last_words).await;
+    tokio::time::timeout(PARTING, last_words).await.unwrap_or(Ok(()))
 }
 
 async fn prepare(args: &Args) -> Result<Connector, Failure> {
@@ -129,10 +138,11 @@ async fn send_messages(
     summary: &mut Summary,
 ) -> Result<(), Failure> {
     let body = Bytes::from(vec![b'x'; args.size]);
-    let (mut sent, mut over) = (0, 0);
-    while over < args.count {
+    let echoes = if args.echo { args.count } else { 0 };
+    let (mut sent, mut over, mut echoed) = (0, 0, 0);
+    while over < args.count || echoed < echoes {
         let more = (args.window.max(1) - (sent - over)).min(args.count - sent);
-        if more > 0 && more >= args.window / 2 || sent == over {
+        if more > 0 && (more >= args.window / 2 || sent == over) {
             let message = wish(args, OutgoingMessage::new("text/plain", body.clone()));
             // As many as there is room for; the others when these are on their way.
             let queue = move |session: &mut offhook_msrp::MsrpSession| {
@@ -143,19 +153,47 @@ async fn send_messages(
                 }
                 Ok::<_, SendError>(queued)
             };
-            sent += session.handle().with(queue).await??;
+            // When the session is over, the next event says why.
+            if let Ok(queued) = session.handle().with(queue).await {
+                sent += queued?;
+            }
         }
-        let event = session.next_event().await.ok_or("the session ended")?;
-        show(args, &event);
-        match event {
+        match next_event(args, session).await? {
             SessionEvent::Reported { complete: true, .. } => over += 1,
             SessionEvent::SendDone { .. } if !args.success_report => over += 1,
-            SessionEvent::SendFailed { status, .. } => return Err(format!("failed with {status}").into()),
+            SessionEvent::Message(echo) if args.echo => {
+                if echo.body != body {
+                    return Err("a message came back changed".into());
+                }
+                echoed += 1;
+                continue;
+            }
             _ => continue,
         }
         summary.message(args.size as u64);
     }
     Ok(())
+}
+
+/// The next event, as long as something of what we wait for can still come.
+async fn next_event(args: &Args, session: &mut MsrpConnection) -> Result<SessionEvent, Failure> {
+    let next = session.next_event();
+    let event = if args.success_report || args.echo {
+        let awaited = if args.echo { "echo" } else { "report of success" };
+        let patience = Duration::from_secs(args.patience);
+        tokio::time::timeout(patience, next)
+            .await
+            .map_err(|_| format!("no {awaited}, and nothing else, came within {} s", args.patience))?
+    } else {
+        next.await
+    };
+    let event = event.ok_or("the session ended")?;
+    show(args, &event);
+    match event {
+        SessionEvent::SendFailed { status, .. } => Err(format!("failed with {status}").into()),
+        SessionEvent::Closed(reason) => Err(format!("the session ended: {reason}").into()),
+        event => Ok(event),
+    }
 }
 
 async fn send_file(
@@ -169,14 +207,17 @@ async fn send_file(
         args,
         OutgoingMessage::streamed("application/octet-stream", Some(size)),
     );
-    let id: OutgoingId = session.handle().send(message).await?;
+    let id: OutgoingId = match session.handle().send(message).await {
+        Err(SendError::Closing) => loop {
+            next_event(args, session).await?; // which says in the end why
+        },
+        sent => sent?,
+    };
     loop {
-        let event = session.next_event().await.ok_or("the session ended")?;
-        show(args, &event);
-        match event {
+        match next_event(args, session).await? {
             SessionEvent::WantsData { .. } => match file.piece().await {
                 Ok(piece) => match session.handle().supply(id, piece).await {
-                    Ok(()) | Err(SendError::NotTaken) => {} // when it failed meanwhile, the next event says so
+                    Ok(()) | Err(SendError::NotTaken | SendError::Closing) => {} // the next event says why
                     Err(error) => return Err(error.into()),
                 },
                 Err(error) => {
@@ -186,7 +227,6 @@ async fn send_file(
             },
             SessionEvent::Reported { complete: true, .. } => break,
             SessionEvent::SendDone { .. } if !args.success_report => break,
-            SessionEvent::SendFailed { status, .. } => return Err(format!("failed with {status}").into()),
             _ => {}
         }
     }

@@ -12,14 +12,15 @@ mod ends;
 mod received;
 
 use clap::{Parser, ValueEnum};
-use common::{Failure, Summary, end, tell, tell_error, tell_event};
+use common::{Failure, Summary, check_end, end, tell, tell_error, tell_event};
 use ends::{Protection, ThroughRelay};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
-use offhook_msrp::session::{Delivery, PathMatching, Reports, SendError};
+use offhook_msrp::session::{CloseReason, Delivery, PathMatching, Reports, SendError};
 use offhook_msrp::tokio::{Acceptor, AcceptorDirect, MsrpConnection, SessionHandle, get_acceptor};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use received::{Outcome, Received};
 use serde_json::json;
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::pin::pin;
@@ -127,10 +128,14 @@ async fn hear(
 ) -> Result<(), Failure> {
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut failures = 0;
+    let mut arriving = HashSet::new();
     loop {
         let event = tokio::select! {
             event = session.next_event() => event,
-            _ = &mut interrupt => break,
+            _ = &mut interrupt => {
+                end_within("interrupted", arriving.len())?;
+                break;
+            }
         };
         let Some(event) = event else {
             break;
@@ -144,8 +149,17 @@ async fn hear(
                     Err(error) => return Err(error.into()),
                 }
             }
+            SessionEvent::MessageBegan { message, .. } => {
+                arriving.insert(*message);
+            }
             SessionEvent::MessageData { data, .. } => summary.bytes(data.len() as u64),
-            SessionEvent::MessageEnded { .. } => summary.message(0),
+            SessionEvent::MessageEnded { message, .. } => {
+                arriving.remove(message);
+                summary.message(0);
+            }
+            SessionEvent::MessageAborted { message, .. } => {
+                arriving.remove(message);
+            }
             _ => {}
         }
         if let Some(files) = &mut files {
@@ -153,6 +167,12 @@ async fn hear(
         }
         if !args.quiet {
             tell_event(&event);
+        }
+        if let SessionEvent::Closed(reason) = &event {
+            check_end(reason)?;
+            if *reason == CloseReason::ConnectionLost {
+                end_within("the connection ended", arriving.len())?;
+            }
         }
         let is_message = matches!(
             event,
@@ -165,6 +185,14 @@ async fn hear(
     match failures {
         0 => Ok(()),
         _ => Err(format!("messages that could not be stored: {failures}").into()),
+    }
+}
+
+/// An end while messages arrive is a fault. Mode `echo` hears of messages once they are complete, and cannot tell.
+fn end_within(what: &str, arriving: usize) -> Result<(), Failure> {
+    match arriving {
+        0 => Ok(()),
+        _ => Err(format!("{what} while messages arrived: {arriving}").into()),
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each example uses a part")]
 
 use offhook_msrp::SessionEvent;
+use offhook_msrp::session::CloseReason;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::io::Write;
@@ -30,6 +31,15 @@ pub(crate) fn end(outcome: Result<(), Failure>) -> ExitCode {
     // Whoever reads may have gone; the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {said}");
     ExitCode::FAILURE
+}
+
+/// Whether a session ended as it should. A peer that goes closes its connection; what it left behind is for the caller to
+/// judge.
+pub(crate) fn check_end(reason: &CloseReason) -> Result<(), Failure> {
+    match reason {
+        CloseReason::ByOwner | CloseReason::ConnectionLost => Ok(()),
+        fault => Err(format!("the session ended: {fault}").into()),
+    }
 }
 
 /// Counts what passes.

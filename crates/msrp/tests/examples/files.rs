@@ -7,13 +7,13 @@ use std::net::TcpStream;
 use std::process::Command;
 
 /// A peer of few words that was bound by its first message.
-struct RawPeer {
-    stream: TcpStream,
+pub(crate) struct RawPeer {
+    pub(crate) stream: TcpStream,
     to: String,
 }
 
 impl RawPeer {
-    fn connect(listener: &mut Program) -> Self {
+    pub(crate) fn connect(listener: &mut Program) -> Self {
         let to = listener.path("listening");
         let address = to.trim_start_matches("msrp://").split('/').next().unwrap();
         let stream = TcpStream::connect(address).unwrap();
@@ -22,11 +22,11 @@ impl RawPeer {
     }
 
     /// A chunk of a message that wants to be reported.
-    fn send(&mut self, id: &str, message: &str, range: &str, body: &str) {
+    pub(crate) fn send(&mut self, id: &str, message: &str, range: &str, body: &str) {
         self.send_flagged(id, message, range, body, '$');
     }
 
-    fn send_flagged(&mut self, id: &str, message: &str, range: &str, body: &str, flag: char) {
+    pub(crate) fn send_flagged(&mut self, id: &str, message: &str, range: &str, body: &str, flag: char) {
         let chunk = format!(
             "MSRP {id} SEND\r\nTo-Path: {}\r\nFrom-Path: {CALLER}\r\nMessage-ID: {message}\r\nByte-Range: {range}\r\n\
              Success-Report: yes\r\nContent-Type: a/b\r\n\r\n{body}\r\n-------{id}{flag}\r\n",
@@ -36,7 +36,7 @@ impl RawPeer {
     }
 
     /// What it hears until a chunk that contains this has ended.
-    fn hear(&mut self, part: &str) -> String {
+    pub(crate) fn hear(&mut self, part: &str) -> String {
         let mut heard = String::new();
         while !(heard.contains(part) && heard.ends_with("$\r\n")) {
             let mut byte = [0];

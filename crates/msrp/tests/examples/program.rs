@@ -111,11 +111,16 @@ impl Program {
     }
 
     /// What it says on standard error, once it has ended badly.
-    pub(crate) fn complaint(mut self) -> String {
+    pub(crate) fn complaint(self) -> String {
+        self.fault().0
+    }
+
+    /// What it says on standard error, once it has ended badly, and all lines that are left.
+    pub(crate) fn fault(mut self) -> (String, Vec<Value>) {
         let status = self.status();
         let said = self.said_in_error();
         assert_eq!(status.code(), Some(1), "{}: {said}", self.name);
-        said
+        (said, self.lines.iter().collect())
     }
 
     pub(crate) fn said_in_error(&mut self) -> String {

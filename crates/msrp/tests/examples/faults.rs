@@ -1,0 +1,106 @@
+//! What ends by a fault says so: by an exit code, a line of JSON, and the throughput until then.
+
+use super::files::RawPeer;
+use super::program::{PATIENCE, Program};
+use super::{CALLER, count, throughput};
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// The words of a program that failed after its session had begun.
+fn words(program: Program, direction: &str) -> (String, Vec<Value>) {
+    let (said, lines) = program.fault();
+    throughput(&lines, direction);
+    let error = lines.last().unwrap();
+    assert_eq!(error["event"], "error");
+    assert_eq!(said, format!("error: {}\n", error["error"].as_str().unwrap()));
+    (said, lines)
+}
+
+fn listen(mode: &str) -> Program {
+    Program::start(
+        "listen",
+        &["--port", "0", "--remote-path", CALLER, "--mode", mode],
+    )
+}
+
+#[test]
+fn a_session_that_ends_by_nonsense_is_a_fault() {
+    for mode in ["sink", "echo"] {
+        let mut listener = listen(mode);
+        let mut peer = RawPeer::connect(&mut listener);
+        peer.send("chunk1", "msg1", "1-3/3", "abc");
+        peer.stream.write_all(b"HELO nobody\r\n\r\n").unwrap();
+        let (said, _) = words(listener, "received");
+        assert!(
+            said.starts_with("error: the session ended: the peer sent something that is no chunk"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_connection_that_ends_within_a_message_is_a_fault() {
+    let mut listener = listen("sink");
+    let mut peer = RawPeer::connect(&mut listener);
+    peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '+');
+    listener.event("message_data");
+    drop(peer);
+    let (said, _) = words(listener, "received");
+    assert_eq!(said, "error: the connection ended while messages arrived: 1\n");
+}
+
+/// A peer that takes one connection, answers the first requests with 200, and then is silent.
+fn answer(listener: &TcpListener, path: &str, most: usize) -> TcpStream {
+    let (mut stream, _) = listener.accept().unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut heard = String::new();
+    for _ in 0..most {
+        while !heard.ends_with("$\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            heard.push(byte[0] as char);
+        }
+        let id = heard.split(' ').nth(1).unwrap();
+        let answer =
+            format!("MSRP {id} 200 OK\r\nTo-Path: {CALLER}\r\nFrom-Path: {path}\r\n-------{id}$\r\n");
+        stream.write_all(answer.as_bytes()).unwrap();
+        heard.clear();
+    }
+    stream
+}
+
+#[test]
+fn who_waits_in_vain_gives_up_in_its_time() {
+    for (option, awaited) in [("--success-report", "report of success"), ("--echo", "echo")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let path = format!("msrp://{}/peer;tcp", listener.local_addr().unwrap());
+        let args = [
+            "--local-path",
+            CALLER,
+            "--remote-path",
+            &path,
+            "--patience",
+            "1",
+            option,
+        ];
+        let connector = Program::start("connect", &args);
+        let _stream = answer(&listener, &path, 2); // the SEND that binds, and the message
+        let (said, lines) = words(connector, "sent");
+        assert_eq!(
+            said,
+            format!("error: no {awaited}, and nothing else, came within 1 s\n")
+        );
+        assert_eq!(count(&lines, "send_done"), 1);
+    }
+}
+
+#[test]
+fn a_peer_that_goes_before_it_has_answered_is_a_fault() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = format!("msrp://{}/peer;tcp", listener.local_addr().unwrap());
+    let connector = Program::start("connect", &["--local-path", CALLER, "--remote-path", &path]);
+    drop(answer(&listener, &path, 1));
+    let (said, _) = words(connector, "sent");
+    assert_eq!(said, "error: the session ended: the connection ended\n");
+}
