@@ -15,7 +15,7 @@ mod sent;
 use bytes::Bytes;
 use clap::Parser;
 use common::{Failure, Summary, check_end, end, tell, tell_event};
-use ends::{Protection, ThroughRelay};
+use ends::{Protection, ThroughRelay, uri};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::{OutgoingId, SendError};
 use offhook_msrp::tokio::{Connector, ConnectorDirect, MsrpConnection, get_connector};
@@ -34,10 +34,10 @@ const PARTING: Duration = Duration::from_secs(5);
 #[command(about = "Connects to an MSRP peer and sends messages or a file, one JSON line per event.")]
 struct Args {
     /// The path of the peer. Without it, it is read from standard input once ours is told: the peer may have to know it.
-    #[arg(long)]
+    #[arg(long, value_parser = uri::<MsrpPath>)]
     remote_path: Option<MsrpPath>,
     /// Our URI, as the peer expects it; made up without.
-    #[arg(long)]
+    #[arg(long, value_parser = uri::<MsrpUri>)]
     local_path: Option<MsrpUri>,
     /// How many bytes a message has.
     #[arg(long, default_value_t = 200)]

@@ -13,7 +13,7 @@ mod received;
 
 use clap::{Parser, ValueEnum};
 use common::{Failure, Summary, check_end, end, tell, tell_error, tell_event};
-use ends::{Protection, ThroughRelay};
+use ends::{Protection, ThroughRelay, in_words, uri};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
 use offhook_msrp::session::{CloseReason, Delivery, PathMatching, Reports, SendError};
 use offhook_msrp::tokio::{Acceptor, AcceptorDirect, MsrpConnection, SessionHandle, get_acceptor};
@@ -35,11 +35,11 @@ struct Args {
     /// The port to listen on; 0 for any.
     #[arg(long, default_value_t = 2855)]
     port: u16,
-    /// Our session id.
+    /// Our session id: letters, digits and -._~+=/.
     #[arg(long, default_value = "listen")]
     session_id: String,
     /// The path of the peer that connects. Without it, it is read from standard input once ours is told.
-    #[arg(long)]
+    #[arg(long, value_parser = uri::<MsrpPath>)]
     remote_path: Option<MsrpPath>,
     /// What to do with messages.
     #[arg(long, value_enum, default_value_t = Mode::Sink)]
@@ -210,11 +210,15 @@ async fn prepare(args: &Args) -> Result<Acceptor, Failure> {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
     };
-    let uri: MsrpUri = format!("{scheme}://{host}:{port}/{};tcp", args.session_id).parse()?;
+    let uri: MsrpUri = format!("{scheme}://{host}:{port}/{};tcp", args.session_id)
+        .parse()
+        .map_err(in_words)?;
     if relay.is_some() {
         return Ok(get_acceptor(relay.as_ref(), Some(uri)).await?);
     }
-    let mut acceptor = AcceptorDirect::prepare_uri(uri).await?;
+    let mut acceptor = AcceptorDirect::prepare_uri(uri)
+        .await
+        .map_err(|error| format!("cannot listen on {address}: {error}"))?;
     if let Some(identity) = args.protection.identity()? {
         acceptor = acceptor.with_identity(&identity);
     } else if args.protection.tls {

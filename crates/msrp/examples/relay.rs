@@ -82,17 +82,19 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Failure> {
     let path = std::env::args().nth(1).ok_or("usage: relay FILE.toml")?;
-    let file: File = toml::from_str(&std::fs::read_to_string(path)?)?;
+    let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+    let file: File = toml::from_str(&text)?;
     let config = relay_config(&file)?;
     let relay = match certificate_and_key(&file, &config)? {
         Some((certificate, key)) => {
             let own = OwnCertificate::read(certificate, key)?;
             let outward = client_config(own.clone(), file.trust.as_ref())?;
             let inward = server_config(own, file.relays.as_ref())?;
-            RelayServer::bind_tls(file.listen, config, inward, outward).await?
+            RelayServer::bind_tls(file.listen, config, inward, outward).await
         }
-        None => RelayServer::bind(file.listen, config).await?,
-    };
+        None => RelayServer::bind(file.listen, config).await,
+    }
+    .map_err(|error| format!("cannot listen on {}: {error}", file.listen))?;
     tell(&json!({ "event": "listening", "address": relay.local_addr().to_string() }));
     let mut seen = (0, 0);
     loop {
@@ -215,8 +217,13 @@ fn client_config(own: OwnCertificate, trust: Option<&PathBuf>) -> Result<Arc<rus
 
 fn roots(path: &PathBuf) -> Result<rustls::RootCertStore, Failure> {
     let mut roots = rustls::RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(path)? {
-        roots.add(certificate?)?;
+    let name = path.display();
+    let told = |error| format!("{name}: {error}");
+    for certificate in CertificateDer::pem_file_iter(path).map_err(told)? {
+        roots.add(certificate.map_err(told)?)?;
+    }
+    if roots.is_empty() {
+        return Err(format!("{name}: no certificate in it").into());
     }
     Ok(roots)
 }

@@ -3,16 +3,31 @@
 use clap::Args;
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::tokio::{MsrpRelaySettings, TlsIdentity};
+use offhook_msrp::uri::UriError;
 use offhook_msrp::{MsrpPath, MsrpUri};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 type Failure = Box<dyn std::error::Error>;
+
+/// What is wrong with a URI, and what would be right.
+pub(crate) fn in_words(error: UriError) -> String {
+    match error {
+        UriError::SessionId => format!("{error}: it has letters, digits and -._~+=/ only, and at least one"),
+        _ => error.to_string(),
+    }
+}
+
+/// Reads a path or a URI of the command line.
+pub(crate) fn uri<T: FromStr<Err = UriError>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(in_words)
+}
 
 #[derive(Args)]
 pub(crate) struct Protection {
@@ -99,8 +114,13 @@ impl Protection {
         }
         let mut roots = RootCertStore::empty();
         if let Some(path) = &self.ca {
-            for certificate in CertificateDer::pem_file_iter(path)? {
-                roots.add(certificate?)?;
+            let name = path.display();
+            let told = |error| format!("{name}: {error}");
+            for certificate in CertificateDer::pem_file_iter(path).map_err(told)? {
+                roots.add(certificate.map_err(told)?)?;
+            }
+            if roots.is_empty() {
+                return Err(format!("{name}: no certificate in it").into());
             }
         }
         Ok(Arc::new(
@@ -113,8 +133,8 @@ impl Protection {
             return Err("--cert and --key are needed for this".into());
         };
         Ok((
-            CertificateDer::from_pem_file(cert)?,
-            PrivateKeyDer::from_pem_file(key)?,
+            CertificateDer::from_pem_file(cert).map_err(|error| format!("{}: {error}", cert.display()))?,
+            PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?,
         ))
     }
 }
@@ -140,7 +160,7 @@ pub(crate) struct ThroughRelay {
     #[arg(long)]
     relay_plain: bool,
     /// A further relay behind the first, by its URI; same account.
-    #[arg(long, value_name = "URI")]
+    #[arg(long, value_name = "URI", value_parser = uri::<MsrpUri>)]
     relay_through: Vec<MsrpUri>,
 }
 
@@ -165,7 +185,8 @@ impl ThroughRelay {
                 .lines()
                 .next()
                 .ok_or("no path of the peer")??
-                .parse()?,
+                .parse()
+                .map_err(in_words)?,
         };
         self.check(protection, &path)?;
         Ok(path)

@@ -2,9 +2,10 @@
 #![allow(dead_code, reason = "each example uses a part")]
 
 use offhook_msrp::SessionEvent;
-use offhook_msrp::session::CloseReason;
+use offhook_msrp::session::{AbortReason, CloseReason};
 use serde_json::{Value, json};
 use std::error::Error;
+use std::fmt::Debug;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -106,47 +107,47 @@ pub(crate) fn tell_event(event: &SessionEvent) {
         }),
         SessionEvent::MessageBegan { message, head, size } => json!({
             "event": "message_began",
-            "message": format!("{message:?}"),
+            "message": number(message),
             "message_id": head.message_id(),
             "content_type": head.content_type(),
             "size": size,
         }),
         SessionEvent::MessageData { message, at, data } => json!({
             "event": "message_data",
-            "message": format!("{message:?}"),
+            "message": number(message),
             "at": at,
             "bytes": data.len(),
         }),
         SessionEvent::MessageEnded { message, size } => json!({
             "event": "message_ended",
-            "message": format!("{message:?}"),
+            "message": number(message),
             "size": size,
         }),
         SessionEvent::SendFailed { message, status } => json!({
             "event": "send_failed",
-            "message": format!("{message:?}"),
+            "message": number(message),
             "status": status.code(),
         }),
         SessionEvent::MessageAborted { message, reason } => json!({
             "event": "message_aborted",
-            "message": format!("{message:?}"),
-            "reason": format!("{reason:?}"),
+            "message": number(message),
+            "reason": said(*reason),
         }),
         SessionEvent::SendProgress {
             message,
             acknowledged,
         } => json!({
             "event": "send_progress",
-            "message": format!("{message:?}"),
+            "message": number(message),
             "acknowledged": acknowledged,
         }),
         SessionEvent::WantsData { message } => json!({
             "event": "wants_data",
-            "message": format!("{message:?}"),
+            "message": number(message),
         }),
         SessionEvent::SendDone { message } => json!({
             "event": "send_done",
-            "message": format!("{message:?}"),
+            "message": number(message),
         }),
         SessionEvent::Reported {
             message,
@@ -154,11 +155,36 @@ pub(crate) fn tell_event(event: &SessionEvent) {
             complete,
         } => json!({
             "event": "reported",
-            "message": format!("{message:?}"),
+            "message": number(message),
             "range": range.map(|range| range.to_string()),
             "complete": complete,
         }),
-        SessionEvent::Closed(reason) => json!({ "event": "closed", "reason": format!("{reason:?}") }),
-        other => json!({ "event": format!("{other:?}") }),
+        SessionEvent::Closed(reason) => json!({ "event": "closed", "reason": reason.to_string() }),
+        SessionEvent::RelayMoved(path) => json!({ "event": "relay_moved", "path": path.to_string() }),
+        SessionEvent::NicknameWanted { nickname, .. } => json!({
+            "event": "nickname_wanted",
+            "nickname": nickname.to_string(),
+        }),
+        SessionEvent::NicknameAnswered(status) => json!({
+            "event": "nickname_answered",
+            "status": status.code(),
+        }),
+        _ => json!({ "event": "other" }),
     });
+}
+
+/// The number by which a session tells its messages apart. It shows in their debug text alone: `IncomingId(3)`.
+fn number(id: &impl Debug) -> Value {
+    let digits: String = format!("{id:?}").chars().filter(char::is_ascii_digit).collect();
+    digits.parse::<u64>().map_or(Value::Null, Value::from)
+}
+
+/// Why a message will not be complete, in words.
+fn said(reason: AbortReason) -> String {
+    match reason {
+        AbortReason::BySender => "given up by its sender".to_owned(),
+        AbortReason::ByOwner => "refused by us".to_owned(),
+        AbortReason::Refused(status) => format!("refused with {status}"),
+        _ => "for another reason".to_owned(),
+    }
 }

@@ -1,9 +1,9 @@
 //! What ends by a fault says so: by an exit code, a line of JSON, and the throughput until then.
 
 use super::files::RawPeer;
-use super::program::{PATIENCE, Program};
+use super::program::{Folder, PATIENCE, Program};
 use super::{CALLER, count, throughput};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
@@ -103,4 +103,72 @@ fn a_peer_that_goes_before_it_has_answered_is_a_fault() {
     drop(answer(&listener, &path, 1));
     let (said, _) = words(connector, "sent");
     assert_eq!(said, "error: the session ended: the connection ended\n");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let folder = Folder::new("taken");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let words = format!("error: cannot listen on {address}: Address already in use (os error 98)\n");
+    let port = address.port().to_string();
+    let args = ["--port", &port, "--remote-path", CALLER];
+    assert_eq!(Program::start("listen", &args).complaint(), words);
+    let config = format!("uri = \"msrp://{address};tcp\"\nlisten = \"{address}\"\nallow_plain_auth = true\n");
+    let file = folder.file("relay.toml", config.as_bytes());
+    assert_eq!(Program::start("relay", &[&file]).complaint(), words);
+}
+
+#[test]
+fn a_bad_session_id_is_told_with_what_is_allowed() {
+    let words = "bad session id: it has letters, digits and -._~+=/ only, and at least one";
+    for id in ["", "a b", "a$"] {
+        let args = ["--port", "0", "--session-id", id];
+        assert_eq!(
+            Program::start("listen", &args).complaint(),
+            format!("error: {words}\n")
+        );
+    }
+    let args = ["--remote-path", "msrp://127.0.0.1:9/a$;tcp"];
+    let mut connector = Program::start("connect", &args);
+    assert_eq!(connector.status().code(), Some(2));
+    let said = connector.said_in_error();
+    assert!(said.contains(words), "{said}");
+}
+
+#[test]
+fn trust_in_a_file_without_certificates_is_refused() {
+    let folder = Folder::new("no-roots");
+    let empty = folder.file("empty.pem", b"no certificate\n");
+    let path = "msrps://127.0.0.1:9/peer;tcp";
+    let args = ["--remote-path", path, "--tls", "--ca", &empty];
+    assert_eq!(
+        Program::start("connect", &args).complaint(),
+        format!("error: {empty}: no certificate in it\n")
+    );
+}
+
+#[test]
+fn events_are_told_in_words_and_numbers() {
+    let mut listener = listen("sink");
+    let mut peer = RawPeer::connect(&mut listener);
+    peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '#');
+    let aborted = listener.event("message_aborted");
+    assert_eq!(
+        (&aborted["message"], &aborted["reason"]),
+        (&json!(0), &json!("given up by its sender"))
+    );
+    peer.send_flagged("chunk2", "odd", "1-2/8", "ab", '+');
+    peer.send_flagged("chunk3", "odd", "3-4/9", "cd", '+');
+    let aborted = listener.event("message_aborted");
+    assert_eq!(
+        (&aborted["message"], &aborted["reason"]),
+        (&json!(1), &json!("refused with 400"))
+    );
+    peer.stream.write_all(b"HELO nobody\r\n\r\n").unwrap();
+    let reason = listener.event("closed")["reason"].to_string();
+    assert!(
+        reason.contains("no chunk") && !reason.contains(['(', '{']),
+        "{reason}"
+    );
 }

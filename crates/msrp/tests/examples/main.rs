@@ -166,7 +166,7 @@ fn errors_are_said_in_words() {
         (
             "relay",
             &["nowhere/relay.toml"],
-            "error: No such file or directory (os error 2)\n",
+            "error: nowhere/relay.toml: No such file or directory (os error 2)\n",
         ),
         ("relay", &[], "error: usage: relay FILE.toml\n"),
     ] {

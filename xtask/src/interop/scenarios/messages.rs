@@ -94,7 +94,7 @@ fn messages(stage: &Stage<'_>) -> Result<(), Disagreement> {
     throughput(stage, &mut alice, 20)?;
     alice.leaves_with(stage, 0)?;
     bob.matching(stage, "last message", |event| {
-        event["event"] == "message_ended" && event["message"] == "IncomingId(19)" && event["size"] == 1500
+        event["event"] == "message_ended" && event["message"] == 19 && event["size"] == 1500
     })?;
     without_complaint(&relay)
 }
