@@ -39,13 +39,13 @@ struct Args {
     /// Our URI, as the peer expects it; made up without.
     #[arg(long, value_parser = uri::<MsrpUri>)]
     local_path: Option<MsrpUri>,
-    /// How many bytes a message has.
+    /// How many bytes a message has. All messages share one body, which is held once; with --echo each echo is held as a whole.
     #[arg(long, default_value_t = 200)]
     size: usize,
     /// How many messages to send.
     #[arg(long, default_value_t = 1)]
     count: u64,
-    /// The largest body of a chunk.
+    /// The largest body of a chunk, in bytes. Larger chunks are faster; smaller ones let other messages pass between them.
     #[arg(long, default_value = "2048")]
     chunk: NonZeroU32,
     /// Ask for reports of success.

@@ -50,8 +50,8 @@ struct Args {
     /// End after so many messages; without it, with the connection. At a relay the connection does not end with the peer.
     #[arg(long)]
     count: Option<u64>,
-    /// The largest message that mode `echo` takes, in bytes: it holds each as a whole. Larger ones are refused with 413.
-    /// The other modes keep nothing, and take any size.
+    /// The largest message that mode `echo` takes, in bytes: it holds each as a whole while it arrives, up to 16 of them at a
+    /// time, and until its echo is sent. Larger ones are refused with 413. The other modes keep nothing, and take any size.
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     max_message: u64,
     /// Compare session ids alone (RFC 6714).
