@@ -5,10 +5,15 @@ use crate::chunk::{
     TransactionIds, write_end_line,
 };
 use crate::end_line::{EndLineGuard, Free};
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+use queue::{Length, Queue, Queued};
 use std::collections::VecDeque;
-use std::io::IoSlice;
 use std::num::NonZeroU32;
+
+mod burst;
+mod queue;
+
+pub use burst::Burst;
 
 /// A message to send.
 #[derive(Clone, Debug)]
@@ -90,51 +95,6 @@ impl OutgoingMessage {
     }
 }
 
-/// Bytes that belong in one write, so that an end-line leaves with the last bytes before it: read it as a [`Buf`].
-#[derive(Clone, Debug, Default)]
-pub struct Burst {
-    /// Heads and small bodies; a piece of a large body; its end-line.
-    parts: [Bytes; 3],
-}
-
-impl From<Bytes> for Burst {
-    fn from(bytes: Bytes) -> Self {
-        Self {
-            parts: [bytes, Bytes::new(), Bytes::new()],
-        }
-    }
-}
-
-impl Buf for Burst {
-    fn remaining(&self) -> usize {
-        self.parts.iter().map(Bytes::len).sum()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.parts
-            .iter()
-            .find(|part| !part.is_empty())
-            .map_or(&[], |part| part)
-    }
-
-    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let parts = self.parts.iter().filter(|part| !part.is_empty());
-        slices
-            .iter_mut()
-            .zip(parts)
-            .map(|(slice, part)| *slice = IoSlice::new(part))
-            .count()
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        for part in &mut self.parts {
-            let taken = count.min(part.len());
-            part.advance(taken);
-            count -= taken;
-        }
-    }
-}
-
 /// A chunk was written in full.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sent {
@@ -155,28 +115,6 @@ pub(crate) enum NotSupplied {
     Full,
 }
 
-/// A message in the queue.
-#[derive(Debug)]
-struct Queued {
-    key: u64,
-    message_id: Box<str>,
-    content_type: String,
-    fields: Vec<(String, String)>,
-    success: SuccessReport,
-    failure: FailureReport,
-    /// What is there to send.
-    data: VecDeque<Bytes>,
-    available: u64,
-    /// The next byte to send, from 0.
-    at: u64,
-    size: Option<u64>,
-    begun: bool,
-    /// The owner was asked for more.
-    asked: bool,
-    /// The message was given up by us: one more end-line says so.
-    aborted: bool,
-}
-
 /// The chunk that is being written.
 #[derive(Debug)]
 struct Open {
@@ -192,7 +130,7 @@ struct Open {
 /// The queue. The front message is the one whose chunk is open.
 #[derive(Debug)]
 pub(crate) struct Outbound {
-    queue: VecDeque<Queued>,
+    queue: Queue,
     open: Option<Open>,
     chunk_size: u64,
     /// Bytes of bodies that are there to be sent.
@@ -219,9 +157,15 @@ const SMALL_CHUNK: u64 = 2048;
 const LOW_WATER: u64 = 512 * 1024;
 
 impl Outbound {
-    pub(crate) fn new(chunk_size: NonZeroU32, most_waiting: u64, to_path: String, from_path: String) -> Self {
+    /// `most_begun` long messages take turns.
+    pub(crate) fn new(
+        chunk_size: NonZeroU32,
+        most_begun: usize,
+        most_waiting: u64,
+        (to_path, from_path): (String, String),
+    ) -> Self {
         Self {
-            queue: VecDeque::new(),
+            queue: Queue::new(most_begun),
             open: None,
             chunk_size: u64::from(chunk_size.get()),
             waiting: 0,
@@ -257,7 +201,11 @@ impl Outbound {
             Body::Streamed { size } => (Bytes::new(), size),
         };
         self.waiting += data.len() as u64;
-        self.queue.push_back(Queued {
+        let is_short = size.is_some_and(|size| {
+            let rest = size.saturating_sub(message.start);
+            rest == data.len() as u64 && rest <= self.chunk_size.min(SMALL_CHUNK)
+        });
+        self.queue.push(Queued {
             key,
             message_id: message_id.into(),
             content_type: message.content_type,
@@ -271,17 +219,14 @@ impl Outbound {
             begun: false,
             asked: false,
             aborted: false,
+            length: if is_short { Length::Short } else { Length::Long },
         });
     }
 
     /// More bytes of a streamed message. What is refused because there is no room is asked for again once there is.
     pub(crate) fn supply(&mut self, key: u64, data: Bytes) -> Result<(), NotSupplied> {
         let is_full = self.is_full();
-        let Some(message) = self
-            .queue
-            .iter_mut()
-            .find(|message| message.key == key && !message.aborted)
-        else {
+        let Some(message) = self.queue.get_mut(key).filter(|message| !message.aborted) else {
             return Err(NotSupplied::Unwanted);
         };
         let end = message.at + message.available + data.len() as u64;
@@ -300,11 +245,7 @@ impl Outbound {
 
     /// All bytes of a streamed message were supplied. False when its size says otherwise.
     pub(crate) fn finish(&mut self, key: u64) -> bool {
-        let Some(message) = self
-            .queue
-            .iter_mut()
-            .find(|message| message.key == key && !message.aborted)
-        else {
+        let Some(message) = self.queue.get_mut(key).filter(|message| !message.aborted) else {
             return false;
         };
         let end = message.at + message.available;
@@ -314,15 +255,15 @@ impl Outbound {
     /// Gives a message up. With `tell`, an end-line with `#` will say so if the receiver has a part of it; a chunk that
     /// is open ends with `#` in any case.
     pub(crate) fn abort(&mut self, key: u64, tell: bool) -> bool {
-        let Some(index) = self.queue.iter().position(|message| message.key == key) else {
+        let is_open = self.open_chunk().is_some_and(|(_, open)| open == key);
+        let Some(message) = self.queue.get_mut(key) else {
             return false;
         };
-        let is_open = index == 0 && self.open.is_some();
-        self.waiting -= self.queue[index].available;
-        if is_open || (tell && self.queue[index].begun) {
-            self.queue[index].give_up();
+        self.waiting -= message.available;
+        if is_open || (tell && message.begun) {
+            message.give_up();
         } else {
-            let _ = self.queue.remove(index);
+            self.queue.remove(key);
         }
         true
     }
@@ -338,7 +279,7 @@ impl Outbound {
 
     /// Gives up all messages, and says nothing about it.
     pub(crate) fn clear(&mut self) {
-        self.queue.clear();
+        self.queue.truncate(0);
         self.waiting = 0;
         self.open = None;
     }
@@ -350,7 +291,7 @@ impl Outbound {
 
     /// True when there is something to write.
     pub(crate) fn can_write(&self) -> bool {
-        self.queue.iter().any(Queued::can_go_on)
+        self.queue.can_go_on(self.is_full())
     }
 
     /// Ends the open chunk for other traffic; it goes on later in a new one, unless it was given up.
@@ -400,7 +341,7 @@ impl Outbound {
 
     /// Brings a message that has something to send to the front. False when there is none.
     fn turn(&mut self) -> bool {
-        for _ in 0..self.queue.len() {
+        for _ in 0..self.queue.turns() {
             let Some(front) = self.queue.front_mut() else {
                 break;
             };
@@ -410,14 +351,16 @@ impl Outbound {
             if front.can_go_on() {
                 return true;
             }
-            self.queue.rotate_left(1);
+            self.queue.rotate();
         }
-        false
+        self.queue.call_stand_in(self.is_full())
     }
 
     /// Writes the head of the front message's next chunk.
     fn open_next(&mut self, out: &mut BytesMut, ids: &mut TransactionIds) {
-        let message = &mut self.queue[0];
+        let Some(message) = self.queue.front_mut() else {
+            return;
+        };
         message.drop_empty();
         let rest = message.rest();
         let most = rest.unwrap_or(u64::MAX).min(self.chunk_size);
@@ -490,7 +433,7 @@ impl Outbound {
         let (Some(open), Some(message)) = (&self.open, self.queue.front()) else {
             return false;
         };
-        let others_wait = self.queue.len() > 1 || self.neighbours_wait;
+        let others_wait = self.queue.turns() > 1 || self.neighbours_wait;
         let is_starved = message.available == 0;
         message.aborted
             || open.collided
@@ -534,42 +477,7 @@ impl Outbound {
         if last {
             self.queue.pop_front();
         } else {
-            self.queue.rotate_left(1);
-        }
-    }
-}
-
-impl Queued {
-    fn give_up(&mut self) {
-        self.aborted = true;
-        self.data.clear();
-        self.available = 0;
-    }
-
-    /// How much of the message is still to be sent, when that is known.
-    fn rest(&self) -> Option<u64> {
-        if self.aborted {
-            return Some(0);
-        }
-        self.size.map(|size| size.saturating_sub(self.at))
-    }
-
-    fn drop_empty(&mut self) {
-        while self.data.front().is_some_and(Bytes::is_empty) {
-            self.data.pop_front();
-        }
-    }
-
-    fn can_go_on(&self) -> bool {
-        self.available > 0 || self.rest() == Some(0)
-    }
-
-    /// Asks the owner for more bytes, once.
-    fn ask(&mut self, wants_data: &mut VecDeque<u64>) {
-        let missing = self.rest().is_none_or(|rest| rest > self.available);
-        if missing && !self.asked && self.available < LOW_WATER {
-            self.asked = true;
-            wants_data.push_back(self.key);
+            self.queue.rotate();
         }
     }
 }

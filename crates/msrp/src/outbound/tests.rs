@@ -1,7 +1,9 @@
 use super::*;
 use crate::chunk::Limits;
 use crate::framer::{Frame, Framer};
+use bytes::Buf;
 use offhook_sansio::Entropy;
+use std::io::IoSlice;
 
 struct Sender {
     outbound: Outbound,
@@ -17,7 +19,7 @@ impl Sender {
             "msrp://a.test:1/y;tcp".to_owned(),
         );
         Self {
-            outbound: Outbound::new(size, 1 << 20, to, from),
+            outbound: Outbound::new(size, 8, 1 << 20, (to, from)),
             ids: TransactionIds::new(Entropy::from_number(1)),
             wire: BytesMut::new(),
         }
@@ -149,6 +151,83 @@ fn messages_take_turns_and_small_ones_do_not_wait_for_large_ones() {
         assert!(of.iter().flat_map(|chunk| chunk.body.clone()).eq(pattern(len)));
         assert!(of.iter().all(|chunk| chunk.body.len() >= 2048));
     }
+}
+
+/// How many messages have been begun and not ended after each chunk, at most.
+fn most_open(chunks: &[Chunk]) -> usize {
+    let mut open = std::collections::BTreeSet::new();
+    let mut most = 0;
+    for chunk in chunks {
+        open.insert(&chunk.message);
+        most = most.max(open.len());
+        if chunk.flag != Continuation::More {
+            open.remove(&chunk.message);
+        }
+    }
+    most
+}
+
+#[test]
+fn a_few_long_messages_take_turns_and_short_ones_go_between() {
+    let mut sender = Sender::new(2048);
+    for key in 0..40 {
+        sender.push(key, pattern(5000));
+    }
+    sender.push(40, "short");
+    let chunks = sender.drain();
+    assert_eq!(most_open(&chunks), 9, "8 long ones, and the short one");
+    let ended = chunks.iter().filter(|chunk| chunk.flag == Continuation::Last);
+    let ended: Vec<_> = ended.map(|chunk| chunk.message.clone()).collect();
+    let in_order: Vec<_> = (0..40).map(|key| format!("message{key}")).collect();
+    assert_eq!(ended[0], "message40");
+    assert_eq!(ended[1..], in_order);
+}
+
+#[test]
+fn messages_whose_owners_are_slow_keep_no_other_waiting() {
+    let mut sender = Sender::new(2048);
+    for key in 0..9 {
+        let message = OutgoingMessage::streamed("a/b", Some(5000));
+        sender.outbound.push(key, &format!("message{key}"), message);
+        let _ = sender.outbound.supply(key, pattern(10).into());
+    }
+    sender.push(9, pattern(5000));
+    sender.push(10, pattern(5000));
+    let chunks = sender.drain();
+    assert_eq!(most_open(&chunks), 9);
+    let ended = chunks.iter().filter(|chunk| chunk.flag == Continuation::Last);
+    let ended: Vec<_> = ended.map(|chunk| &chunk.message[..]).collect();
+    assert_eq!(ended, ["message9", "message10"]);
+    assert!(!sender.outbound.can_write());
+    // One that is given up before it was begun, and one after: the last of the streamed ones has its turn.
+    sender.push(11, pattern(5000));
+    assert!(sender.outbound.abort(11, true));
+    assert!(sender.outbound.abort(0, true));
+    let chunks = sender.drain();
+    let told: Vec<_> = chunks
+        .iter()
+        .map(|chunk| (&chunk.message[..], chunk.flag))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("message0", Continuation::Aborted),
+            ("message8", Continuation::More)
+        ]
+    );
+}
+
+#[test]
+fn a_queue_that_is_full_of_what_waits_in_line_goes_on() {
+    let mut sender = Sender::new(2048);
+    for key in 0..9 {
+        let message = OutgoingMessage::streamed("a/b", None);
+        sender.outbound.push(key, &format!("message{key}"), message);
+    }
+    sender.outbound.supply(8, pattern(2 << 20).into()).unwrap();
+    assert!(sender.outbound.is_full());
+    assert!(!sender.drain().is_empty());
+    assert!(!sender.outbound.is_full());
 }
 
 #[test]

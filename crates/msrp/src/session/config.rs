@@ -50,6 +50,10 @@ pub struct SessionConfig {
     pub unanswered: usize,
     /// How many messages may be queued or wait for their outcome. Default 16384; more are refused.
     pub queued: usize,
+    /// How many messages of several chunks take turns; the others wait in order, and messages of one chunk go between. Default
+    /// 8, at least 1: receivers have a place for few that are incomplete, ours by default for 16
+    /// ([`MessageLimits::at_once`]). While all of them wait for their owners to supply bytes, one more is sent.
+    pub begun: usize,
     /// With how many bytes of bodies waiting to be written nothing more is taken. Default 8 MiB. The last that was taken
     /// may go beyond: a peer that never reads costs so many bytes and one message, or one supply of a streamed one.
     pub queued_bytes: u64,
@@ -87,6 +91,7 @@ impl SessionConfig {
             stall_timeout: Duration::from_mins(1),
             unanswered: 4096,
             queued: 16384,
+            begun: 8,
             queued_bytes: 8 * 1024 * 1024,
             inbox_bytes: 4 * 1024 * 1024,
             hold_up: Duration::from_secs(5),

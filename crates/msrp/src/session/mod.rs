@@ -157,7 +157,12 @@ impl MsrpSession {
             state: State::Connecting,
             framer,
             inbox: Inbox::default(),
-            outbound: Outbound::new(config.chunk_size, config.queued_bytes, to_path, own),
+            outbound: Outbound::new(
+                config.chunk_size,
+                config.begun,
+                config.queued_bytes,
+                (to_path, own),
+            ),
             transactions: Transactions::default(),
             tracked: BTreeMap::new(),
             ids: TransactionIds::new(entropy.fork()),

@@ -525,6 +525,21 @@ fn a_failure_report_fails_the_message() {
 }
 
 #[test]
+fn many_messages_of_several_chunks_arrive_where_both_ends_have_the_defaults() {
+    let mut pair = Pair::new();
+    for number in 0..40_u8 {
+        let message = OutgoingMessage::new("a/b", vec![number; 5000]);
+        pair.alice.send(message).unwrap();
+    }
+    pair.run();
+    let heard = bodies(&pair.bob_hears());
+    assert_eq!(heard.len(), 40);
+    assert!(heard.iter().map(|body| body[0]).eq(0..40), "in order");
+    let refused = |event: &SessionEvent| matches!(event, SessionEvent::SendFailed { .. });
+    assert!(!pair.alice_hears().iter().any(refused));
+}
+
+#[test]
 fn both_ways_at_once_large_messages_do_not_block_small_ones() {
     let large = |config: &mut SessionConfig| config.chunk_size = NonZeroU32::MAX;
     let mut pair = Pair::with(large, large);
