@@ -136,6 +136,17 @@ impl SessionConfig {
             })
     }
 
+    /// True when a From-Path names the peer as who made the request, whatever way it came.
+    pub(super) fn ends_at_peer(&self, from_path: &str) -> bool {
+        let peer = self.remote_path.last();
+        from_path
+            .parse::<MsrpPath>()
+            .is_ok_and(|path| match self.matching {
+                PathMatching::Exact => path.last().is_equivalent(peer),
+                PathMatching::SessionId => path.last().session_id() == peer.session_id(),
+            })
+    }
+
     /// The way of our requests: our relays, then the peer's path.
     pub(crate) fn full_remote_path(&self) -> String {
         let relays = self.relays().map(|relay| format!("{relay} "));

@@ -1,7 +1,7 @@
 //! What became of the messages that were sent (RFC 4975 §7.3.2).
 
 use super::{MsrpSession, OutgoingId, SessionEvent};
-use crate::chunk::{FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds};
+use crate::chunk::{ByteRange, FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds};
 use crate::outbound::OutgoingMessage;
 use crate::ranges::RangeSet;
 use crate::transaction::What;
@@ -12,12 +12,23 @@ use std::time::Instant;
 pub(super) struct Tracked {
     message_id: Box<str>,
     size: Option<u64>,
-    wants_reports: bool,
+    reporting: Reporting,
     unanswered: u32,
     acknowledged: u64,
+    /// Up to where its chunks were written in full.
+    written: u64,
     is_sent: bool,
     is_done: bool,
     delivered: RangeSet,
+}
+
+/// Reports of success of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reporting {
+    Unwanted,
+    Awaited,
+    /// All of it was reported: it does not fail any more.
+    Complete,
 }
 
 impl Tracked {
@@ -27,9 +38,13 @@ impl Tracked {
         Self {
             message_id: message_id.into(),
             size,
-            wants_reports: message.success == SuccessReport::Yes,
+            reporting: match message.success {
+                SuccessReport::Yes => Reporting::Awaited,
+                SuccessReport::No => Reporting::Unwanted,
+            },
             unanswered: 0,
             acknowledged: message.start,
+            written: message.start,
             is_sent: false,
             is_done: false,
             delivered,
@@ -55,6 +70,7 @@ impl MsrpSession {
                 continue;
             };
             tracked.is_sent = sent.last;
+            tracked.written += sent.len;
             tracked.unanswered += 1;
             let what = What::Chunk {
                 message: sent.message,
@@ -86,13 +102,13 @@ impl MsrpSession {
 
     /// One chunk of a message was taken or refused.
     pub(super) fn settle_chunk(&mut self, message: u64, len: u64, status: StatusCode) {
-        if !status.is_success() {
-            self.fail(message, status);
-            return;
-        }
         let Some(tracked) = self.tracked.get_mut(&message) else {
             return;
         };
+        if !status.is_success() && tracked.reporting != Reporting::Complete {
+            self.fail(message, status);
+            return;
+        }
         tracked.unanswered = tracked.unanswered.saturating_sub(1);
         tracked.acknowledged += len;
         if !tracked.is_sent || tracked.unanswered > 0 {
@@ -119,17 +135,41 @@ impl MsrpSession {
         else {
             return;
         };
+        if self
+            .tracked
+            .get(&message)
+            .is_none_or(|tracked| tracked.reporting == Reporting::Complete)
+        {
+            return; // there is nothing more to be told
+        }
         if !status.status.is_success() {
             self.fail(message, status.status);
-            return;
+        } else if self.is_from_peer(head)
+            && let Ok(range) = head.byte_range()
+        {
+            self.book_delivered(message, range);
         }
-        let Ok(range) = head.byte_range() else { return };
+    }
+
+    /// Whether a request was made by the peer. Relays on the way say themselves what failed, but what arrived only it can say.
+    fn is_from_peer(&self, head: &Head) -> bool {
+        head.field(FieldName::FromPath)
+            .is_some_and(|path| path == self.outbound.to_path || self.config.ends_at_peer(path))
+    }
+
+    /// The peer has this range of a message, as far as that was sent; without a range, all of it. A range of another total is
+    /// not one of this message.
+    fn book_delivered(&mut self, message: u64, range: Option<ByteRange>) {
         let Some(tracked) = self.tracked.get_mut(&message) else {
             return;
         };
         let size = tracked.size.filter(|_| tracked.is_sent);
+        let told = range.and_then(|range| range.total);
+        if told.is_some_and(|told| tracked.size.is_some_and(|size| told != size)) {
+            return;
+        }
         let end = range.and_then(|range| range.end).or(size).unwrap_or(0);
-        let end = end.min(tracked.size.unwrap_or(end));
+        let end = end.min(tracked.written);
         tracked
             .delivered
             .insert(range.map_or(0, |range| range.start - 1), end);
@@ -138,7 +178,7 @@ impl MsrpSession {
         }
         let complete = size.is_some_and(|size| tracked.delivered.covers(size));
         if complete {
-            tracked.wants_reports = false;
+            tracked.reporting = Reporting::Complete;
         }
         let event = SessionEvent::Reported {
             message: OutgoingId(message),
@@ -199,7 +239,7 @@ impl MsrpSession {
                 message: OutgoingId(message),
             });
         }
-        if !tracked.wants_reports {
+        if tracked.reporting != Reporting::Awaited {
             self.tracked.remove(&message);
         } else if self.tracked.len() > AWAITING_REPORTS {
             let oldest = self

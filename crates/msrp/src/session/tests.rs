@@ -8,6 +8,7 @@ use std::time::Duration;
 mod any_stream;
 mod extensions;
 mod receiving;
+mod reporting;
 
 const ALICE: &str = "msrp://a.test:7654/alice;tcp";
 const BOB: &str = "msrp://b.test:7777/bob;tcp";

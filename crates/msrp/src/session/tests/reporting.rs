@@ -1,0 +1,83 @@
+//! Which reports are believed.
+
+use super::*;
+
+/// Says a report as Bob would, or one who says to be at `from`.
+fn report(from: &str, fields: &str) -> String {
+    request("REPORT", &format!("Message-ID: mine1234\r\n{fields}"), "").replace(BOB, from)
+}
+
+/// A pair where Alice has sent 200 bytes whose delivery is to be reported, and heard no answer.
+fn sent() -> (Pair, OutgoingId) {
+    let mut pair = Pair::new();
+    let message = text(&"x".repeat(200))
+        .with_message_id("mine1234")
+        .with_success_report(SuccessReport::Yes);
+    let sent = pair.alice.send(message).unwrap();
+    let _ = pair.alice_says();
+    (pair, sent)
+}
+
+#[test]
+fn a_success_report_completes_no_more_than_was_sent() {
+    for range in ["1-99999/99999", "1-199/199", "200-99999/99999", "1-199/*"] {
+        let (mut pair, _) = sent();
+        let said = format!("Byte-Range: {range}\r\nStatus: 000 200 OK\r\n");
+        pair.tell_alice(&report(BOB, &said));
+        let complete = |event: &SessionEvent| matches!(event, SessionEvent::Reported { complete: true, .. });
+        assert!(!pair.alice_hears().iter().any(complete), "{range}");
+    }
+}
+
+#[test]
+fn a_success_report_before_the_last_chunk_is_no_word_about_it() {
+    let mut pair = Pair::new();
+    let message = OutgoingMessage::streamed("a/b", Some(4096))
+        .with_message_id("mine1234")
+        .with_success_report(SuccessReport::Yes);
+    let sent = pair.alice.send(message).unwrap();
+    pair.alice.supply(sent, vec![1; 2048].into()).unwrap();
+    let _ = pair.alice_says();
+    pair.tell_alice(&report(BOB, "Byte-Range: 1-4096/4096\r\nStatus: 000 200 OK\r\n"));
+    pair.alice.supply(sent, vec![1; 2048].into()).unwrap();
+    let _ = pair.alice_says();
+    let _ = pair.alice_hears();
+    pair.tell_alice(&report(BOB, "Byte-Range: 1-2048/4096\r\nStatus: 000 200 OK\r\n"));
+    assert!(matches!(
+        pair.alice_hears()[..],
+        [SessionEvent::Reported { complete: false, .. }]
+    ));
+}
+
+#[test]
+fn what_was_delivered_in_full_does_not_fail_afterwards() {
+    let (mut pair, sent) = sent();
+    pair.tell_alice(&report(BOB, "Byte-Range: 1-200/200\r\nStatus: 000 200 OK\r\n"));
+    assert!(matches!(pair.alice_hears()[..],
+        [SessionEvent::Reported { message, complete: true, .. }] if message == sent));
+    pair.tell_alice(&report(BOB, "Status: 000 413 No\r\n"));
+    assert!(pair.alice_hears().is_empty());
+    pair.advance(31 * SECOND);
+    assert!(matches!(pair.alice_hears()[..],
+        [SessionEvent::SendDone { message }] if message == sent));
+    assert!(pair.alice.tracked.is_empty());
+}
+
+#[test]
+fn only_the_peer_can_report_success() {
+    let (mut pair, sent) = sent();
+    let success = "Byte-Range: 1-200/200\r\nStatus: 000 200 OK\r\n";
+    pair.tell_alice(&report("msrp://relay.test:2855/mallory;tcp", success));
+    assert!(pair.alice_hears().is_empty());
+    let passed_on = format!("msrp://relay.test:2855/place;tcp {BOB}");
+    pair.tell_alice(&report(&passed_on, success));
+    assert!(matches!(pair.alice_hears()[..],
+        [SessionEvent::Reported { message, complete: true, .. }] if message == sent));
+    let (mut pair, sent) = self::sent();
+    pair.tell_alice(&report(
+        "msrp://relay.test:2855/place;tcp",
+        "Status: 000 408 Gone\r\n",
+    ));
+    assert!(matches!(pair.alice_hears()[..],
+        [SessionEvent::SendFailed { message, .. }] if message == sent));
+}
