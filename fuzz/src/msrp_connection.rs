@@ -178,7 +178,7 @@ impl World {
             1 => format!("MSRP forge {line}\r\nTo-Path: \r\n-------forge$\r\n"),
             _ => format!(
                 "MSRP forge {line}\r\nTo-Path: msrp://{own}.test:1/{id};tcp\r\n\
-                 From-Path: msrp://{other}.test:1/s{number}x{};tcp\r\nMessage-ID: f\r\nByte-Range: 1-9/*\r\n\
+                 From-Path: msrp://{other}.test:1/s{number}x{};tcp\r\nMessage-ID: forged\r\nByte-Range: 1-9/*\r\n\
                  Content-Type: a/b\r\n\r\nabc\r\n-------forge$\r\n",
                 1 - end
             ),

@@ -126,7 +126,8 @@ fn request(id: &str, method: &str, to: &str, from: &str, rest: &str, flag: &str)
 
 /// A chunk with a body.
 fn chunk(id: &str, to: &str, range: &str, body: &str, flag: &str) -> String {
-    let rest = format!("Message-ID: m1\r\nByte-Range: {range}\r\nContent-Type: text/plain\r\n\r\n{body}\r\n");
+    let rest =
+        format!("Message-ID: msg1\r\nByte-Range: {range}\r\nContent-Type: text/plain\r\n\r\n{body}\r\n");
     request(id, "SEND", to, THEIRS, &rest, flag)
 }
 
@@ -289,7 +290,7 @@ async fn unknown_methods_are_answered_501() {
 async fn a_message_id_of_another_session_means_nothing_here() {
     let mut scene = Scene::set(|_| {}).await;
     let ours = scene.ours.clone();
-    let report = "Message-ID: m1\r\nByte-Range: 1-2/2\r\nStatus: 000 413 stop\r\n";
+    let report = "Message-ID: msg1\r\nByte-Range: 1-2/2\r\nStatus: 000 413 stop\r\n";
     scene
         .say(&request("abcd1", "REPORT", &ours, THEIRS, report, "$"))
         .await;

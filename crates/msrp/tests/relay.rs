@@ -276,7 +276,7 @@ async fn a_place_that_moves_before_the_session_is_bound_does_not_end_it() {
         }
         let peer = "msrp://127.0.0.1:9/peer;tcp";
         let bind = format!(
-            "MSRP bind1 SEND\r\nTo-Path: {own}\r\nFrom-Path: msrp://{address}/here;tcp {peer}\r\nMessage-ID: b1\r\n-------bind1$\r\n"
+            "MSRP bind1 SEND\r\nTo-Path: {own}\r\nFrom-Path: msrp://{address}/here;tcp {peer}\r\nMessage-ID: bind1\r\n-------bind1$\r\n"
         );
         stream.write_all(bind.as_bytes()).await.unwrap();
         stream

@@ -341,7 +341,7 @@ fn nonsense_silence_and_the_end_of_the_connection_end_all_sessions() {
 fn a_session_that_nobody_expects_is_refused_and_its_body_is_not_kept() {
     let mut pair = Pair::new(1);
     let head = "MSRP abcd SEND\r\nTo-Path: msrp://b.test:2/other;tcp\r\nFrom-Path: msrp://a.test:1/x;tcp\r\n\
-        Message-ID: m\r\nByte-Range: 1-*/*\r\nContent-Type: a/b\r\n\r\n";
+        Message-ID: msg1\r\nByte-Range: 1-*/*\r\nContent-Type: a/b\r\n\r\n";
     pair.tell_bob(head);
     pair.tell_bob(&"x".repeat(100_000));
     assert_eq!(pair.refused, [StatusCode::NO_SESSION]);
@@ -373,7 +373,7 @@ fn a_session_that_nobody_expects_is_refused_and_its_body_is_not_kept() {
 fn while_it_is_asked_nothing_is_read_and_nothing_stalls() {
     let mut pair = Pair::new(1);
     let asked = "MSRP abcd SEND\r\nTo-Path: msrp://b.test:2/btwo;tcp\r\nFrom-Path: msrp://a.test:1/atwo;tcp\r\n\
-        Message-ID: m\r\nByte-Range: 1-5/5\r\nContent-Type: text/plain\r\n\r\nhello\r\n-------abcd$\r\n";
+        Message-ID: msg1\r\nByte-Range: 1-5/5\r\nContent-Type: text/plain\r\n\r\nhello\r\n-------abcd$\r\n";
     let bob = &mut pair.bob.connection;
     bob.input().extend_from_slice(asked.as_bytes());
     bob.handle_input(pair.now);
@@ -451,7 +451,7 @@ fn a_message_that_was_begun_is_refused_as_well_and_costs_one_event() {
     let head = |id: &str, range: &str| {
         format!(
             "MSRP {id} SEND\r\nTo-Path: msrp://b.test:2/bone;tcp\r\nFrom-Path: msrp://a.test:1/aone;tcp\r\n\
-             Message-ID: m1\r\nByte-Range: {range}\r\nContent-Type: a/b\r\n\r\n"
+             Message-ID: msg1\r\nByte-Range: {range}\r\nContent-Type: a/b\r\n\r\n"
         )
     };
     pair.tell_bob(&(head("aaaa", "1-*/9") + "abc\r\n-------aaaa+\r\n" + &head("bbbb", "4-*/9") + "de"));

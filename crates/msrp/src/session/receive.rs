@@ -3,7 +3,7 @@
 use super::{AbortReason, CloseReason, Delivery, Message, MsrpSession, Reports, SessionEvent};
 use crate::chunk::{
     ByteRange, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, ReportStatus, StartLine,
-    StatusCode, SuccessReport,
+    StatusCode, SuccessReport, TransactionId,
 };
 use crate::framer::Frame;
 use crate::message::{Incoming, IncomingId, Place};
@@ -179,12 +179,16 @@ impl MsrpSession {
         let bad = StatusCode::BAD_REQUEST;
         head.failure_report().map_err(|_| bad)?;
         head.success_report().map_err(|_| bad)?;
+        let message_id = head.message_id();
+        if message_id.is_some_and(|id| id.parse::<TransactionId>().is_err()) {
+            return Err(bad); // both are an `ident` (RFC 4975 §9)
+        }
         let range = head.byte_range().map_err(|_| bad)?;
         let place = Place::of(range);
         let Some(content_type) = head.content_type() else {
             return Ok((None, place));
         };
-        let message_id = head.message_id().ok_or(bad)?;
+        let message_id = message_id.ok_or(bad)?;
         if !self.config.accepts(content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA);
         }

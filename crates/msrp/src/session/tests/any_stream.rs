@@ -93,7 +93,7 @@ fn any_chunk() -> impl Strategy<Value = Vec<u8>> {
     (start_line, paths, range, wishes, body, flag, 0..3u8, 0..1000u32).prop_map(
         |(line, (to, from), range, wishes, body, flag, message, id)| {
             let mut chunk = format!(
-                "MSRP t{id:03} {line}\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\nMessage-ID: m{message}\r\n{range}{wishes}"
+                "MSRP t{id:03} {line}\r\nTo-Path: {to}\r\nFrom-Path: {from}\r\nMessage-ID: msg{message}\r\n{range}{wishes}"
             )
             .into_bytes();
             if let Some(body) = body {
@@ -175,7 +175,7 @@ impl Chunked {
             };
             let flag = if *end == size { '$' } else { '+' };
             let head = format!(
-                "MSRP t{message}{index:03} SEND\r\nTo-Path: {BOB}\r\nFrom-Path: {ALICE}\r\nMessage-ID: m{message}\r\n\
+                "MSRP t{message}{index:03} SEND\r\nTo-Path: {BOB}\r\nFrom-Path: {ALICE}\r\nMessage-ID: msg{message}\r\n\
                  Byte-Range: {}-{told_end}/{told_size}\r\nContent-Type: a/b\r\n\r\n",
                 begin + 1
             );
@@ -225,7 +225,7 @@ proptest! {
             }
         }
         let sent = messages.into_iter().enumerate();
-        let sent: BTreeMap<_, _> = sent.map(|(number, message)| (format!("m{number}"), message.body)).collect();
+        let sent: BTreeMap<_, _> = sent.map(|(number, message)| (format!("msg{number}"), message.body)).collect();
         prop_assert_eq!(heard, sent);
     }
 }
