@@ -64,6 +64,7 @@ pub mod framer;
 mod message;
 pub mod nickname;
 mod outbound;
+mod parts;
 mod ranges;
 pub mod relay;
 pub mod segment;

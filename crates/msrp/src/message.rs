@@ -1,8 +1,9 @@
 //! Messages that arrive in chunks (RFC 4975 §7.3.1): which chunk belongs where, and when a message is complete.
 
 use crate::chunk::{ByteRange, Continuation, StatusCode};
+use crate::parts::Parts;
 use crate::ranges::RangeSet;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 /// What incoming messages may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,73 +169,8 @@ impl Incoming {
 
     /// The body of a complete message that was collected.
     pub(crate) fn into_body(self) -> Bytes {
-        self.parts.map(Parts::join).unwrap_or_default()
-    }
-}
-
-/// Bytes of a message in any order; where they overlap, the later ones count (RFC 4975 §7.3.1).
-#[derive(Debug, Default)]
-struct Parts {
-    /// The only piece so far, as it came: most messages are one piece, which is never copied.
-    lone: Option<(u64, Bytes)>,
-    /// Sorted, without overlaps, neighbours joined.
-    runs: Vec<(u64, BytesMut)>,
-}
-
-impl Parts {
-    fn put(&mut self, at: u64, data: &Bytes) {
-        if self.lone.is_none() && self.runs.is_empty() {
-            self.lone = Some((at, data.clone()));
-            return;
-        }
-        if let Some((at, data)) = self.lone.take() {
-            self.runs.push((at, BytesMut::from(&data[..])));
-        }
-        if let Some((start, run)) = self.runs.last_mut()
-            && *start + run.len() as u64 == at
-        {
-            run.extend_from_slice(data);
-            return;
-        }
-        self.put_anywhere(at, data);
-    }
-
-    fn put_anywhere(&mut self, at: u64, data: &[u8]) {
-        let end = at + data.len() as u64;
-        let run_end = |run: &(u64, BytesMut)| run.0 + run.1.len() as u64;
-        let first = self.runs.partition_point(|run| run_end(run) < at);
-        let after = self.runs.partition_point(|run| run.0 <= end);
-        let mut start = at;
-        let mut joined = BytesMut::new();
-        for (index, run) in self.runs.drain(first..after).enumerate() {
-            let (from, bytes) = run;
-            if index == 0 && from < at {
-                start = from;
-                joined = bytes.clone();
-                joined.truncate((at - from) as usize);
-            }
-            let run_end = from + bytes.len() as u64;
-            if run_end > end {
-                joined.extend_from_slice(data);
-                joined.extend_from_slice(&bytes[(end - from) as usize..]);
-            }
-        }
-        if ((joined.len() as u64) + start) < end {
-            joined.extend_from_slice(data);
-        }
-        self.runs.insert(first, (start, joined));
-    }
-
-    fn join(self) -> Bytes {
-        match self.lone {
-            Some((_, data)) => data,
-            None => self
-                .runs
-                .into_iter()
-                .next()
-                .map(|(_, run)| run.freeze())
-                .unwrap_or_default(),
-        }
+        let size = self.total.unwrap_or_default();
+        self.parts.map(|parts| parts.join(size)).unwrap_or_default()
     }
 }
 
