@@ -261,6 +261,59 @@ async fn strangers_do_not_keep_an_acceptor_from_its_peer() {
     assert_eq!(hear_text(&mut bob).await, "hello");
 }
 
+/// Opens connections on which nothing whole is ever said.
+async fn silence(to: &MsrpPath, count: usize) -> Vec<TcpStream> {
+    let mut silent = Vec::new();
+    for number in 0..count {
+        let mut stream = TcpStream::connect(to.first().socket_addr().unwrap())
+            .await
+            .unwrap();
+        if number % 2 == 0 {
+            stream.write_all(b"MSRP abcd1234 SE").await.unwrap();
+        }
+        silent.push(stream);
+    }
+    silent
+}
+
+#[tokio::test]
+async fn those_who_say_nothing_keep_nobody_from_an_acceptor() {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let local = acceptor.local_path().clone();
+    let (ours, theirs) = configs(connector.local_path(), &local);
+    let accepting = tokio::spawn(acceptor.complete(theirs));
+    let _silent = silence(&local, 20).await;
+    let alice = tokio::time::timeout(Duration::from_secs(5), connector.complete(ours)).await;
+    let alice = alice.expect("bound at once").unwrap();
+    let mut bob = accepting.await.unwrap().unwrap();
+    alice.handle().deliver(text("hello")).await.unwrap();
+    assert_eq!(hear_text(&mut bob).await, "hello");
+}
+
+#[tokio::test]
+async fn those_who_say_nothing_keep_nobody_from_a_server() {
+    let mut config = ServerConfig::default();
+    config.unbound = 16;
+    let server = MsrpServer::bind(ANY.parse().unwrap(), config).await.unwrap();
+    let expected = server.prepare(None).unwrap();
+    let local = expected.local_path().clone();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, theirs) = configs(connector.local_path(), &local);
+    let mut silent = silence(&local, 20).await;
+    let binding = async { tokio::join!(connector.complete(ours), expected.complete(theirs)) };
+    let bound = tokio::time::timeout(Duration::from_secs(5), binding).await;
+    let (alice, bob) = bound.expect("bound at once");
+    let (alice, mut bob) = (alice.unwrap(), bob.unwrap());
+    alice.handle().deliver(text("hello")).await.unwrap();
+    assert_eq!(hear_text(&mut bob).await, "hello");
+    let closed = tokio::time::timeout(Duration::from_secs(5), silent[0].read(&mut [0; 1])).await;
+    assert!(
+        matches!(closed, Ok(Ok(0) | Err(_))),
+        "the oldest is gone: {closed:?}"
+    );
+}
+
 #[tokio::test]
 async fn one_port_serves_many_sessions() {
     let server = MsrpServer::bind(ANY.parse().unwrap(), ServerConfig::default())

@@ -1,6 +1,7 @@
 //! The end that takes a connection, for one session.
 
 use super::connect::{ConnectError, ready};
+use super::door::Door;
 use super::driver::{Company, MsrpConnection};
 use super::entropy;
 use super::stream::{ServerTls, Stream, is_announced, tune};
@@ -118,33 +119,23 @@ impl AcceptorDirect {
         self.tls.check(&config.peer_fingerprints)?;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
         let limits = config.head_limits;
-        let mut arrivals = tokio::task::JoinSet::new();
+        let mut door = Door::new(MOST_ARRIVALS);
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if arrivals.len() < MOST_ARRIVALS => {
-                    arrivals.spawn(Arrival::receive(accepted?.0, self.tls.clone(), limits, config.bind_timeout));
+                accepted = self.listener.accept() => {
+                    door.enter(Arrival::receive(accepted?.0, self.tls.clone(), limits, config.bind_timeout));
                 }
-                Some(received) = arrivals.join_next() => {
-                    let Ok(Ok(arrival)) = received else {
-                        continue; // who was refused, or said nothing of use
-                    };
-                    match arrival.check(config) {
-                        Ok(()) => return Ok(arrival),
-                        Err(status) => {
-                            arrivals.spawn(async move {
-                                arrival.refuse(status).await;
-                                Err(io::ErrorKind::PermissionDenied.into())
-                            });
-                        }
-                    }
-                }
+                arrival = door.next() => match arrival.check(config) {
+                    Ok(()) => return Ok(arrival),
+                    Err(status) => door.refuse(arrival, status),
+                },
                 () = tokio::time::sleep_until(deadline) => return Err(ConnectError::BindTimeout),
             }
         }
     }
 }
 
-/// How many strangers may be at the door at a time.
+/// How many may be at the door at a time and have said nothing: one more, and the oldest of them goes.
 const MOST_ARRIVALS: usize = 16;
 
 /// A connection whose first head was read: now it is known whose session it wants.

@@ -30,6 +30,7 @@
 
 mod accept;
 mod connect;
+mod door;
 mod driver;
 mod handle;
 #[cfg(feature = "tls")]

@@ -2,6 +2,7 @@
 
 use super::accept::Arrival;
 use super::connect::ConnectError;
+use super::door::Door;
 use super::driver::{Company, MsrpConnection};
 use super::entropy;
 use super::sharing::{Visitor, Visitors};
@@ -16,14 +17,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// How a server treats connections before they are bound to a session.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServerConfig {
-    /// How many connections may be unbound at a time; more wait in the system's queue. Default 256.
+    /// How many connections may be there and have said nothing whole. Default 256, at least 1: one more, and the oldest of them is
+    /// closed, so that they keep nobody out.
     pub unbound: usize,
     /// How long a connection may take for its first head. Default 10 s.
     pub head_timeout: Duration,
@@ -291,30 +293,23 @@ impl Drop for Place {
 }
 
 async fn listen(listener: TcpListener, config: ServerConfig, expected: Sessions) {
-    let unbound = Arc::new(Semaphore::new(config.unbound));
+    let mut door = Door::new(config.unbound);
+    let tls = config.server_tls();
     loop {
-        let Ok(permit) = Arc::clone(&unbound).acquire_owned().await else {
-            return;
-        };
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: others have to end first.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let expected = Arc::clone(&expected);
-        let (tls, limits, within) = (config.server_tls(), config.limits, config.head_timeout);
-        tokio::spawn(async move {
-            if let Ok(arrival) = Arrival::receive(stream, tls, limits, within).await {
-                hand_over(arrival, &expected).await;
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    door.enter(Arrival::receive(stream, tls.clone(), config.limits, config.head_timeout));
+                }
+                // Out of file descriptors, most likely: others have to end first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
+            arrival = door.next() => {
+                if let Err((Caller::Alone(arrival), status)) = Caller::Alone(Box::new(arrival)).announce(&expected) {
+                    door.refuse(*arrival, status);
+                }
             }
-            drop(permit);
-        });
-    }
-}
-
-async fn hand_over(arrival: Arrival, expected: &Sessions) {
-    if let Err((Caller::Alone(arrival), status)) = Caller::Alone(Box::new(arrival)).announce(expected) {
-        arrival.refuse(status).await;
+        }
     }
 }
 
