@@ -158,8 +158,8 @@ fn events_are_told_in_words_and_numbers() {
         (&aborted["message"], &aborted["reason"]),
         (&json!(0), &json!("given up by its sender"))
     );
-    peer.send_flagged("chunk2", "odd", "1-2/8", "ab", '+');
-    peer.send_flagged("chunk3", "odd", "3-4/9", "cd", '+');
+    peer.send_flagged("chunk2", "oddity", "1-2/8", "ab", '+');
+    peer.send_flagged("chunk3", "oddity", "3-4/9", "cd", '+');
     let aborted = listener.event("message_aborted");
     assert_eq!(
         (&aborted["message"], &aborted["reason"]),
