@@ -223,6 +223,41 @@ fn options_may_mix_files_with_nothing() {
     assert!(open.progress() < open.progress(), "a file never stalls");
 }
 
+/// What a `LastingDevice` does after a full disk: nothing that was heard is written over, and nothing said twice.
+#[test]
+fn a_file_is_opened_once_and_a_pipe_as_often_as_it_is_lost() {
+    let folder = Folder::new("once");
+    let (spoken, heard) = (folder.wave("in.wav", &[500; 160]), folder.0.join("out.wav"));
+    let mut options = DeviceOptions {
+        sample_rate: 8_000,
+        input: DeviceChoice::File(spoken),
+        output: DeviceChoice::File(heard.clone()),
+    };
+    let (mut port, open) = options.open().expect("two files");
+    port.consume(&tick(0), &[700; 160]);
+    drop((port, open));
+    wait_for("it is never written", || {
+        fs::metadata(&heard).ok().filter(|written| written.len() > 300)
+    });
+    let before = samples_of(&heard);
+    let (mut port, open) = options.open().expect("silence");
+    assert_eq!(port.role(), Role::NONE);
+    port.consume(&tick(1), &[900; 160]);
+    drop((port, open));
+    assert_eq!(samples_of(&heard), before);
+
+    let pipe = folder.pipe("pipe");
+    let mut options = DeviceOptions {
+        sample_rate: 8_000,
+        input: DeviceChoice::Off,
+        output: DeviceChoice::File(pipe),
+    };
+    for _ in 0..2 {
+        let (port, _open) = options.open().expect("a pipe");
+        assert_eq!(port.role(), Role::CONSUMER);
+    }
+}
+
 /// The whole way: a device of a file, lost because the file is removed, in a mixer that never notices; then another one.
 #[test]
 fn a_mixer_goes_on_while_its_device_is_lost_and_replaced() {

@@ -273,7 +273,7 @@ fn spawn(
 }
 
 /// Whether the path is something else than an ordinary file, now.
-fn is_special(path: &Path) -> bool {
+pub(super) fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 

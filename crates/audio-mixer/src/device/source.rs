@@ -3,7 +3,7 @@
 #[cfg(feature = "device")]
 use super::card::{AudioDevice, DeviceHandle};
 use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceOptions, Direction};
-use super::file::{FileDevice, FileHandle};
+use super::file::{FileDevice, FileHandle, is_special};
 use super::lasting::{DeviceSource, OpenDevice};
 use super::ring::DeviceStats;
 use crate::pace::ClockReading;
@@ -31,6 +31,8 @@ pub struct OpenPair {
     files: FileHandle,
 }
 
+/// An ordinary file is opened once: played from its beginning again, or written over what it holds, it would not be the device
+/// that was lost. After the first time its direction is silent. Pipes and cards are opened as often as they are lost.
 impl DeviceSource for DeviceOptions {
     type Open = OpenPair;
 
@@ -55,6 +57,11 @@ impl DeviceSource for DeviceOptions {
             card: handle,
             files: file_handle,
         };
+        for choice in [&mut self.input, &mut self.output] {
+            if matches!(choice, DeviceChoice::File(path) if !is_special(path)) {
+                *choice = DeviceChoice::Off;
+            }
+        }
         Ok((Box::new(pair), open))
     }
 }

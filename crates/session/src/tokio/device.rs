@@ -5,8 +5,8 @@ use super::voice::{VoiceDevice, blocking};
 use crate::AudioStream;
 use crate::media::Attachment;
 use offhook_audio_mixer::{
-    AudioPort, ClockReading, DeviceChoice, DeviceError, DeviceOptions, DeviceSource, Direction,
-    LastingDevice, LastingEvent, LastingHandle, OpenPair, Produced, Role, Tick, TickLength,
+    AudioPort, ClockReading, DeviceError, DeviceOptions, DeviceSource, Direction, LastingDevice,
+    LastingEvent, LastingHandle, OpenPair, Produced, Role, Tick, TickLength,
 };
 use std::fmt;
 use std::time::Duration;
@@ -85,7 +85,7 @@ fn process(
     options: &DeviceOptions,
     tail_length: Duration,
 ) -> Result<Box<dyn AudioPort>, DeviceError> {
-    use offhook_audio_mixer::{ThreadedPort, VoiceOptions, VoiceProcessor};
+    use offhook_audio_mixer::{DeviceChoice, ThreadedPort, VoiceOptions, VoiceProcessor};
     let is_card = |choice: &DeviceChoice| matches!(choice, DeviceChoice::Default | DeviceChoice::Named(_));
     if !(is_card(&options.input) && is_card(&options.output)) {
         return Ok(Box::new(Parts::of(port)));
@@ -111,8 +111,7 @@ fn unusable(error: impl fmt::Display) -> DeviceError {
     }
 }
 
-/// Gives the devices that were opened before the call first: that they cannot be opened then is an error, not silence. Files
-/// are not opened again, for what they hold would be lost.
+/// Gives the devices that were opened before the call first: that they cannot be opened then is an error, not silence.
 struct Reopening {
     first: Option<(Box<dyn AudioPort>, OpenPair)>,
     options: DeviceOptions,
@@ -124,11 +123,6 @@ impl DeviceSource for Reopening {
     fn open(&mut self) -> Result<(Box<dyn AudioPort>, OpenPair), DeviceError> {
         if let Some(first) = self.first.take() {
             return Ok(first);
-        }
-        for choice in [&mut self.options.input, &mut self.options.output] {
-            if matches!(choice, DeviceChoice::File(_)) {
-                *choice = DeviceChoice::Off;
-            }
         }
         self.options.open()
     }
