@@ -38,7 +38,7 @@ While the call runs, lines of standard input are orders: hold, resume, dtmf DIGI
 const LONG_ANSWER: &str = "\
 Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
 
-While a call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
+Without --auto-answer an empty line of standard input, y or a answers, and any other declines. While a call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
 
 /// Real-time communication from a terminal or a script: SIP calls with wideband audio.
 #[derive(Debug, Parser)]

@@ -15,7 +15,7 @@
 //! | 3261 §13-15 | calls, their refusal and their end | yes |
 //! | 3264, 6337 | offer and answer in INVITE, re-INVITE and ACK | yes: any number of streams, added and removed while the session runs |
 //! | 3264 §8.4 | hold, by direction and by the unspecified address | yes |
-//! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`; over TCP only |
+//! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`: over TLS between fingerprints, or TCP; not through relays yet |
 //! | 3862, 3994 | CPIM in chats; who is writing | yes |
 //! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |

@@ -378,6 +378,39 @@ fn an_attended_transfer_takes_the_place_of_the_consultation() {
     assert_eq!(reason, Some((Originator::Local, "replaced".to_owned())));
 }
 
+/// Bob's call that would take the place of Carol's cannot be accepted: nothing of it is said when Carol's ends later.
+#[test]
+fn a_session_that_was_not_replaced_after_all_does_not_say_so() {
+    let mut trio = Trio::new(&SessionConfig::default());
+    let (alice_bob, bob_alice) = trio.talk(ALICE, BOB);
+    let (alice_carol, carol_alice) = trio.talk(ALICE, CAROL);
+    let asked = trio.parties[ALICE]
+        .manager
+        .transfer_to(trio.now, alice_bob, alice_carol);
+    asked.expect("both are connected");
+    trio.settle();
+    trio.accept_transfer(BOB, bob_alice, CAROL);
+    let carol_bob = trio.newest(CAROL);
+    let refused = trio.parties[CAROL]
+        .manager
+        .accept(trio.now, carol_bob, Vec::new());
+    assert!(refused.is_err(), "a session needs a stream");
+    trio.reject(CAROL, StatusCode::BUSY_HERE);
+    trio.parties[CAROL]
+        .manager
+        .end(trio.now, carol_alice)
+        .expect("connected");
+    trio.run_for(Duration::from_secs(1));
+    let reason = trio.parties[CAROL]
+        .events
+        .iter()
+        .find_map(|(id, event)| match event {
+            SessionEvent::DidEnd { reason, .. } if *id == carol_alice => Some(reason.clone()),
+            _ => None,
+        });
+    assert_eq!(reason.as_deref(), Some("user request"));
+}
+
 #[test]
 fn who_hangs_up_while_a_transfer_waits_is_told_that_it_came_to_nothing() {
     let mut trio = Trio::new(&SessionConfig::default());

@@ -174,15 +174,8 @@ impl SessionManager {
         }
         let route = connect.routes.first().ok_or(SessionError::NoRoute)?;
         let local_ip = self.plane.local_ip(route.address.ip())?;
-        let mut cx = Context {
-            now,
-            endpoint: &mut self.endpoint,
-            plane: &mut *self.plane,
-            settings: &self.config.streams,
-            registry: &self.config.registry,
-            redirects: self.config.redirects,
-        };
-        let session = Session::connect(&mut cx, &mut self.entropy, local_ip, connect, referral)?;
+        let (mut cx, entropy, _) = self.apart(now);
+        let session = Session::connect(&mut cx, entropy, local_ip, connect, referral)?;
         Ok(self.adopt(now, session))
     }
 
@@ -199,8 +192,13 @@ impl SessionManager {
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
         let local_ip = self.local_ip_of(id)?;
-        self.note_replaced_by(id);
-        self.with(now, id, |session, cx| session.accept(cx, local_ip, streams))
+        // Before it is accepted: the end of the session whose place it takes shall say so.
+        self.note_replaced_by(id, true);
+        let accepted = self.with(now, id, |session, cx| session.accept(cx, local_ip, streams));
+        if accepted.is_err() {
+            self.note_replaced_by(id, false);
+        }
+        accepted
     }
 
     /// Refuses an incoming session, usually with 486 (busy) or 603 (decline).
@@ -415,15 +413,9 @@ impl SessionManager {
         self.endpoint.poll_timeout().into_iter().chain(streams).min()
     }
 
-    /// Runs a command on one session, then brings everything to rest.
-    fn with<R>(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        command: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<R, SessionError>,
-    ) -> Result<R, SessionError> {
-        let session = self.sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
-        let mut cx = Context {
+    /// What a session needs while it handles something, and beside it the randomness for a new one, and all sessions.
+    fn apart(&mut self, now: Instant) -> (Context<'_>, &mut Entropy, &mut BTreeMap<SessionId, Session>) {
+        let cx = Context {
             now,
             endpoint: &mut self.endpoint,
             plane: &mut *self.plane,
@@ -431,6 +423,18 @@ impl SessionManager {
             registry: &self.config.registry,
             redirects: self.config.redirects,
         };
+        (cx, &mut self.entropy, &mut self.sessions)
+    }
+
+    /// Runs a command on one session, then brings everything to rest.
+    fn with<R>(
+        &mut self,
+        now: Instant,
+        id: SessionId,
+        command: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<R, SessionError>,
+    ) -> Result<R, SessionError> {
+        let (mut cx, _, sessions) = self.apart(now);
+        let session = sessions.get_mut(&id).ok_or(SessionError::Unknown)?;
         let result = command(session, &mut cx);
         self.collect(now, id);
         self.settle(now);
@@ -474,15 +478,8 @@ impl SessionManager {
         let Some(id) = self.session_of(invitation) else {
             return;
         };
-        let mut cx = Context {
-            now,
-            endpoint: &mut self.endpoint,
-            plane: &mut *self.plane,
-            settings: &self.config.streams,
-            registry: &self.config.registry,
-            redirects: self.config.redirects,
-        };
-        if let Some(session) = self.sessions.get_mut(&id) {
+        let (mut cx, _, sessions) = self.apart(now);
+        if let Some(session) = sessions.get_mut(&id) {
             session.handle_invitation_event(&mut cx, event);
         }
         self.collect(now, id);

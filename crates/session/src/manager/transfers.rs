@@ -2,7 +2,7 @@
 
 use super::SessionManager;
 use crate::SessionError;
-use crate::session::{Connect, Context, Referrer, Session, SessionId};
+use crate::session::{Connect, Referrer, Session, SessionId};
 use offhook_sip_core::invitation::Refer;
 use offhook_sip_core::{InvitationId, StatusCode, Uri};
 use std::time::Instant;
@@ -64,15 +64,8 @@ impl SessionManager {
         let Some(id) = self.session_of(referrer.invitation) else {
             return;
         };
-        let mut cx = Context {
-            now,
-            endpoint: &mut self.endpoint,
-            plane: &mut *self.plane,
-            settings: &self.config.streams,
-            registry: &self.config.registry,
-            redirects: self.config.redirects,
-        };
-        if let Some(session) = self.sessions.get_mut(&id) {
+        let (mut cx, _, sessions) = self.apart(now);
+        if let Some(session) = sessions.get_mut(&id) {
             session.handle_transfer_progress(&mut cx, referrer.referral, code, reason);
         }
         self.collect(now, id);
@@ -84,12 +77,12 @@ impl SessionManager {
         self.session_of(replaced)
     }
 
-    /// Before a session is accepted that takes the place of another: the end of that one shall say so.
-    pub(super) fn note_replaced_by(&mut self, id: SessionId) {
+    /// Whether a session is about to take the place of another.
+    pub(super) fn note_replaced_by(&mut self, id: SessionId, is_replaced: bool) {
         let invitation = self.sessions.get(&id).map(Session::invitation);
         let replaced = invitation.and_then(|invitation| self.replaced_by(invitation));
         if let Some(session) = replaced.and_then(|replaced| self.sessions.get_mut(&replaced)) {
-            session.note_replaced();
+            session.note_replaced(is_replaced);
         }
     }
 }

@@ -93,9 +93,9 @@ impl Session {
         }
     }
 
-    /// Another session takes this one's place (RFC 3891): its end, which follows, says so.
-    pub(crate) fn note_replaced(&mut self) {
-        self.is_replaced = true;
+    /// Whether another session takes this one's place (RFC 3891): its end, which follows, says so.
+    pub(crate) fn note_replaced(&mut self, is_replaced: bool) {
+        self.is_replaced = is_replaced;
     }
 
     /// The first step of every end: remembers the cause, says so, and stops the streams.
