@@ -24,7 +24,7 @@
 
 mod common;
 
-use common::{end, tell};
+use common::{Failure, end, roots, tell};
 use offhook_msrp::MsrpUri;
 use offhook_msrp::relay::server::{RelayConfig, RelayUser};
 use offhook_msrp::tokio::RelayServer;
@@ -39,8 +39,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-
-type Failure = Box<dyn std::error::Error>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,17 +211,4 @@ fn client_config(own: OwnCertificate, trust: Option<&PathBuf>) -> Result<Arc<rus
             .with_root_certificates(roots)
             .with_client_auth_cert(own.chain, own.key)?;
     Ok(Arc::new(config))
-}
-
-fn roots(path: &PathBuf) -> Result<rustls::RootCertStore, Failure> {
-    let mut roots = rustls::RootCertStore::empty();
-    let name = path.display();
-    let told = |error| format!("{name}: {error}");
-    for certificate in CertificateDer::pem_file_iter(path).map_err(told)? {
-        roots.add(certificate.map_err(told)?)?;
-    }
-    if roots.is_empty() {
-        return Err(format!("{name}: no certificate in it").into());
-    }
-    Ok(roots)
 }

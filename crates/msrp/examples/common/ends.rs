@@ -1,5 +1,6 @@
 //! How the examples reach their peer: TLS and relays, as the command line says.
 
+use crate::common::{Failure, roots};
 use clap::Args;
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::tokio::{MsrpRelaySettings, TlsIdentity};
@@ -13,8 +14,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
-
-type Failure = Box<dyn std::error::Error>;
 
 /// What is wrong with a URI, and what would be right.
 pub(crate) fn in_words(error: UriError) -> String {
@@ -112,17 +111,10 @@ impl Protection {
             let config = builder.dangerous().with_custom_certificate_verifier(any);
             return Ok(Arc::new(config.with_no_client_auth()));
         }
-        let mut roots = RootCertStore::empty();
-        if let Some(path) = &self.ca {
-            let name = path.display();
-            let told = |error| format!("{name}: {error}");
-            for certificate in CertificateDer::pem_file_iter(path).map_err(told)? {
-                roots.add(certificate.map_err(told)?)?;
-            }
-            if roots.is_empty() {
-                return Err(format!("{name}: no certificate in it").into());
-            }
-        }
+        let roots = match &self.ca {
+            Some(path) => roots(path)?,
+            None => RootCertStore::empty(),
+        };
         Ok(Arc::new(
             builder.with_root_certificates(roots).with_no_client_auth(),
         ))

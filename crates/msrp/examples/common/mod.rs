@@ -3,10 +3,14 @@
 
 use offhook_msrp::SessionEvent;
 use offhook_msrp::session::{AbortReason, CloseReason};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt::Debug;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -32,6 +36,20 @@ pub(crate) fn end(outcome: Result<(), Failure>) -> ExitCode {
     // Whoever reads may have gone; the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {said}");
     ExitCode::FAILURE
+}
+
+/// The authorities in a PEM file; one without any is told, for it would believe nobody.
+pub(crate) fn roots(path: &Path) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    let name = path.display();
+    let told = |error| format!("{name}: {error}");
+    for certificate in CertificateDer::pem_file_iter(path).map_err(told)? {
+        roots.add(certificate.map_err(told)?)?;
+    }
+    if roots.is_empty() {
+        return Err(format!("{name}: no certificate in it").into());
+    }
+    Ok(roots)
 }
 
 /// Whether a session ended as it should. A peer that goes closes its connection; what it left behind is for the caller to
