@@ -162,6 +162,7 @@ struct World {
     open: Vec<(usize, OutgoingId)>,
     told: [HashMap<OutgoingId, u32>; 2],
     arriving: [HashMap<IncomingId, (String, Vec<u8>)>; 2],
+    in_pieces: bool,
     garbage: bool,
     serial: u64,
 }
@@ -169,6 +170,7 @@ struct World {
 impl World {
     fn new(flags: u8) -> Self {
         let now = Instant::now();
+        let in_pieces = flags & 16 != 0;
         let paths: [MsrpPath; 2] = ["msrp://a.test:1/alice;tcp", "msrp://b.test:2/bob;tcp"]
             .map(|text| text.parse().expect("a good path"));
         let config = |own: usize| {
@@ -177,7 +179,7 @@ impl World {
             config.message_limits.bytes = 100_000;
             config.queued = 64;
             config.queued_bytes = 50_000;
-            if flags & 16 != 0 {
+            if in_pieces {
                 config.delivery = Delivery::Pieces;
             }
             config
@@ -192,6 +194,7 @@ impl World {
             open: Vec::new(),
             told: Default::default(),
             arriving: Default::default(),
+            in_pieces,
             garbage: false,
             serial: 0,
         }
@@ -318,7 +321,8 @@ impl World {
                 self.check_body(end, &id, &body);
             }
             SessionEvent::MessageAborted { message, .. } => {
-                self.arriving[end].remove(&message).expect("it began");
+                let began = self.arriving[end].remove(&message).is_some();
+                assert_eq!(began, self.in_pieces, "only where messages come in pieces it was told before");
             }
             SessionEvent::SendDone { message } | SessionEvent::SendFailed { message, .. } => {
                 let told = self.told[end].entry(message).or_default();

@@ -15,10 +15,10 @@ use clap::{Parser, ValueEnum};
 use common::{Failure, Summary, check_end, end, tell, tell_error, tell_event};
 use ends::{Protection, ThroughRelay, in_words, uri};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
-use offhook_msrp::session::{CloseReason, Delivery, PathMatching, Reports, SendError};
+use offhook_msrp::session::{AbortReason, CloseReason, Delivery, PathMatching, Reports, SendError};
 use offhook_msrp::tokio::{Acceptor, AcceptorDirect, MsrpConnection, SessionHandle, get_acceptor};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
-use received::{Outcome, Received};
+use received::{GAP, Outcome, Received};
 use serde_json::json;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -107,6 +107,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     }
     if args.mode == Mode::File {
         config.reports = Reports::Manual;
+        config.message_limits.gap = GAP;
     }
     if args.session_match {
         config.matching = PathMatching::SessionId;
@@ -157,9 +158,10 @@ async fn hear(
                 arriving.remove(message);
                 summary.message(0);
             }
-            SessionEvent::MessageAborted { message, .. } => {
-                arriving.remove(message);
-            }
+            SessionEvent::MessageAborted { message, reason } => match reason {
+                AbortReason::SessionEnded => drop(arriving.insert(*message)),
+                _ => drop(arriving.remove(message)),
+            },
             _ => {}
         }
         if let Some(files) = &mut files {
@@ -188,7 +190,8 @@ async fn hear(
     }
 }
 
-/// An end while messages arrive is a fault. Mode `echo` hears of messages once they are complete, and cannot tell.
+/// An end while messages arrive is a fault. Mode `echo` hears of messages once they are complete, and cannot tell when it is
+/// interrupted.
 fn end_within(what: &str, arriving: usize) -> Result<(), Failure> {
     match arriving {
         0 => Ok(()),
@@ -231,13 +234,9 @@ async fn prepare(args: &Args) -> Result<Acceptor, Failure> {
 async fn store(session: &SessionHandle, files: &mut Received, event: &SessionEvent) -> bool {
     match files.take(event) {
         Outcome::Nothing => true,
-        Outcome::Absurd(message) => {
-            let _ = session.reject(message).await; // the peer may have gone
-            true
-        }
         Outcome::Unwritten(message, error) => {
             tell_error(&format!("a message cannot be stored: {error}"));
-            let _ = session.reject(message).await;
+            let _ = session.reject(message).await; // the peer may have gone
             false
         }
         Outcome::Stored { path, head, size } => {

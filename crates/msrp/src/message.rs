@@ -17,6 +17,9 @@ pub struct MessageLimits {
     /// How many separate ranges of one message may be there. Default 64: relays reorder few chunks. One more is refused
     /// with 413.
     pub ranges: usize,
+    /// How far ahead of all bytes that are there a piece may begin, in bytes. Default: anywhere within `bytes`, because a message
+    /// that is resumed begins anywhere. Set it where pieces go to a file that a far one would make long. More is refused with 413.
+    pub gap: u64,
 }
 
 impl Default for MessageLimits {
@@ -25,6 +28,7 @@ impl Default for MessageLimits {
             bytes: 4 * 1024 * 1024,
             at_once: 16,
             ranges: 64,
+            gap: u64::MAX,
         }
     }
 }
@@ -32,6 +36,12 @@ impl Default for MessageLimits {
 /// Names an incoming message within its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IncomingId(pub(crate) u64);
+
+impl std::fmt::Display for IncomingId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// One message as far as it is there. Bodies are kept only when they are to be collected.
 #[derive(Debug)]
@@ -133,7 +143,7 @@ impl Incoming {
         if end > place.most || self.total.is_some_and(|total| end > total) {
             return Err(StatusCode::BAD_REQUEST);
         }
-        if end > limits.bytes {
+        if end > limits.bytes || at.saturating_sub(self.ranges.end()) > limits.gap {
             return Err(StatusCode::STOP_SENDING);
         }
         self.ranges.insert(at, end);
@@ -295,6 +305,25 @@ mod tests {
             Ok(None),
             "shorter than announced is interrupted"
         );
+    }
+
+    #[test]
+    fn a_piece_far_ahead_is_refused_where_that_has_a_limit() {
+        let limits = MessageLimits {
+            gap: 4,
+            ..MessageLimits::default()
+        };
+        let near: &[Chunk<'_>] = &[
+            ("5-*/*", b"e", More),
+            ("10-*/*", b"j", More),
+            ("1-*/*", b"abc", More),
+        ];
+        assert_eq!(receive(near, &limits), Ok(None));
+        let first: &[Chunk<'_>] = &[("6-*/*", b"f", More)];
+        assert_eq!(receive(first, &limits), Err(StatusCode::STOP_SENDING));
+        let later: &[Chunk<'_>] = &[("1-*/*", b"a", More), ("7-*/*", b"g", More)];
+        assert_eq!(receive(later, &limits), Err(StatusCode::STOP_SENDING));
+        assert_eq!(receive(first, &MessageLimits::default()), Ok(None));
     }
 
     proptest! {

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use std::error::Error;
-use std::fmt::Debug;
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -191,10 +191,9 @@ pub(crate) fn tell_event(event: &SessionEvent) {
     });
 }
 
-/// The number by which a session tells its messages apart. It shows in their debug text alone: `IncomingId(3)`.
-fn number(id: &impl Debug) -> Value {
-    let digits: String = format!("{id:?}").chars().filter(char::is_ascii_digit).collect();
-    digits.parse::<u64>().map_or(Value::Null, Value::from)
+/// The number by which a session tells its messages apart.
+fn number(id: impl Display) -> Value {
+    id.to_string().parse::<u64>().map_or(Value::Null, Value::from)
 }
 
 /// Why a message will not be complete, in words.
@@ -203,6 +202,7 @@ fn said(reason: AbortReason) -> String {
         AbortReason::BySender => "given up by its sender".to_owned(),
         AbortReason::ByOwner => "refused by us".to_owned(),
         AbortReason::Refused(status) => format!("refused with {status}"),
+        AbortReason::SessionEnded => "the session ended in the middle of it".to_owned(),
         _ => "for another reason".to_owned(),
     }
 }

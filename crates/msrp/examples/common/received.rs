@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// How far a piece may be ahead of the ones before it. Relays reorder a few chunks; a Byte-Range that claims more would
 /// only make a file that pretends to be large.
-const GAP: u64 = 1024 * 1024;
+pub(crate) const GAP: u64 = 1024 * 1024;
 /// How many files may have the same name.
 const NAMESAKES: u32 = 1000;
 
@@ -29,16 +29,12 @@ struct Arriving {
     file: File,
     part: PathBuf,
     stem: String,
-    /// What was written, gaps included.
-    end: u64,
 }
 
 impl Arriving {
     fn write(&mut self, at: u64, data: &[u8]) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(at))?;
-        self.file.write_all(data)?;
-        self.end = self.end.max(at + data.len() as u64);
-        Ok(())
+        self.file.write_all(data)
     }
 }
 
@@ -58,8 +54,6 @@ pub(crate) enum Outcome {
         head: Box<Head>,
         size: u64,
     },
-    /// A piece claims a place that it cannot have: its message is to be refused.
-    Absurd(IncomingId),
     /// A piece could not be written: its message is to be refused.
     Unwritten(IncomingId, io::Error),
     /// A message has ended that is not stored: its sender is to hear of it. Without an error it was told before why.
@@ -118,17 +112,13 @@ impl Received {
         let Some(arriving) = self.files.get_mut(&message) else {
             return Outcome::Nothing;
         };
-        let outcome = if at > arriving.end.saturating_add(GAP) {
-            Outcome::Absurd(message)
-        } else if let Err(error) = arriving.write(at, data) {
-            Outcome::Unwritten(message, error)
-        } else {
+        let Err(error) = arriving.write(at, data) else {
             return Outcome::Nothing;
         };
         if let Some(arriving) = self.files.remove(&message) {
             self.given_up.insert(message, arriving.head.clone());
         }
-        outcome
+        Outcome::Unwritten(message, error)
     }
 
     fn create(&self, stem: &str) -> io::Result<(PathBuf, File)> {
@@ -146,7 +136,6 @@ impl Received {
             file,
             part,
             stem,
-            end: 0,
         })
     }
 

@@ -11,6 +11,12 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OutgoingId(pub(crate) u64);
 
+impl std::fmt::Display for OutgoingId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What a session tells its owner.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -44,9 +50,10 @@ pub enum SessionEvent {
         /// How long it is.
         size: u64,
     },
-    /// It will never be complete.
+    /// A message of which something was there will never be complete. Told with either [`Delivery`](super::Delivery), and when the
+    /// session ends before its last event.
     MessageAborted {
-        /// Which message.
+        /// Which message: where messages are collected, nothing else was told of it.
         message: IncomingId,
         /// Why.
         reason: AbortReason,
@@ -150,6 +157,8 @@ pub enum AbortReason {
     ByOwner,
     /// It broke a rule or a limit, and was refused with this status.
     Refused(StatusCode),
+    /// The session ended in the middle of it.
+    SessionEnded,
 }
 
 /// Why a session is over.

@@ -466,6 +466,7 @@ impl MsrpSession {
             self.state = State::Closed;
             self.timers.stop_all();
             self.outbound.give_up();
+            self.give_up_incoming();
             self.events.push(SessionEvent::Closed(reason));
         }
     }

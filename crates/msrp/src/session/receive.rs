@@ -373,10 +373,16 @@ impl MsrpSession {
         self.tell_aborted(key, reason);
     }
 
-    fn tell_aborted(&mut self, message: IncomingId, reason: AbortReason) {
-        if self.config.delivery == Delivery::Pieces {
-            self.events.push(SessionEvent::MessageAborted { message, reason });
+    /// The session ends, and what is not complete with it.
+    pub(super) fn give_up_incoming(&mut self) {
+        self.inbox.current = None;
+        for incoming in std::mem::take(&mut self.inbox.incoming) {
+            self.tell_aborted(incoming.key, AbortReason::SessionEnded);
         }
+    }
+
+    fn tell_aborted(&mut self, message: IncomingId, reason: AbortReason) {
+        self.events.push(SessionEvent::MessageAborted { message, reason });
     }
 
     /// Whether a request belongs to this session. Nearly all repeat our paths to the letter.

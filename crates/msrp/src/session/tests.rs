@@ -371,6 +371,32 @@ fn a_sender_that_gives_up_tells_the_receiver() {
 }
 
 #[test]
+fn what_is_half_there_when_the_session_ends_is_told_before_the_end() {
+    for delivery in [Delivery::Collected, Delivery::Pieces] {
+        let mut pair = Pair::with(|_| {}, |config| config.delivery = delivery);
+        let sent = pair
+            .alice
+            .send(OutgoingMessage::streamed("a/b", Some(9000)))
+            .unwrap();
+        pair.alice.supply(sent, vec![0; 3000].into()).unwrap();
+        pair.run();
+        pair.bob.handle_closed();
+        let heard = pair.bob_hears();
+        let [
+            ..,
+            SessionEvent::MessageAborted {
+                reason: AbortReason::SessionEnded,
+                ..
+            },
+            SessionEvent::Closed(CloseReason::ConnectionLost),
+        ] = heard[..]
+        else {
+            panic!("{heard:?}")
+        };
+    }
+}
+
+#[test]
 fn closing_sends_what_is_queued_and_waits_for_the_answers() {
     let mut pair = Pair::new();
     pair.alice

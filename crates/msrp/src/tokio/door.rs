@@ -9,15 +9,15 @@ use tokio::task::{AbortHandle, JoinSet};
 /// Who is at the door: so many may be silent at a time, and so many be told that they are refused. For one more the one that has
 /// been silent for longest goes, so that nobody is kept out by those who say nothing.
 #[derive(Debug)]
-pub(super) struct Door {
+pub(super) struct Door<T = Arrival> {
     most: usize,
-    arriving: JoinSet<io::Result<Arrival>>,
+    arriving: JoinSet<io::Result<T>>,
     /// Those that arrive, the oldest first.
     silent: VecDeque<AbortHandle>,
     leaving: JoinSet<()>,
 }
 
-impl Door {
+impl<T: Send + 'static> Door<T> {
     pub(super) fn new(most: usize) -> Self {
         Self {
             most: most.max(1),
@@ -28,7 +28,7 @@ impl Door {
     }
 
     /// Somebody has connected; `receiving` hears what they say first.
-    pub(super) fn enter(&mut self, receiving: impl Future<Output = io::Result<Arrival>> + Send + 'static) {
+    pub(super) fn enter(&mut self, receiving: impl Future<Output = io::Result<T>> + Send + 'static) {
         if self.silent.len() >= self.most {
             self.silent.retain(|arriving| !arriving.is_finished());
         }
@@ -41,7 +41,7 @@ impl Door {
     }
 
     /// The next one who has said what they want; never, while nobody is there. Nothing is lost when it is not waited for.
-    pub(super) async fn next(&mut self) -> Arrival {
+    pub(super) async fn next(&mut self) -> T {
         loop {
             match self.arriving.join_next().await {
                 Some(Ok(Ok(arrival))) => return arrival,
@@ -50,7 +50,9 @@ impl Door {
             }
         }
     }
+}
 
+impl Door {
     /// Sends somebody away, with an answer if not too many others hear theirs.
     pub(super) fn refuse(&mut self, arrival: Arrival, status: StatusCode) {
         while self.leaving.try_join_next().is_some() {}

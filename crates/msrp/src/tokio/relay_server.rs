@@ -1,6 +1,7 @@
 //! A relay on Tokio's sockets.
 
 use super::connect::{ConnectError, dial_uri};
+use super::door::Door;
 use super::entropy;
 use super::stream::{ClientTls, ServerTls, Stream, tune};
 use crate::relay::server::{ConnectionId, MsrpRelay, PeerCertificate, RelayConfig, RelayServerEvent};
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, WriteHalf};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -185,35 +186,41 @@ impl Shared {
 }
 
 async fn listen(listener: TcpListener, tls: ServerTls, shared: Arc<Shared>) {
+    let most = shared.lock().relay.config().connections;
+    let mut door: Door<Stream> = Door::new(most);
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // Out of file descriptors, most likely: others have to end first.
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let (tls, shared) = (tls.clone(), Arc::clone(&shared));
-        tokio::spawn(async move {
-            let is_secure = tls.is_secure();
-            let arriving = async {
-                tune(&stream)?;
-                tls.protect(stream).await
-            };
-            let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, arriving).await else {
-                return;
-            };
-            let Some((connection, wake)) = shared.with(|relay| {
-                let connection = relay.handle_connected(Instant::now(), is_secure)?;
-                if let Some(shown) = verified_certificate(&stream) {
-                    relay.set_certificate(connection, shown);
-                }
-                Some((connection, Arc::new(Wake::default())))
-            }) else {
-                return;
-            };
-            shared.lock().connections.insert(connection, Arc::clone(&wake));
-            serve(shared, connection, stream, wake).await;
-        });
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => door.enter(protect(stream, tls.clone())),
+                // Out of file descriptors, most likely: others have to end first.
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            },
+            stream = door.next() => admit(&shared, stream, tls.is_secure()),
+        }
     }
+}
+
+async fn protect(stream: TcpStream, tls: ServerTls) -> std::io::Result<Stream> {
+    tune(&stream)?;
+    let arriving = tls.protect(stream);
+    let arrived = tokio::time::timeout(PATIENCE, arriving).await;
+    arrived.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+}
+
+fn admit(shared: &Arc<Shared>, stream: Stream, is_secure: bool) {
+    let admitted = shared.with(|relay| {
+        let connection = relay.handle_connected(Instant::now(), is_secure)?;
+        if let Some(shown) = verified_certificate(&stream) {
+            relay.set_certificate(connection, shown);
+        }
+        Some(connection)
+    });
+    let Some(connection) = admitted else {
+        return;
+    };
+    let wake = Arc::new(Wake::default());
+    shared.lock().connections.insert(connection, Arc::clone(&wake));
+    tokio::spawn(serve(Arc::clone(shared), connection, stream, wake));
 }
 
 /// The certificate that who connected showed. The configuration's verifier took it, or there would be no connection.

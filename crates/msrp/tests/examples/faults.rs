@@ -41,13 +41,19 @@ fn a_session_that_ends_by_nonsense_is_a_fault() {
 
 #[test]
 fn a_connection_that_ends_within_a_message_is_a_fault() {
-    let mut listener = listen("sink");
-    let mut peer = RawPeer::connect(&mut listener);
-    peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '+');
-    listener.event("message_data");
-    drop(peer);
-    let (said, _) = words(listener, "received");
-    assert_eq!(said, "error: the connection ended while messages arrived: 1\n");
+    for mode in ["sink", "echo"] {
+        let mut listener = listen(mode);
+        let mut peer = RawPeer::connect(&mut listener);
+        peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '+');
+        drop(peer);
+        let (said, rest) = words(listener, "received");
+        assert_eq!(said, "error: the connection ended while messages arrived: 1\n");
+        let aborted = rest.iter().find(|line| line["event"] == "message_aborted");
+        assert_eq!(
+            aborted.expect("it is told")["reason"],
+            "the session ended in the middle of it"
+        );
+    }
 }
 
 /// A peer that takes one connection, answers the first requests with 200, and then is silent.

@@ -319,12 +319,11 @@ async fn pull(
                 // From here on the end of the session changes nothing.
                 return Ok((partial.complete(file).await?, size));
             }
-            Some(SessionEvent::MessageAborted { reason, .. }) => {
-                return Err(match reason {
-                    AbortReason::BySender => "the other side gave up".to_owned(),
-                    other => format!("the file was refused: {other:?}"),
-                });
-            }
+            Some(SessionEvent::MessageAborted { reason, .. }) => match reason {
+                AbortReason::SessionEnded => {} // why is told next
+                AbortReason::BySender => return Err("the other side gave up".to_owned()),
+                other => return Err(format!("the file was refused: {other:?}")),
+            },
             Some(SessionEvent::Closed(reason)) => return Err(format!("the connection ended: {reason:?}")),
             Some(_) => {}
             None => return Err("the connection ended".to_owned()),

@@ -38,7 +38,8 @@ pub struct RelayConfig {
     /// How long the next hop may take to answer a request, and a connection to take what waits for it. Default 30 s
     /// (RFC 4976 §6.4.1).
     pub response_timeout: Duration,
-    /// How many connections there may be. Default 4096; more are closed at once.
+    /// How many connections there may be. Default 4096; for one more the one that has been on probation for longest goes, and
+    /// where none is, that one is closed at once.
     pub connections: usize,
     /// When so many bytes wait for a connection, nothing more is read of those who send to it. Default 256 KiB.
     pub queued_bytes: usize,

@@ -23,6 +23,12 @@ use std::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(u64);
 
+impl std::fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A relay for any number of connections, as a plain value.
 ///
 /// Tell it of connections by [`handle_connected`](Self::handle_connected) and [`handle_closed`](Self::handle_closed);
@@ -114,12 +120,25 @@ impl MsrpRelay {
         self.places.len()
     }
 
-    /// Someone connected. `None` when there are too many: close it.
+    /// Someone connected. When there are too many, who has been there for longest without a request that succeeded goes for it, so
+    /// that nobody is kept out by those who say nothing; `None` when there is no such one: close it.
     pub fn handle_connected(&mut self, now: Instant, is_secure: bool) -> Option<ConnectionId> {
         if self.connections.len() >= self.config.connections {
-            return None;
+            self.make_room()?;
         }
         Some(self.add_connection(now, is_secure, None))
+    }
+
+    /// Closes one connection on probation, unless those that close already make room enough.
+    fn make_room(&mut self) -> Option<()> {
+        let staying = || self.connections.iter().filter(|(_, one)| !one.is_closing);
+        if staying().count() < self.config.connections {
+            return Some(());
+        }
+        let on_probation = staying().filter(|(_, one)| !one.is_trusted);
+        let (&oldest, _) = on_probation.min_by_key(|(_, one)| one.idle_at)?;
+        self.close(oldest);
+        Some(())
     }
 
     /// Who connected showed a certificate by TLS, and it was signed by somebody who may sign relays.

@@ -116,6 +116,30 @@ fn who_says_nothing_of_use_is_closed_after_probation() {
 }
 
 #[test]
+fn for_one_more_the_one_goes_that_says_nothing_for_longest() {
+    let mut world = World::new(|config| config.connections = 3);
+    let (alice, _) = world.place("alice");
+    let first = world.connect();
+    world.wait(Duration::from_secs(1));
+    let second = world.connect();
+    assert!(!world.is_closing(first));
+    let third = world.connect();
+    world.note();
+    assert!(world.is_closing(first) && !world.is_closing(second) && !world.is_closing(alice));
+    world.relay.handle_closed(world.now, first);
+    world.relay.handle_closed(world.now, second);
+    let (bob, _) = world.place("bob");
+    world.relay.handle_closed(world.now, third);
+    let (carol, _) = world.place("alice");
+    assert!(
+        world.relay.handle_connected(world.now, true).is_none(),
+        "all have places"
+    );
+    world.note();
+    assert!(![alice, bob, carol].iter().any(|&one| world.is_closing(one)));
+}
+
+#[test]
 fn passwords_cannot_be_guessed_for_long() {
     let mut world = World::new(|config| config.failures = 2);
     let connection = world.connect();
@@ -451,7 +475,7 @@ fn there_are_no_more_connections_than_allowed() {
         send("abcd1", &to, &path.last().to_string(), "", "x").as_bytes(),
     );
     assert!(world.hear(alice).starts_with("MSRP abcd1 403 "));
-    world.connect();
+    world.place("bob");
     assert_eq!(world.relay.handle_connected(world.now, true), None);
 }
 
