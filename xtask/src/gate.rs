@@ -20,6 +20,7 @@ const STACKED: &[&str] = &[
     "offhook-lookup",
     "offhook-account",
     "offhook-session",
+    "offhook-conference",
     "offhook",
 ];
 

@@ -2,6 +2,7 @@
 
 use crate::{CommandError, LocalError, LookupError, StartError};
 use offhook_account::{SettingsError, StorageError};
+use offhook_conference::ConferenceError;
 use offhook_lookup::tokio::ResolverError;
 use offhook_rtp_media::codec::UnknownCodec;
 use offhook_session::NoSuchStream;
@@ -32,6 +33,9 @@ pub enum Error {
     /// A call or registration was refused before or while it ran.
     #[error(transparent)]
     Command(#[from] CommandError),
+    /// A conference does not do what was asked.
+    #[error(transparent)]
+    Conference(#[from] ConferenceError),
     /// A port or a certificate was not changed.
     #[error(transparent)]
     Local(#[from] LocalError),

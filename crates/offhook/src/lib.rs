@@ -33,10 +33,12 @@
 
 mod alert;
 mod application;
+mod builder;
 mod error;
 mod sound;
 
-pub use application::{Application, ApplicationBuilder, ApplicationEvent, SoundRole};
+pub use application::{Application, ApplicationEvent, SoundRole};
+pub use builder::ApplicationBuilder;
 pub use error::Error;
 
 pub use offhook_account::{
@@ -47,6 +49,7 @@ pub use offhook_audio_mixer::{
     Direction, Gain, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions, RecordError, Recording,
     TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
 };
+pub use offhook_conference::{AudioConference, ConferenceError};
 pub use offhook_lookup::LookupError;
 pub use offhook_rtp_media::Statistics;
 pub use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
@@ -56,8 +59,8 @@ pub use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError, StreamId};
 pub use offhook_session::tokio::{
-    CommandError, LocalError, Publication, Registration, Session, StartError, Subscription, VoiceDevice,
-    select_file,
+    CommandError, LocalError, Publication, Registration, Session, StartError, StreamBridge, Subscription,
+    VoiceDevice, select_file,
 };
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,

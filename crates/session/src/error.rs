@@ -1,5 +1,6 @@
 //! Why a session does not do what was asked.
 
+use crate::media::StreamId;
 use crate::{SessionState, StreamError};
 use offhook_sip_core::CommandError;
 
@@ -30,6 +31,18 @@ pub enum SessionError {
     /// The peer's fault: what its REFER names cannot be called, being no SIP URI or for another method than INVITE.
     #[error("the transfer leads to what cannot be called")]
     NotCallable,
+    /// The caller's fault: no running session has such an audio stream.
+    #[error("there is no audio stream {}", _0.0)]
+    NoAudioStream(StreamId),
+    /// The caller's fault: a stream is in one bridge at a time.
+    #[error("the stream {} is in another bridge", _0.0)]
+    InAnotherBridge(StreamId),
+    /// The caller's fault: the stream is not in the bridge that it was to leave.
+    #[error("the stream {} is not in the bridge", _0.0)]
+    NotInBridge(StreamId),
+    /// The caller's fault: the bridge is closed.
+    #[error("the bridge is closed")]
+    NoBridge,
     /// As many sessions as the limits allow are running.
     #[error("there are {0} sessions already, as many as the limit allows")]
     TooMany(usize),

@@ -5,7 +5,8 @@ use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_sansio::{Entropy, WallClock};
 use offhook_session::media::{
-    Attachment, Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent, PortId, StreamId, VoiceCommand,
+    Attachment, BridgeCommand, Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent, PortId,
+    StreamBridgeId, StreamId, VoiceCommand,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -328,4 +329,102 @@ fn two_running_calls_allocate_nothing_per_tick() {
         }
     });
     assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn one_that_we_hold_hears_nobody_at_once() {
+    let mut bench = Bench::new();
+    bench.start(1, AudioCodec::Pcmu);
+    bench.attach(1, 1, Hum::default());
+    bench.ticks(2);
+    assert!(bench.loudest_packet(1) > 20);
+    let hold = |on_hold| MediaCommand::SetHeld {
+        stream: StreamId(1),
+        on_hold,
+    };
+    bench.order(hold(true));
+    bench.ticks(3); // what fades out
+    assert_eq!(bench.loudest_packet(1), 0);
+    bench.order(hold(false));
+    bench.ticks(1);
+    assert!(bench.loudest_packet(1) > 20);
+}
+
+fn bridge(command: BridgeCommand) -> MediaCommand {
+    MediaCommand::Bridge {
+        bridge: StreamBridgeId(0),
+        command,
+    }
+}
+
+#[test]
+fn in_a_bridge_the_device_is_heard_as_long_as_it_takes_part_and_ports_come_back() {
+    let mut bench = Bench::new();
+    bench.voice(VoiceCommand::SetDevice(Box::<Hum>::default()));
+    bench.order(bridge(BridgeCommand::Open));
+    bench.order(bridge(BridgeCommand::AddStream(StreamId(1)))); // before it starts
+    for stream in [1, 2] {
+        bench.start(stream, AudioCodec::Pcmu);
+        bench.voice(VoiceCommand::Join(StreamId(stream)));
+    }
+    bench.ticks(2);
+    assert!(bench.loudest_packet(1) > 20 && bench.loudest_packet(2) > 20);
+
+    bench.order(bridge(BridgeCommand::SetDevice(false)));
+    bench.ticks(2);
+    assert_eq!(bench.loudest_packet(1), 0, "it is the bridge's, not the device's");
+    assert!(bench.loudest_packet(2) > 20);
+    // Another device takes the place of the first, and stays out.
+    bench.voice(VoiceCommand::SetDevice(Box::<Hum>::default()));
+    bench.ticks(2);
+    assert_eq!(bench.loudest_packet(1), 0);
+
+    let audio: Box<dyn AudioPort> = Box::<Hum>::default();
+    bench.order(bridge(BridgeCommand::AddPort {
+        port: PortId(7),
+        audio,
+    }));
+    bench.ticks(2);
+    assert!(bench.loudest_packet(1) > 20, "a port of the bridge");
+    bench.order(bridge(BridgeCommand::RemovePort(PortId(7))));
+    bench.ticks(2);
+    assert_eq!(bench.loudest_packet(1), 0);
+    assert_eq!(bench.events(), ["Released", "Released"]);
+
+    bench.order(bridge(BridgeCommand::RemoveStream(StreamId(1))));
+    bench.ticks(2);
+    assert!(bench.loudest_packet(1) > 20, "back with the device");
+    let audio: Box<dyn AudioPort> = Box::<Hum>::default();
+    bench.order(bridge(BridgeCommand::AddPort {
+        port: PortId(8),
+        audio,
+    }));
+    bench.order(bridge(BridgeCommand::Close));
+    assert_eq!(bench.events(), ["Released"]);
+    let audio: Box<dyn AudioPort> = Box::<Hum>::default();
+    bench.order(bridge(BridgeCommand::AddPort {
+        port: PortId(9),
+        audio,
+    }));
+    assert_eq!(bench.events(), ["Released"], "a closed one takes none");
+    bench.order(bridge(BridgeCommand::AddStream(StreamId(1))));
+    bench.ticks(2);
+    assert!(bench.loudest_packet(1) > 20, "nor streams");
+}
+
+#[test]
+fn a_port_in_a_bridge_keeps_the_clock_running() {
+    let mut bench = Bench::new();
+    bench.order(bridge(BridgeCommand::Open));
+    assert_eq!(bench.engine.poll_timeout(), None);
+    let hum = Hum::default();
+    let heard = hum.heard.clone();
+    bench.order(bridge(BridgeCommand::AddPort {
+        port: PortId(1),
+        audio: Box::new(hum),
+    }));
+    bench.ticks(5);
+    assert!(heard.load(Ordering::Relaxed) >= 4);
+    bench.order(bridge(BridgeCommand::Close));
+    assert_eq!(bench.engine.poll_timeout(), None);
 }

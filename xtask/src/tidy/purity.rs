@@ -12,6 +12,7 @@ const DRIVERS: &[(&str, &str)] = &[
     ("audio-mixer", "src/device/"),     // talks to sound cards
     ("audio-mixer", "src/file/"),       // reads and writes wave files on threads of its own
     ("account", "src/file_storage.rs"), // settings on disk
+    ("conference", "src/audio.rs"),     // a handle: what it joins is in the cores below
 ];
 
 /// What a core never names, and what it is.

@@ -1,5 +1,6 @@
 //! All sessions of a user agent, over one SIP endpoint and one media plane.
 
+mod bridges;
 mod transfers;
 
 use crate::media::{MediaCommand, MediaEvent, MediaPlane, StreamId, VoiceCommand};
@@ -63,6 +64,7 @@ pub struct SessionManager {
     next_id: u64,
     /// When which session's streams want to do something: one entry a session at most.
     stream_timers: BTreeSet<(Instant, SessionId)>,
+    bridges: bridges::Bridges,
     events: Outbox<ManagerEvent>,
 }
 
@@ -131,6 +133,7 @@ impl SessionManager {
             sessions,
             next_id: 0,
             stream_timers: BTreeSet::new(),
+            bridges: bridges::Bridges::default(),
             events,
         }
     }
@@ -376,6 +379,9 @@ impl SessionManager {
             | MediaEvent::Msrp { stream, .. }
             | MediaEvent::Stopped { stream, .. } => stream,
         };
+        if let MediaEvent::Stopped { .. } = event {
+            self.bridges.forget(stream);
+        }
         if let Some(id) = self.owner_of(stream) {
             let handled = self.with(now, id, |session, cx| {
                 session.handle_media_event(cx, stream, event);

@@ -1,5 +1,6 @@
 //! What the signalling side and the media side say to each other.
 
+use super::bridge::{BridgeCommand, StreamBridgeId};
 use super::msrp::{MsrpCommand, MsrpEvent};
 use super::voice::VoiceCommand;
 use offhook_audio_mixer::AudioPort;
@@ -65,6 +66,14 @@ pub enum MediaCommand {
         /// What is agreed now.
         config: Box<AudioConfig>,
     },
+    /// Let nobody hear a stream's other side, nor be heard by it, while we hold it: what is agreed with the other side takes a
+    /// while, and lets it hear us.
+    SetHeld {
+        /// The stream.
+        stream: StreamId,
+        /// Whether we hold it.
+        on_hold: bool,
+    },
     /// Send a digit (RFC 4733).
     SendDtmf {
         /// The stream.
@@ -92,6 +101,13 @@ pub enum MediaCommand {
     },
     /// For the device that all streams share.
     Voice(VoiceCommand),
+    /// For a bridge between streams.
+    Bridge {
+        /// The bridge.
+        bridge: StreamBridgeId,
+        /// What.
+        command: BridgeCommand,
+    },
     /// For a message stream.
     Msrp {
         /// The stream.
@@ -111,6 +127,7 @@ impl fmt::Debug for MediaCommand {
         match self {
             Self::StartAudio { stream, config } => write!(f, "StartAudio({stream:?}, {config:?})"),
             Self::UpdateAudio { stream, config } => write!(f, "UpdateAudio({stream:?}, {config:?})"),
+            Self::SetHeld { stream, on_hold } => write!(f, "SetHeld({stream:?}, {on_hold})"),
             Self::SendDtmf { stream, .. } => write!(f, "SendDtmf({stream:?})"),
             Self::Attach {
                 stream,
@@ -122,6 +139,7 @@ impl fmt::Debug for MediaCommand {
             }
             Self::Detach { stream, port } => write!(f, "Detach({stream:?}, {port:?})"),
             Self::Voice(command) => write!(f, "Voice({command:?})"),
+            Self::Bridge { bridge, command } => write!(f, "Bridge({bridge:?}, {command:?})"),
             Self::Msrp { stream, command } => write!(f, "Msrp({stream:?}, {command:?})"),
             Self::Stop { stream } => write!(f, "Stop({stream:?})"),
         }
@@ -180,7 +198,7 @@ pub enum MediaEvent {
         /// The port.
         audio: Box<dyn AudioPort>,
     },
-    /// The voice device, or a port beside it, was taken out. Drop it where blocking does no harm.
+    /// The voice device, or a port beside it or in a bridge, was taken out. Drop it where blocking does no harm.
     Released {
         /// The port.
         audio: Box<dyn AudioPort>,

@@ -1,6 +1,7 @@
 //! The mixer and the transports of all running streams, driven by one clock.
 
 use super::MediaError;
+use super::bridge::{BridgeCommand, Bridges, StreamBridgeId};
 use super::command::{Attachment, Component, MediaCommand, MediaDatagram, MediaEvent, PortId, StreamId};
 use super::port::MediaPort;
 use super::voice::{Voice, VoiceCommand};
@@ -45,6 +46,7 @@ pub struct MediaEngine {
     streams: Vec<Running>,
     attached: Vec<Attached>,
     voice: Voice,
+    bridges: Bridges,
     /// Heard by every remote party, so that packets flow even when nobody talks: a peer that hears nothing at all
     /// takes the call for dead.
     silence: Slot,
@@ -91,6 +93,7 @@ impl MediaEngine {
             streams: Vec::new(),
             attached: Vec::new(),
             voice,
+            bridges: Bridges::default(),
             silence,
             wall_clock,
             entropy,
@@ -106,6 +109,13 @@ impl MediaEngine {
         match command {
             MediaCommand::StartAudio { stream, config } => self.start_audio(now, stream, *config),
             MediaCommand::UpdateAudio { stream, config } => self.update_audio(now, stream, *config),
+            MediaCommand::SetHeld { stream, on_hold } => {
+                if let Some(remote) = self.slot_of(stream) {
+                    // Its port is there.
+                    let _ = self.mixer.set_input_muted(remote, on_hold);
+                    let _ = self.mixer.set_output_muted(remote, on_hold);
+                }
+            }
             MediaCommand::SendDtmf { stream, digit } => {
                 if let Some(transport) = self.transport(stream)
                     && let Err(error) = transport.send_dtmf(digit)
@@ -125,6 +135,7 @@ impl MediaEngine {
                 self.detach(|attached| attached.stream == stream && attached.port == port);
             }
             MediaCommand::Voice(command) => self.handle_voice(now, command),
+            MediaCommand::Bridge { bridge, command } => self.handle_bridge(now, bridge, command),
             MediaCommand::Stop { stream } => self.stop(now, stream),
             // Message streams live elsewhere: they have no tick.
             MediaCommand::Msrp { .. } => {}
@@ -205,6 +216,7 @@ impl MediaEngine {
         while let Some(place) = self.streams.iter().position(|running| running.stopping) {
             let Running { stream, slot, .. } = self.streams.swap_remove(place);
             self.voice.forget(slot);
+            self.bridges.remove_stream(&mut self.mixer, stream, Some(slot));
             if let Some(MediaPort::Remote(transport)) = self.mixer.remove_port(slot) {
                 let statistics = Box::new(transport.statistics());
                 self.events.push(MediaEvent::Stopped { stream, statistics });
@@ -250,18 +262,21 @@ impl MediaEngine {
             self.start_clock(now);
         }
         match started {
-            Ok(slot) => self.streams.push(Running {
-                stream,
-                slot,
-                stopping: false,
-            }),
+            Ok(slot) => {
+                self.bridges.started(&mut self.mixer, stream, slot);
+                self.streams.push(Running {
+                    stream,
+                    slot,
+                    stopping: false,
+                });
+            }
             Err(error) => self.events.push(MediaEvent::Failed { stream, error }),
         }
     }
 
     /// Nothing runs that needs the clock.
     fn is_idle(&self) -> bool {
-        self.streams.is_empty() && !self.voice.is_busy()
+        self.streams.is_empty() && !self.voice.is_busy() && !self.bridges.is_busy()
     }
 
     fn handle_voice(&mut self, now: Instant, command: VoiceCommand) {
@@ -269,7 +284,11 @@ impl MediaEngine {
         let outcome = match command {
             VoiceCommand::SetDevice(audio) => voice.set_device(mixer, audio),
             VoiceCommand::Join(stream) => match self.slot_of(stream) {
-                Some(remote) => self.voice.join(&mut self.mixer, remote).map(|()| None),
+                Some(remote) => {
+                    let is_away = self.bridges.has(stream);
+                    let joined = self.voice.join(&mut self.mixer, remote, is_away);
+                    joined.map(|()| None)
+                }
                 None => Ok(None),
             },
             VoiceCommand::Add { port, audio } => {
@@ -290,6 +309,64 @@ impl MediaEngine {
             // A port of a rate that no mixer takes, or too many of them.
             Err(error) => debug!(%error, "the voice device"),
         }
+    }
+
+    fn handle_bridge(&mut self, now: Instant, id: StreamBridgeId, command: BridgeCommand) {
+        let outcome = match command {
+            BridgeCommand::Open => self.bridges.open(&mut self.mixer, &mut self.voice, id),
+            BridgeCommand::AddStream(stream) => {
+                let remote = self.slot_of(stream);
+                let is_in = self.bridges.add_stream(&mut self.mixer, id, stream, remote);
+                match remote {
+                    Some(remote) if is_in => self.voice.go_away(&mut self.mixer, remote),
+                    Some(remote) => self.voice.come_back(&mut self.mixer, remote),
+                    None => Ok(()),
+                }
+            }
+            BridgeCommand::RemoveStream(stream) => {
+                let remote = self.slot_of(stream);
+                self.bridges.remove_stream(&mut self.mixer, stream, remote);
+                remote.map_or(Ok(()), |remote| self.voice.come_back(&mut self.mixer, remote))
+            }
+            BridgeCommand::AddPort { port, audio } => {
+                if self.is_idle() {
+                    self.start_clock(now);
+                }
+                let added = self.bridges.add_port(&mut self.mixer, id, port, audio);
+                added.map(|left| self.release(left))
+            }
+            BridgeCommand::RemovePort(port) => {
+                let removed = self.bridges.remove_port(&mut self.mixer, id, port);
+                self.release(removed);
+                Ok(())
+            }
+            BridgeCommand::SetDevice(takes_part) => {
+                self.bridges
+                    .set_device(&mut self.mixer, &mut self.voice, id, takes_part);
+                Ok(())
+            }
+            BridgeCommand::Close => self.close_bridge(id),
+        };
+        if let Err(error) = outcome {
+            // A port of a rate that no mixer takes, or too many of them.
+            debug!(%error, ?id, "a bridge between streams");
+        }
+    }
+
+    fn close_bridge(&mut self, id: StreamBridgeId) -> Result<(), MixerError> {
+        let (streams, ports) = self.bridges.close(&mut self.mixer, &mut self.voice, id);
+        self.release(ports);
+        for stream in streams {
+            if let Some(remote) = self.slot_of(stream) {
+                self.voice.come_back(&mut self.mixer, remote)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, ports: impl IntoIterator<Item = Box<dyn AudioPort>>) {
+        let released = ports.into_iter().map(|audio| MediaEvent::Released { audio });
+        self.events.extend(released);
     }
 
     fn start_clock(&mut self, now: Instant) {
@@ -374,6 +451,7 @@ impl MediaEngine {
             }
         } else {
             // Opened and never started: there are only sockets to close.
+            self.bridges.remove_stream(&mut self.mixer, stream, None);
             self.events.push(MediaEvent::Stopped {
                 stream,
                 statistics: Box::default(),

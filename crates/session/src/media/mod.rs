@@ -4,6 +4,7 @@
 //! thread of the driver owns it, so that signalling never delays sound; in a test it runs in virtual time beside the
 //! signalling. The rest of the crate reaches it through a [`MediaPlane`]: it opens ports and takes commands.
 
+mod bridge;
 mod command;
 mod engine;
 mod msrp;
@@ -11,6 +12,7 @@ mod plane;
 mod port;
 mod voice;
 
+pub use bridge::{BridgeCommand, StreamBridgeId};
 pub use command::{
     Attachment, Component, MediaCommand, MediaDatagram, MediaError, MediaEvent, PortId, StreamId,
 };

@@ -54,9 +54,19 @@ pub(super) struct Voice {
     device: Option<Slot>,
     added: Vec<(PortId, Slot)>,
     /// The far ends of the streams that use it.
-    users: Vec<Slot>,
+    users: Vec<User>,
+    /// The bridges between streams in which it takes part.
+    bridges: Vec<BridgeId>,
     input: Level,
     output: Level,
+}
+
+/// The far end of a stream that uses the device.
+#[derive(Clone, Copy)]
+struct User {
+    remote: Slot,
+    /// It meets the device in a bridge for now, if at all.
+    is_away: bool,
 }
 
 /// How loud one way is: kept when the device changes.
@@ -75,6 +85,7 @@ impl Voice {
             device: None,
             added: Vec::new(),
             users: Vec::new(),
+            bridges: Vec::new(),
             input: Level::default(),
             output: Level::default(),
         })
@@ -97,25 +108,78 @@ impl Voice {
         mixer.set_clock(Some(slot))?;
         // The bridge is never removed.
         let _ = mixer.join(self.bridge, slot);
-        for &user in &self.users {
-            connect(mixer, slot, user)?;
+        for &bridge in &self.bridges {
+            let _ = mixer.join(bridge, slot); // those that are closed are left before
+        }
+        for user in self.users.iter().filter(|user| !user.is_away) {
+            connect(mixer, slot, user.remote)?;
         }
         self.level(mixer)?;
         Ok(old)
     }
 
-    /// Connects a far end with the device, now and whenever there is another one.
-    pub(super) fn join(&mut self, mixer: &mut Mixer, remote: Slot) -> Result<(), MixerError> {
-        if !self.users.contains(&remote) {
-            self.users.push(remote);
+    /// Connects a far end with the device, now and whenever there is another one. One that is away is connected when it
+    /// [comes back](Self::come_back).
+    pub(super) fn join(&mut self, mixer: &mut Mixer, remote: Slot, is_away: bool) -> Result<(), MixerError> {
+        if self.user(remote).is_none() {
+            self.users.push(User { remote, is_away });
         }
-        self.device
-            .map_or(Ok(()), |device| connect(mixer, device, remote))
+        self.connect(mixer, remote)
+    }
+
+    /// A far end goes into a bridge: it does not meet the device but there.
+    pub(super) fn go_away(&mut self, mixer: &mut Mixer, remote: Slot) -> Result<(), MixerError> {
+        let device = self.device;
+        let Some(user) = self.user(remote).filter(|user| !user.is_away) else {
+            return Ok(());
+        };
+        user.is_away = true;
+        let Some(device) = device else { return Ok(()) };
+        mixer.disconnect(device, remote)?;
+        mixer.disconnect(remote, device)
+    }
+
+    /// A far end leaves its bridge.
+    pub(super) fn come_back(&mut self, mixer: &mut Mixer, remote: Slot) -> Result<(), MixerError> {
+        if let Some(user) = self.user(remote) {
+            user.is_away = false;
+        }
+        self.connect(mixer, remote)
     }
 
     /// A far end has gone.
     pub(super) fn forget(&mut self, remote: Slot) {
-        self.users.retain(|&user| user != remote);
+        self.users.retain(|user| user.remote != remote);
+    }
+
+    /// The device takes part in a bridge between streams, now and whenever there is another one.
+    pub(super) fn enter(&mut self, mixer: &mut Mixer, bridge: BridgeId) {
+        if !self.bridges.contains(&bridge) {
+            self.bridges.push(bridge);
+        }
+        if let Some(device) = self.device {
+            let _ = mixer.join(bridge, device); // both are there
+        }
+    }
+
+    /// It does not any more.
+    pub(super) fn leave(&mut self, mixer: &mut Mixer, bridge: BridgeId) {
+        self.bridges.retain(|&entered| entered != bridge);
+        if let Some(device) = self.device {
+            let _ = mixer.leave(bridge, device); // not in it is as good
+        }
+    }
+
+    fn user(&mut self, remote: Slot) -> Option<&mut User> {
+        self.users.iter_mut().find(|user| user.remote == remote)
+    }
+
+    fn connect(&mut self, mixer: &mut Mixer, remote: Slot) -> Result<(), MixerError> {
+        let device = self.device;
+        match (self.user(remote).filter(|user| !user.is_away), device) {
+            (Some(_), Some(device)) => connect(mixer, device, remote),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn add(
@@ -169,7 +233,7 @@ fn connect(mixer: &mut Mixer, device: Slot, remote: Slot) -> Result<(), MixerErr
     mixer.connect(remote, device, Gain::UNITY)
 }
 
-fn taken(mixer: &mut Mixer, slot: Slot) -> Option<Box<dyn AudioPort>> {
+pub(super) fn taken(mixer: &mut Mixer, slot: Slot) -> Option<Box<dyn AudioPort>> {
     match mixer.remove_port(slot)? {
         MediaPort::Attached(audio) => Some(audio),
         MediaPort::Remote(_) => None,

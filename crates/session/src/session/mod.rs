@@ -30,6 +30,7 @@ use offhook_sip_core::{
     Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
 };
 use places::{Outcome, Places, Stage};
+use std::any::Any;
 use std::net::IpAddr;
 use std::time::Instant;
 use tracing::debug;
@@ -405,6 +406,15 @@ impl Session {
     /// True when the stream is one of this session's.
     pub(crate) fn has_stream(&self, id: StreamId) -> bool {
         self.places.index_of(id).is_some()
+    }
+
+    /// True when it is an audio stream of this session's.
+    pub(crate) fn has_audio(&self, id: StreamId) -> bool {
+        let mut named = self.places.iter().filter(|stream| stream.id() == Some(id));
+        named.any(|stream| {
+            let any: &dyn Any = stream;
+            any.is::<AudioStream>()
+        })
     }
 
     /// Takes what the media side tells of one of this session's streams.

@@ -323,9 +323,11 @@ impl Places {
         self.places.iter().flatten().map(|stream| &**stream)
     }
 
-    pub(super) fn set_hold(&mut self, on_hold: bool) {
+    pub(super) fn set_hold(&mut self, stage: &mut Stage<'_>, on_hold: bool) {
         for stream in self.places.iter_mut().flatten() {
-            stream.set_hold(on_hold);
+            Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                stream.set_hold(cx, on_hold);
+            });
         }
     }
 

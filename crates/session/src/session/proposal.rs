@@ -93,7 +93,7 @@ impl Session {
         let before = self.places.len();
         let placed = self.on_places(cx, |places, stage| places.place(stage, &offer, streams));
         let proposal = std::mem::take(&mut self.exchange);
-        let body = self.answer_offer();
+        let body = self.answer_offer(cx);
         if body.is_none() {
             self.on_places(cx, |places, stage| {
                 places.truncate(stage, before);
@@ -130,7 +130,7 @@ impl Session {
             .invitation(self.invitation)
             .ok_or(SessionError::Unknown)?;
         invitation.respond_to_reinvite(cx.now, code, None)?;
-        self.take_offer_back();
+        self.take_offer_back(cx);
         self.end_proposal(cx, Originator::Local, code, code.default_reason());
         self.pursue(cx);
         Ok(())

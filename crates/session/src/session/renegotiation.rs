@@ -28,7 +28,8 @@ impl Session {
         if !holds && !self.has_leftovers() {
             return;
         }
-        self.places.set_hold(self.hold.wished);
+        let on_hold = self.hold.wished;
+        self.on_places(cx, |places, stage| places.set_hold(stage, on_hold));
         let removed = std::mem::take(&mut self.removed);
         let exchange = if removed.is_empty() {
             Exchange::Holding
@@ -75,7 +76,7 @@ impl Session {
             return true;
         }
         debug!(?sent, "the re-INVITE could not be sent");
-        self.take_offer_back();
+        self.take_offer_back(cx);
         self.keep_removed(exchange);
         false
     }
@@ -104,7 +105,7 @@ impl Session {
             code.is_success() && answer.is_some_and(|answer| self.negotiation.handle_answer(answer).is_ok());
         if !taken {
             debug!(%code, "a re-INVITE was refused");
-            self.take_offer_back();
+            self.take_offer_back(cx);
             let is_glare = code == StatusCode::REQUEST_PENDING;
             match exchange {
                 Exchange::Adding { places, before } => self.give_up_adding(cx, code, reason, &places, before),
@@ -151,7 +152,7 @@ impl Session {
                     if self.ask_about_proposal(cx) {
                         return;
                     }
-                    self.answer_offer()
+                    self.answer_offer(cx)
                 } else {
                     None
                 }
@@ -201,7 +202,7 @@ impl Session {
         let is_idle = self.state == SessionState::Connected && !self.exchange.is_ours();
         let offer = offer.filter(|offer| is_idle && self.follows(offer));
         let taken = offer.is_some_and(|offer| self.negotiation.handle_offer(offer).is_ok());
-        let body = taken.then(|| self.answer_offer()).flatten();
+        let body = taken.then(|| self.answer_offer(cx)).flatten();
         let Some(mut invitation) = cx.endpoint.invitation(self.invitation) else {
             return;
         };
@@ -236,7 +237,7 @@ impl Session {
             }
             other => {
                 debug!(?other, "the ACK of a re-INVITE brought no usable answer");
-                self.take_offer_back();
+                self.take_offer_back(cx);
             }
         }
         self.pursue(cx);
@@ -245,7 +246,7 @@ impl Session {
     /// The other side thought better of its re-INVITE.
     pub(super) fn handle_reinvite_cancelled(&mut self, cx: &mut Context<'_>) {
         if self.negotiation.offer().is_some() && !self.exchange.is_ours() {
-            self.take_offer_back();
+            self.take_offer_back(cx);
         }
         self.forget_proposal(cx);
         self.pursue(cx);
@@ -261,19 +262,19 @@ impl Session {
     }
 
     /// The answer to the offer under way; without one it is taken back.
-    pub(super) fn answer_offer(&mut self) -> Option<String> {
+    pub(super) fn answer_offer(&mut self, cx: &mut Context<'_>) -> Option<String> {
         let offer = self.negotiation.offer()?.clone();
         let (sections, refusal) = self.places.answer(&offer);
         if let Some(error) = refusal.filter(|_| sections.iter().all(Media::is_rejected)) {
             debug!(%error, "a re-INVITE cannot be followed");
-            self.take_offer_back();
+            self.take_offer_back(cx);
             return None;
         }
         match self.negotiation.create_answer(sections) {
             Ok(answer) => Some(answer.to_string()),
             Err(error) => {
                 debug!(%error, "a re-INVITE cannot be answered");
-                self.take_offer_back();
+                self.take_offer_back(cx);
                 None
             }
         }
@@ -338,10 +339,11 @@ impl Session {
     }
 
     /// Back to what was agreed before, streams included.
-    pub(super) fn take_offer_back(&mut self) {
+    pub(super) fn take_offer_back(&mut self, cx: &mut Context<'_>) {
         if let Err(error) = self.negotiation.rollback() {
             debug!(%error, "no offer to take back");
         }
-        self.places.set_hold(self.hold.agreed);
+        let on_hold = self.hold.agreed;
+        self.on_places(cx, |places, stage| places.set_hold(stage, on_hold));
     }
 }

@@ -1,5 +1,6 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
+use super::formats::{codec_of, formats_of, has_comfort_noise, nothing_in_common, shared_formats};
 use super::security::{Policies, Security, SecurityError};
 use super::{
     Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
@@ -13,19 +14,10 @@ use offhook_rtp_media::jitter::JitterConfig;
 use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 use offhook_rtp_media::{AudioConfig, SilenceDetection, SrtpKeying};
 use offhook_sdp::attribute::RtcpXr;
-use offhook_sdp::offer_answer::{FormatMatch, Preference, answer_formats, match_answer};
+use offhook_sdp::offer_answer::{Preference, answer_formats};
 use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-
-/// The first payload type that we give to a codec without a fixed one (RFC 3551 §3: 96 to 127 are free for that).
-const FIRST_DYNAMIC_PAYLOAD: u8 = 96;
-
-/// What nearly all peers use for telephone events (RFC 4733 leaves it open).
-const TELEPHONE_EVENT_PAYLOAD: u8 = 101;
-
-/// Telephone events beside a codec that runs at 48 kHz.
-const TELEPHONE_EVENT_48K_PAYLOAD: u8 = 102;
 
 /// An RTP audio stream (`AudioStream` of the documents): offered or answered, started, held and ended by its session.
 ///
@@ -223,36 +215,6 @@ impl AudioStream {
         PortId(self.ports)
     }
 
-    fn supported(&self) -> Vec<RtpFormat> {
-        let mut next_dynamic = FIRST_DYNAMIC_PAYLOAD;
-        let mut formats: Vec<RtpFormat> = Vec::with_capacity(self.codecs().len() + 2);
-        for codec in self.codecs() {
-            let spec = codec.spec();
-            let payload_type = spec.static_payload.unwrap_or_else(|| {
-                next_dynamic += 1;
-                next_dynamic - 1
-            });
-            let format = RtpFormat::new(payload_type, spec.name, spec.clock_rate, spec.channels);
-            formats.push(match spec.fmtp {
-                Some(parameters) => format.with_fmtp(parameters),
-                None => format,
-            });
-        }
-        // Events share the clock of the codec that they interrupt (RFC 4733 §2.1).
-        for (payload_type, clock_rate) in [
-            (TELEPHONE_EVENT_PAYLOAD, 8000),
-            (TELEPHONE_EVENT_48K_PAYLOAD, 48_000),
-        ] {
-            if formats.iter().any(|format| format.clock_rate == clock_rate) {
-                formats.push(RtpFormat::telephone_event(payload_type, clock_rate));
-            }
-        }
-        if formats.iter().any(has_comfort_noise) {
-            formats.push(RtpFormat::comfort_noise());
-        }
-        formats
-    }
-
     fn section(&self, formats: impl IntoIterator<Item = RtpFormat>, direction: Direction) -> Media {
         let port = self.local.map_or(0, |local| local.rtp.port());
         let mut media = Media::audio(port, formats);
@@ -273,20 +235,6 @@ impl AudioStream {
         }
     }
 
-    /// Pairs of formats that both descriptions share, the one to use first.
-    fn shared_formats(agreed: Agreed<'_>) -> Option<Vec<FormatMatch>> {
-        let local = agreed.local.media.get(agreed.index)?.rtp_formats();
-        let remote = agreed.remote.media.get(agreed.index)?.rtp_formats();
-        if agreed.is_offerer {
-            return Some(match_answer(&local, &remote));
-        }
-        let turned = |pair: FormatMatch| FormatMatch {
-            local: pair.remote,
-            remote: pair.local,
-        };
-        Some(match_answer(&remote, &local).into_iter().map(turned).collect())
-    }
-
     fn agree(&self, agreed: Agreed<'_>) -> Result<(Running, AudioConfig), StreamError> {
         let remote = agreed
             .remote
@@ -301,11 +249,11 @@ impl AudioStream {
         if remote.is_rejected() || local.is_rejected() {
             return Err(StreamError::Refused("audio"));
         }
-        let pairs = Self::shared_formats(agreed).unwrap_or_default();
+        let pairs = shared_formats(agreed).unwrap_or_default();
         let (codec, format) = pairs
             .iter()
             .find_map(|pair| Some((codec_of(&pair.remote)?, pair)))
-            .ok_or_else(|| self.nothing_in_common(&remote.rtp_formats()))?;
+            .ok_or_else(|| nothing_in_common(self.codecs(), &remote.rtp_formats()))?;
         let remote_rtp = remote
             .media_address(agreed.remote)
             .ok_or(StreamError::NoAddress)?;
@@ -354,19 +302,6 @@ impl AudioStream {
         Ok((running, config))
     }
 
-    fn nothing_in_common(&self, theirs: &[RtpFormat]) -> StreamError {
-        let ours: Vec<_> = self.codecs().iter().map(|codec| codec.spec().name).collect();
-        let theirs: Vec<_> = theirs
-            .iter()
-            .filter(|format| !format.is_auxiliary())
-            .map(|format| &*format.encoding)
-            .collect();
-        StreamError::NoCommonCodec {
-            ours: ours.join(", "),
-            theirs: theirs.join(", "),
-        }
-    }
-
     fn stream(&self) -> Result<LocalMedia, StreamError> {
         self.local.ok_or(StreamError::NotRunning("audio"))
     }
@@ -404,7 +339,7 @@ impl MediaStream for AudioStream {
     }
 
     fn offer(&self) -> Media {
-        let mut formats = self.supported();
+        let mut formats = formats_of(self.codecs());
         if self.silence.is_none() {
             formats.retain(|format| !format.is("CN"));
         }
@@ -425,11 +360,11 @@ impl MediaStream for AudioStream {
             });
         }
         let theirs = offered.rtp_formats();
-        let pairs = answer_formats(&theirs, &self.supported(), Preference::Offerer);
+        let pairs = answer_formats(&theirs, &formats_of(self.codecs()), Preference::Offerer);
         let codec = pairs
             .iter()
             .find(|pair| codec_of(&pair.remote).is_some())
-            .ok_or_else(|| self.nothing_in_common(&theirs))?
+            .ok_or_else(|| nothing_in_common(self.codecs(), &theirs))?
             .local
             .clone();
         let events = pairs
@@ -462,6 +397,12 @@ impl MediaStream for AudioStream {
             stream,
             config: Box::new(config),
         });
+        if self.on_hold_by_local {
+            cx.plane.send(MediaCommand::SetHeld {
+                stream,
+                on_hold: true,
+            });
+        }
         if matches!(self.device, Device::Shared) {
             cx.plane.send(MediaCommand::Voice(VoiceCommand::Join(stream)));
         }
@@ -511,8 +452,13 @@ impl MediaStream for AudioStream {
         Ok(())
     }
 
-    fn set_hold(&mut self, on_hold: bool) {
+    fn set_hold(&mut self, cx: &mut StreamContext<'_>, on_hold: bool) {
         self.on_hold_by_local = on_hold;
+        if self.is_running()
+            && let Some(LocalMedia { stream, .. }) = self.local
+        {
+            cx.plane.send(MediaCommand::SetHeld { stream, on_hold });
+        }
     }
 
     fn supports_hold(&self) -> bool {
@@ -575,17 +521,6 @@ impl MediaStream for AudioStream {
             encryption: running.and_then(|running| running.encryption),
         })
     }
-}
-
-fn codec_of(format: &RtpFormat) -> Option<AudioCodec> {
-    // Opus has two channels whatever a peer writes, as `RtpFormat::same_encoding` takes it.
-    let channels = if format.is("opus") { 2 } else { format.channels };
-    AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, channels)
-}
-
-/// Whether comfort noise of 8000 Hz fits beside a codec: G.722 has that clock, but not that sample rate.
-fn has_comfort_noise(format: &RtpFormat) -> bool {
-    codec_of(format).is_some_and(|codec| codec.spec().sample_rate == 8000)
 }
 
 /// The same word in the language of RTP.

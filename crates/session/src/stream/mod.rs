@@ -6,6 +6,7 @@ mod description;
 mod dtls;
 mod event;
 mod file;
+mod formats;
 mod msrp;
 mod registry;
 mod sdes;
@@ -68,9 +69,9 @@ pub trait MediaStream: Any + Send {
     /// Follows a renegotiation.
     fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
 
-    /// Stops or resumes what the remote party hears; the next `offer` says so. Nothing by default: a chat is not held.
-    fn set_hold(&mut self, on_hold: bool) {
-        let _ = on_hold;
+    /// Stops or resumes, at once, what is sent and received; the next `offer` says so. Nothing by default: a chat is not held.
+    fn set_hold(&mut self, cx: &mut StreamContext<'_>, on_hold: bool) {
+        let _ = (cx, on_hold);
     }
 
     /// Whether the stream can be held (`hold_supported`). Not by default.

@@ -1,5 +1,6 @@
 //! The driver of sessions on Tokio: signalling in a task, media on a thread of its own, async handles for both.
 
+mod bridge;
 mod device;
 mod event_queue;
 mod file_transfer;
@@ -15,6 +16,7 @@ mod usages;
 mod user_agent;
 mod voice;
 
+pub use bridge::StreamBridge;
 pub use file_transfer::select_file;
 pub use locals::LocalError;
 pub use registration::Registration;

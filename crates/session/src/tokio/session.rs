@@ -61,6 +61,17 @@ impl Session {
         self.events.next().await
     }
 
+    /// The name of its first audio stream, for a bridge or a conference.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub async fn audio_stream(&self) -> Result<StreamId, CommandError> {
+        self.with_stream(None, |audio: &mut AudioStream, _| {
+            audio.id().ok_or(StreamError::NotRunning("audio"))
+        })
+        .await
+    }
+
     /// Says that an incoming session rings here (180).
     pub async fn send_ring_indication(&self) -> Result<(), CommandError> {
         let id = self.id;
