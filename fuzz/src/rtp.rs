@@ -137,7 +137,7 @@ pub fn jitter_ops(data: &[u8]) {
             },
             _ => buffer.reset(),
         }
-        buffer.advice();
+        buffer.advice(i64::from(op[1]));
         buffer.bent();
         assert!(buffer.len() <= config.capacity);
         assert!(buffer.target_delay() <= config.max_delay);

@@ -15,9 +15,14 @@ const ALIKE: f32 = 0.7;
 /// `None` when there is not enough to compare. Works at 8 kHz whatever the sample rate is, so that the cost does
 /// not grow with it.
 pub(crate) fn period(pcm: &[i16], sample_rate: u32) -> Option<(usize, f32)> {
+    period_within(pcm, usize::MAX, sample_rate)
+}
+
+/// The same among periods of at most `most` samples.
+fn period_within(pcm: &[i16], most: usize, sample_rate: u32) -> Option<(usize, f32)> {
     let stride = (sample_rate / 8000).max(1) as usize;
     let shortest = (sample_rate / SHORTEST) as usize;
-    let longest = ((sample_rate / LONGEST) as usize).min(pcm.len() / 2);
+    let longest = ((sample_rate / LONGEST) as usize).min(pcm.len() / 2).min(most);
     let mut best = None;
     for lag in (shortest..=longest).step_by(stride) {
         let (earlier, later) = pcm[pcm.len() - 2 * lag..].split_at(lag);
@@ -29,10 +34,10 @@ pub(crate) fn period(pcm: &[i16], sample_rate: u32) -> Option<(usize, f32)> {
     best
 }
 
-/// Removes one period from the end of `pcm` by blending the last two; returns how many samples are left, or
-/// `None` when no cut would go unheard.
-pub(crate) fn shorten(pcm: &mut [i16], sample_rate: u32) -> Option<usize> {
-    let lag = cut(pcm, sample_rate)?;
+/// Removes one period of at most `most` samples from the end of `pcm` by blending the last two; returns how many samples are
+/// left, or `None` when no cut would go unheard.
+pub(crate) fn shorten(pcm: &mut [i16], most: usize, sample_rate: u32) -> Option<usize> {
+    let lag = cut(pcm, most, sample_rate)?;
     let start = pcm.len() - 2 * lag;
     let (earlier, later) = pcm[start..].split_at_mut(lag);
     crossfade(earlier, later);
@@ -43,10 +48,7 @@ pub(crate) fn shorten(pcm: &mut [i16], sample_rate: u32) -> Option<usize> {
 /// are then, or `None` when no repetition would go unheard.
 pub(crate) fn lengthen(pcm: &mut [i16], room: usize, sample_rate: u32) -> Option<usize> {
     let len = pcm.len() - room;
-    let lag = cut(&pcm[..len], sample_rate)?;
-    if lag > room {
-        return None;
-    }
+    let lag = cut(&pcm[..len], room, sample_rate)?;
     pcm.copy_within(len - lag..len, len);
     let (first, last) = pcm[len - 2 * lag..len].split_at_mut(lag);
     // The inserted period begins as the last one did and ends as the one before, so both its joints are smooth.
@@ -59,13 +61,13 @@ pub(crate) fn lengthen(pcm: &mut [i16], room: usize, sample_rate: u32) -> Option
     Some(len + lag)
 }
 
-/// The period that can be cut unheard.
-fn cut(pcm: &[i16], sample_rate: u32) -> Option<usize> {
-    let (lag, score) = period(pcm, sample_rate)?;
+/// The period of at most `most` samples that can be cut unheard.
+fn cut(pcm: &[i16], most: usize, sample_rate: u32) -> Option<usize> {
+    let (lag, score) = period_within(pcm, most, sample_rate)?;
     if score >= ALIKE {
         return Some(lag);
     }
-    let longest = ((sample_rate / LONGEST) as usize).min(pcm.len() / 2);
+    let longest = ((sample_rate / LONGEST) as usize).min(pcm.len() / 2).min(most);
     let tail = &pcm[pcm.len() - 2 * longest..];
     (power(tail) < SILENCE_POWER).then_some(longest)
 }
@@ -124,7 +126,7 @@ mod tests {
     fn a_tone_is_cut_and_repeated_by_whole_periods_without_a_click() {
         let wave = tone(160, 40.0);
         let mut pcm = wave.clone();
-        let left = shorten(&mut pcm, 8000).unwrap();
+        let left = shorten(&mut pcm, 160, 8000).unwrap();
         assert!((160 - left).is_multiple_of(40));
         assert!(steepest(&pcm[..left]) <= steepest(&wave) + 40);
 
@@ -144,8 +146,8 @@ mod tests {
                 (seed >> 18) as i16 - 8192
             })
             .collect();
-        assert_eq!(shorten(&mut noise, 8000), None);
-        assert_eq!(shorten(&mut [0; 160], 8000), Some(80));
-        assert_eq!(shorten(&mut [0; 10], 8000), None);
+        assert_eq!(shorten(&mut noise, 160, 8000), None);
+        assert_eq!(shorten(&mut [0; 160], 160, 8000), Some(80));
+        assert_eq!(shorten(&mut [0; 10], 160, 8000), None);
     }
 }

@@ -8,8 +8,8 @@ use crate::time::{duration_to_ticks, ticks_to_duration};
 const STEP: Duration = Duration::from_millis(5);
 const STEPS: usize = 100;
 
-/// What one packet weighs in the histogram: about the last 256 packets (5 s) count.
-const WEIGHT: f32 = 1.0 / 256.0;
+/// What one packet weighs in the histogram: about the last 192 packets (4 s) count.
+const WEIGHT: f32 = 1.0 / 192.0;
 
 /// The part of packets that may come later than the delay covers.
 const LATE_PART: f32 = 0.03;

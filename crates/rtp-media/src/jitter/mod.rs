@@ -6,11 +6,9 @@
 //! or slower until the real delay is near it. Since both are measured against the caller's clock, a sender whose
 //! clock drifts is followed the same way.
 //!
-//! Playing faster or slower means to take out or repeat one period of the voice (2.5 to 10 ms), blended at the joint,
-//! where two neighbouring periods are alike, or anything in silence. Measured in virtual time (`tests/call/timing.rs`):
-//! clocks that differ by 500 ppm for five minutes, 150 ms in all, cost 17 to 19 such periods and not one concealed or
-//! dropped packet; 0 to 100 ms of even jitter raise the delay from 40 to 100 ms within ten seconds, with 2 packets of
-//! 500 late, and when it ends 9 periods bring the delay down again.
+//! Playing faster or slower means to take out or repeat one period of the voice (2.5 to 12.5 ms), blended at the joint,
+//! where two neighbouring periods are alike, or anything in silence. `docs/jitter.md` shows what comes of it over several
+//! kinds of network, beside other buffers; `tests/jitter_table` checks it.
 //!
 //! Memory is bounded by [`JitterConfig::capacity`], delay by [`JitterConfig::max_delay`].
 
@@ -26,6 +24,16 @@ use std::time::Duration;
 /// packets, so that speech changes by 6 % at most.
 const WATCHED_PULLS: u32 = 8;
 
+/// The same where the delay is more than [`FAR`] over the target, so that speech becomes faster by a sixth, by a third at most:
+/// what a stall left behind is gone in two seconds.
+const HURRIED_PULLS: u32 = 2;
+
+/// Delay over the target from which on the player hurries.
+const FAR: Duration = Duration::from_millis(40);
+
+/// What the delay may differ from the target by before that is made up for.
+const TOLERANCE: Duration = Duration::from_millis(5);
+
 /// Longest time an empty buffer is covered by concealment before playout pauses. By then it has faded out.
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
 
@@ -35,7 +43,7 @@ const EXCESS: Duration = Duration::from_millis(200);
 /// Bounds of a jitter buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JitterConfig {
-    /// Least delay kept over the fastest packet. Default 20 ms: one packet of the usual length.
+    /// Least delay kept over the fastest packet. Default 10 ms: what systems that are not real-time are late by now and then.
     pub min_delay: Duration,
     /// Delay to begin with. Default 40 ms: one packet may come late by two before anything is known.
     pub initial_delay: Duration,
@@ -51,7 +59,7 @@ pub struct JitterConfig {
 impl Default for JitterConfig {
     fn default() -> Self {
         Self {
-            min_delay: Duration::from_millis(20),
+            min_delay: Duration::from_millis(10),
             initial_delay: Duration::from_millis(40),
             max_delay: Duration::from_millis(400),
             capacity: 64,
@@ -98,7 +106,10 @@ pub enum Advice {
     /// Play on.
     Keep,
     /// Play faster: there is more delay than needed.
-    Faster,
+    Faster {
+        /// Ticks that may be taken out at most.
+        most: i64,
+    },
     /// Play slower: there is too little.
     Slower,
 }
@@ -241,16 +252,24 @@ impl JitterBuffer {
         self.held += ticks;
     }
 
-    /// Which way to bend the speed of the packet just pulled. Say [`bent`](Self::bent) after having done so.
-    pub fn advice(&self) -> Advice {
-        if self.watched < WATCHED_PULLS {
-            return Advice::Keep;
-        }
-        let slack = self.packet_ticks * 3 / 2;
-        let tolerance = duration_to_ticks(Duration::from_millis(5), self.clock_rate);
-        if self.least_delay > self.delay.target() + slack {
-            Advice::Faster
-        } else if self.least_delay + tolerance < self.delay.target() {
+    /// Which way to bend the speed of the packet just pulled, which is heard `offset` ticks after the moment at which it was
+    /// pulled, since the one before filled these. Say [`bent`](Self::bent) after having done so.
+    pub fn advice(&self, offset: i64) -> Advice {
+        let ticks = |duration| duration_to_ticks(duration, self.clock_rate);
+        let over = self.least_delay.saturating_sub(self.delay.target());
+        let watched = if over > ticks(FAR) {
+            HURRIED_PULLS
+        } else {
+            WATCHED_PULLS
+        };
+        if self.watched < watched {
+            Advice::Keep
+        } else if over > self.packet_ticks + ticks(TOLERANCE) {
+            Advice::Faster { most: i64::MAX }
+        } else if over >= 0 && offset > ticks(TOLERANCE) {
+            // The packets behind are not needed any earlier for that.
+            Advice::Faster { most: offset }
+        } else if over < -ticks(TOLERANCE) {
             Advice::Slower
         } else {
             Advice::Keep

@@ -55,7 +55,7 @@ fn a_steady_stream_is_played_at_its_own_speed_however_the_players_ticks_lie() {
             let arrival = tick * 160 + phase + if tick == 0 { 0 } else { 8 };
             insert(&mut buffer, arrival, tick as u64);
             pull(&mut buffer, (tick + 1) * 160);
-            assert_eq!(buffer.advice(), Advice::Keep, "phase {phase}, tick {tick}");
+            assert_eq!(buffer.advice(0), Advice::Keep, "phase {phase}, tick {tick}");
         }
     }
 }
@@ -167,7 +167,7 @@ proptest! {
                         Pull::Underrun => buffer.held(160),
                         Pull::Silence => {}
                     }
-                    buffer.advice();
+                    buffer.advice(0);
                 }
                 Op::Reset => buffer.reset(),
             }

@@ -108,6 +108,8 @@ pub struct Statistics {
     pub undecodable: u64,
     /// Times that loss concealment had to make something up.
     pub concealments: u64,
+    /// How much audio was made up for packets that were lost or late.
+    pub concealed: Duration,
     /// Interarrival jitter (RFC 3550 A.8).
     pub jitter: Duration,
     /// Delay that the jitter buffer aims at.

@@ -7,6 +7,7 @@ use crate::codec::{
 };
 use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Pull};
 use crate::session::{Extended, Statistics};
+use crate::time::ticks_to_duration;
 use std::time::Duration;
 
 /// Room for one period more than the longest packet, for stretching.
@@ -45,6 +46,8 @@ struct Counts {
     undecodable: u64,
     comfort_noise: u64,
     concealments: u64,
+    /// Samples made up.
+    concealed: u64,
     shortened: u64,
     lengthened: u64,
 }
@@ -142,7 +145,7 @@ impl Receiver {
             filled += taken;
             self.played += taken;
             if filled < frame.len() {
-                match self.refill(now, frame.len() - filled) {
+                match self.refill(now, filled, frame.len() - filled) {
                     Playout::Voice if playout == Playout::Silence => playout = Playout::Voice,
                     Playout::Concealed => playout = Playout::Concealed,
                     _ => {}
@@ -152,8 +155,8 @@ impl Receiver {
         playout
     }
 
-    /// Puts at least one sample into the empty buffer; `wanted` are needed now.
-    fn refill(&mut self, now: i64, wanted: usize) -> Playout {
+    /// Puts at least one sample into the empty buffer, to be heard `filled` samples after `now`; `wanted` are needed now.
+    fn refill(&mut self, now: i64, filled: usize, wanted: usize) -> Playout {
         let Self {
             spec,
             jitter,
@@ -174,13 +177,15 @@ impl Receiver {
                 Ok(samples) if samples > 0 => {
                     self.len = samples;
                     jitter.played(ticks_of(samples));
-                    self.bend();
+                    let offset = ticks_of(filled);
+                    self.bend(offset);
                     Playout::Voice
                 }
                 _ => {
                     counts.undecodable += 1;
                     let len = made_up(wanted);
                     decoder.conceal(&mut pcm[..len]);
+                    counts.concealed += len as u64;
                     jitter.played(ticks_of(len));
                     self.len = len;
                     Playout::Concealed
@@ -193,6 +198,7 @@ impl Receiver {
                 let recovered = next.is_some_and(|next| decoder.recover(next, &mut pcm[..len]));
                 if !recovered {
                     decoder.conceal(&mut pcm[..len]);
+                    counts.concealed += len as u64;
                 }
                 self.len = len;
                 Playout::Concealed
@@ -207,6 +213,7 @@ impl Receiver {
                     return Playout::Voice;
                 }
                 counts.concealments += 1;
+                counts.concealed += len as u64;
                 decoder.conceal(&mut pcm[..len]);
                 Playout::Concealed
             }
@@ -224,11 +231,13 @@ impl Receiver {
     }
 
     /// Makes the packet just decoded a period shorter or longer, where the jitter buffer asks for it.
-    fn bend(&mut self) {
-        let bent = match self.jitter.advice() {
+    fn bend(&mut self, offset: i64) {
+        let bent = match self.jitter.advice(offset) {
             Advice::Keep => None,
-            Advice::Faster => {
-                let left = waveform::shorten(&mut self.pcm[..self.len], self.spec.sample_rate);
+            Advice::Faster { most } => {
+                let most =
+                    most.saturating_mul(self.spec.sample_rate.into()) / i64::from(self.spec.clock_rate);
+                let left = waveform::shorten(&mut self.pcm[..self.len], most as usize, self.spec.sample_rate);
                 self.counts.shortened += u64::from(left.is_some());
                 left
             }
@@ -254,6 +263,7 @@ impl Receiver {
         statistics.undecodable += self.counts.undecodable;
         statistics.comfort_noise += self.counts.comfort_noise;
         statistics.concealments += self.counts.concealments;
+        statistics.concealed += ticks_to_duration(self.counts.concealed as i64, self.spec.sample_rate);
         statistics.shortened += self.counts.shortened;
         statistics.lengthened += self.counts.lengthened;
         statistics.target_delay = self.jitter.target_delay();

@@ -4,6 +4,7 @@
 //! sine -3 dBFS. Samples are mono.
 
 mod align;
+mod follow;
 mod level;
 mod picture;
 mod quality;
@@ -11,6 +12,7 @@ mod spectrum;
 mod tune;
 
 pub use align::{Alignment, align};
+pub use follow::{FOUND_DB, Following, follow};
 pub use level::{dbfs, rms, tone_level};
 pub use picture::{PictureError, Track, picture};
 pub use quality::{Quality, SEGMENT, SNR_LIMITS, Shortfall, Thresholds, compare, segmental_snr};

@@ -1,8 +1,10 @@
 //! A network in memory: seeded loss, delay, reordering and duplication, in virtual time.
 
 mod impairment;
+mod trace;
 
 pub use impairment::Impairment;
+pub use trace::{PERIOD, Trace, Weather};
 
 use bytes::Bytes;
 use offhook_sansio::{Entropy, Path};
