@@ -5,10 +5,11 @@ use bytes::Bytes;
 use offhook_account::Account;
 use offhook_sansio::{Entropy, Path, Received, Transport};
 use offhook_session::media::{
-    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, StreamId,
+    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, RfbContext,
+    RfbEvent, StreamId,
 };
 use offhook_session::{
-    AudioStream, ChatMessage, ChatStream, Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent,
+    AudioStream, ChatMessage, ChatStream, Connect, DesktopSharingHandler, DesktopSharingStream, ManagerEvent, MediaStream, SessionConfig, SessionEvent,
     SessionId, SessionManager,
 };
 use offhook_sip_core::{
@@ -79,6 +80,10 @@ impl MediaPlane for Plane {
             path,
             fingerprint: None,
         })
+    }
+
+    fn open_viewer(&mut self, _: StreamId, address: SocketAddr) -> Result<SocketAddr, OpenError> {
+        Ok(address)
     }
 
     fn entropy(&mut self) -> Entropy {
@@ -198,9 +203,11 @@ impl World {
     fn command(&mut self, ops: &mut Ops<'_>) {
         let (command, now) = (ops.byte().unwrap_or(0), self.now);
         let streams = || -> Vec<Box<dyn MediaStream>> {
-            match command / 16 % 3 {
+            match command / 16 % 5 {
                 0 => vec![Box::new(AudioStream::offer())],
                 1 => vec![Box::new(ChatStream::new())],
+                3 => vec![Box::new(desktop(DesktopSharingHandler::InternalServer))],
+                4 => vec![Box::new(desktop(DesktopSharingHandler::external_viewer()))],
                 _ => vec![Box::new(AudioStream::offer()), Box::new(ChatStream::new())],
             }
         };
@@ -242,13 +249,19 @@ impl World {
                     chat.send_message(cx, ChatMessage::text("hello"))
                 })
                 .map(drop),
+            // By the command's other half, so that older sequences keep their meaning.
+            _ if command / 16 % 2 == 1 => self
+                .manager
+                .with_stream(now, id, None, |desktop: &mut DesktopSharingStream, cx| {
+                    desktop.send(cx, "frame").and(desktop.data_taken(cx))
+                }),
             _ => self.manager.end(now, id),
         };
     }
 
     fn media_event(&mut self, ops: &mut Ops<'_>) {
         let stream = StreamId(u32::from(ops.byte().unwrap_or(0)) % 8);
-        let event = match ops.byte().unwrap_or(0) % 7 {
+        let event = match ops.byte().unwrap_or(0) % 8 {
             5 => MediaEvent::Msrp {
                 stream,
                 event: MsrpEvent::Ready,
@@ -258,6 +271,10 @@ impl World {
                 event: MsrpEvent::Closed {
                     reason: String::new(),
                 },
+            },
+            7 => MediaEvent::Msrp {
+                stream,
+                event: MsrpEvent::Rfb(rfb_event(ops)),
             },
             0 => MediaEvent::RtpTimeout { stream },
             1 => MediaEvent::GotDtmf {
@@ -383,6 +400,8 @@ fn description(ops: &mut Ops<'_>) -> Option<Vec<u8>> {
         "m=video 6000 RTP/AVP 34\r\nm=audio 5004 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n",
         "m=audio 5004 RTP/SAVP 0\r\n",
         "m=audio 5004 RTP/AVP 0\r\nc=IN IP4 0.0.0.0\r\n",
+        "m=application 7000 TCP/MSRP *\r\na=path:msrp://192.0.2.2:7000/p;tcp\r\na=accept-types:application/x-rfb\r\na=rfbsetup:active\r\n",
+        "m=audio 5004 RTP/AVP 0\r\nm=application 7000 TCP/MSRP *\r\na=path:msrp://192.0.2.2:7000/p;tcp\r\na=accept-types:application/x-rfb\r\na=rfbsetup:passive\r\n",
         "m=audio 5004 RTP/AVP 18\r\nm=audio 5006 RTP/AVP 8\r\n",
         "",
     ]);
@@ -397,6 +416,23 @@ fn description(ops: &mut Ops<'_>) -> Option<Vec<u8>> {
         text[at] = byte;
     }
     Some(text)
+}
+
+fn desktop(handler: DesktopSharingHandler) -> DesktopSharingStream {
+    DesktopSharingStream::new(handler)
+}
+
+/// What a VNC program at this end, or the peer's data, may do.
+fn rfb_event(ops: &mut Ops<'_>) -> RfbEvent {
+    match ops.byte().unwrap_or(0) % 4 {
+        0 => RfbEvent::Connected { address: address(9) },
+        1 => RfbEvent::Data(Bytes::from_static(b"RFB 003.008\n")),
+        2 => RfbEvent::Sent,
+        _ => RfbEvent::Failed {
+            context: RfbContext::Reading,
+            reason: String::new(),
+        },
+    }
 }
 
 fn address(last: u8) -> SocketAddr {

@@ -57,15 +57,16 @@ pub use offhook_rtp_media::dtmf::Digit;
 pub use offhook_rtp_media::jitter::JitterConfig;
 pub use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 pub use offhook_sansio::Transport;
-pub use offhook_session::media::{Attachment, OpenError, StreamId};
+pub use offhook_session::media::{Attachment, OpenError, RfbContext, StreamId};
 pub use offhook_session::tokio::{
     CommandError, LocalError, Publication, Registration, Session, StartError, StreamBridge, Subscription,
     VoiceDevice, select_file,
 };
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
-    Composing, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, Originator, RenegotiationAction, SessionError, SessionEvent, SessionId,
+    Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
+    FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
+    MediaStreamRegistry, Originator, RenegotiationAction, RfbRole, SessionError, SessionEvent, SessionId,
     StreamDescription, StreamEvent, Streams,
 };
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};

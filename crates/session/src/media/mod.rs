@@ -10,6 +10,7 @@ mod engine;
 mod msrp;
 mod plane;
 mod port;
+mod rfb;
 mod voice;
 
 pub use bridge::{BridgeCommand, StreamBridgeId};
@@ -21,4 +22,5 @@ pub use msrp::{
     ConnectionRole, FileToReceive, FileToSend, LocalMsrp, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask,
 };
 pub use plane::{LocalMedia, MediaPlane, OpenError};
+pub use rfb::{RFB_PIECE, RFB_PIECES_GIVEN, RFB_PIECES_TOLD, RfbCommand, RfbContext, RfbEvent, RfbTask};
 pub use voice::VoiceCommand;

@@ -1,6 +1,7 @@
 //! What message streams and the media side say to each other.
 
 use super::StreamId;
+use super::rfb::{RfbCommand, RfbEvent, RfbTask};
 use offhook_msrp::chunk::StatusCode;
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::nickname::Nickname;
@@ -44,6 +45,8 @@ pub enum MsrpCommand {
     /// Report the file that was received as delivered. Not before the session knows of it: the sender may say goodbye as
     /// soon as it has the report.
     ConfirmFile,
+    /// For a shared desktop.
+    Rfb(RfbCommand),
 }
 
 /// What was negotiated for a message stream.
@@ -69,6 +72,8 @@ pub enum MsrpTask {
     SendFile(FileToSend),
     /// Receives one file.
     ReceiveFile(FileToReceive),
+    /// Carries a desktop between the connection and a VNC program, or the application.
+    ShareDesktop(RfbTask),
 }
 
 /// A file to send.
@@ -147,6 +152,8 @@ pub enum MsrpEvent {
         /// Why, in words for a person.
         reason: String,
     },
+    /// Of a shared desktop.
+    Rfb(RfbEvent),
     /// The connection is over, or was never bound.
     Closed {
         /// Why, in words for a person.

@@ -20,6 +20,19 @@ pub trait MediaPlane: Send {
     /// Opens an MSRP end at the address from which the peer will be reached; it listens from now on.
     fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError>;
 
+    /// Listens for the VNC viewer that shall show the desktop of a stream of [`open_msrp`](Self::open_msrp); gives where. It
+    /// is given up with the stream. Refused unless the plane has sockets.
+    ///
+    /// # Errors
+    /// When the address is not ours, or its port is taken.
+    fn open_viewer(&mut self, stream: StreamId, address: SocketAddr) -> Result<SocketAddr, OpenError> {
+        let _ = stream;
+        Err(OpenError::Viewer {
+            address,
+            cause: "there are no sockets here".to_owned(),
+        })
+    }
+
     /// Randomness of its own for a stream that makes keys.
     fn entropy(&mut self) -> Entropy;
 
@@ -65,6 +78,14 @@ pub enum OpenError {
     NoWay {
         /// The peer.
         peer: IpAddr,
+        /// What the system said.
+        cause: String,
+    },
+    /// A VNC viewer cannot be waited for there.
+    #[error("cannot wait for a VNC viewer at {address}: {cause}")]
+    Viewer {
+        /// The address wanted.
+        address: SocketAddr,
         /// What the system said.
         cause: String,
     },

@@ -426,12 +426,12 @@ impl Session {
         }
     }
 
-    /// A stream cannot go on. The others do (RFC 3264 §8.2); without others, or before the session runs, it is the end.
+    /// A stream cannot go on. The others do (RFC 3264 §8.2), also when they are only about to run; without others it is the end.
     fn handle_stream_failure(&mut self, cx: &mut Context<'_>, index: usize, error: &StreamError) {
         let description = self.places.describe(&[index]);
         self.on_places(cx, |places, stage| places.fail(stage, index, error));
         self.starting.retain(|place| *place != index);
-        if self.started_at.is_none() || self.places.is_empty() {
+        if self.places.is_empty() {
             return self.terminate(cx, Ending::local(error.to_string()));
         }
         self.removed.extend(description);

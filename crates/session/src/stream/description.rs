@@ -1,6 +1,6 @@
 //! Streams as an application sees them: plain data, as they stood at one moment.
 
-use super::{FileSelector, MsrpTransport};
+use super::{FileSelector, MsrpTransport, RfbRole};
 use offhook_rtp_media::srtp::SrtpSuite;
 use offhook_sdp::Direction;
 use std::fmt;
@@ -17,6 +17,8 @@ pub enum StreamDescription {
     Chat(ChatDescription),
     /// One file.
     FileTransfer(FileTransferDescription),
+    /// A desktop that one side sees of the other.
+    DesktopSharing(DesktopSharingDescription),
     /// A stream of the application's own, or of a kind that is unknown here.
     Other(OtherDescription),
 }
@@ -27,6 +29,7 @@ impl fmt::Display for StreamDescription {
             Self::Audio(audio) => write!(f, "{}", audio.describe()),
             Self::Chat(_) => f.write_str("chat"),
             Self::FileTransfer(file) => write!(f, "{}", file.describe()),
+            Self::DesktopSharing(desktop) => f.write_str(desktop.describe()),
             Self::Other(other) => write!(f, "{} over {}", other.kind, other.protocol),
         }
     }
@@ -98,6 +101,27 @@ impl FileTransferDescription {
         match self.selector.size {
             Some(size) => format!("file {name}, {size} bytes"),
             None => format!("file {name}"),
+        }
+    }
+}
+
+/// The attributes of a [`DesktopSharingStream`](super::DesktopSharingStream).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DesktopSharingDescription {
+    /// What we are, or shall be: the viewer sees the other side's desktop.
+    pub role: RfbRole,
+    /// Where a VNC viewer is waited for, of the handler that does so.
+    pub viewer_address: Option<SocketAddr>,
+    /// What its connection runs over, or will.
+    pub transport: MsrpTransport,
+}
+
+impl DesktopSharingDescription {
+    /// In words for people.
+    pub fn describe(&self) -> &'static str {
+        match self.role {
+            RfbRole::Viewer => "the other side's desktop",
+            RfbRole::Server => "our desktop",
         }
     }
 }

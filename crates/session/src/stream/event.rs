@@ -1,13 +1,13 @@
 //! What the streams of a session tell.
 
-use super::{ChatEvent, FileTransferEvent};
+use super::{ChatEvent, DesktopSharingEvent, FileTransferEvent};
 use offhook_rtp_media::Statistics;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::srtp::SrtpSuite;
 use std::net::SocketAddr;
 
 /// A notification of one stream, with the names of the SIP SIMPLE documents (`MediaStream...`, `AudioStream...`,
-/// `ChatStream...`, `FileTransferStream...`).
+/// `ChatStream...`, `FileTransferStream...`, `DesktopSharing...`).
 ///
 /// Each stream begins with `DidInitialize`. One that both sides agreed upon goes on with `DidStart` or `DidFail`, one
 /// that ends with `WillEnd` and `DidEnd`.
@@ -33,6 +33,8 @@ pub enum StreamEvent {
     Chat(ChatEvent),
     /// Of a file transfer.
     FileTransfer(FileTransferEvent),
+    /// Of a shared desktop.
+    DesktopSharing(DesktopSharingEvent),
 }
 
 /// What an [`AudioStream`](super::AudioStream) tells.

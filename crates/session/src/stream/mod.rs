@@ -3,6 +3,7 @@
 mod audio;
 mod chat;
 mod description;
+mod desktop;
 mod dtls;
 mod event;
 mod file;
@@ -15,8 +16,12 @@ mod security;
 pub use audio::AudioStream;
 pub use chat::{ChatEvent, ChatMessage, ChatStream, Composing};
 pub use description::{
-    AudioDescription, ChatDescription, FileTransferDescription, OtherDescription, StreamDescription,
+    AudioDescription, ChatDescription, DesktopSharingDescription, FileTransferDescription, OtherDescription,
+    StreamDescription,
 };
+#[cfg(feature = "tokio")]
+pub(crate) use desktop::RFB_TYPE;
+pub use desktop::{DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream, RfbRole};
 pub use event::{AudioEvent, StreamEvent};
 pub use file::{FileSelector, FileTransferEvent, FileTransferStream};
 #[cfg(feature = "tokio")]
@@ -267,6 +272,15 @@ pub enum StreamError {
     /// Too many messages wait for the stream to start.
     #[error("{0} messages wait already for the stream to start")]
     TooMuchWaits(usize),
+    /// The other side takes the data of a desktop slower than it is sent.
+    #[error("{0} pieces wait already for the other side to take them")]
+    TooFast(usize),
+    /// Both sides want to see a desktop, or both to share one.
+    #[error("both sides are to be the {0}")]
+    SameRole(RfbRole),
+    /// The VNC viewer or server is gone, or never came.
+    #[error("{0}")]
+    Desktop(String),
     /// A file cannot be sent, or not be received.
     #[error("{0}")]
     File(String),

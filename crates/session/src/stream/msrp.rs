@@ -9,8 +9,10 @@ use offhook_sdp::{Attribute, Media, MediaKind, Protocol, SessionDescription};
 use std::net::IpAddr;
 
 /// One MSRP connection of a session: opened, negotiated and started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct MsrpEnd {
+    /// What its section is of: `message`, or `application` for a desktop.
+    kind: MediaKind,
     local: Option<LocalMsrp>,
     /// As the settings say, until an offer of the peer says otherwise.
     transport: MsrpTransport,
@@ -30,9 +32,20 @@ pub(super) struct Accepted {
 }
 
 impl MsrpEnd {
-    /// True for a section of MSRP that is not refused.
-    pub(super) fn can_take(media: &Media) -> bool {
-        media.kind == MediaKind::Message
+    pub(super) fn new(kind: MediaKind) -> Self {
+        Self {
+            kind,
+            local: None,
+            transport: MsrpTransport::default(),
+            role: None,
+            started: false,
+            ready: false,
+        }
+    }
+
+    /// True for a section of MSRP, of its kind, that is not refused.
+    pub(super) fn can_take(&self, media: &Media) -> bool {
+        media.kind == self.kind
             && transport(media).is_some()
             && !media.is_rejected()
             && media.attributes.contains("path")
@@ -111,7 +124,7 @@ impl MsrpEnd {
             MsrpTransport::Tls => Protocol::TcpTlsMsrp,
             MsrpTransport::Tcp => Protocol::TcpMsrp,
         };
-        let mut media = Media::new(MediaKind::Message, port, protocol.as_str());
+        let mut media = Media::new(self.kind.clone(), port, protocol.as_str());
         media.formats.push("*".into());
         let attributes = &mut media.attributes;
         let path = path.map(|path| path.to_string()).unwrap_or_default();
@@ -211,8 +224,8 @@ impl MsrpEnd {
     }
 
     /// A renegotiated section can be followed while the peer keeps its path: the connection goes on.
-    pub(super) fn validate_update(remote: &SessionDescription, index: usize) -> bool {
-        remote.media.get(index).is_some_and(Self::can_take)
+    pub(super) fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
+        remote.media.get(index).is_some_and(|media| self.can_take(media))
     }
 
     /// Nothing but the end can be negotiated anew.

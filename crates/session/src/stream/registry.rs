@@ -1,13 +1,15 @@
 //! Which kinds of streams there are (`MediaStreamRegistry` in the documents).
 
-use super::{AudioStream, ChatStream, FileTransferStream, MediaStream, StreamDescription};
+use super::{
+    AudioStream, ChatStream, DesktopSharingStream, FileTransferStream, MediaStream, StreamDescription,
+};
 use offhook_sdp::SessionDescription;
 use std::fmt;
 
 /// A kind of stream: how one is made of what the other side proposes.
 #[derive(Clone, Copy)]
 pub struct StreamKind {
-    /// Its name: `audio`, `chat`, `file-transfer`, or the application's own.
+    /// Its name: `audio`, `chat`, `file-transfer`, `desktop-sharing`, or the application's own.
     pub name: &'static str,
     /// Kinds with a higher one are asked first. Those of this crate have 0 to 2.
     pub priority: i32,
@@ -33,7 +35,7 @@ pub struct MediaStreamRegistry {
 }
 
 impl Default for MediaStreamRegistry {
-    /// Audio, file transfer and chat.
+    /// Audio, file transfer, desktop sharing and chat.
     fn default() -> Self {
         let mut registry = Self { kinds: Vec::new() };
         registry.add(StreamKind {
@@ -46,6 +48,12 @@ impl Default for MediaStreamRegistry {
             name: "file-transfer",
             priority: 1,
             from_sdp: |remote, index| FileTransferStream::from_sdp(remote, index).map(boxed),
+            describe: None,
+        });
+        registry.add(StreamKind {
+            name: "desktop-sharing",
+            priority: 1,
+            from_sdp: |remote, index| DesktopSharingStream::from_sdp(remote, index).map(boxed),
             describe: None,
         });
         registry.add(StreamKind {

@@ -104,7 +104,7 @@ pub(super) async fn send_file(
 }
 
 /// Waits until the stream is ended by its session.
-async fn ended(commands: &mut mpsc::Receiver<MsrpCommand>) {
+pub(super) async fn ended(commands: &mut mpsc::Receiver<MsrpCommand>) {
     while commands.recv().await.is_some() {}
 }
 

@@ -1,6 +1,7 @@
 //! The driver of sessions on Tokio: signalling in a task, media on a thread of its own, async handles for both.
 
 mod bridge;
+mod desktop_sharing;
 mod device;
 mod event_queue;
 mod file_transfer;

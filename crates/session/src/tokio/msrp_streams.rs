@@ -1,5 +1,6 @@
 //! The message streams of a user agent: each a listening socket, then a task of its own.
 
+use super::desktop_sharing::{self, Desktop, share_desktop};
 use super::file_transfer::{receive_file, send_file};
 use crate::media::{ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, StreamId};
 use offhook_msrp::chunk::{ByteRange, StatusCode};
@@ -36,6 +37,8 @@ enum Stream {
     Open {
         listener: TcpListener,
         uri: Box<MsrpUri>,
+        /// Where a VNC viewer shall come.
+        viewer: Option<TcpListener>,
     },
     /// Its task runs until this is dropped.
     Started { commands: mpsc::Sender<MsrpCommand> },
@@ -65,13 +68,37 @@ impl MsrpStreams {
         let uri = MsrpUri::new_session(listener.local_addr()?, false, &mut self.entropy);
         let path = uri.clone().into();
         let uri = Box::new(uri);
-        self.streams.insert(stream, Stream::Open { listener, uri });
+        let open = Stream::Open {
+            listener,
+            uri,
+            viewer: None,
+        };
+        self.streams.insert(stream, open);
         Ok(path)
+    }
+
+    /// Listens for the VNC viewer of a stream that was opened.
+    pub(super) fn open_viewer(&mut self, stream: StreamId, address: SocketAddr) -> io::Result<SocketAddr> {
+        let Some(Stream::Open { viewer, .. }) = self.streams.get_mut(&stream) else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        *viewer = Some(listener);
+        Ok(address)
     }
 
     pub(super) fn command(&mut self, stream: StreamId, command: MsrpCommand) {
         match (self.streams.remove(&stream), command) {
-            (Some(Stream::Open { listener, uri }), MsrpCommand::Start(start)) => {
+            (
+                Some(Stream::Open {
+                    listener,
+                    uri,
+                    viewer,
+                }),
+                MsrpCommand::Start(start),
+            ) => {
                 let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
                 let teller = Teller {
                     stream,
@@ -80,6 +107,7 @@ impl MsrpStreams {
                 let place = Place {
                     listener,
                     uri: *uri,
+                    viewer,
                     identity: start.is_secure.then(|| self.identity.clone()),
                 };
                 tokio::spawn(run(teller, place, *start, queue));
@@ -138,7 +166,7 @@ impl Teller {
 }
 
 /// The life of a stream from its negotiation on.
-async fn run(teller: Teller, place: Place, start: MsrpStart, mut commands: mpsc::Receiver<MsrpCommand>) {
+async fn run(teller: Teller, mut place: Place, start: MsrpStart, mut commands: mpsc::Receiver<MsrpCommand>) {
     let MsrpStart {
         mut config,
         is_secure: _,
@@ -147,9 +175,12 @@ async fn run(teller: Teller, place: Place, start: MsrpStart, mut commands: mpsc:
     } = start;
     // What is reported as delivered was told to the application, or is on the disk under its name.
     config.reports = Reports::Manual;
-    if let MsrpTask::ReceiveFile(_) = &task {
-        config.delivery = Delivery::Pieces;
+    match &task {
+        MsrpTask::ReceiveFile(_) => config.delivery = Delivery::Pieces,
+        MsrpTask::ShareDesktop(_) => desktop_sharing::configure(&mut config),
+        MsrpTask::Messages | MsrpTask::SendFile(_) => {}
     }
+    let viewer = place.viewer.take();
     let connecting = place.connect(role, config);
     tokio::pin!(connecting);
     let mut early = Vec::new();
@@ -175,6 +206,10 @@ async fn run(teller: Teller, place: Place, start: MsrpStart, mut commands: mpsc:
         MsrpTask::Messages => converse(&teller, connection, commands, early).await,
         MsrpTask::SendFile(file) => send_file(&teller, connection, commands, file).await,
         MsrpTask::ReceiveFile(file) => receive_file(&teller, connection, commands, file).await,
+        MsrpTask::ShareDesktop(task) => {
+            let desktop = Desktop { task, viewer };
+            share_desktop(&teller, connection, commands, desktop).await;
+        }
     }
 }
 
@@ -182,6 +217,8 @@ async fn run(teller: Teller, place: Place, start: MsrpStart, mut commands: mpsc:
 struct Place {
     listener: TcpListener,
     uri: MsrpUri,
+    /// Where a VNC viewer shall come.
+    viewer: Option<TcpListener>,
     /// What is shown in TLS, where that was agreed upon.
     identity: Option<TlsIdentity>,
 }
@@ -252,8 +289,8 @@ async fn send(teller: &Teller, connection: &MsrpConnection, asked: &mut Asked, c
         MsrpCommand::RequestNickname(nickname) => {
             return request_nickname(teller, connection, asked, nickname).await;
         }
-        MsrpCommand::Start(_) | MsrpCommand::ConfirmFile => {
-            return debug!("a conversation is neither started twice nor a file");
+        MsrpCommand::Start(_) | MsrpCommand::ConfirmFile | MsrpCommand::Rfb(_) => {
+            return debug!("a conversation is neither started twice nor a file nor a desktop");
         }
     };
     match connection.handle().send(message).await {

@@ -7,7 +7,7 @@ use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, S
 use offhook_rtp_media::dtls::{CertificateError, DtlsCertificate};
 use offhook_sansio::Entropy;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 /// Opens ports, and hands each command to the side that its stream lives on.
 pub(super) struct Plane {
@@ -83,6 +83,15 @@ impl MediaPlane for Plane {
             path,
             fingerprint: Some(self.msrp.fingerprint().clone()),
         })
+    }
+
+    fn open_viewer(&mut self, stream: StreamId, address: SocketAddr) -> Result<SocketAddr, OpenError> {
+        self.msrp
+            .open_viewer(stream, address)
+            .map_err(|error| OpenError::Viewer {
+                address,
+                cause: error.to_string(),
+            })
     }
 
     fn entropy(&mut self) -> Entropy {

@@ -5,13 +5,16 @@ use super::event_queue::EventQueue;
 use super::user_agent::CommandError;
 use super::voice::VoiceDevice;
 use crate::media::StreamId;
-use crate::stream::{ChatMessage, ChatStream, Composing, MediaStream, StreamContext, StreamError};
+use crate::stream::{
+    ChatMessage, ChatStream, Composing, DesktopSharingStream, MediaStream, StreamContext, StreamError,
+};
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sip_core::tokio::{Handle, PostError};
 use offhook_sip_core::{NameAddr, StatusCode, Uri};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle as Runtime;
+use tracing::debug;
 
 /// A running session: commands go down, events come up.
 ///
@@ -58,7 +61,25 @@ impl Session {
 
     /// The next event with the instant at which it came about.
     pub async fn next_stamped(&mut self) -> Option<Stamped<SessionEvent>> {
-        self.events.next().await
+        let stamped = self.events.next().await?;
+        if let Some(stream) = stamped.event.taken_from() {
+            self.say_taken(stream);
+        }
+        Some(stamped)
+    }
+
+    /// Lets a stream that waits for its events to be read go on.
+    fn say_taken(&self, stream: StreamId) {
+        let id = self.id;
+        post_surely(&self.handle, move |manager, now| {
+            let taken =
+                manager.with_stream(now, id, Some(stream), |desktop: &mut DesktopSharingStream, cx| {
+                    desktop.data_taken(cx)
+                });
+            if let Err(error) = taken {
+                debug!(%error, "a desktop's data was read after its end");
+            }
+        });
     }
 
     /// The name of its first audio stream, for a bridge or a conference.

@@ -10,7 +10,7 @@ use offhook_session::media::{
     LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpCommand, MsrpEvent, OpenError, StreamId,
 };
 use offhook_session::{
-    AudioStream, Connect, ManagerEvent, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
+    Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
 };
 use offhook_sip_core::{
     Endpoint, EndpointConfig, HeaderName, Message, NameAddr, ParseOptions, Request, Response, Route, SipUri,
@@ -64,6 +64,18 @@ impl MediaPlane for Plane {
         })
     }
 
+    /// Port 5901 is taken.
+    fn open_viewer(&mut self, _stream: StreamId, address: SocketAddr) -> Result<SocketAddr, OpenError> {
+        match address.port() {
+            0 => Ok(SocketAddr::new(address.ip(), 45_900)),
+            5901 => Err(OpenError::Viewer {
+                address,
+                cause: "somebody is there".to_owned(),
+            }),
+            _ => Ok(address),
+        }
+    }
+
     fn entropy(&mut self) -> Entropy {
         Entropy::from_number(u64::from(self.opened))
     }
@@ -113,7 +125,7 @@ impl Script {
     }
 
     /// The peer calls, and is accepted with this stream.
-    pub(crate) fn accepted(&mut self, sdp: &str, stream: AudioStream) -> SessionId {
+    pub(crate) fn accepted(&mut self, sdp: &str, stream: impl MediaStream) -> SessionId {
         let id = self.invite(Some(sdp));
         self.accept(id, stream).expect("acceptable");
         self.ack(None);
@@ -121,14 +133,14 @@ impl Script {
         id
     }
 
-    pub(crate) fn accept(&mut self, id: SessionId, stream: AudioStream) -> Result<(), String> {
+    pub(crate) fn accept(&mut self, id: SessionId, stream: impl MediaStream) -> Result<(), String> {
         let accepted = self.manager.accept(self.now, id, vec![Box::new(stream)]);
         self.drain();
         accepted.map_err(|error| error.to_string())
     }
 
     /// We call.
-    pub(crate) fn call(&mut self, stream: AudioStream) -> SessionId {
+    pub(crate) fn call(&mut self, stream: impl MediaStream) -> SessionId {
         let uri: SipUri = "sip:bob@10.0.0.2".parse().unwrap();
         let connect = Connect {
             account: &Account::local("alice").unwrap(),

@@ -20,7 +20,7 @@ use offhook_msrp::cpim::Address;
 use offhook_msrp::cpim::imdn::{self, Disposition, ImdnDocument, ImdnLimits};
 use offhook_msrp::nickname::Nickname;
 use offhook_msrp::session::Message;
-use offhook_sdp::{Media, SessionDescription};
+use offhook_sdp::{Media, MediaKind, SessionDescription};
 use offhook_sip_core::NameAddr;
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -117,7 +117,7 @@ impl ChatStream {
     pub fn new() -> Self {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         Self {
-            end: MsrpEnd::default(),
+            end: MsrpEnd::new(MediaKind::Message),
             ours: Accepted {
                 types: words(&[CPIM_TYPE, "text/*", "image/*", COMPOSING_TYPE]),
                 wrapped_types: words(&["*"]),
@@ -377,7 +377,7 @@ impl MediaStream for ChatStream {
         offer
             .media
             .get(index)
-            .is_some_and(|media| MsrpEnd::can_take(media) && !media.attributes.contains("file-selector"))
+            .is_some_and(|media| self.end.can_take(media) && !media.attributes.contains("file-selector"))
     }
 
     fn initialize(
@@ -414,7 +414,7 @@ impl MediaStream for ChatStream {
     }
 
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
-        MsrpEnd::validate_update(remote, index)
+        self.end.validate_update(remote, index)
     }
 
     fn update(&mut self, _cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
@@ -458,9 +458,10 @@ impl MediaStream for ChatStream {
                 code: status,
                 reason,
             },
-            MsrpEvent::Progress { .. } | MsrpEvent::FileDone { .. } | MsrpEvent::FileFailed { .. } => {
-                return Ok(());
-            }
+            MsrpEvent::Progress { .. }
+            | MsrpEvent::FileDone { .. }
+            | MsrpEvent::FileFailed { .. }
+            | MsrpEvent::Rfb(_) => return Ok(()),
         };
         cx.tell(StreamEvent::Chat(told));
         Ok(())

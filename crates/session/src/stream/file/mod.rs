@@ -14,7 +14,7 @@ use super::{
 };
 use crate::media::{FileToReceive, FileToSend, MediaEvent, MsrpCommand, MsrpEvent, MsrpTask, StreamId};
 use offhook_sdp::attribute::FileTransferId;
-use offhook_sdp::{Attribute, Direction, Media, SessionDescription};
+use offhook_sdp::{Attribute, Direction, Media, MediaKind, SessionDescription};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -82,7 +82,7 @@ impl FileTransferStream {
 
     fn new(side: Side, selector: FileSelector) -> Self {
         Self {
-            end: MsrpEnd::default(),
+            end: MsrpEnd::new(MediaKind::Message),
             side,
             selector,
             finished: None,
@@ -91,10 +91,11 @@ impl FileTransferStream {
 
     /// The transfer that a section proposes, to be described.
     pub(super) fn from_sdp(remote: &SessionDescription, index: usize) -> Option<Self> {
-        let media = remote.media.get(index).filter(|media| MsrpEnd::can_take(media))?;
+        let media = remote.media.get(index)?;
         let selector = media.attributes.get::<FileSelector>().ok()??;
         let is_incoming = media.direction(remote).sends();
-        Some(Self::new(Side::Proposed { is_incoming }, selector))
+        let proposed = Self::new(Side::Proposed { is_incoming }, selector);
+        proposed.end.can_take(media).then_some(proposed)
     }
 
     fn is_incoming(&self) -> bool {
@@ -217,7 +218,7 @@ impl MediaStream for FileTransferStream {
     }
 
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
-        MsrpEnd::validate_update(remote, index)
+        self.end.validate_update(remote, index)
     }
 
     fn update(&mut self, _cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
