@@ -24,6 +24,7 @@ Exit codes:
   22  not answered in time, or given up while ringing
   23  credentials missing or refused (401, 403, 407)
   24  a message or a file was not delivered
+  25  a desktop was not seen: the VNC server or viewer is not there, or has left
   30  registration failed
   31  subscription failed
   32  publication failed
@@ -65,6 +66,12 @@ pub(crate) enum Command {
     /// Receive the files that others send: `offhook receive-files --dir inbox`
     #[command(after_help = EXIT_CODES)]
     ReceiveFiles(ReceiveFilesArgs),
+    /// Let others see a desktop: `offhook share-desktop sip:bob@host --vnc localhost:5900`. Without a URI, wait for those who want to
+    #[command(after_help = EXIT_CODES)]
+    ShareDesktop(ShareDesktopArgs),
+    /// See a desktop of others: `offhook view-desktop sip:bob@host --viewer 127.0.0.1:5901`. Without a URI, wait for those who share
+    #[command(after_help = EXIT_CODES)]
+    ViewDesktop(ViewDesktopArgs),
     /// List the sound devices with their sample rates
     #[command(after_help = EXIT_CODES)]
     Devices(DevicesArgs),
@@ -214,6 +221,50 @@ pub(crate) struct ReceiveFilesArgs {
     pub(crate) common: CommonArgs,
     /// Leave after this many senders [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) sessions: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShareDesktopArgs {
+    #[command(flatten)]
+    pub(crate) desktop: DesktopArgs,
+    /// The VNC server that shows the desktop
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub(crate) vnc: String,
+    /// How long it may take to be connected, once the other side has accepted
+    #[arg(long, value_name = "SECONDS", default_value_t = 3.0, value_parser = seconds)]
+    pub(crate) vnc_timeout: f64,
+    /// Without a URI: let whoever calls see the desktop, without asking
+    #[arg(long, conflicts_with = "uri")]
+    pub(crate) auto_answer: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ViewDesktopArgs {
+    #[command(flatten)]
+    pub(crate) desktop: DesktopArgs,
+    /// Where a VNC viewer may connect, once; port 0 for a free one, which is told. Whoever reaches it sees the desktop
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) viewer: SocketAddr,
+    /// How long the viewer may take to connect, once the other side has accepted
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds)]
+    pub(crate) viewer_timeout: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DesktopArgs {
+    /// Whom to call: `sip:user@host` [default: wait for calls at port 5060]
+    pub(crate) uri: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    /// Give up when nobody answers for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
+    pub(crate) ring_timeout: f64,
+    /// End it this long after it is established
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) duration: Option<f64>,
+    /// Without a URI: leave after this many sessions [default: stay until interrupted]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "uri")]
     pub(crate) sessions: Option<u64>,
 }
 
@@ -410,6 +461,16 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+/// The host is looked up when it is needed, and may be a name.
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("expected a host and a port, such as localhost:5900".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -448,6 +509,23 @@ mod tests {
             assert_eq!(device(text), Ok(choice));
         }
         assert!(device("").is_err());
+    }
+
+    #[test]
+    fn a_vnc_server_has_a_host_and_a_port() {
+        for text in ["localhost:5900", "192.0.2.1:5901", "[::1]:5900"] {
+            assert_eq!(host_and_port(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "localhost",
+            ":5900",
+            "localhost:0",
+            "localhost:65536",
+            "localhost:vnc",
+            "",
+        ] {
+            assert!(host_and_port(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub(crate) enum Code {
     NotAnswered = 22,
     Credentials = 23,
     NotDelivered = 24,
+    Desktop = 25,
     Registration = 30,
     Subscription = 31,
     Publication = 32,

@@ -1,9 +1,10 @@
-//! The `offhook` program: call, chat, send files, register, write, publish and subscribe from a terminal or a script.
+//! The `offhook` program: call, chat, send files, share desktops, register, write, publish and subscribe from a terminal or a script.
 
 mod answer;
 mod args;
 mod call;
 mod chat;
+mod desktop;
 mod devices;
 mod exit;
 mod files;
@@ -53,6 +54,8 @@ fn main() -> ExitCode {
             Command::Chat(args) => chat::run(args).await,
             Command::SendFile(args) => files::send(args).await,
             Command::ReceiveFiles(args) => files::receive(args).await,
+            Command::ShareDesktop(args) => desktop::share(args).await,
+            Command::ViewDesktop(args) => desktop::view(args).await,
             Command::Devices(args) => devices::run(&args),
             Command::Register(args) => register::run(args).await,
             Command::Message(args) => message::message(args).await,

@@ -1,7 +1,8 @@
 //! What happens, told to a person or to a script.
 
 use offhook::{
-    AudioEvent, ChatEvent, Composing, FileTransferEvent, Originator, SessionEvent, Statistics, StreamEvent,
+    AudioEvent, ChatEvent, Composing, DesktopSharingEvent, FileTransferEvent, Originator, RfbContext,
+    SessionEvent, Statistics, StreamEvent,
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -149,6 +150,7 @@ impl Reporter {
             }
             StreamEvent::Chat(event) => self.chat(event),
             StreamEvent::FileTransfer(event) => self.file(event),
+            StreamEvent::DesktopSharing(event) => self.desktop(event),
             StreamEvent::DidFail { reason } => {
                 self.say("stream_did_fail", json!({ "reason": reason }), reason);
             }
@@ -207,6 +209,27 @@ impl Reporter {
                     json!({ "path": path }),
                     &format!("Done: {path}"),
                 );
+            }
+            _ => {}
+        }
+    }
+
+    fn desktop(&self, event: &DesktopSharingEvent) {
+        match event {
+            DesktopSharingEvent::HandlerDidConnect { address } => {
+                let address = address.to_string();
+                let sentence = format!("VNC runs, with {address}");
+                self.say("vnc_did_connect", json!({ "address": address }), &sentence);
+            }
+            // For people the failure of the stream, which follows, says the same.
+            DesktopSharingEvent::HandlerDidFail { context, reason } if self.json => {
+                let context = match context {
+                    RfbContext::Connecting => "connecting",
+                    RfbContext::Reading => "reading",
+                    RfbContext::Sending => "sending",
+                };
+                let fields = json!({ "context": context, "reason": reason });
+                self.say("vnc_did_fail", fields, "");
             }
             _ => {}
         }

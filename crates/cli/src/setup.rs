@@ -6,7 +6,7 @@ use crate::report::Reporter;
 use offhook::{
     Account, AccountId, Application, ApplicationBuilder, ApplicationEvent, Certificate, ClientCertificates,
     CommandError, Error, LastingEvent, LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri,
-    SoundRole, StartError, TlsOptions, Transport, TransportFailure, Trust, WebSocketConfig,
+    SoundRole, StartError, StreamError, TlsOptions, Transport, TransportFailure, Trust, WebSocketConfig,
 };
 use serde_json::json;
 use std::io::Write;
@@ -275,7 +275,9 @@ pub(crate) fn failure(error: Error) -> Failure {
             SessionError::NoRoute | SessionError::Open(OpenError::NoWay { .. }),
         )) => Code::Unreachable,
         Error::Start(StartError::Bind(_) | StartError::Tls(_))
-        | Error::Command(CommandError::Session(SessionError::Open(_))) => Code::Listen,
+        | Error::Command(CommandError::Session(
+            SessionError::Open(_) | SessionError::Stream(StreamError::Open(_)),
+        )) => Code::Listen,
         // What was proposed does not fit what we have: a decline, of ours.
         Error::Command(CommandError::Session(SessionError::Stream(_) | SessionError::Negotiation(_))) => {
             Code::Declined

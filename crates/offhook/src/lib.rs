@@ -67,7 +67,7 @@ pub use offhook_session::{
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
     FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
     MediaStreamRegistry, Originator, RenegotiationAction, RfbRole, SessionError, SessionEvent, SessionId,
-    StreamDescription, StreamEvent, Streams,
+    StreamDescription, StreamError, StreamEvent, Streams,
 };
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};
 pub use offhook_sip_core::invitation::{Cause, RedirectPolicy};

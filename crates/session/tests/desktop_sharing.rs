@@ -361,3 +361,29 @@ fn a_desktop_that_fails_at_once_leaves_the_call_that_begins() {
         "the peer is told that the section is over"
     );
 }
+
+/// The peer may be done with its side while ours still connects, and take a section away again.
+#[test]
+fn a_section_that_is_taken_away_while_the_session_begins_leaves_the_rest() {
+    let both = |desktop: &str| {
+        version(
+            if desktop.contains("7000") { 1 } else { 2 },
+            &format!("{AUDIO}\n{desktop}"),
+        )
+    };
+    let mut script = Script::new();
+    let streams: Vec<Box<dyn MediaStream>> = vec![Box::new(AudioStream::offer()), Box::new(viewer())];
+    let id = script.call_with(streams);
+    let answer = both(&secure("\na=setup:active\na=rfbsetup:passive"));
+    script.respond("INVITE", 200, Some(&answer));
+    assert_eq!(
+        script.state(id),
+        Some(SessionState::Connecting),
+        "the desktop connects"
+    );
+    script.request_in_our_call("INVITE", 1, Some(&both("m=application 0 TCP/TLS/MSRP *")));
+    assert_eq!(script.last_response().0, 200);
+    script.request_in_our_call("ACK", 1, None);
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
+}

@@ -381,8 +381,13 @@ async fn a_program_that_is_not_there_fails_its_stream_alone() {
     assert_eq!(why_it_failed(&mut pair.bob).await, reason);
     // The other side is told that the desktop is over, and the chat is not.
     until(&mut pair.alice, |event| {
-        matches!(event, SessionEvent::DidRenegotiateStreams { streams, .. } if streams.len() == 1)
-            .then_some(())
+        match event {
+            // Before her side had started, or after.
+            SessionEvent::DidStart { streams } | SessionEvent::DidRenegotiateStreams { streams, .. } => {
+                (streams.len() == 1).then_some(())
+            }
+            _ => None,
+        }
     })
     .await;
     pair.bob

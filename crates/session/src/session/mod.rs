@@ -168,7 +168,8 @@ impl Session {
                 }
                 let answer = self.answer.take();
                 match self.state {
-                    SessionState::Connecting => self.handle_accepted(cx, answer),
+                    // Once: a re-INVITE of theirs that ends before our streams run confirms the call again.
+                    SessionState::Connecting if !self.confirmed => self.handle_accepted(cx, answer),
                     SessionState::Accepting => self.handle_confirmed(cx, answer),
                     _ if self.exchange.is_ours() && is_success_without_body(&cause) => {
                         self.handle_reinvite_answered(cx, StatusCode::OK, "", None);

@@ -193,6 +193,8 @@ impl Session {
         if is_followed && self.negotiation.offer().is_none() {
             self.update_streams(cx, false, added);
             self.notice_remote_hold(cx);
+            // What the session waited for may be over by this.
+            self.notice_running(cx);
         }
     }
 
@@ -306,8 +308,9 @@ impl Session {
         self.tell_removed(cx, Streams::new(gone));
     }
 
+    /// Not before the session has started: that tells which streams there are.
     pub(super) fn tell_removed(&mut self, cx: &mut Context<'_>, streams: Streams) {
-        if !streams.is_empty() {
+        if !streams.is_empty() && self.started_at.is_some() {
             let action = RenegotiationAction::Remove;
             self.emit(cx.now, SessionEvent::DidRenegotiateStreams { action, streams });
         }

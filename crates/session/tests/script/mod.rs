@@ -141,12 +141,17 @@ impl Script {
 
     /// We call.
     pub(crate) fn call(&mut self, stream: impl MediaStream) -> SessionId {
+        self.call_with(vec![Box::new(stream)])
+    }
+
+    /// We call with several streams.
+    pub(crate) fn call_with(&mut self, streams: Vec<Box<dyn MediaStream>>) -> SessionId {
         let uri: SipUri = "sip:bob@10.0.0.2".parse().unwrap();
         let connect = Connect {
             account: &Account::local("alice").unwrap(),
             to: NameAddr::new(uri.into()),
             routes: vec![Route::new(Transport::Udp, there())],
-            streams: vec![Box::new(stream)],
+            streams,
         };
         let id = self.manager.connect(self.now, connect).expect("called");
         self.drain();
@@ -169,6 +174,22 @@ impl Script {
         }
         let body = sdp.unwrap_or_default();
         let _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
+        self.receive(text.into());
+    }
+
+    /// The peer sends a request inside of the dialog that our last INVITE began.
+    pub(crate) fn request_in_our_call(&mut self, method: &str, cseq: u32, sdp: Option<&str>) {
+        let invite = self.last_request("INVITE");
+        let field = |name| invite.headers().get_str(name).unwrap_or_default().to_owned();
+        let (us, call) = (field(HeaderName::From), field(HeaderName::CallId));
+        let content = sdp.map_or("", |_| "Content-Type: application/sdp\r\n");
+        let body = sdp.unwrap_or_default();
+        let text = format!(
+            "{method} sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{method}{cseq}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=peer\r\nTo: {us}\r\nCall-ID: {call}\r\n\
+             CSeq: {cseq} {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n{content}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         self.receive(text.into());
     }
 
