@@ -17,7 +17,12 @@ pub struct Impairment {
     pub reorder_per_mille: u16,
     /// How long a reordered datagram is held back.
     pub reorder_by: Duration,
+    /// How many bits a second go to one address; none for as many as come. IP and UDP headers count, 28 octets a datagram.
+    pub bandwidth: Option<u32>,
 }
+
+/// How long a queue before a narrow line becomes; what would wait longer is lost.
+pub const QUEUE: Duration = Duration::from_millis(300);
 
 impl Impairment {
     /// A wire: nothing is lost, and everything arrives after one millisecond.
@@ -28,6 +33,7 @@ impl Impairment {
         duplicate_per_mille: 0,
         reorder_per_mille: 0,
         reorder_by: Duration::ZERO,
+        bandwidth: None,
     };
 
     /// A tired home network: 30 ms away, 20 ms of jitter, 2 % lost, 1 % doubled, 1 % reordered.
@@ -38,6 +44,7 @@ impl Impairment {
         duplicate_per_mille: 10,
         reorder_per_mille: 10,
         reorder_by: Duration::from_millis(45),
+        bandwidth: None,
     };
 }
 

@@ -1,19 +1,25 @@
 //! A network in memory: seeded loss, delay, reordering and duplication, in virtual time.
 
 mod impairment;
+mod relay;
 mod trace;
 
-pub use impairment::Impairment;
+pub use impairment::{Impairment, QUEUE};
+pub use relay::{Pair, UdpRelay};
 pub use trace::{PERIOD, Trace, Weather};
 
 use bytes::Bytes;
 use offhook_sansio::{Entropy, Path};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// Datagrams that one [`Network`] may hold in flight; more are dropped, as a real queue drops them.
 const MOST_IN_FLIGHT: usize = 100_000;
+
+/// Octets of the headers of IPv4 and UDP.
+const IP_AND_UDP: usize = 28;
 
 /// Carries datagrams between addresses and harms them as its [`Impairment`] says.
 ///
@@ -23,6 +29,8 @@ pub struct Network {
     impairment: Impairment,
     entropy: Entropy,
     in_flight: BinaryHeap<Reverse<InFlight>>,
+    /// Until when the line to an address is busy.
+    busy: HashMap<SocketAddr, Instant>,
     sequence: u64,
     traffic: Traffic,
 }
@@ -58,6 +66,7 @@ impl Network {
             impairment,
             entropy: Entropy::from_number(seed),
             in_flight: BinaryHeap::new(),
+            busy: HashMap::new(),
             sequence: 0,
             traffic: Traffic::default(),
         }
@@ -75,6 +84,10 @@ impl Network {
             self.traffic.lost += 1;
             return;
         }
+        let Some(now) = self.through_line(now, path.remote, bytes.len()) else {
+            self.traffic.lost += 1;
+            return;
+        };
         if self.happens(self.impairment.duplicate_per_mille) {
             self.traffic.duplicated += 1;
             self.launch(now, path, bytes.clone());
@@ -102,6 +115,21 @@ impl Network {
     /// What has happened so far.
     pub fn traffic(&self) -> Traffic {
         self.traffic
+    }
+
+    /// When a datagram has left a line of limited bandwidth, or that its queue is full.
+    fn through_line(&mut self, now: Instant, to: SocketAddr, len: usize) -> Option<Instant> {
+        let Some(bandwidth) = self.impairment.bandwidth else {
+            return Some(now);
+        };
+        let free = self.busy.entry(to).or_insert(now);
+        let start = now.max(*free);
+        if start - now > QUEUE {
+            return None;
+        }
+        let bits = (len + IP_AND_UDP) as f64 * 8.0;
+        *free = start + Duration::from_secs_f64(bits / f64::from(bandwidth.max(1)));
+        Some(*free)
     }
 
     fn launch(&mut self, now: Instant, path: Path, bytes: Bytes) {

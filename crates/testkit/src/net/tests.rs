@@ -79,3 +79,30 @@ fn a_perfect_wire_keeps_the_order() {
     assert_eq!(delivered.len(), 100);
     assert!(delivered.windows(2).all(|pair| pair[0] < pair[1]));
 }
+
+#[test]
+fn a_narrow_line_delays_and_then_loses_what_is_too_much_for_it() {
+    let t0 = Instant::now();
+    let narrow = Impairment {
+        bandwidth: Some(64_000),
+        ..Impairment::NONE
+    };
+    let mut network = Network::new(narrow, 1);
+    // 200 octets with headers take 25 ms: the line is one and a quarter times too narrow.
+    for number in 0..400 {
+        network.send(
+            t0 + Duration::from_millis(20) * number,
+            path(),
+            Bytes::from(vec![0; 172]),
+        );
+    }
+    let traffic = network.traffic();
+    assert!((60..80).contains(&traffic.lost), "{traffic:?}");
+    let mut last = t0;
+    while let Some(at) = network.poll_timeout() {
+        assert!(network.poll_delivery(at).is_some());
+        last = at;
+    }
+    let late = last - (t0 + Duration::from_millis(20) * 399);
+    assert!(late <= QUEUE + Duration::from_millis(51), "{late:?}");
+}
