@@ -16,6 +16,7 @@ mod packets;
 mod ports;
 mod program;
 mod scenarios;
+mod screen;
 mod sipp;
 mod stage;
 mod wave;
@@ -49,7 +50,7 @@ pub(crate) struct Options {
 }
 
 /// What the scenarios are played with, and the Debian package of each.
-const PEERS: [(&str, &str); 8] = [
+const PEERS: [(&str, &str); 12] = [
     (
         "kamailio",
         "kamailio kamailio-tls-modules kamailio-websocket-modules kamailio-presence-modules",
@@ -61,6 +62,10 @@ const PEERS: [(&str, &str); 8] = [
     ("dumpcap", "tshark"),
     ("pulseaudio", "pulseaudio libasound2-plugins libasound2-dev"),
     ("parec", "pulseaudio-utils"),
+    ("Xvnc", "tigervnc-standalone-server"),
+    ("xtigervncviewer", "tigervnc-viewer"),
+    ("Xvfb", "xvfb"),
+    ("xsetroot", "x11-xserver-utils"),
 ];
 
 /// The time that no scenario may exceed, capture included.

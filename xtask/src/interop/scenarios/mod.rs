@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod calls;
+mod desktop;
 mod encrypted;
 mod endings;
 mod flows;
@@ -48,6 +49,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         registration::SCENARIOS,
         kamailio::SCENARIOS,
         messages::SCENARIOS,
+        desktop::SCENARIOS,
         bad_input::SCENARIOS,
         sound_card::SCENARIOS,
         libsrtp::SCENARIOS,
