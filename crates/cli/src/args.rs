@@ -41,6 +41,32 @@ Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav
 
 Without --auto-answer an empty line of standard input, y or a answers, and any other declines. While a call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
 
+const LONG_SESSION: &str = "\
+Hold any number of sessions with calls, chats and files: `offhook session --dir inbox`
+
+Sessions have numbers, from 1. Lines of standard input are orders:
+
+  call URI [audio] [chat]   call somebody, with audio unless told otherwise
+  list                      say which sessions there are
+  use N                     what follows is for session N; the newest one is in use
+  out, in                   leave the conference to the others, and come back
+  quit                      end everything
+
+and for the session in use, or for the one whose number comes first (`2 hold`):
+
+  accept [audio] [chat] [files]   take what is proposed: all of it, or these kinds; files go to --dir
+  reject [CODE]             refuse it, with 603 unless told otherwise
+  add audio|chat            propose to add streams
+  remove audio|chat         remove one
+  send FILE                 send a file
+  say TEXT                  write a message in its chat
+  join, leave               take part in the conference of all who have joined, or no longer
+  hold, resume, dtmf DIGITS, hangup
+  transfer URI              let the other side call somebody else
+  transfer to N             connect it with the other side of session N, and leave both
+
+Exit code 0 when it was told to leave: what becomes of each session is told by its events.";
+
 /// Real-time communication from a terminal or a script: SIP calls with wideband audio.
 #[derive(Debug, Parser)]
 #[command(name = "offhook", version, after_help = EXIT_CODES, max_term_width = 100)]
@@ -57,6 +83,9 @@ pub(crate) enum Command {
     /// Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
     #[command(after_help = EXIT_CODES, long_about = LONG_ANSWER)]
     Answer(AnswerArgs),
+    /// Hold any number of sessions with calls, chats and files, and join calls to a conference: `offhook session --dir inbox`
+    #[command(after_help = EXIT_CODES, long_about = LONG_SESSION)]
+    Session(SessionArgs),
     /// Chat: lines typed here are messages there. Without a URI, wait for chats: `echo hello | offhook chat sip:bob@host`
     #[command(after_help = EXIT_CODES)]
     Chat(ChatArgs),
@@ -182,6 +211,22 @@ pub(crate) struct AnswerArgs {
     /// Leave after this many calls [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) calls: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SessionArgs {
+    /// Whom to call at once: `sip:user@host` [default: nobody]
+    pub(crate) uri: Option<String>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+    /// Take files that others send, and put them into this folder. Names are made safe, and what lies there is never replaced
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Accept all that is proposed without asking
+    #[arg(long)]
+    pub(crate) auto_answer: bool,
 }
 
 #[derive(Debug, Args)]

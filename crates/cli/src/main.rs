@@ -16,6 +16,7 @@ mod phone;
 mod progress;
 mod register;
 mod report;
+mod session;
 mod setup;
 mod subscribe;
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         match Cli::parse().command {
             Command::Call(args) => call::run(args).await,
             Command::Answer(args) => answer::run(args).await,
+            Command::Session(args) => session::run(args).await,
             Command::Chat(args) => chat::run(args).await,
             Command::SendFile(args) => files::send(args).await,
             Command::ReceiveFiles(args) => files::receive(args).await,

@@ -58,6 +58,12 @@ impl Media {
         })
     }
 
+    /// The same for calls that share a device, as those have to that are to hear each other.
+    pub(crate) fn on_voice_device(mut self) -> Self {
+        self.use_device |= self.devices.take().is_some();
+        self
+    }
+
     /// The audio stream of call number `call`, counted from 1, and its recording.
     pub(crate) fn stream(&self, call: u64) -> Result<(AudioStream, Option<Recorded>), Failure> {
         self.last.fetch_max(call, Ordering::Relaxed);

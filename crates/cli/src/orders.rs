@@ -1,7 +1,7 @@
 //! What a person, or a script, orders while a call runs: one line of standard input each.
 
 use crate::report::Reporter;
-use crate::setup::{failure, uri};
+use crate::setup::uri;
 use offhook::{CommandError, Digit, Session, SipUri};
 use serde_json::json;
 
@@ -41,17 +41,14 @@ impl Order {
         }
     }
 
-    /// Has it carried out, all but the end of the call, which is its caller's. What cannot be done is told.
-    pub(crate) async fn carry_out(self, session: &Session, reporter: Reporter) {
-        let done = match self {
+    /// Has it carried out, all but the end of the call, which is its caller's.
+    pub(crate) async fn carry_out(self, session: &Session) -> Result<(), CommandError> {
+        match self {
             Self::Hold => session.hold().await,
             Self::Resume => session.unhold().await,
             Self::Transfer(target) => session.transfer(target.into()).await,
             Self::Dial(digits) => dial(session, digits).await,
             Self::HangUp => Ok(()),
-        };
-        if let Err(error) = done {
-            refused(reporter, &failure(error.into()).message);
         }
     }
 }

@@ -189,7 +189,11 @@ impl<'a> Following<'a> {
         }
         match Order::read(line) {
             Ok(Order::HangUp) => self.hang_up().await,
-            Ok(order) => order.carry_out(self.session, self.phone.reporter).await,
+            Ok(order) => {
+                if let Err(error) = order.carry_out(self.session).await {
+                    refused(self.phone.reporter, &failure(error.into()).message);
+                }
+            }
             Err(reason) => refused(self.phone.reporter, &reason),
         }
     }

@@ -1,8 +1,8 @@
 //! What happens, told to a person or to a script.
 
 use offhook::{
-    AudioEvent, ChatEvent, Composing, DesktopSharingEvent, FileTransferEvent, Originator, RfbContext,
-    SessionEvent, Statistics, StreamEvent,
+    AudioEvent, ChatEvent, Composing, DesktopSharingEvent, FileTransferEvent, Originator,
+    RenegotiationAction, RfbContext, SessionEvent, Statistics, StreamEvent,
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -15,6 +15,8 @@ pub(crate) struct Reporter {
     start: Instant,
     /// Which call it is, counted from 1, where there may be several.
     call: Option<u64>,
+    /// Others run beside it: each line says which it is about.
+    is_among_others: bool,
 }
 
 impl Reporter {
@@ -23,6 +25,7 @@ impl Reporter {
             json,
             start: Instant::now(),
             call: None,
+            is_among_others: false,
         }
     }
 
@@ -39,15 +42,28 @@ impl Reporter {
         }
     }
 
+    /// The same, for one of several that run at a time.
+    pub(crate) fn at_place(self, number: u64) -> Self {
+        Self {
+            is_among_others: true,
+            ..self.for_call(number)
+        }
+    }
+
     /// One event of the program itself: a JSON name and fields, and the sentence for people.
     pub(crate) fn say(&self, name: &str, fields: Value, sentence: &str) {
+        let place = self.call.filter(|_| self.is_among_others);
         if !self.json {
-            return print_line(sentence);
+            return match place {
+                Some(number) => print_line(&format!("[{number}] {sentence}")),
+                None => print_line(sentence),
+            };
         }
         let mut object = Map::new();
         object.insert("event".to_owned(), name.into());
         let time = (self.start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         object.insert("time".to_owned(), time.into());
+        object.extend(place.map(|number| ("call".to_owned(), number.into())));
         if let Value::Object(fields) = fields {
             object.extend(fields);
         }
@@ -112,6 +128,11 @@ impl Reporter {
             | SessionEvent::TransferGotProgress { .. }
             | SessionEvent::TransferDidEnd
             | SessionEvent::TransferDidFail { .. } => self.transfer(event),
+            SessionEvent::GotProposal { .. }
+            | SessionEvent::GotAcceptProposal { .. }
+            | SessionEvent::GotRejectProposal { .. }
+            | SessionEvent::HadProposalFailure { .. }
+            | SessionEvent::DidRenegotiateStreams { .. } => self.proposal(event),
             SessionEvent::WillEnd => self.say("will_end", json!({}), "Ending"),
             SessionEvent::DidEnd {
                 originator,
@@ -271,6 +292,47 @@ impl Reporter {
                 let fields = json!({ "code": code, "reason": reason });
                 let sentence = format!("The transfer failed: {}", status(*code, reason));
                 self.say("transfer_did_fail", fields, &sentence);
+            }
+            _ => {}
+        }
+    }
+
+    fn proposal(&self, event: &SessionEvent) {
+        let kinds = |streams: &offhook::Streams| streams.iter().map(ToString::to_string).collect::<Vec<_>>();
+        match event {
+            SessionEvent::GotProposal { streams, .. } => self.say(
+                "got_proposal",
+                json!({ "streams": kinds(streams) }),
+                &format!("The other side proposes to add {streams}"),
+            ),
+            SessionEvent::GotAcceptProposal { originator, streams } => self.say(
+                "got_accept_proposal",
+                json!({ "originator": originator.to_string(), "streams": kinds(streams) }),
+                &format!("The {originator} side accepts {streams}"),
+            ),
+            SessionEvent::GotRejectProposal {
+                originator,
+                code,
+                reason,
+                ..
+            } => self.say(
+                "got_reject_proposal",
+                json!({ "originator": originator.to_string(), "code": code, "reason": reason }),
+                &format!("Not added: {}", status(*code, reason)),
+            ),
+            SessionEvent::HadProposalFailure { reason, .. } => self.say(
+                "had_proposal_failure",
+                json!({ "reason": reason }),
+                &format!("Not added: {reason}"),
+            ),
+            SessionEvent::DidRenegotiateStreams { action, streams } => {
+                let added = *action == RenegotiationAction::Add;
+                let what = if added { "Added" } else { "Removed" };
+                self.say(
+                    "did_renegotiate_streams",
+                    json!({ "action": what.to_lowercase(), "streams": kinds(streams) }),
+                    &format!("{what}: {streams}"),
+                );
             }
             _ => {}
         }

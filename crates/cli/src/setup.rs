@@ -38,6 +38,20 @@ pub(crate) async fn start_for_calls(
     .await
 }
 
+/// The same for several calls at a time: the devices that were chosen are for all of them.
+pub(crate) async fn start_for_sessions(
+    args: &CommonArgs,
+    media: &MediaArgs,
+    default_port: u16,
+    reporter: Reporter,
+) -> Result<Application, Failure> {
+    let mut builder = prepare(args, default_port)?.transfers(media.follow_transfers);
+    if let Some(devices) = media.chosen_devices() {
+        builder = builder.sound_devices(devices);
+    }
+    begin(builder, reporter).await
+}
+
 /// What the options say.
 fn prepare(args: &CommonArgs, default_port: u16) -> Result<ApplicationBuilder, Failure> {
     let listen = args

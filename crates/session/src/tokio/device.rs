@@ -2,12 +2,13 @@
 
 use super::CommandError;
 use super::voice::{VoiceDevice, blocking};
-use crate::AudioStream;
 use crate::media::Attachment;
+use crate::{AudioStream, MediaStream};
 use offhook_audio_mixer::{
     AudioPort, ClockReading, DeviceError, DeviceOptions, DeviceSource, Direction, LastingDevice,
     LastingEvent, LastingHandle, OpenPair, Produced, Role, Tick, TickLength,
 };
+use std::any::Any;
 use std::fmt;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -19,7 +20,7 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// When a device cannot be opened; [`AudioStream::without_device`] goes without.
-pub(super) async fn equip(stream: AudioStream, voice: &VoiceDevice) -> Result<AudioStream, CommandError> {
+async fn equip(stream: AudioStream, voice: &VoiceDevice) -> Result<AudioStream, CommandError> {
     if let Some(options) = stream.own_device().cloned() {
         let (tail_length, teller, unclosed) = (voice.tail_length().await, voice.teller(), voice.unclosed());
         // Opening may take as long as the system likes.
@@ -32,6 +33,34 @@ pub(super) async fn equip(stream: AudioStream, voice: &VoiceDevice) -> Result<Au
     }
     let hold = voice.open().await?;
     Ok(stream.with_port(Attachment::Listens, hold).with_voice_device())
+}
+
+/// Attaches devices to those of these streams that are audio and want some.
+///
+/// # Errors
+/// As [`equip`].
+pub(super) async fn equip_all(
+    streams: Vec<Box<dyn MediaStream>>,
+    voice: &VoiceDevice,
+) -> Result<Vec<Box<dyn MediaStream>>, CommandError> {
+    let mut equipped = Vec::with_capacity(streams.len());
+    for stream in streams {
+        equipped.push(match audio(stream) {
+            Ok(audio) => Box::new(equip(*audio, voice).await?),
+            Err(other) => other,
+        });
+    }
+    Ok(equipped)
+}
+
+/// An audio stream as what it is, and any other as it came.
+fn audio(stream: Box<dyn MediaStream>) -> Result<Box<AudioStream>, Box<dyn MediaStream>> {
+    let any: &dyn Any = &*stream;
+    if !any.is::<AudioStream>() {
+        return Err(stream);
+    }
+    let any: Box<dyn Any> = stream;
+    Ok(any.downcast().expect("its type was looked at"))
 }
 
 /// Samples a second of a device's port: the mixer's usual rate.

@@ -1,6 +1,6 @@
 //! A session as an application holds it.
 
-use super::device::equip;
+use super::device::equip_all;
 use super::event_queue::EventQueue;
 use super::user_agent::CommandError;
 use super::voice::VoiceDevice;
@@ -104,16 +104,12 @@ impl Session {
 
     /// Accepts an incoming session with these streams; what else was proposed is refused.
     pub async fn accept(&self, streams: impl IntoIterator<Item = AudioStream>) -> Result<(), CommandError> {
-        let mut boxed = Vec::new();
-        for stream in streams {
-            boxed.push(Box::new(equip(stream, &self.voice).await?) as Box<dyn MediaStream>);
-        }
-        self.accept_with(boxed).await
+        self.accept_with(boxed(streams)).await
     }
 
     /// Accepts an incoming session with streams of any kind.
     pub async fn accept_with(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
-        let id = self.id;
+        let (id, streams) = (self.id, equip_all(streams, &self.voice).await?);
         Ok(self
             .handle
             .call(move |manager, now| manager.accept(now, id, streams))
@@ -168,7 +164,7 @@ impl Session {
 
     /// Proposes to add streams; what becomes of it comes as events.
     pub async fn add_streams(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
-        let id = self.id;
+        let (id, streams) = (self.id, equip_all(streams, &self.voice).await?);
         Ok(self
             .handle
             .call(move |manager, now| manager.add_streams(now, id, streams))
@@ -195,7 +191,7 @@ impl Session {
 
     /// Accepts what the other side proposes, with these streams; the rest of it is refused.
     pub async fn accept_proposal(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
-        let id = self.id;
+        let (id, streams) = (self.id, equip_all(streams, &self.voice).await?);
         Ok(self
             .handle
             .call(move |manager, now| manager.accept_proposal(now, id, streams))
@@ -223,8 +219,8 @@ impl Session {
 
     /// Asks the other side to take our place in another session of the same user agent (attended transfer). When it has, both
     /// sessions end.
-    pub async fn transfer_to(&self, other: &Self) -> Result<(), CommandError> {
-        let (id, other) = (self.id, other.id);
+    pub async fn transfer_to(&self, other: SessionId) -> Result<(), CommandError> {
+        let id = self.id;
         Ok(self
             .handle
             .call(move |manager, now| manager.transfer_to(now, id, other))
@@ -279,6 +275,14 @@ impl Session {
             .call(move |manager, now| manager.set_hold(now, id, on_hold))
             .await??)
     }
+}
+
+/// Audio streams as streams of any kind.
+pub(super) fn boxed(streams: impl IntoIterator<Item = AudioStream>) -> Vec<Box<dyn MediaStream>> {
+    let streams = streams.into_iter();
+    streams
+        .map(|stream| Box::new(stream) as Box<dyn MediaStream>)
+        .collect()
 }
 
 impl Drop for Session {

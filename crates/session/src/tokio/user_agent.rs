@@ -1,6 +1,6 @@
 //! The user agent: one SIP endpoint, one media thread, any number of sessions.
 
-use super::device::equip;
+use super::device::equip_all;
 use super::listeners::Listeners;
 use super::locals::Locals;
 use super::media_ports::RtpPorts;
@@ -8,7 +8,7 @@ use super::media_thread::MediaThread;
 use super::msrp_streams::MsrpStreams;
 use super::plane::Plane;
 use super::registration::Registration;
-use super::session::{Session, post_surely};
+use super::session::{Session, boxed, post_surely};
 use super::usages::Followers;
 use super::voice::{Teller, VoiceDevice};
 use crate::AudioStream;
@@ -267,8 +267,7 @@ impl UserAgent {
         routes: Vec<Route>,
         streams: impl IntoIterator<Item = AudioStream>,
     ) -> Result<Session, CommandError> {
-        let streams = self.equip(streams).await?;
-        self.call_with(account, to, routes, streams).await
+        self.call_with(account, to, routes, boxed(streams)).await
     }
 
     /// Calls somebody with streams of any kind.
@@ -295,6 +294,7 @@ impl UserAgent {
     ) -> Result<Session, CommandError> {
         let (account, listeners, handle) = (account.clone(), self.listeners.clone(), self.handle.clone());
         let voice = self.voice.clone();
+        let streams = equip_all(streams, &voice).await?;
         let placed = self.handle.call(move |manager, now| {
             let remote_identity = to.clone();
             let way = Connect {
@@ -322,24 +322,15 @@ impl UserAgent {
         routes: Vec<Route>,
         streams: impl IntoIterator<Item = AudioStream>,
     ) -> Result<Session, CommandError> {
-        let streams = self.equip(streams).await?;
         let asked = session.id();
-        self.place(account, target, routes, streams, move |manager, now, connect| {
-            manager.accept_transfer(now, asked, connect)
-        })
+        self.place(
+            account,
+            target,
+            routes,
+            boxed(streams),
+            move |manager, now, connect| manager.accept_transfer(now, asked, connect),
+        )
         .await
-    }
-
-    /// Streams with the devices that they want.
-    async fn equip(
-        &self,
-        streams: impl IntoIterator<Item = AudioStream>,
-    ) -> Result<Vec<Box<dyn MediaStream>>, CommandError> {
-        let mut boxed = Vec::new();
-        for stream in streams {
-            boxed.push(Box::new(equip(stream, &self.voice).await?) as Box<dyn MediaStream>);
-        }
-        Ok(boxed)
     }
 
     /// Registers an address and keeps it registered until the registration is ended.

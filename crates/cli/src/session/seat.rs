@@ -1,0 +1,53 @@
+//! What the desk knows of a session that runs.
+
+use super::order;
+use super::place::Place;
+use offhook::SessionId;
+use tokio::sync::mpsc;
+
+/// Orders that may wait for a session.
+const ORDERS: usize = 64;
+
+/// An order as a session gets it.
+pub(super) enum Ask {
+    Plain(order::Ask),
+    TransferTo(SessionId),
+}
+
+/// The way to a session.
+pub(super) struct Seat {
+    id: SessionId,
+    remote: String,
+    orders: mpsc::Sender<Ask>,
+}
+
+impl Seat {
+    /// A seat for a session, and where its orders arrive.
+    pub(super) fn new(place: &Place) -> (Self, mpsc::Receiver<Ask>) {
+        let (orders, asked) = mpsc::channel(ORDERS);
+        let seat = Self {
+            id: place.session.id(),
+            remote: place.session.remote_identity().uri.to_string(),
+            orders,
+        };
+        (seat, asked)
+    }
+
+    pub(super) fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Who is on the other side.
+    pub(super) fn remote(&self) -> &str {
+        &self.remote
+    }
+
+    /// Hands an order over; false when too many wait, or the session is over.
+    pub(super) fn ask(&self, ask: Ask) -> bool {
+        self.orders.try_send(ask).is_ok()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.orders.is_closed()
+    }
+}
