@@ -22,6 +22,7 @@
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |
 //! | 4568, 8643 | keys of SRTP in the description; encryption where both can | partly: one key a line, none of the session parameters that change what is protected |
 //! | 3515, 3892, 5589 | transfers, blind and attended: asking, asked, and replaced | yes: one at a time for each session |
+//! | 3960 §3 | early media, when we call | partly: heard, never sent; of several branches the last is heard |
 //! | 3891 | Replaces | yes: the application decides whether it is accepted |
 //! | 3261 §8.1.3.4 | redirection, sent and followed | yes: followed where the configuration says so |
 //! | 4961 | symmetric RTP | yes, by `offhook-rtp-media` |

@@ -2,8 +2,10 @@
 
 mod script;
 
+use offhook_audio_mixer::NullDevice;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::{Direction, SilenceDetection};
+use offhook_session::media::{Attachment, MediaEvent};
 use offhook_session::{AudioStream, Originator, SessionEvent, SessionState};
 use script::{Script, sdp, version};
 use std::net::SocketAddr;
@@ -256,6 +258,53 @@ fn an_answer_in_a_183_counts_when_the_200_has_none() {
     script.respond("INVITE", 200, None);
     assert_eq!(script.state(id), Some(SessionState::Connected));
     assert_eq!(script.config().codec, AudioCodec::Pcmu);
+}
+
+#[test]
+fn what_comes_before_the_answer_is_heard_and_nothing_is_sent() {
+    let mut script = Script::new();
+    let stream = AudioStream::offer()
+        .with_voice_device()
+        .with_port(Attachment::Talks, NullDevice::new(8_000))
+        .with_port(Attachment::Listens, NullDevice::new(8_000));
+    let id = script.call(stream);
+    script.respond("INVITE", 183, Some(&sdp(PCMU)));
+    assert_eq!(script.media(), ["StartAudio", "Voice", "Attach"]);
+    assert_eq!(script.config().direction, Direction::RecvOnly);
+    assert_eq!(script.state(id), Some(SessionState::Connecting));
+    // Another branch, elsewhere.
+    script.respond("INVITE", 183, Some(&sdp("m=audio 7000 RTP/AVP 8")));
+    assert_eq!(script.config().codec, AudioCodec::Pcma);
+    assert_eq!(script.config().remote_rtp.port(), 7000);
+    assert_eq!(script.media().iter().filter(|name| *name == "Attach").count(), 1);
+    // A silence is no fault of the stream yet.
+    let events = script.events.len();
+    script.media_told(|stream| MediaEvent::RtpTimeout { stream });
+    assert_eq!(script.events.len(), events);
+
+    script.respond("INVITE", 200, Some(&sdp(PCMU)));
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(script.config().direction, Direction::SendRecv);
+    assert_eq!(script.config().codec, AudioCodec::Pcmu);
+    assert_eq!(script.media().iter().filter(|name| *name == "Attach").count(), 2);
+    script.media_told(|stream| MediaEvent::RtpTimeout { stream });
+    assert!(matches!(script.last_event(), SessionEvent::Stream { .. }));
+}
+
+#[test]
+fn a_call_that_was_heard_early_and_is_refused_leaves_nothing() {
+    for early in [&*sdp(PCMU), &*sdp("m=audio 0 RTP/AVP 0"), "no description"] {
+        let mut script = Script::new();
+        script.call(AudioStream::offer());
+        script.respond("INVITE", 183, Some(early));
+        script.respond("INVITE", 486, None);
+        assert!(
+            matches!(script.last_event(), SessionEvent::DidFail { code: 486, .. }),
+            "{early}"
+        );
+        assert_eq!(script.media().last().map(String::as_str), Some("Stop"));
+        assert_eq!(script.manager.sessions().count(), 0);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Calling somebody: offer, ringing, answer.
 
-use super::places::Places;
+use super::places::{Outcome, Places};
 use super::{Context, Ending, Referrer, Session, template};
-use crate::stream::MediaStream;
+use crate::stream::{MediaStream, Parties};
 use crate::{SessionDirection, SessionError, SessionEvent, SessionState};
 use offhook_account::Account;
 use offhook_sansio::Entropy;
@@ -10,6 +10,7 @@ use offhook_sdp::SessionDescription;
 use offhook_sdp::offer_answer::Negotiation;
 use offhook_sip_core::{Body, Invite, NameAddr, Request, Route, StatusCode};
 use std::net::IpAddr;
+use tracing::debug;
 
 /// What it takes to call somebody.
 pub struct Connect<'a> {
@@ -104,8 +105,9 @@ impl Session {
         if self.state != SessionState::Connecting {
             return;
         }
-        if answer.is_some() {
-            self.early_answer = answer;
+        if let Some(answer) = answer {
+            self.hear_early(cx, &answer);
+            self.early_answer = Some(answer);
         }
         self.emit(
             cx.now,
@@ -114,6 +116,25 @@ impl Session {
                 _ => SessionEvent::GotProvisionalResponse { code, reason },
             },
         );
+    }
+
+    /// What an answer promises that is not final yet, be it of one branch of several: nothing is settled by it.
+    fn hear_early(&mut self, cx: &mut Context<'_>, answer: &SessionDescription) {
+        let mut negotiation = self.negotiation.clone();
+        if let Err(error) = negotiation.handle_answer(answer.clone()) {
+            return debug!(%error, "an early answer that cannot be followed");
+        }
+        let parties = Parties {
+            local: &self.local_identity,
+            remote: &self.remote_identity,
+        };
+        let outcome = Outcome {
+            negotiation: &negotiation,
+            is_offerer: true,
+            parties,
+        };
+        self.places.start_early(&mut cx.stage(), outcome);
+        self.relay(cx.now);
     }
 
     /// The 2xx to our INVITE; its ACK is already on the way.

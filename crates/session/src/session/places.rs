@@ -28,6 +28,23 @@ pub(super) struct Outcome<'a> {
     pub(super) parties: Parties<'a>,
 }
 
+impl<'a> Outcome<'a> {
+    fn agreed(
+        self,
+        local: &'a SessionDescription,
+        remote: &'a SessionDescription,
+        index: usize,
+    ) -> Agreed<'a> {
+        Agreed {
+            local,
+            remote,
+            index,
+            is_offerer: self.is_offerer,
+            parties: self.parties,
+        }
+    }
+}
+
 /// The media side and the time, as all calls of streams need them.
 pub(super) struct Stage<'a> {
     pub(super) now: Instant,
@@ -161,6 +178,23 @@ impl Places {
         })
     }
 
+    /// Lets the streams be heard before the other side accepts, as both sides would agree.
+    pub(super) fn start_early(&mut self, stage: &mut Stage<'_>, outcome: Outcome<'_>) {
+        let (Some(local), Some(remote)) = (outcome.negotiation.local(), outcome.negotiation.remote()) else {
+            return;
+        };
+        for (index, place) in self.places.iter_mut().enumerate() {
+            let Some(stream) = place else { continue };
+            let agreed = outcome.agreed(local, remote, index);
+            let begun = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                stream.start_early(cx, agreed)
+            });
+            if let Err(error) = begun {
+                debug!(%error, index, "a stream is not heard early");
+            }
+        }
+    }
+
     /// Lets the other streams follow a renegotiation; a section that was refused ends its stream (RFC 3264 §8.2).
     pub(super) fn update(&mut self, stage: &mut Stage<'_>, outcome: Outcome<'_>, except: &[usize]) {
         let others: Vec<usize> = (0..self.places.len())
@@ -186,13 +220,7 @@ impl Places {
             let Some(stream) = self.places.get_mut(index).and_then(Option::as_mut) else {
                 continue;
             };
-            let agreed = Agreed {
-                local,
-                remote,
-                index,
-                is_offerer: outcome.is_offerer,
-                parties: outcome.parties,
-            };
+            let agreed = outcome.agreed(local, remote, index);
             let followed = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
                 call(stream, cx, agreed)
             });

@@ -306,6 +306,24 @@ impl AudioStream {
         self.local.ok_or(StreamError::NotRunning("audio"))
     }
 
+    /// Lets the stream be spoken and heard: on the shared device, if it wants that, and through the ports that wait and are chosen.
+    fn attach(&mut self, cx: &mut StreamContext<'_>, stream: StreamId, chosen: impl Fn(Attachment) -> bool) {
+        if matches!(self.device, Device::Shared) {
+            cx.plane.send(MediaCommand::Voice(VoiceCommand::Join(stream)));
+        }
+        for (port, attachment, audio) in self
+            .waiting
+            .extract_if(.., |(_, attachment, _)| chosen(*attachment))
+        {
+            cx.plane.send(MediaCommand::Attach {
+                stream,
+                port,
+                attachment,
+                audio,
+            });
+        }
+    }
+
     fn security(&self) -> Result<&Security, StreamError> {
         self.security.as_ref().ok_or(StreamError::NotRunning("audio"))
     }
@@ -393,6 +411,7 @@ impl MediaStream for AudioStream {
         if let Some(security) = &mut self.security {
             security.settle(config.srtp.as_ref());
         }
+        // Where something was heard before, this is an update.
         cx.plane.send(MediaCommand::StartAudio {
             stream,
             config: Box::new(config),
@@ -403,19 +422,26 @@ impl MediaStream for AudioStream {
                 on_hold: true,
             });
         }
-        if matches!(self.device, Device::Shared) {
-            cx.plane.send(MediaCommand::Voice(VoiceCommand::Join(stream)));
-        }
-        for (port, attachment, audio) in self.waiting.drain(..) {
-            cx.plane.send(MediaCommand::Attach {
-                stream,
-                port,
-                attachment,
-                audio,
-            });
-        }
+        self.attach(cx, stream, |_| true);
         self.running = Some(running);
         cx.tell(StreamEvent::DidStart);
+        Ok(())
+    }
+
+    /// We only listen: the other side has not accepted, and nobody here expects to be heard. Keys by DTLS wait until it has.
+    fn start_early(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        let stream = self.stream()?.stream;
+        let (_, mut config) = self.agree(agreed)?;
+        if matches!(config.srtp, Some(SrtpKeying::Dtls(_))) {
+            return Ok(());
+        }
+        config.direction = offhook_rtp_media::Direction::RecvOnly;
+        cx.plane.send(MediaCommand::StartAudio {
+            stream,
+            config: Box::new(config),
+        });
+        // What is played to the other side begins when it accepts.
+        self.attach(cx, stream, |attachment| attachment != Attachment::Talks);
         Ok(())
     }
 
@@ -483,6 +509,8 @@ impl MediaStream for AudioStream {
         let event = match event {
             MediaEvent::Statistics { statistics, .. } => AudioEvent::Statistics(statistics),
             MediaEvent::GotDtmf { digit, .. } => AudioEvent::GotDtmf { digit },
+            // Before the other side accepts, it owes us nothing.
+            MediaEvent::RtpTimeout { .. } if self.running.is_none() => return Ok(()),
             MediaEvent::RtpTimeout { .. } => AudioEvent::DidTimeoutRtp,
             MediaEvent::Secured { suite, .. } => {
                 if let Some(running) = &mut self.running {

@@ -65,6 +65,17 @@ pub trait MediaStream: Any + Send {
     /// Begins to run, as the two descriptions agree.
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
 
+    /// Begins to receive what the other side sends before it accepts (early media, RFC 3960 §3), as the two descriptions would agree.
+    /// Another branch of a forked call may be followed by another call of this; then comes [`start`](Self::start), or the
+    /// end. Nothing by default.
+    ///
+    /// # Errors
+    /// Why nothing is received. It is no failure of the stream.
+    fn start_early(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        let _ = (cx, agreed);
+        Ok(())
+    }
+
     /// True once it runs. A stream that has to wait for its connection is not running when `start` returns.
     fn is_running(&self) -> bool;
 

@@ -247,6 +247,18 @@ impl Script {
         stream
     }
 
+    /// The media side tells something of the audio stream that was started last.
+    pub(crate) fn media_told(&mut self, event: impl FnOnce(StreamId) -> MediaEvent) {
+        let started = |command: &MediaCommand| match command {
+            MediaCommand::StartAudio { stream, .. } => Some(*stream),
+            _ => None,
+        };
+        let stream = self.commands.lock().unwrap().iter().rev().find_map(started);
+        let event = event(stream.expect("a stream was started"));
+        self.manager.handle_media_event(self.now, event);
+        self.drain();
+    }
+
     /// Bytes of the peer, whatever they are.
     pub(crate) fn receive(&mut self, bytes: Bytes) {
         let path = Path::new(Transport::Udp, here(), there());
