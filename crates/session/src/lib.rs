@@ -19,6 +19,7 @@
 //! | 3862, 3994 | CPIM in chats; who is writing | yes |
 //! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
 //! | 6143 | [`DesktopSharingStream`]: RFB as messages, for VNC programs or the application's own | carried, and not looked into |
+//! | 3551, 3264 §6.2 | [`ExternalMediaStream`]: RTP of a tool of its own, to one or to a group | negotiated; the tool sends and receives |
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |
 //! | 4568, 8643 | keys of SRTP in the description; encryption where both can | partly: one key a line, none of the session parameters that change what is protected |
 //! | 3515, 3892, 5589 | transfers, blind and attended: asking, asked, and replaced | yes: one at a time for each session |
@@ -46,9 +47,10 @@ pub use state::{Originator, SessionDirection, SessionState};
 pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
-    FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, MsrpTransport, OtherDescription, Parties, RfbRole, SecurityError, StreamContext,
-    StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings,
+    ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
+    MediaStream, MediaStreamRegistry, MsrpTransport, OtherDescription, Parties, RfbRole, SecurityError,
+    StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings, ToolCommand,
+    ToolCommandError,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

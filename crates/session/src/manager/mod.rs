@@ -366,19 +366,10 @@ impl SessionManager {
 
     /// Takes what the media side tells.
     pub fn handle_media_event(&mut self, now: Instant, event: MediaEvent) {
-        let stream = match event {
-            MediaEvent::Detached { audio, .. } | MediaEvent::Released { audio } => {
-                return self.events.push(ManagerEvent::Detached { audio });
-            }
-            MediaEvent::Failed { stream, .. }
-            | MediaEvent::Statistics { stream, .. }
-            | MediaEvent::GotDtmf { stream, .. }
-            | MediaEvent::RtpTimeout { stream }
-            | MediaEvent::Secured { stream, .. }
-            | MediaEvent::RemoteAddressChanged { stream, .. }
-            | MediaEvent::Msrp { stream, .. }
-            | MediaEvent::Stopped { stream, .. } => stream,
-        };
+        if let MediaEvent::Detached { audio, .. } | MediaEvent::Released { audio } = event {
+            return self.events.push(ManagerEvent::Detached { audio });
+        }
+        let Some(stream) = event.stream() else { return };
         if let MediaEvent::Stopped { .. } = event {
             self.bridges.forget(stream);
         }

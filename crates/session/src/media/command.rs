@@ -2,6 +2,7 @@
 
 use super::bridge::{BridgeCommand, StreamBridgeId};
 use super::msrp::{MsrpCommand, MsrpEvent};
+use super::tool::{ToolEvent, ToolStart};
 use super::voice::VoiceCommand;
 use offhook_audio_mixer::AudioPort;
 use offhook_audio_mixer::MixerError;
@@ -115,6 +116,13 @@ pub enum MediaCommand {
         /// What.
         command: MsrpCommand,
     },
+    /// Give the ports of an external tool free, and start it.
+    StartTool {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        start: Box<ToolStart>,
+    },
     /// End a stream: say goodbye in RTCP, give its ports back, close its sockets.
     Stop {
         /// The stream.
@@ -141,6 +149,7 @@ impl fmt::Debug for MediaCommand {
             Self::Voice(command) => write!(f, "Voice({command:?})"),
             Self::Bridge { bridge, command } => write!(f, "Bridge({bridge:?}, {command:?})"),
             Self::Msrp { stream, command } => write!(f, "Msrp({stream:?}, {command:?})"),
+            Self::StartTool { stream, start } => write!(f, "StartTool({stream:?}, {start:?})"),
             Self::Stop { stream } => write!(f, "Stop({stream:?})"),
         }
     }
@@ -210,6 +219,13 @@ pub enum MediaEvent {
         /// What.
         event: MsrpEvent,
     },
+    /// Of an external tool.
+    Tool {
+        /// The stream.
+        stream: StreamId,
+        /// What.
+        event: ToolEvent,
+    },
     /// The stream has ended; its sockets can be closed.
     Stopped {
         /// The stream.
@@ -217,6 +233,25 @@ pub enum MediaEvent {
         /// The figures of its whole life.
         statistics: Box<Statistics>,
     },
+}
+
+impl MediaEvent {
+    /// The stream that it is about, if it is about one.
+    pub(crate) fn stream(&self) -> Option<StreamId> {
+        match self {
+            Self::Failed { stream, .. }
+            | Self::Statistics { stream, .. }
+            | Self::GotDtmf { stream, .. }
+            | Self::RtpTimeout { stream }
+            | Self::Secured { stream, .. }
+            | Self::RemoteAddressChanged { stream, .. }
+            | Self::Detached { stream, .. }
+            | Self::Msrp { stream, .. }
+            | Self::Tool { stream, .. }
+            | Self::Stopped { stream, .. } => Some(*stream),
+            Self::Released { .. } => None,
+        }
+    }
 }
 
 impl fmt::Debug for MediaEvent {
@@ -231,6 +266,7 @@ impl fmt::Debug for MediaEvent {
             Self::Detached { stream, port, .. } => write!(f, "Detached({stream:?}, {port:?})"),
             Self::Released { .. } => f.write_str("Released"),
             Self::Msrp { stream, event } => write!(f, "Msrp({stream:?}, {event:?})"),
+            Self::Tool { stream, event } => write!(f, "Tool({stream:?}, {event:?})"),
             Self::Stopped { stream, .. } => write!(f, "Stopped({stream:?})"),
         }
     }

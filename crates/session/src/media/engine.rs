@@ -138,7 +138,7 @@ impl MediaEngine {
             MediaCommand::Bridge { bridge, command } => self.handle_bridge(now, bridge, command),
             MediaCommand::Stop { stream } => self.stop(now, stream),
             // Message streams live elsewhere: they have no tick.
-            MediaCommand::Msrp { .. } => {}
+            MediaCommand::Msrp { .. } | MediaCommand::StartTool { .. } => {}
         }
     }
 

@@ -11,6 +11,7 @@ mod msrp;
 mod plane;
 mod port;
 mod rfb;
+mod tool;
 mod voice;
 
 pub use bridge::{BridgeCommand, StreamBridgeId};
@@ -23,4 +24,5 @@ pub use msrp::{
 };
 pub use plane::{LocalMedia, MediaPlane, OpenError};
 pub use rfb::{RFB_PIECE, RFB_PIECES_GIVEN, RFB_PIECES_TOLD, RfbCommand, RfbContext, RfbEvent, RfbTask};
+pub use tool::{ToolEvent, ToolStart};
 pub use voice::VoiceCommand;

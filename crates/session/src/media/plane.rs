@@ -33,6 +33,18 @@ pub trait MediaPlane: Send {
         })
     }
 
+    /// Keeps a pair of ports for an external tool until [`MediaCommand::StartTool`]. Refused unless the plane can start
+    /// programs.
+    ///
+    /// # Errors
+    /// When there are no ports.
+    fn open_tool(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError> {
+        Err(OpenError::System {
+            address: local,
+            cause: "no programs are started here".to_owned(),
+        })
+    }
+
     /// Randomness of its own for a stream that makes keys.
     fn entropy(&mut self) -> Entropy;
 

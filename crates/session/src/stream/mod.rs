@@ -6,6 +6,7 @@ mod description;
 mod desktop;
 mod dtls;
 mod event;
+mod external;
 mod file;
 mod formats;
 mod msrp;
@@ -23,6 +24,7 @@ pub use description::{
 pub(crate) use desktop::RFB_TYPE;
 pub use desktop::{DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream, RfbRole};
 pub use event::{AudioEvent, StreamEvent};
+pub use external::{ExternalMediaStream, ToolCommand, ToolCommandError};
 pub use file::{FileSelector, FileTransferEvent, FileTransferStream};
 #[cfg(feature = "tokio")]
 pub(crate) use file::{numbered, safe_name};
@@ -292,6 +294,9 @@ pub enum StreamError {
     /// The VNC viewer or server is gone, or never came.
     #[error("{0}")]
     Desktop(String),
+    /// An external tool does not run, or no longer.
+    #[error("{0}")]
+    Tool(String),
     /// A file cannot be sent, or not be received.
     #[error("{0}")]
     File(String),

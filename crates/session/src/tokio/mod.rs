@@ -4,6 +4,7 @@ mod bridge;
 mod desktop_sharing;
 mod device;
 mod event_queue;
+mod external_tools;
 mod file_transfer;
 mod listeners;
 mod locals;

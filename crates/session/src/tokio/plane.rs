@@ -1,6 +1,7 @@
 //! The media side of a user agent: RTP on the media thread, MSRP in tasks.
 
-use super::media_ports::RtpPorts;
+use super::external_tools::ExternalTools;
+use super::media_ports::{RtpPorts, Sockets};
 use super::media_thread::{MediaThread, Order};
 use super::msrp_streams::MsrpStreams;
 use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, StreamId};
@@ -14,6 +15,7 @@ pub(super) struct Plane {
     thread: MediaThread,
     rtp: RtpPorts,
     msrp: MsrpStreams,
+    tools: ExternalTools,
     next_stream: u32,
     entropy: Entropy,
     /// Made when the first stream needs it, unless the application has one.
@@ -25,6 +27,7 @@ impl Plane {
         thread: MediaThread,
         rtp: RtpPorts,
         msrp: MsrpStreams,
+        tools: ExternalTools,
         entropy: Entropy,
         certificate: Option<DtlsCertificate>,
     ) -> Self {
@@ -32,6 +35,7 @@ impl Plane {
             thread,
             rtp,
             msrp,
+            tools,
             next_stream: 0,
             entropy,
             certificate,
@@ -42,6 +46,17 @@ impl Plane {
         let stream = StreamId(self.next_stream);
         self.next_stream = self.next_stream.wrapping_add(1);
         stream
+    }
+}
+
+impl Plane {
+    /// A pair of ports for a new stream.
+    fn bind(&mut self, local: IpAddr) -> Result<(LocalMedia, Sockets), OpenError> {
+        let sockets = self.rtp.bind_pair(local)?;
+        let addresses = || -> io::Result<_> { Ok((sockets.rtp.local_addr()?, sockets.rtcp.local_addr()?)) };
+        let (rtp, rtcp) = addresses().map_err(|error| system(local, &error))?;
+        let stream = self.next_stream();
+        Ok((LocalMedia { stream, rtp, rtcp }, sockets))
     }
 }
 
@@ -64,12 +79,15 @@ impl MediaPlane for Plane {
     }
 
     fn open(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError> {
-        let sockets = self.rtp.bind_pair(local)?;
-        let addresses = || -> io::Result<_> { Ok((sockets.rtp.local_addr()?, sockets.rtcp.local_addr()?)) };
-        let (rtp, rtcp) = addresses().map_err(|error| system(local, &error))?;
-        let stream = self.next_stream();
-        self.thread.send(Order::Open(stream, sockets));
-        Ok(LocalMedia { stream, rtp, rtcp })
+        let (media, sockets) = self.bind(local)?;
+        self.thread.send(Order::Open(media.stream, sockets));
+        Ok(media)
+    }
+
+    fn open_tool(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError> {
+        let (media, sockets) = self.bind(local)?;
+        self.tools.reserve(media.stream, sockets);
+        Ok(media)
     }
 
     fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError> {
@@ -109,7 +127,8 @@ impl MediaPlane for Plane {
     fn send(&mut self, command: MediaCommand) {
         match command {
             MediaCommand::Msrp { stream, command } => self.msrp.command(stream, command),
-            MediaCommand::Stop { stream } if self.msrp.stop(stream) => {}
+            MediaCommand::StartTool { stream, start } => self.tools.start(stream, *start),
+            MediaCommand::Stop { stream } if self.msrp.stop(stream) || self.tools.stop(stream) => {}
             command => self.thread.send(Order::Engine(command)),
         }
     }

@@ -1,6 +1,7 @@
 //! The user agent: one SIP endpoint, one media thread, any number of sessions.
 
 use super::device::equip_all;
+use super::external_tools::ExternalTools;
 use super::listeners::Listeners;
 use super::locals::Locals;
 use super::media_ports::RtpPorts;
@@ -202,6 +203,7 @@ impl UserAgent {
         let locals = transports.locals();
         let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
         let msrp = MsrpStreams::new(media_out.clone(), entropy.fork())?;
+        let tools = ExternalTools::new(media_out.clone());
         let sink = Box::new(move |event| match media_out.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
             Err(mpsc::error::TrySendError::Full(event)) => Some(event),
@@ -214,6 +216,7 @@ impl UserAgent {
             thread,
             rtp,
             msrp,
+            tools,
             entropy.fork(),
             config.dtls_certificate,
         ));

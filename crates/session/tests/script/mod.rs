@@ -8,6 +8,7 @@ use offhook_rtp_media::AudioConfig;
 use offhook_sansio::{Entropy, Path, Received, Transport};
 use offhook_session::media::{
     LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpCommand, MsrpEvent, OpenError, StreamId,
+    ToolEvent, ToolStart,
 };
 use offhook_session::{
     Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
@@ -62,6 +63,10 @@ impl MediaPlane for Plane {
             path,
             fingerprint: Some(FINGERPRINT.parse().expect("a fingerprint")),
         })
+    }
+
+    fn open_tool(&mut self, local: IpAddr) -> Result<LocalMedia, OpenError> {
+        self.open(local)
     }
 
     /// Port 5901 is taken.
@@ -326,6 +331,21 @@ impl Script {
 
     pub(crate) fn last_event(&self) -> &SessionEvent {
         &self.events.last().expect("something has happened").1
+    }
+
+    /// The external tool that was started last, and what it tells now.
+    pub(crate) fn tool_event(&mut self, event: ToolEvent) -> ToolStart {
+        let commands = self.commands.lock().unwrap();
+        let started = commands.iter().rev().find_map(|command| match command {
+            MediaCommand::StartTool { stream, start } => Some((*stream, (**start).clone())),
+            _ => None,
+        });
+        drop(commands);
+        let (stream, start) = started.expect("a tool was started");
+        self.manager
+            .handle_media_event(self.now, MediaEvent::Tool { stream, event });
+        self.drain();
+        start
     }
 
     /// The commands that message streams gave, as text.

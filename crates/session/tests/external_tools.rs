@@ -1,0 +1,233 @@
+//! External media tools as processes: started with what was negotiated, watched, and ended with their sessions.
+
+#![cfg(all(unix, feature = "tokio"))]
+
+use offhook_account::Account;
+use offhook_sansio::Transport;
+use offhook_sdp::{MediaKind, RtpFormat};
+use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+use offhook_session::{ExternalMediaStream, MediaStream, SessionEvent, StreamEvent, ToolCommand};
+use offhook_sip_core::{NameAddr, Route, SipUri};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A folder of this test's own, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offhook-tool-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("a place for temporary files");
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn start() -> (UserAgent, UserAgentEvents) {
+    let config = UserAgentConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..UserAgentConfig::default()
+    };
+    UserAgent::start(config).expect("a free port")
+}
+
+/// A tool that is a script of the shell; its arguments follow.
+fn tool(script: &str, arguments: &[&str]) -> Vec<Box<dyn MediaStream>> {
+    let words = ["-c", script, "tool"]
+        .into_iter()
+        .chain(arguments.iter().copied());
+    external(ToolCommand::new("sh", words).expect("a command"))
+}
+
+fn external(command: ToolCommand) -> Vec<Box<dyn MediaStream>> {
+    let formats = [RtpFormat::new(96, "VP8", 90_000, 1)];
+    vec![Box::new(ExternalMediaStream::new(
+        MediaKind::Video,
+        formats,
+        command,
+    ))]
+}
+
+/// Two ends of a session, with what keeps them alive.
+struct Pair {
+    alice: Session,
+    bob: Session,
+    _agents: [(UserAgent, UserAgentEvents); 2],
+}
+
+impl Pair {
+    async fn new(hers: Vec<Box<dyn MediaStream>>, his: Vec<Box<dyn MediaStream>>) -> Self {
+        let (agent, (bobs_agent, mut bobs_events)) = (start(), start());
+        let to = bobs_agent.local_addr();
+        let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
+        let account = Account::local("alice").expect("a name");
+        let routes = vec![Route::new(Transport::Udp, to)];
+        let called = agent
+            .0
+            .call_with(&account, NameAddr::new(uri.into()), routes, hers);
+        let alice = called.await.expect("called");
+        let event = timeout(PATIENCE, bobs_events.next()).await.expect("in time");
+        let Some(UserAgentEvent::Incoming(bob)) = event else {
+            panic!("not a call")
+        };
+        bob.accept_with(his).await.expect("acceptable");
+        Self {
+            alice,
+            bob,
+            _agents: [agent, (bobs_agent, bobs_events)],
+        }
+    }
+}
+
+/// Reads events until one that is chosen; gives what is chosen of it.
+async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
+    let mut seen = Vec::new();
+    loop {
+        let event = timeout(PATIENCE, session.next_event()).await;
+        let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
+        let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
+        if let Some(result) = choose(&event) {
+            return result;
+        }
+        seen.push(event);
+    }
+}
+
+async fn until_started(session: &mut Session) {
+    until(session, |event| {
+        matches!(event, SessionEvent::DidStart { .. }).then_some(())
+    })
+    .await;
+}
+
+async fn why_it_failed(session: &mut Session) -> String {
+    until(session, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::DidFail { reason },
+            ..
+        } => Some(reason.clone()),
+        _ => None,
+    })
+    .await
+}
+
+/// Waits until a file says so.
+async fn file_that(path: &Path, is_right: impl Fn(&str) -> bool) -> String {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        if is_right(&text) {
+            return text;
+        }
+        assert!(Instant::now() < end, "{}: {text}", path.display());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Writes its arguments and its standard input down, and stays.
+const NOTES: &str = r#"out="$1"; shift; for word; do echo "$word"; done > "$out"; cat >> "$out"; echo end >> "$out"; exec sleep 60"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_tools_are_told_where_the_other_is() {
+    let folder = Folder::new("told");
+    let files = [folder.0.join("alice"), folder.0.join("bob")];
+    let notes = |file: &Path| {
+        let file = file.to_str().expect("plain names");
+        tool(
+            NOTES,
+            &[
+                file,
+                "{local_ip} {local_port}",
+                "{remote_ip} {remote_port}",
+                "$(id);{payload_type}",
+            ],
+        )
+    };
+    let mut pair = Pair::new(notes(&files[0]), notes(&files[1])).await;
+    until_started(&mut pair.alice).await;
+    until_started(&mut pair.bob).await;
+    let mut said = Vec::new();
+    for file in &files {
+        said.push(file_that(file, |text| text.ends_with("end\n")).await);
+    }
+    let line = |who: usize, number: usize| said[who].lines().nth(number).expect("a line");
+    assert_eq!(line(0, 0), line(1, 1), "what is local to her is remote to him");
+    assert_eq!(line(0, 1), line(1, 0));
+    assert!(line(0, 0).starts_with("127.0.0.1 "), "{}", said[0]);
+    assert_eq!(line(0, 2), "$(id);96", "no shell has read it");
+    let port = line(0, 0).split(' ').next_back().expect("a port");
+    assert!(
+        said[0].contains(&format!("m=video {port} RTP/AVP 96\r\n")),
+        "{}",
+        said[0]
+    );
+    pair.alice.end().await.expect("running");
+    until(&mut pair.bob, |event| {
+        matches!(event, SessionEvent::DidEnd { .. }).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_fails_is_told_with_its_code_and_its_last_words() {
+    let stays = tool("exec sleep 60", &[]);
+    let fails = tool("echo first >&2; echo 'no camera' >&2; exit 3", &[]);
+    let mut pair = Pair::new(stays, fails).await;
+    assert_eq!(
+        why_it_failed(&mut pair.bob).await,
+        "sh ended with exit code 3: no camera"
+    );
+    until(&mut pair.alice, |event| {
+        matches!(event, SessionEvent::DidEnd { .. } | SessionEvent::DidFail { .. }).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_that_is_not_there_is_told_by_its_name() {
+    let missing = external("offhook-no-such-tool {local_port}".parse().expect("a command"));
+    let mut pair = Pair::new(tool("exec sleep 60", &[]), missing).await;
+    let reason = why_it_failed(&mut pair.bob).await;
+    assert!(
+        reason.starts_with("cannot start offhook-no-such-tool: "),
+        "{reason}"
+    );
+}
+
+/// Asked first, with all that it has started; and ended where it does not listen.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tool_ends_with_its_session_whether_it_wants_or_not() {
+    let folder = Folder::new("end");
+    let (polite, stubborn) = (folder.0.join("polite"), folder.0.join("stubborn"));
+    let path = |path: &Path| path.to_str().expect("plain names").to_owned();
+    let listens = r#"trap 'echo asked >> "$1"; exit 0' TERM; echo $$ > "$1"; while :; do sleep 0.05; done"#;
+    let does_not = r#"trap '' TERM; echo $$ > "$1"; while :; do sleep 0.05; done"#;
+    let mut pair = Pair::new(
+        tool(listens, &[&path(&polite)]),
+        tool(does_not, &[&path(&stubborn)]),
+    )
+    .await;
+    until_started(&mut pair.alice).await;
+    until_started(&mut pair.bob).await;
+    file_that(&polite, |text| text.ends_with('\n')).await;
+    let stubborn = file_that(&stubborn, |text| text.ends_with('\n')).await;
+    pair.alice.end().await.expect("running");
+    file_that(&polite, |text| text.ends_with("asked\n")).await;
+    // The other is ended after its grace.
+    let process = PathBuf::from("/proc").join(stubborn.trim());
+    let end = Instant::now() + PATIENCE;
+    while process.exists() {
+        assert!(Instant::now() < end, "it still runs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
