@@ -264,6 +264,25 @@ fn payload_numbers_keep_their_meaning_whoever_offers() {
 }
 
 #[test]
+fn payload_numbers_keep_their_meaning_when_a_removal_is_taken_back() {
+    let (mut caller, mut callee) = sides();
+    let formats = [RtpFormat::opus(113), RtpFormat::telephone_event(101, 8000)];
+    exchange(&mut caller, vec![Media::audio(5000, formats)], &mut callee, take);
+    let removal = caller.sections().iter().map(Media::rejection).collect();
+    caller.create_offer(removal).unwrap();
+    caller.rollback().unwrap();
+    // The section is in force as before, and so are its numbers.
+    let other = Media::audio(5000, [RtpFormat::opus(101), RtpFormat::telephone_event(99, 8000)]);
+    let offer = caller.create_offer(vec![other]).unwrap();
+    let numbers: Vec<_> = offer.media[0]
+        .rtp_formats()
+        .iter()
+        .map(|format| format.payload_type)
+        .collect();
+    assert_eq!(numbers, [113, 101]);
+}
+
+#[test]
 fn parameters_of_formats_are_agreed_on_by_the_rules_of_each() {
     let (mut caller, mut callee) = sides();
     let formats = |mode: &'static str, events: &'static str| {

@@ -227,7 +227,45 @@ fn a_clock_that_comes_late_skips_what_is_too_old_and_counts_it() {
     assert!(burst <= 7, "{burst} packets at once");
     let skipped = bench.engine.skipped_ticks();
     assert!((490..=500).contains(&skipped), "{skipped} of 500");
+    let told = std::iter::from_fn(|| bench.engine.poll_event()).find_map(|event| match event {
+        MediaEvent::Statistics { statistics, .. } => Some(statistics.skipped_ticks),
+        _ => None,
+    });
+    assert_eq!(told, Some(skipped));
     assert_eq!(bench.ticks(10).len(), 10, "and then the clock is even again");
+}
+
+#[test]
+fn a_packet_between_two_ticks_is_answered_before_the_next() {
+    let mut bench = Bench::new();
+    for stream in 0..3 {
+        let mut config = AudioConfig::new(AudioCodec::Pcmu, remote(stream));
+        config.dtmf_payload_type = Some(101);
+        bench.order(MediaCommand::StartAudio {
+            stream: StreamId(stream),
+            config: Box::new(config),
+        });
+    }
+    bench.ticks(10);
+    let tell = |bench: &mut Bench, event: &[u8]| {
+        let mut packet = [&[0x80, 101, 0, event[0], 0, 0, 0, 0, 0, 0, 0, 9][..], &event[1..]].concat();
+        let from = remote(1);
+        bench
+            .engine
+            .handle_datagram(bench.now, StreamId(1), Component::Rtp, from, &mut packet);
+        bench.engine.handle_timeout(bench.now);
+        bench
+            .engine
+            .drain_transmits(|packet| panic!("{packet:?} between two ticks"));
+    };
+    // A digit that begins and ends: RFC 4733 in packets of their own. The first ones prove their source.
+    for (sequence, is_over) in [(1, false), (2, false), (3, true)] {
+        tell(
+            &mut bench,
+            &[sequence, 5, if is_over { 0x8a } else { 0x0a }, 3, 0],
+        );
+    }
+    assert_eq!(bench.events(), ["GotDtmf(StreamId(1))"]);
 }
 
 #[test]

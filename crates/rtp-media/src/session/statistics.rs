@@ -139,6 +139,9 @@ pub struct Statistics {
     pub dropped: DropCounts,
     /// Datagrams made but never taken by [`poll_transmit`](crate::AudioTransport::poll_transmit) in time.
     pub overflowed: u64,
+    /// Ticks that whoever calls [`read`](crate::AudioTransport::read) and [`write`](crate::AudioTransport::write) left out since
+    /// it was too late for them. A transport cannot know: its owner fills this in, zero until then.
+    pub skipped_ticks: u64,
 }
 
 impl Statistics {

@@ -356,8 +356,7 @@ impl Negotiation {
             local,
             remote,
         });
-        let refused = |place: usize| active.remote.media[place].is_rejected();
-        self.payload_types.forget(refused);
+        self.payload_types.forget(|place| !active.is_in_use(place));
         active
     }
 

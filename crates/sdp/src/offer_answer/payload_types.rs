@@ -12,13 +12,11 @@ pub(super) struct PayloadTypes {
 }
 
 impl PayloadTypes {
-    /// Remembers what we wrote. A removed section forgets: its place may be used for another stream.
+    /// Remembers what we wrote. What an offer removes is remembered as well, for the offer may be taken back.
     pub(super) fn record(&mut self, media: &[Media]) {
         self.sections.resize(media.len(), Vec::new());
         for (known, section) in self.sections.iter_mut().zip(media) {
-            if section.is_rejected() {
-                known.clear();
-            } else if section.transport().is_rtp() {
+            if !section.is_rejected() && section.transport().is_rtp() {
                 for format in section.rtp_formats() {
                     let is_new = known.iter().all(|old| old.payload_type != format.payload_type);
                     if is_new && is_dynamic(format.payload_type) {
@@ -29,7 +27,7 @@ impl PayloadTypes {
         }
     }
 
-    /// Forgets the sections that the peer refused.
+    /// Forgets the sections that are no longer in force: their places may be used for other streams.
     pub(super) fn forget(&mut self, refused: impl Fn(usize) -> bool) {
         for (place, known) in self.sections.iter_mut().enumerate() {
             if refused(place) {
@@ -219,12 +217,12 @@ mod tests {
     }
 
     #[test]
-    fn a_removed_section_forgets_and_other_protocols_are_left_alone() {
+    fn a_section_that_is_gone_forgets_and_other_protocols_are_left_alone() {
         let opus = "m=audio 9 RTP/AVP 101\na=rtpmap:101 opus/48000/2\n";
         let events = "m=audio 9 RTP/AVP 101\na=rtpmap:101 telephone-event/8000\n";
         let mut numbers = PayloadTypes::default();
         numbers.record(&[section(opus)]);
-        numbers.record(&[section(opus).rejection()]);
+        numbers.forget(|place| place == 0);
         let mut media = [section(events)];
         numbers.apply(&mut media);
         assert_eq!(media[0], section(events));

@@ -4,11 +4,12 @@ use super::MediaError;
 use super::bridge::{BridgeCommand, Bridges, StreamBridgeId};
 use super::command::{Attachment, Component, MediaCommand, MediaDatagram, MediaEvent, PortId, StreamId};
 use super::port::MediaPort;
+use super::streams::Streams;
 use super::voice::{Voice, VoiceCommand};
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, Gain, MixerConfig, MixerError, NullDevice, Slot, TickClock, TickLength,
 };
-use offhook_rtp_media::{AudioConfig, AudioEvent, AudioTransport, MediaKind};
+use offhook_rtp_media::{AudioConfig, AudioEvent, AudioTransport, MediaKind, Statistics};
 use offhook_sansio::{Entropy, Outbox, WallClock};
 use std::time::{Duration, Instant};
 use tracing::debug;
@@ -42,8 +43,7 @@ impl Default for MediaConfig {
 pub struct MediaEngine {
     config: MediaConfig,
     mixer: AudioMixer<MediaPort>,
-    /// Few at a time: a list is searched faster than a map, and is walked in order.
-    streams: Vec<Running>,
+    streams: Streams,
     attached: Vec<Attached>,
     voice: Voice,
     bridges: Bridges,
@@ -56,15 +56,6 @@ pub struct MediaEngine {
     next_statistics: Instant,
     skipped_ticks: u64,
     events: Outbox<MediaEvent>,
-}
-
-/// A stream with its transport's place in the mixer.
-#[derive(Clone, Copy)]
-struct Running {
-    stream: StreamId,
-    slot: Slot,
-    /// Said goodbye: gone as soon as its last packets are sent.
-    stopping: bool,
 }
 
 struct Attached {
@@ -90,7 +81,7 @@ impl MediaEngine {
         Ok(Self {
             config,
             mixer,
-            streams: Vec::new(),
+            streams: Streams::default(),
             attached: Vec::new(),
             voice,
             bridges: Bridges::default(),
@@ -106,6 +97,7 @@ impl MediaEngine {
 
     /// Carries out a command of the signalling side.
     pub fn handle_command(&mut self, now: Instant, command: MediaCommand) {
+        self.streams.stir_all();
         match command {
             MediaCommand::StartAudio { stream, config } => self.start_audio(now, stream, *config),
             MediaCommand::UpdateAudio { stream, config } => self.update_audio(now, stream, *config),
@@ -151,6 +143,7 @@ impl MediaEngine {
         from: std::net::SocketAddr,
         packet: &mut [u8],
     ) {
+        self.streams.stir(stream);
         let Some(transport) = self.transport(stream) else {
             return;
         };
@@ -171,33 +164,39 @@ impl MediaEngine {
         while self.clock.due() <= now {
             self.mixer.tick(self.clock.due());
             self.clock.advance(self.mixer.clock_reading());
+            self.streams.stir_all();
         }
-        let report = self.next_statistics <= now;
-        for running in &self.streams {
-            let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(running.slot) else {
+        for (stream, slot) in self.streams.stirred() {
+            let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(slot) else {
                 continue;
             };
             transport.handle_timeout(now);
             while let Some(event) = transport.poll_event() {
-                self.events.extend(translate(running.stream, event));
+                self.events.extend(translate(stream, event));
             }
-            if report {
-                let statistics = Box::new(transport.statistics());
-                self.events.push(MediaEvent::Statistics {
-                    stream: running.stream,
-                    statistics,
-                });
-            }
+        }
+        if self.next_statistics <= now {
+            self.report();
         }
         while self.next_statistics <= now {
             self.next_statistics += self.config.statistics_interval;
         }
     }
 
+    /// Tells what each stream counted.
+    fn report(&mut self) {
+        for (stream, slot) in self.streams.all() {
+            if let Some(MediaPort::Remote(transport)) = self.mixer.port(slot) {
+                let statistics = told(transport, self.skipped_ticks);
+                self.events.push(MediaEvent::Statistics { stream, statistics });
+            }
+        }
+    }
+
     /// Hands every packet that is ready to `send`, and lets go of the streams that have said goodbye.
     pub fn drain_transmits(&mut self, mut send: impl FnMut(MediaDatagram<'_>)) {
-        for running in &self.streams {
-            let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(running.slot) else {
+        for (stream, slot) in self.streams.stirred() {
+            let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(slot) else {
                 continue;
             };
             while let Some(packet) = transport.poll_transmit() {
@@ -206,19 +205,19 @@ impl MediaEngine {
                     MediaKind::Rtcp => Component::Rtcp,
                 };
                 send(MediaDatagram {
-                    stream: running.stream,
+                    stream,
                     component,
                     to: packet.to,
                     bytes: packet.bytes,
                 });
             }
         }
-        while let Some(place) = self.streams.iter().position(|running| running.stopping) {
-            let Running { stream, slot, .. } = self.streams.swap_remove(place);
+        self.streams.settle();
+        while let Some((stream, slot)) = self.streams.take_stopped() {
             self.voice.forget(slot);
             self.bridges.remove_stream(&mut self.mixer, stream, Some(slot));
             if let Some(MediaPort::Remote(transport)) = self.mixer.remove_port(slot) {
-                let statistics = Box::new(transport.statistics());
+                let statistics = told(&transport, self.skipped_ticks);
                 self.events.push(MediaEvent::Stopped { stream, statistics });
             }
         }
@@ -236,14 +235,8 @@ impl MediaEngine {
         if self.is_idle() {
             return None;
         }
-        let transports = self
-            .streams
-            .iter()
-            .filter_map(|running| match self.mixer.port(running.slot) {
-                Some(MediaPort::Remote(transport)) => transport.poll_timeout(),
-                _ => None,
-            });
-        Some(transports.fold(self.clock.due(), Instant::min))
+        // What the streams have to do between two ticks waits for the next: reports and time-outs are not that exact.
+        Some(self.clock.due())
     }
 
     /// Ticks that were dropped because the clock was called too late.
@@ -264,11 +257,7 @@ impl MediaEngine {
         match started {
             Ok(slot) => {
                 self.bridges.started(&mut self.mixer, stream, slot);
-                self.streams.push(Running {
-                    stream,
-                    slot,
-                    stopping: false,
-                });
+                self.streams.insert(stream, slot);
             }
             Err(error) => self.events.push(MediaEvent::Failed { stream, error }),
         }
@@ -444,9 +433,8 @@ impl MediaEngine {
 
     fn stop(&mut self, now: Instant, stream: StreamId) {
         self.detach(|attached| attached.stream == stream);
-        if let Some(running) = self.streams.iter_mut().find(|running| running.stream == stream) {
-            running.stopping = true;
-            if let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(running.slot) {
+        if let Some(slot) = self.streams.stop(stream) {
+            if let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(slot) {
                 transport.stop(now);
             }
         } else {
@@ -460,10 +448,7 @@ impl MediaEngine {
     }
 
     fn slot_of(&self, stream: StreamId) -> Option<Slot> {
-        self.streams
-            .iter()
-            .find(|running| running.stream == stream)
-            .map(|running| running.slot)
+        self.streams.slot_of(stream)
     }
 
     fn transport(&mut self, stream: StreamId) -> Option<&mut AudioTransport> {
@@ -472,6 +457,15 @@ impl MediaEngine {
             _ => None,
         }
     }
+}
+
+/// What a transport counted, and the clock that drives it.
+fn told(transport: &AudioTransport, skipped_ticks: u64) -> Box<Statistics> {
+    let counted = transport.statistics();
+    Box::new(Statistics {
+        skipped_ticks,
+        ..counted
+    })
 }
 
 /// What of a transport's news the signalling side should know.

@@ -11,6 +11,7 @@ mod msrp;
 mod plane;
 mod port;
 mod rfb;
+mod streams;
 mod tool;
 mod voice;
 

@@ -9,6 +9,7 @@ use crate::media::{Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent
 use mio::net::UdpSocket;
 use mio::{Events, Interest, Poll, Token, Waker};
 use offhook_sansio::{Entropy, WallClock};
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
@@ -63,7 +64,7 @@ impl MediaThread {
             engine,
             poll,
             inbox,
-            sockets: Vec::new(),
+            sockets: HashMap::new(),
             sink,
             unsent: None,
         };
@@ -113,14 +114,13 @@ struct Worker {
     engine: MediaEngine,
     poll: Poll,
     inbox: Receiver<Order>,
-    sockets: Vec<Bound>,
+    sockets: HashMap<StreamId, Bound>,
     sink: EventSink,
     unsent: Option<MediaEvent>,
 }
 
 /// One stream's sockets with their place in the poll.
 struct Bound {
-    stream: StreamId,
     rtp: UdpSocket,
     rtcp: UdpSocket,
 }
@@ -183,7 +183,6 @@ impl Worker {
 
     fn open(&mut self, stream: StreamId, sockets: Sockets) {
         let mut bound = Bound {
-            stream,
             rtp: UdpSocket::from_std(sockets.rtp),
             rtcp: UdpSocket::from_std(sockets.rtcp),
         };
@@ -198,14 +197,16 @@ impl Worker {
                 )
             });
         match registered {
-            Ok(()) => self.sockets.push(bound),
+            Ok(()) => {
+                self.sockets.insert(stream, bound);
+            }
             Err(error) => warn!(%error, "cannot listen on media sockets"),
         }
     }
 
     /// Reads until the socket is empty, as an edge-triggered poll demands; a flood gets one turn at a time.
     fn receive(&mut self, stream: StreamId, component: Component, buffer: &mut [u8]) {
-        let Some(bound) = self.sockets.iter_mut().find(|bound| bound.stream == stream) else {
+        let Some(bound) = self.sockets.get_mut(&stream) else {
             return;
         };
         let socket = bound.socket_mut(component);
@@ -238,7 +239,7 @@ impl Worker {
     fn transmit(&mut self) {
         let sockets = &mut self.sockets;
         self.engine.drain_transmits(|packet| {
-            let Some(bound) = sockets.iter_mut().find(|bound| bound.stream == packet.stream) else {
+            let Some(bound) = sockets.get_mut(&packet.stream) else {
                 return;
             };
             // A packet that the system has no room for is lost, as it would be on the wire.
@@ -255,7 +256,7 @@ impl Worker {
     fn deliver_events(&mut self) {
         while let Some(event) = self.unsent.take().or_else(|| self.engine.poll_event()) {
             if let MediaEvent::Stopped { stream, .. } = event {
-                self.sockets.retain(|bound| bound.stream != stream);
+                self.sockets.remove(&stream);
             }
             self.unsent = (self.sink)(event);
             if self.unsent.is_some() {
