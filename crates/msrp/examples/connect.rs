@@ -27,6 +27,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+/// What a message may have at most, in bytes: it is held as a whole. A file may have any size.
+const MOST_SIZE: u64 = 4 * 1024 * 1024 * 1024;
+
 /// How long the last words to a peer may take, when it is told that a session closes.
 const PARTING: Duration = Duration::from_secs(5);
 
@@ -40,8 +43,8 @@ struct Args {
     #[arg(long, value_parser = uri::<MsrpUri>)]
     local_path: Option<MsrpUri>,
     /// How many bytes a message has. All messages share one body, which is held once; with --echo each echo is held as a whole.
-    #[arg(long, default_value_t = 200)]
-    size: usize,
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=MOST_SIZE))]
+    size: u64,
     /// How many messages to send.
     #[arg(long, default_value_t = 1)]
     count: u64,
@@ -58,7 +61,7 @@ struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     patience: u64,
     /// How many messages may wait for their outcome.
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     window: u64,
     /// Send this file instead. A regular one, which is not changed meanwhile.
     #[arg(long)]
@@ -81,6 +84,10 @@ async fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.remote_path {
         args.through.check(&args.protection, path)?;
     }
+    let body = match &args.file {
+        Some(_) => Bytes::new(),
+        None => body(args.size)?,
+    };
     let mut file = args.file.as_deref().map(Sent::open).transpose()?;
     let connector = prepare(args).await?;
     tell(&json!({ "event": "prepared", "path": connector.local_path().to_string() }));
@@ -95,11 +102,25 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let mut session = connector.complete(config).await?;
     tell(&json!({ "event": "ready" }));
     let mut summary = Summary::start();
-    let sent = match &mut file {
-        Some(file) => send_file(args, file, &mut session, &mut summary).await,
-        None => send_messages(args, &mut session, &mut summary).await,
+    let sending = async {
+        match &mut file {
+            Some(file) => send_file(args, file, &mut session, &mut summary).await,
+            None => send_messages(args, body, &mut session, &mut summary).await,
+        }
+    };
+    let interrupted = async {
+        let _ = tokio::signal::ctrl_c().await;
+        Err("interrupted".into())
+    };
+    let sent = tokio::select! {
+        sent = sending => sent,
+        sent = interrupted => sent,
     };
     summary.tell("sent");
+    if sent.is_err() {
+        // What is half sent ends with `#`.
+        let _ = session.handle().with(offhook_msrp::MsrpSession::abort_all).await;
+    }
     sent.and(leave(args, &mut session).await)
 }
 
@@ -132,16 +153,26 @@ async fn prepare(args: &Args) -> Result<Connector, Failure> {
     Ok(Connector::Direct(connector))
 }
 
+/// What each message has.
+fn body(size: u64) -> Result<Bytes, Failure> {
+    let size = usize::try_from(size)?;
+    let mut body = Vec::new();
+    body.try_reserve_exact(size)
+        .map_err(|error| format!("--size {size}: {error}"))?;
+    body.resize(size, b'x');
+    Ok(body.into())
+}
+
 async fn send_messages(
     args: &Args,
+    body: Bytes,
     session: &mut MsrpConnection,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
-    let body = Bytes::from(vec![b'x'; args.size]);
     let echoes = if args.echo { args.count } else { 0 };
     let (mut sent, mut over, mut echoed) = (0, 0, 0);
     while over < args.count || echoed < echoes {
-        let more = (args.window.max(1) - (sent - over)).min(args.count - sent);
+        let more = (args.window - (sent - over)).min(args.count - sent);
         if more > 0 && (more >= args.window / 2 || sent == over) {
             let message = wish(args, OutgoingMessage::new("text/plain", body.clone()));
             // As many as there is room for; the others when these are on their way.
@@ -170,7 +201,7 @@ async fn send_messages(
             }
             _ => continue,
         }
-        summary.message(args.size as u64);
+        summary.message(args.size);
     }
     Ok(())
 }

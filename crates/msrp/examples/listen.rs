@@ -29,7 +29,7 @@ use std::process::ExitCode;
 #[derive(Parser)]
 #[command(about = "Takes one MSRP connection and tells what arrives, one JSON line per event.")]
 struct Args {
-    /// The address to listen on.
+    /// The address to listen on. With 0.0.0.0 or [::] the peer names the one that it reaches, and session ids alone are compared.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     address: IpAddr,
     /// The port to listen on; 0 for any.
@@ -54,6 +54,9 @@ struct Args {
     /// time, and until its echo is sent. Larger ones are refused with 413. The other modes keep nothing, and take any size.
     #[arg(long, value_name = "BYTES", default_value_t = 10 * 1024 * 1024)]
     max_message: u64,
+    /// For how many seconds the peer may take to connect and bind the session.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    bind_timeout: u64,
     /// Compare session ids alone (RFC 6714).
     #[arg(long)]
     session_match: bool,
@@ -99,6 +102,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     config
         .peer_fingerprints
         .extend(args.protection.fingerprint.clone());
+    config.bind_timeout = std::time::Duration::from_secs(args.bind_timeout);
     if args.mode == Mode::Echo {
         config.message_limits.bytes = args.max_message;
     } else {
@@ -109,7 +113,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
         config.reports = Reports::Manual;
         config.message_limits.gap = GAP;
     }
-    if args.session_match {
+    // Any address is none that a peer could name.
+    if args.session_match || args.address.is_unspecified() {
         config.matching = PathMatching::SessionId;
     }
     let mut session = acceptor.complete(config).await?;

@@ -34,6 +34,7 @@ use rustls::server::WebPkiClientVerifier;
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::HashMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -73,16 +74,29 @@ struct User {
     connections: Option<usize>,
 }
 
+const USAGE: &str = "usage: relay FILE.toml";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     end(run().await)
 }
 
 async fn run() -> Result<(), Failure> {
-    let path = std::env::args().nth(1).ok_or("usage: relay FILE.toml")?;
+    let path = std::env::args().nth(1).ok_or(USAGE)?;
+    if path == "--help" || path == "-h" {
+        let mut out = std::io::stdout();
+        writeln!(
+            out,
+            "{USAGE}\n\nA relay of MSRP. What the file may say stands at the head of examples/relay.rs."
+        )?;
+        return Ok(());
+    }
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
     let file: File = toml::from_str(&text)?;
     let config = relay_config(&file)?;
+    if config.shortest > config.longest {
+        return Err(format!("{path}: `shortest` is above `longest`: no place could be given").into());
+    }
     let relay = match certificate_and_key(&file, &config)? {
         Some((certificate, key)) => {
             let own = OwnCertificate::read(certificate, key)?;

@@ -4,6 +4,7 @@ use crate::chunk::{ByteRange, Continuation, StatusCode};
 use crate::parts::Parts;
 use crate::ranges::RangeSet;
 use bytes::Bytes;
+use std::time::{Duration, Instant};
 
 /// What incoming messages may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,9 +12,13 @@ pub struct MessageLimits {
     /// The largest message, in bytes. Default 4 MiB when messages are collected; raise it for files, whose pieces are not
     /// kept. More is refused with 413.
     pub bytes: u64,
-    /// How many messages may be incomplete at a time. Default 16: fair senders alternate between a few. One more is
-    /// refused with 413.
+    /// How many messages may be incomplete at a time. Default 16: fair senders alternate between a few. For one more the one goes
+    /// that nothing has come of for longest, and for [`idle`](Self::idle) at least; where there is none, it is refused with 413.
+    /// A message whose first chunk says that it is all of it needs no place.
     pub at_once: usize,
+    /// For how long nothing may come of an incomplete message before it makes room for others. Default 30 s, in which any chunk
+    /// would be answered or taken for lost.
+    pub idle: Duration,
     /// How many separate ranges of one message may be there. Default 64: relays reorder few chunks. One more is refused
     /// with 413.
     pub ranges: usize,
@@ -27,6 +32,7 @@ impl Default for MessageLimits {
         Self {
             bytes: 4 * 1024 * 1024,
             at_once: 16,
+            idle: Duration::from_secs(30),
             ranges: 64,
             gap: u64::MAX,
         }
@@ -48,6 +54,8 @@ impl std::fmt::Display for IncomingId {
 pub(crate) struct Incoming {
     pub(crate) key: IncomingId,
     pub(crate) message_id: Box<str>,
+    /// When a chunk of it began or ended last.
+    pub(crate) heard_at: Instant,
     /// The size that a Byte-Range or the last chunk told.
     total: Option<u64>,
     saw_last: bool,
@@ -93,10 +101,11 @@ impl Place {
 }
 
 impl Incoming {
-    pub(crate) fn new(key: IncomingId, message_id: &str, collect: bool) -> Self {
+    pub(crate) fn new(key: IncomingId, message_id: &str, now: Instant, collect: bool) -> Self {
         Self {
             key,
             message_id: message_id.into(),
+            heard_at: now,
             total: None,
             saw_last: false,
             ranges: RangeSet::default(),
@@ -193,7 +202,7 @@ mod tests {
 
     /// Whether the message was completed by the last chunk, or how a chunk was refused.
     fn receive(chunks: &[Chunk<'_>], limits: &MessageLimits) -> Result<Option<Bytes>, StatusCode> {
-        let mut incoming = Incoming::new(IncomingId(0), "m", true);
+        let mut incoming = Incoming::new(IncomingId(0), "m", Instant::now(), true);
         let mut complete = false;
         for (range, data, flag) in chunks {
             let range: Option<ByteRange> = (!range.is_empty()).then(|| range.parse().unwrap());

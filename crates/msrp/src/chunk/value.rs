@@ -188,6 +188,11 @@ impl ByteRange {
             total: Some(size),
         }
     }
+
+    /// Whether it says that it is all of a message.
+    pub fn is_whole(self) -> bool {
+        self.start == 1 && self.end.is_some() && self.end == self.total
+    }
 }
 
 impl fmt::Display for ByteRange {

@@ -317,7 +317,9 @@ impl RelayClient {
         };
         self.valid_until = self.granted.map(|granted| now + granted);
         self.state = State::Placed {
-            renew_at: self.granted.map(|granted| now + granted.mul_f64(RENEWED_AFTER)),
+            renew_at: self
+                .granted
+                .map(|granted| now + granted.mul_f64(RENEWED_AFTER).max(SOONEST)),
         };
         self.events.push(match &self.path {
             None => RelayEvent::Placed(path.clone()),
@@ -361,6 +363,8 @@ impl RelayClient {
 /// Which part of its lifetime a place may reach before it is renewed: a quarter is left for the answer and for another
 /// offer if the place moves.
 const RENEWED_AFTER: f64 = 0.75;
+/// No place is renewed sooner, however short it was granted.
+const SOONEST: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

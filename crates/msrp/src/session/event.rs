@@ -177,6 +177,9 @@ pub enum CloseReason {
     /// The peer refused to bind the connection.
     #[error("refused with {0}")]
     BindRefused(StatusCode),
+    /// The peer does not know the session any more: it answered a message with 481 (RFC 4975 §10.8).
+    #[error("the peer knows nothing of the session any more (481)")]
+    Unknown,
     /// An empty request was not answered, or refused.
     #[error("an empty request was answered with {0}, or not at all")]
     KeepAliveFailed(StatusCode),

@@ -21,7 +21,7 @@ impl MsrpSession {
         }
         match frame {
             Frame::Head(head) if self.is_for_relay_client(now, &head) => {}
-            frame => self.handle_frame(frame),
+            frame => self.handle_frame(now, frame),
         }
     }
 

@@ -120,7 +120,7 @@ impl MsrpSession {
     ) -> Self {
         let mut session = Self::new(now, config, entropy, framer);
         if let Some(head) = head {
-            session.handle_frame(Frame::Head(head));
+            session.handle_frame(now, Frame::Head(head));
         }
         session.handle_input(now);
         session
@@ -257,6 +257,13 @@ impl MsrpSession {
     pub fn abort(&mut self, message: OutgoingId) {
         self.outbound.abort(message.0, true);
         self.tracked.remove(&message.0);
+    }
+
+    /// Gives up all that is being sent or waits for it, as [`abort`](Self::abort) does, so that the session can be closed at once.
+    pub fn abort_all(&mut self) {
+        for message in std::mem::take(&mut self.tracked).into_keys() {
+            self.outbound.abort(message, true);
+        }
     }
 
     /// Asks the chat room for a nickname; [`SessionEvent::NicknameAnswered`] tells the outcome (RFC 7701 §7.1).
@@ -503,7 +510,13 @@ impl MsrpSession {
             What::KeepAlive if status.is_success() || (status == StatusCode::TIMEOUT && self.is_full()) => {}
             What::KeepAlive => self.end(CloseReason::KeepAliveFailed(status)),
             What::Nickname => self.events.push(SessionEvent::NicknameAnswered(status)),
-            What::Chunk { message, len, .. } => self.settle_chunk(message, len, status),
+            What::Chunk { message, len, .. } => {
+                self.settle_chunk(message, len, status);
+                // RFC 4975 §10.8: the sender should terminate the session. A relay's silence is none of that.
+                if status == StatusCode::NO_SESSION {
+                    self.end(CloseReason::Unknown);
+                }
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::framer::Frame;
 use crate::message::{Incoming, IncomingId, Place};
 use bytes::Bytes;
 use std::collections::VecDeque;
+use std::time::Instant;
 
 /// Messages on their way in.
 #[derive(Debug, Default)]
@@ -115,22 +116,22 @@ impl MsrpSession {
         }
     }
 
-    pub(super) fn handle_frame(&mut self, frame: Frame) {
+    pub(super) fn handle_frame(&mut self, now: Instant, frame: Frame) {
         match frame {
-            Frame::Head(head) => self.handle_head(head),
+            Frame::Head(head) => self.handle_head(now, head),
             Frame::Body(data) => self.handle_body(&data),
-            Frame::End(flag) => self.handle_end(flag),
+            Frame::End(flag) => self.handle_end(now, flag),
         }
     }
 
-    fn handle_head(&mut self, head: Head) {
+    fn handle_head(&mut self, now: Instant, head: Head) {
         match head.start_line() {
             StartLine::Response(status) => {
                 let status = *status;
                 self.handle_response(head.transaction_id(), status);
             }
             StartLine::Request(Method::Report) => self.handle_report(&head),
-            StartLine::Request(Method::Send) => match self.begin_send(&head) {
+            StartLine::Request(Method::Send) => match self.begin_send(now, &head) {
                 Ok((message, place)) => {
                     self.become_active();
                     self.inbox.current = Some(Current { head, message, place });
@@ -174,7 +175,7 @@ impl MsrpSession {
     }
 
     /// Judges a SEND by its head; the message that it is a chunk of, and its place there.
-    fn begin_send(&mut self, head: &Head) -> Result<(Option<IncomingId>, Place), StatusCode> {
+    fn begin_send(&mut self, now: Instant, head: &Head) -> Result<(Option<IncomingId>, Place), StatusCode> {
         self.check_paths(head)?;
         let bad = StatusCode::BAD_REQUEST;
         head.failure_report().map_err(|_| bad)?;
@@ -206,7 +207,7 @@ impl MsrpSession {
             .position(|incoming| *incoming.message_id == *message_id);
         let index = match known {
             Some(index) => index,
-            None if self.inbox.incoming.len() >= self.config.message_limits.at_once => {
+            None if !range.is_some_and(ByteRange::is_whole) && !self.has_place(now) => {
                 self.inbox.remember(message_id, StatusCode::STOP_SENDING, false);
                 return Err(StatusCode::STOP_SENDING);
             }
@@ -214,11 +215,14 @@ impl MsrpSession {
                 let key = IncomingId(self.inbox.next);
                 self.inbox.next += 1;
                 let collect = self.config.delivery == Delivery::Collected;
-                self.inbox.incoming.push(Incoming::new(key, message_id, collect));
+                self.inbox
+                    .incoming
+                    .push(Incoming::new(key, message_id, now, collect));
                 self.inbox.incoming.len() - 1
             }
         };
         let incoming = &mut self.inbox.incoming[index];
+        incoming.heard_at = now;
         let key = incoming.key;
         let begun = incoming.begin(range, &self.config.message_limits);
         if known.is_none() && begun.is_err() {
@@ -236,6 +240,23 @@ impl MsrpSession {
             self.drop_message(key, AbortReason::Refused(status));
         }
         begun.map(|()| (Some(key), place))
+    }
+
+    /// Whether one more message may be incomplete; if need be, the one goes for it that nothing comes of.
+    fn has_place(&mut self, now: Instant) -> bool {
+        let limits = self.config.message_limits;
+        let incoming = &self.inbox.incoming;
+        if incoming.len() < limits.at_once {
+            return true;
+        }
+        let Some(stalest) = incoming.iter().min_by_key(|incoming| incoming.heard_at) else {
+            return false;
+        };
+        if stalest.heard_at + limits.idle > now {
+            return false;
+        }
+        self.drop_message(stalest.key, AbortReason::Refused(StatusCode::STOP_SENDING));
+        true
     }
 
     fn handle_body(&mut self, data: &Bytes) {
@@ -290,7 +311,7 @@ impl MsrpSession {
         }
     }
 
-    fn handle_end(&mut self, flag: Continuation) {
+    fn handle_end(&mut self, now: Instant, flag: Continuation) {
         let Some(Current { head, message, place }) = self.inbox.current.take() else {
             return;
         };
@@ -310,7 +331,14 @@ impl MsrpSession {
             self.drop_message(key, AbortReason::BySender);
             return;
         }
-        match self.inbox.incoming[index].end(place, flag) {
+        self.inbox.incoming[index].heard_at = now;
+        // One that said to be whole has no place to wait in.
+        let is_too_many = self.inbox.incoming.len() > self.config.message_limits.at_once;
+        let ended = match self.inbox.incoming[index].end(place, flag) {
+            Ok(false) if is_too_many => Err(StatusCode::STOP_SENDING),
+            ended => ended,
+        };
+        match ended {
             Ok(complete) => {
                 self.respond(&head, StatusCode::OK);
                 let total = self.inbox.incoming[index].total();

@@ -140,7 +140,10 @@ pub(super) async fn dial(
     tls: &ClientTls,
 ) -> Result<Stream, ConnectError> {
     let connecting = async {
-        let stream = TcpStream::connect(address).await?;
+        let stream = TcpStream::connect(address).await.map_err(|error| {
+            let (host, port) = address;
+            io::Error::new(error.kind(), format!("no connection to {host}:{port}: {error}"))
+        })?;
         tune(&stream)?;
         match name {
             Some(name) => tls.protect(stream, name).await,
@@ -214,7 +217,7 @@ pub enum ConnectError {
     #[error(transparent)]
     Relay(#[from] crate::relay::RelayError),
     /// Nobody connected and bound in time.
-    #[error("nobody bound the session in time")]
+    #[error("nobody bound the session in time; who names another path than ours is refused")]
     BindTimeout,
     /// The session id is expected already.
     #[error("the session is prepared already")]

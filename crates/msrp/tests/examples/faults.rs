@@ -56,6 +56,47 @@ fn a_connection_that_ends_within_a_message_is_a_fault() {
     }
 }
 
+#[test]
+fn a_body_that_cannot_be_held_is_refused_in_words() {
+    for size in ["18446744073709551615", "100000000000000"] {
+        let args = ["--remote-path", "msrp://127.0.0.1:9/x;tcp", "--size", size];
+        let mut caller = Program::start("connect", &args);
+        assert_eq!(caller.status().code(), Some(2));
+        let said = caller.said_in_error();
+        assert!(said.contains("--size") && said.contains("4294967296"), "{said}");
+    }
+}
+
+#[test]
+fn who_is_interrupted_while_it_sends_ends_the_chunk_and_tells_what_was_sent() {
+    let folder = Folder::new("interrupted");
+    let huge = folder.0.join("huge");
+    std::fs::File::create(&huge).unwrap().set_len(1 << 40).unwrap();
+    let args = ["--port", "0", "--mode", "sink", "--remote-path", CALLER];
+    let mut listener = Program::start("listen", &args);
+    let path = listener.path("listening");
+    let huge = huge.display().to_string();
+    let args = [
+        "--remote-path",
+        &path,
+        "--local-path",
+        CALLER,
+        "--file",
+        &huge,
+        "--chunk",
+        "4294967295",
+        "--quiet",
+    ];
+    let mut caller = Program::start("connect", &args);
+    caller.event("ready");
+    listener.event("message_data");
+    caller.interrupt();
+    let (said, _) = words(caller, "sent");
+    assert_eq!(said, "error: interrupted\n");
+    let aborted = listener.event("message_aborted");
+    assert_eq!(aborted["reason"], "given up by its sender");
+}
+
 /// A peer that takes one connection, answers the first requests with 200, and then is silent.
 fn answer(listener: &TcpListener, path: &str, most: usize) -> TcpStream {
     let (mut stream, _) = listener.accept().unwrap();

@@ -29,6 +29,19 @@ fn answer(now: Instant, client: &mut RelayClient, request: &str, status: &str, f
 }
 
 #[test]
+fn a_place_that_is_given_for_no_time_is_not_renewed_without_a_pause() {
+    let (now, mut client) = client(&[(INTRA, "Alice")]);
+    let first = said(&mut client);
+    let challenge =
+        "WWW-Authenticate: Digest realm=\"intra.example.com\", qop=\"auth\", nonce=\"dcd98b\"\r\n";
+    answer(now, &mut client, &first, "401 Unauthorized", challenge);
+    let second = said(&mut client);
+    let granted = "Use-Path: msrps://intra.example.com:9000/jui787s2f;tcp\r\nExpires: 0\r\n";
+    answer(now, &mut client, &second, "200 OK", granted);
+    assert_eq!(client.poll_timeout(), Some(now + Duration::from_secs(1)));
+}
+
+#[test]
 fn two_relays_are_asked_one_through_the_other_as_rfc_4976_shows() {
     let (now, mut client) = client(&[(INTRA, "Alice"), (EXTRA, "Alice")]);
     let first = said(&mut client);

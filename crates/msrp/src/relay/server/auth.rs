@@ -7,6 +7,9 @@ use crate::uri::{MsrpPath, MsrpUri};
 use offhook_digest::{Secret, Signed, Username, VerifyError};
 use std::time::{Duration, Instant};
 
+/// The longest lifetime that a field can tell: the RFC's number of 32 bits.
+const MOST_EXPIRES: Duration = Duration::from_secs(u32::MAX as u64);
+
 impl MsrpRelay {
     /// True when To-Path is the relay and nothing else.
     pub(super) fn is_for_us(&self, head: &Head) -> bool {
@@ -104,7 +107,8 @@ impl MsrpRelay {
     ) {
         let lifetime = match self.lifetime(head) {
             Ok(lifetime) => lifetime,
-            Err(bound) => return self.respond_with(now, id, head, StatusCode::OUT_OF_BOUNDS, &[bound]),
+            Err(None) => return self.respond(now, id, head, StatusCode::BAD_REQUEST),
+            Err(Some(bound)) => return self.respond_with(now, id, head, StatusCode::OUT_OF_BOUNDS, &[bound]),
         };
         let known = self
             .places
@@ -131,15 +135,23 @@ impl MsrpRelay {
         self.respond_with(now, id, head, StatusCode::OK, &fields);
     }
 
-    /// How long the place will be good, or the bound that the wish breaks.
-    fn lifetime(&self, head: &Head) -> Result<Duration, (FieldName, String)> {
-        let wish = head.seconds(FieldName::Expires).ok().flatten();
-        let wish = wish.map_or(self.config.longest, |wish| Duration::from_secs(u64::from(wish)));
-        if wish < self.config.shortest {
-            return Err((FieldName::MinExpires, self.config.shortest.as_secs().to_string()));
+    /// How long the place will be good, or the bound that the wish breaks; none where the wish is no number.
+    fn lifetime(&self, head: &Head) -> Result<Duration, Option<(FieldName, String)>> {
+        let longest = self.config.longest.min(MOST_EXPIRES);
+        let shortest = self.config.shortest.min(longest);
+        let wish = match head.field(FieldName::Expires) {
+            None => longest,
+            Some(wish) if wish.is_empty() || !wish.bytes().all(|digit| digit.is_ascii_digit()) => {
+                return Err(None);
+            }
+            // What no type can hold is above any bound.
+            Some(wish) => wish.parse().map_or(Duration::MAX, Duration::from_secs),
+        };
+        if wish < shortest {
+            return Err(Some((FieldName::MinExpires, shortest.as_secs().to_string())));
         }
-        if wish > self.config.longest {
-            return Err((FieldName::MaxExpires, self.config.longest.as_secs().to_string()));
+        if wish > longest {
+            return Err(Some((FieldName::MaxExpires, longest.as_secs().to_string())));
         }
         Ok(wish)
     }

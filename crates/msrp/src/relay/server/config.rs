@@ -21,7 +21,8 @@ pub struct RelayConfig {
     pub users: HashMap<String, RelayUser>,
     /// The shortest lifetime of a place that is given; less is refused with 423. Default 1 minute.
     pub shortest: Duration,
-    /// The longest; more is refused with 423, and it is given to who does not ask. Default 30 minutes.
+    /// The longest; more is refused with 423, and it is given to who does not ask. Default 30 minutes; what is above 2³² - 1
+    /// seconds counts as that, and `shortest` above `longest` as `longest`.
     pub longest: Duration,
     /// AUTH without TLS. Default false: RFC 4976 §9.2 forbids it, and it is answered 403. For tests.
     pub allow_plain_auth: bool,

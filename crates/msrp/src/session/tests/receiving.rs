@@ -219,6 +219,61 @@ fn only_so_many_messages_are_incomplete_at_a_time() {
 }
 
 #[test]
+fn messages_that_lost_their_end_make_room_and_whole_ones_need_none() {
+    let mut pair = Pair::with(|config| config.message_limits.at_once = 2, |_| {});
+    let first = |id: &str, range: &str, flag: &str| {
+        send(&format!("Byte-Range: {range}\r\n"))
+            .replace("m123", id)
+            .replace("1234$", &format!("1234{flag}"))
+    };
+    let begun = "1-*/100";
+    for (wait, id, range, flag, status) in [
+        (0, "m111", begun, "+", "200"),
+        (10, "m222", begun, "+", "200"),
+        // Whole in its only chunk, or so it says.
+        (0, "m333", "1-2/2", "$", "200"),
+        (0, "m444", "1-2/2", "+", "413"),
+        (19, "m555", begun, "+", "413"),
+        // By now nothing has come of the first for 30 s; of the second only for 20 s.
+        (1, "m666", begun, "+", "200"),
+        (0, "m777", begun, "+", "413"),
+        (0, "m222", "3-*/100", "+", "200"),
+        (0, "m111", "3-*/100", "+", "413"),
+    ] {
+        pair.now += Duration::from_secs(wait);
+        pair.tell_alice(&first(id, range, flag));
+        assert_eq!(status_of(&pair.alice_says()), Some(status), "{id} {range}");
+    }
+    let aborted = |event: &SessionEvent| matches!(event, SessionEvent::MessageAborted { .. });
+    assert_eq!(
+        pair.alice_hears().iter().filter(|event| aborted(event)).count(),
+        2
+    );
+}
+
+#[test]
+fn a_peer_that_knows_the_session_no_more_ends_it() {
+    let mut pair = Pair::new();
+    let sent = pair.alice.send(OutgoingMessage::new("text/plain", "x")).unwrap();
+    let said = pair.alice_says();
+    let id = said.split(' ').nth(1).unwrap().to_owned();
+    pair.tell_alice(&format!(
+        "MSRP {id} 481 No session\r\nTo-Path: {ALICE}\r\nFrom-Path: {BOB}\r\n-------{id}$\r\n"
+    ));
+    let heard = pair.alice_hears();
+    assert!(
+        matches!(
+            heard[..],
+            [
+                SessionEvent::SendFailed { message, status: StatusCode::NO_SESSION },
+                SessionEvent::Closed(CloseReason::Unknown)
+            ] if message == sent
+        ),
+        "{heard:?}"
+    );
+}
+
+#[test]
 fn what_was_refused_does_not_begin_anew_with_a_chunk_that_was_on_the_way() {
     let mut pair = Pair::with(
         |config| {

@@ -172,6 +172,42 @@ fn a_lifetime_out_of_bounds_is_answered_423_and_the_client_takes_the_bound() {
 }
 
 #[test]
+fn a_lifetime_that_cannot_be_read_is_refused_and_one_without_end_is_no_harm() {
+    let asked = |expires: &str, longest: Duration| {
+        let mut world = World::new(|config| config.longest = longest);
+        let connection = world.connect();
+        let mut client = world.client("alice");
+        let first = client.poll_transmit().unwrap();
+        world.say(connection, &first);
+        let challenge = world.hear(connection);
+        let head = Head::parse(&challenge.into(), &crate::chunk::Limits::default())
+            .unwrap()
+            .unwrap();
+        client.handle_response(world.now, &head);
+        let second = String::from_utf8(client.poll_transmit().unwrap().to_vec()).unwrap();
+        let end = second.rfind("-------").unwrap();
+        let asked = format!("{}Expires: {expires}\r\n{}", &second[..end], &second[end..]);
+        world.say(connection, asked.as_bytes());
+        world.hear(connection)
+    };
+    let minute = Duration::from_mins(1);
+    for (expires, longest, status, field) in [
+        ("9999", minute, "423", "Max-Expires: 60"),
+        ("99999999999999999999999", minute, "423", "Max-Expires: 60"),
+        ("abc", minute, "400", ""),
+        ("-1", minute, "400", ""),
+        ("60", minute, "200", "Expires: 60"),
+        // Someone's "for ever".
+        ("4294967295", Duration::MAX, "200", "Expires: 4294967295"),
+        ("4294967296", Duration::MAX, "423", "Max-Expires: 4294967295"),
+    ] {
+        let said = asked(expires, longest);
+        assert_eq!(said.split(' ').nth(2), Some(status), "{expires}: {said}");
+        assert!(said.contains(field), "{expires}: {said}");
+    }
+}
+
+#[test]
 fn a_place_is_renewed_in_time_and_stays_where_it_is() {
     let mut world = World::new(|_| {});
     let connection = world.connect();
