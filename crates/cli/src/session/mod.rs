@@ -170,8 +170,8 @@ impl Desk {
             return refused(self.reporter, &no_session(number));
         };
         let Some(ask) = self.named(ask) else { return };
-        if !seat.ask(ask) {
-            refused(self.reporter, "the session has enough to do");
+        if let Err(reason) = seat.ask(ask) {
+            refused(self.reporter, reason);
         }
     }
 
@@ -220,7 +220,8 @@ impl Desk {
     /// Ends all sessions, and waits until they are over.
     async fn leave(mut self, app: &Application) {
         for seat in self.seats.values() {
-            seat.ask(seat::Ask::Plain(Ask::Call(crate::orders::Order::HangUp)));
+            // One that is over needs no goodbye.
+            let _ = seat.ask(seat::Ask::Plain(Ask::Call(crate::orders::Order::HangUp)));
         }
         self.seats.clear();
         let over = async { while self.running.join_next().await.is_some() {} };

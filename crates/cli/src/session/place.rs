@@ -155,6 +155,12 @@ impl Place {
                 }
             }
         }
+        asked.close();
+        while let Ok(late) = asked.try_recv() {
+            if !matches!(late, seat::Ask::Plain(Ask::Call(Order::HangUp))) {
+                refused(reporter, "the session is over");
+            }
+        }
         for recorded in self.recorded {
             let outcome = if established {
                 Ok(())

@@ -3,7 +3,7 @@
 use super::order;
 use super::place::Place;
 use offhook::SessionId;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// Orders that may wait for a session.
 const ORDERS: usize = 64;
@@ -42,9 +42,15 @@ impl Seat {
         &self.remote
     }
 
-    /// Hands an order over; false when too many wait, or the session is over.
-    pub(super) fn ask(&self, ask: Ask) -> bool {
-        self.orders.try_send(ask).is_ok()
+    /// Hands an order over.
+    ///
+    /// # Errors
+    /// What to tell the person.
+    pub(super) fn ask(&self, ask: Ask) -> Result<(), &'static str> {
+        self.orders.try_send(ask).map_err(|error| match error {
+            TrySendError::Full(_) => "the session has enough to do",
+            TrySendError::Closed(_) => "the session is over",
+        })
     }
 
     pub(super) fn is_over(&self) -> bool {
