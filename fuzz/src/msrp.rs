@@ -322,7 +322,10 @@ impl World {
             }
             SessionEvent::MessageAborted { message, .. } => {
                 let began = self.arriving[end].remove(&message).is_some();
-                assert_eq!(began, self.in_pieces, "only where messages come in pieces it was told before");
+                assert_eq!(
+                    began, self.in_pieces,
+                    "only where messages come in pieces it was told before"
+                );
             }
             SessionEvent::SendDone { message } | SessionEvent::SendFailed { message, .. } => {
                 let told = self.told[end].entry(message).or_default();

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use offhook_account::Account;
 use offhook_sansio::{Entropy, Path, Received, Transport};
 use offhook_session::media::{
-    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, RfbContext,
-    RfbEvent, StreamId,
+    LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpEvent, OpenError, RfbContext, RfbEvent,
+    StreamId,
 };
 use offhook_session::{
-    AudioStream, ChatMessage, ChatStream, Connect, DesktopSharingHandler, DesktopSharingStream, ManagerEvent, MediaStream, SessionConfig, SessionEvent,
-    SessionId, SessionManager,
+    AudioStream, ChatMessage, ChatStream, Connect, DesktopSharingHandler, DesktopSharingStream, ManagerEvent,
+    MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager,
 };
 use offhook_sip_core::{
     Endpoint, EndpointConfig, HeaderName, Message, NameAddr, ParseOptions, Request, Response, Route, SipUri,
@@ -250,11 +250,12 @@ impl World {
                 })
                 .map(drop),
             // By the command's other half, so that older sequences keep their meaning.
-            _ if command / 16 % 2 == 1 => self
-                .manager
-                .with_stream(now, id, None, |desktop: &mut DesktopSharingStream, cx| {
-                    desktop.send(cx, "frame").and(desktop.data_taken(cx))
-                }),
+            _ if command / 16 % 2 == 1 => {
+                self.manager
+                    .with_stream(now, id, None, |desktop: &mut DesktopSharingStream, cx| {
+                        desktop.send(cx, "frame").and(desktop.data_taken(cx))
+                    })
+            }
             _ => self.manager.end(now, id),
         };
     }

@@ -22,6 +22,8 @@ use std::net::{IpAddr, SocketAddr};
 /// of what it shall receive. The stream runs as long as the tool does: a tool that ends fails its stream, with its exit code
 /// and its last words. When the stream ends the tool is asked to end as well (SIGTERM on Unix), and ended after 3 s.
 ///
+/// A tool is ended by us, so that one lives on when this process is ended without a chance to do so (SIGKILL).
+///
 /// Media go in the clear (`RTP/AVP`), and neither side's address can change once the tool runs.
 #[derive(Debug)]
 pub struct ExternalMediaStream {
