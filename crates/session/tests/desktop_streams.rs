@@ -2,16 +2,16 @@
 
 #![cfg(feature = "tokio")]
 
-use offhook_account::Account;
-use offhook_sansio::Transport;
+mod calls;
+
+use calls::{Pair, until, until_started};
 use offhook_session::media::RfbContext;
-use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+use offhook_session::tokio::Session;
 use offhook_session::{
     AudioStream, ChatEvent, ChatMessage, ChatStream, DesktopSharingEvent, DesktopSharingHandler,
     DesktopSharingStream, MediaStream, MsrpTransport, Originator, SessionEvent, StreamDescription,
     StreamEvent,
 };
-use offhook_sip_core::{NameAddr, Route, SipUri};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,67 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A time that no test waits out.
 const LONG: Duration = Duration::from_mins(1);
 
-fn start() -> (UserAgent, UserAgentEvents) {
-    let config = UserAgentConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        ..UserAgentConfig::default()
-    };
-    UserAgent::start(config).expect("a free port")
-}
-
-/// Two ends of a session, with what keeps them alive.
-struct Pair {
-    alice: Session,
-    bob: Session,
-    _agents: [(UserAgent, UserAgentEvents); 2],
-}
-
-impl Pair {
-    /// Alice calls Bob with hers, he accepts with his.
-    async fn new(hers: Vec<Box<dyn MediaStream>>, his: Vec<Box<dyn MediaStream>>) -> Self {
-        let (agent, (bobs_agent, mut bobs_events)) = (start(), start());
-        let to = bobs_agent.local_addr();
-        let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
-        let account = Account::local("alice").expect("a name");
-        let routes = vec![Route::new(Transport::Udp, to)];
-        let called = agent
-            .0
-            .call_with(&account, NameAddr::new(uri.into()), routes, hers);
-        let alice = called.await.expect("called");
-        let event = timeout(PATIENCE, bobs_events.next()).await.expect("in time");
-        let Some(UserAgentEvent::Incoming(bob)) = event else {
-            panic!("not a call")
-        };
-        bob.accept_with(his).await.expect("acceptable");
-        Self {
-            alice,
-            bob,
-            _agents: [agent, (bobs_agent, bobs_events)],
-        }
-    }
-
-    /// The same with a desktop alone.
-    async fn sharing(hers: DesktopSharingHandler, his: DesktopSharingHandler) -> Self {
-        Self::new(desktop(hers), desktop(his)).await
-    }
+/// Alice and Bob share a desktop, and nothing else.
+async fn sharing(hers: DesktopSharingHandler, his: DesktopSharingHandler) -> Pair {
+    Pair::new(desktop(hers), desktop(his)).await
 }
 
 fn desktop(handler: DesktopSharingHandler) -> Vec<Box<dyn MediaStream>> {
     vec![Box::new(DesktopSharingStream::new(handler))]
-}
-
-/// Reads events until one that is chosen; gives what is chosen of it.
-async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
-    let mut seen = Vec::new();
-    loop {
-        let event = timeout(PATIENCE, session.next_event()).await;
-        let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
-        let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
-        if let Some(result) = choose(&event) {
-            return result;
-        }
-        seen.push(event);
-    }
 }
 
 async fn desktop_event<R>(
@@ -100,13 +46,6 @@ async fn desktop_event<R>(
         _ => None,
     })
     .await
-}
-
-async fn until_started(session: &mut Session) {
-    until(session, |event| {
-        matches!(event, SessionEvent::DidStart { .. }).then_some(())
-    })
-    .await;
 }
 
 async fn why_it_failed(session: &mut Session) -> String {
@@ -192,9 +131,9 @@ async fn a_viewer_sees_what_a_server_shows_bit_for_bit() {
         let (listener, server) = vnc_server().await;
         let viewer = DesktopSharingHandler::external_viewer().with_connect_timeout(LONG);
         let mut pair = if viewer_calls {
-            Pair::sharing(viewer, server).await
+            sharing(viewer, server).await
         } else {
-            Pair::sharing(server, viewer).await
+            sharing(server, viewer).await
         };
         let (watching, sharing) = if viewer_calls {
             (&mut pair.alice, &mut pair.bob)
@@ -240,7 +179,7 @@ async fn a_viewer_sees_what_a_server_shows_bit_for_bit() {
 async fn a_viewer_that_comes_late_misses_nothing() {
     let (listener, server) = vnc_server().await;
     let viewer = DesktopSharingHandler::external_viewer().with_connect_timeout(LONG);
-    let mut pair = Pair::sharing(viewer, server).await;
+    let mut pair = sharing(viewer, server).await;
     let mut server = accepted(&listener).await;
     let frame = pattern(2_000_000);
     let writing = frame.clone();
@@ -259,7 +198,7 @@ async fn a_viewer_that_comes_late_misses_nothing() {
 /// The application itself is viewer and server: bytes as events and commands, no faster than they are read.
 #[tokio::test(flavor = "multi_thread")]
 async fn applications_show_and_see_by_themselves() {
-    let mut pair = Pair::sharing(
+    let mut pair = sharing(
         DesktopSharingHandler::InternalServer,
         DesktopSharingHandler::InternalViewer,
     )
@@ -324,7 +263,7 @@ async fn applications_show_and_see_by_themselves() {
 async fn a_viewer_that_stands_still_stops_the_server() {
     let (listener, server) = vnc_server().await;
     let viewer = DesktopSharingHandler::external_viewer().with_connect_timeout(LONG);
-    let pair = Pair::sharing(viewer, server).await;
+    let pair = sharing(viewer, server).await;
     let mut viewer = TcpStream::connect(viewer_address(&pair.alice).await)
         .await
         .expect("it listens");
@@ -411,7 +350,7 @@ async fn a_program_that_is_not_there_fails_its_stream_alone() {
 async fn a_viewer_that_never_comes_is_given_up() {
     let patience = Duration::from_millis(200);
     let viewer = DesktopSharingHandler::external_viewer().with_connect_timeout(patience);
-    let mut pair = Pair::sharing(viewer, DesktopSharingHandler::InternalServer).await;
+    let mut pair = sharing(viewer, DesktopSharingHandler::InternalServer).await;
     let reason = why_it_failed(&mut pair.alice).await;
     assert_eq!(reason, "no connection with a VNC viewer within 200ms");
     let (_, originator) = end_of(&mut pair.alice).await;
@@ -422,7 +361,7 @@ async fn a_viewer_that_never_comes_is_given_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_leaves_is_told_with_its_reason() {
     let (listener, server) = vnc_server().await;
-    let mut pair = Pair::sharing(server, DesktopSharingHandler::InternalViewer).await;
+    let mut pair = sharing(server, DesktopSharingHandler::InternalViewer).await;
     let mut server = accepted(&listener).await;
     server.write_all(b"goodbye").await.expect("it reads");
     let last = desktop_event(&mut pair.bob, |event| match event {

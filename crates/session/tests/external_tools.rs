@@ -2,16 +2,14 @@
 
 #![cfg(all(unix, feature = "tokio"))]
 
-use offhook_account::Account;
-use offhook_sansio::Transport;
+mod calls;
+
+use calls::{Pair, until, until_started};
 use offhook_sdp::{MediaKind, RtpFormat};
-use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+use offhook_session::tokio::Session;
 use offhook_session::{ExternalMediaStream, MediaStream, SessionEvent, StreamEvent, ToolCommand};
-use offhook_sip_core::{NameAddr, Route, SipUri};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,14 +31,6 @@ impl Drop for Folder {
     }
 }
 
-fn start() -> (UserAgent, UserAgentEvents) {
-    let config = UserAgentConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        ..UserAgentConfig::default()
-    };
-    UserAgent::start(config).expect("a free port")
-}
-
 /// A tool that is a script of the shell; its arguments follow.
 fn tool(script: &str, arguments: &[&str]) -> Vec<Box<dyn MediaStream>> {
     let words = ["-c", script, "tool"]
@@ -56,58 +46,6 @@ fn external(command: ToolCommand) -> Vec<Box<dyn MediaStream>> {
         formats,
         command,
     ))]
-}
-
-/// Two ends of a session, with what keeps them alive.
-struct Pair {
-    alice: Session,
-    bob: Session,
-    _agents: [(UserAgent, UserAgentEvents); 2],
-}
-
-impl Pair {
-    async fn new(hers: Vec<Box<dyn MediaStream>>, his: Vec<Box<dyn MediaStream>>) -> Self {
-        let (agent, (bobs_agent, mut bobs_events)) = (start(), start());
-        let to = bobs_agent.local_addr();
-        let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
-        let account = Account::local("alice").expect("a name");
-        let routes = vec![Route::new(Transport::Udp, to)];
-        let called = agent
-            .0
-            .call_with(&account, NameAddr::new(uri.into()), routes, hers);
-        let alice = called.await.expect("called");
-        let event = timeout(PATIENCE, bobs_events.next()).await.expect("in time");
-        let Some(UserAgentEvent::Incoming(bob)) = event else {
-            panic!("not a call")
-        };
-        bob.accept_with(his).await.expect("acceptable");
-        Self {
-            alice,
-            bob,
-            _agents: [agent, (bobs_agent, bobs_events)],
-        }
-    }
-}
-
-/// Reads events until one that is chosen; gives what is chosen of it.
-async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
-    let mut seen = Vec::new();
-    loop {
-        let event = timeout(PATIENCE, session.next_event()).await;
-        let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
-        let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
-        if let Some(result) = choose(&event) {
-            return result;
-        }
-        seen.push(event);
-    }
-}
-
-async fn until_started(session: &mut Session) {
-    until(session, |event| {
-        matches!(event, SessionEvent::DidStart { .. }).then_some(())
-    })
-    .await;
 }
 
 async fn why_it_failed(session: &mut Session) -> String {

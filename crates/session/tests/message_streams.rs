@@ -2,71 +2,19 @@
 
 #![cfg(feature = "tokio")]
 
-use offhook_account::Account;
+mod calls;
+
+use calls::{call, incoming, start, until, until_started};
 use offhook_msrp::cpim::Notification;
 use offhook_msrp::cpim::imdn::Disposition;
-use offhook_sansio::Transport;
-use offhook_session::tokio::{
-    Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents, select_file,
-};
+use offhook_session::tokio::{Session, select_file};
 use offhook_session::{
     AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent, FileTransferStream,
     MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
 };
-use offhook_sip_core::{NameAddr, Route, SipUri, StatusCode};
+use offhook_sip_core::StatusCode;
 use std::fs;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::time::timeout;
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
-fn start() -> (UserAgent, UserAgentEvents) {
-    let config = UserAgentConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        ..UserAgentConfig::default()
-    };
-    UserAgent::start(config).expect("a free port")
-}
-
-async fn call(from: &UserAgent, to: SocketAddr, streams: Vec<Box<dyn MediaStream>>) -> Session {
-    let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
-    let account = Account::local("alice").expect("a name");
-    let routes = vec![Route::new(Transport::Udp, to)];
-    from.call_with(&account, NameAddr::new(uri.into()), routes, streams)
-        .await
-        .expect("called")
-}
-
-async fn incoming(events: &mut UserAgentEvents) -> Session {
-    let event = timeout(PATIENCE, events.next()).await.expect("in time");
-    match event.expect("it runs") {
-        UserAgentEvent::Incoming(session) => session,
-        _ => panic!("not a call"),
-    }
-}
-
-/// Reads events until one that is chosen; gives what is chosen of it.
-async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
-    let mut seen = Vec::new();
-    loop {
-        let event = timeout(PATIENCE, session.next_event()).await;
-        let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
-        let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
-        if let Some(result) = choose(&event) {
-            return result;
-        }
-        seen.push(event);
-    }
-}
-
-async fn until_started(session: &mut Session) {
-    until(session, |event| {
-        matches!(event, SessionEvent::DidStart { .. }).then_some(())
-    })
-    .await;
-}
 
 /// Waits until one stream was added or removed.
 async fn until_renegotiated(session: &mut Session, wanted: RenegotiationAction) {

@@ -1,0 +1,83 @@
+//! Calls between two user agents on loopback, and what is heard of them.
+
+#![allow(dead_code, reason = "each test file uses its own part of this one")]
+
+use offhook_account::Account;
+use offhook_sansio::Transport;
+use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
+use offhook_session::{MediaStream, SessionEvent};
+use offhook_sip_core::{NameAddr, Route, SipUri};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longer than any event lets itself be waited for, on the slowest machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn start() -> (UserAgent, UserAgentEvents) {
+    let config = UserAgentConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        ..UserAgentConfig::default()
+    };
+    UserAgent::start(config).expect("a free port")
+}
+
+pub(crate) async fn call(from: &UserAgent, to: SocketAddr, streams: Vec<Box<dyn MediaStream>>) -> Session {
+    let uri: SipUri = format!("sip:bob@{to}").parse().expect("a URI");
+    let account = Account::local("alice").expect("a name");
+    let routes = vec![Route::new(Transport::Udp, to)];
+    from.call_with(&account, NameAddr::new(uri.into()), routes, streams)
+        .await
+        .expect("called")
+}
+
+pub(crate) async fn incoming(events: &mut UserAgentEvents) -> Session {
+    let event = timeout(PATIENCE, events.next()).await.expect("in time");
+    match event.expect("it runs") {
+        UserAgentEvent::Incoming(session) => session,
+        _ => panic!("not a call"),
+    }
+}
+
+/// Two ends of a session, with what keeps them alive.
+pub(crate) struct Pair {
+    pub(crate) alice: Session,
+    pub(crate) bob: Session,
+    _agents: [(UserAgent, UserAgentEvents); 2],
+}
+
+impl Pair {
+    /// Alice calls Bob with hers, he accepts with his.
+    pub(crate) async fn new(hers: Vec<Box<dyn MediaStream>>, his: Vec<Box<dyn MediaStream>>) -> Self {
+        let (agent, (bobs_agent, mut bobs_events)) = (start(), start());
+        let alice = call(&agent.0, bobs_agent.local_addr(), hers).await;
+        let bob = incoming(&mut bobs_events).await;
+        bob.accept_with(his).await.expect("acceptable");
+        Self {
+            alice,
+            bob,
+            _agents: [agent, (bobs_agent, bobs_events)],
+        }
+    }
+}
+
+/// Reads events until one that is chosen; gives what is chosen of it.
+pub(crate) async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
+    let mut seen = Vec::new();
+    loop {
+        let event = timeout(PATIENCE, session.next_event()).await;
+        let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
+        let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
+        if let Some(result) = choose(&event) {
+            return result;
+        }
+        seen.push(event);
+    }
+}
+
+pub(crate) async fn until_started(session: &mut Session) {
+    until(session, |event| {
+        matches!(event, SessionEvent::DidStart { .. }).then_some(())
+    })
+    .await;
+}
