@@ -117,7 +117,11 @@ impl Desk {
             Ok(Line::Use(number)) => refused(self.reporter, &no_session(number)),
             Ok(Line::StepOut) => self.step(true).await,
             Ok(Line::StepIn) => self.step(false).await,
-            Ok(Line::To(number, ask)) => self.ask(number, ask),
+            Ok(Line::To(number, ask)) => self.ask(number, seat::Ask::Plain(ask)),
+            Ok(Line::TransferTo { session, other }) => match self.seats.get(&other) {
+                Some(seat) => self.ask(session, seat::Ask::TransferTo(seat.id())),
+                None => refused(self.reporter, &no_session(other)),
+            },
             Err(reason) => refused(self.reporter, &reason),
         }
         false
@@ -162,29 +166,16 @@ impl Desk {
     }
 
     /// Hands an order to its session.
-    fn ask(&mut self, number: Option<u64>, ask: Ask) {
+    fn ask(&self, number: Option<u64>, ask: seat::Ask) {
         let Some(number) = number.or(self.in_use) else {
             return refused(self.reporter, "there is no session");
         };
         let Some(seat) = self.seats.get(&number) else {
             return refused(self.reporter, &no_session(number));
         };
-        let Some(ask) = self.named(ask) else { return };
         if let Err(reason) = seat.ask(ask) {
             refused(self.reporter, reason);
         }
-    }
-
-    /// An order in which sessions have their names instead of their numbers.
-    fn named(&self, ask: Ask) -> Option<seat::Ask> {
-        let Ask::TransferTo(other) = ask else {
-            return Some(seat::Ask::Plain(ask));
-        };
-        let seat = self.seats.get(&other);
-        if seat.is_none() {
-            refused(self.reporter, &no_session(other));
-        }
-        seat.map(|seat| seat::Ask::TransferTo(seat.id()))
     }
 
     async fn step(&self, out: bool) {

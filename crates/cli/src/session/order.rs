@@ -19,6 +19,11 @@ pub(super) enum Line {
     StepIn,
     /// End all, and the program.
     Quit,
+    /// Connect one session with another, and leave both.
+    TransferTo {
+        session: Option<u64>,
+        other: u64,
+    },
     /// For one session: the one with this number, or the one that is in use.
     To(Option<u64>, Ask),
 }
@@ -36,8 +41,6 @@ pub(super) enum Ask {
     SendFile(PathBuf),
     /// Say something in its chat.
     Say(String),
-    /// Connect it with another session, and leave both.
-    TransferTo(u64),
     Join,
     Leave,
     /// What any call understands.
@@ -63,7 +66,7 @@ impl Line {
     pub(super) fn read(line: &str) -> Result<Self, String> {
         let (word, rest) = split(line);
         if let Ok(number) = word.parse() {
-            return Ok(Self::To(Some(number), Ask::read(rest)?));
+            return Self::of_one(Some(number), rest);
         }
         Ok(match (&*word.to_lowercase(), rest) {
             ("call", rest) if !rest.is_empty() => {
@@ -83,8 +86,19 @@ impl Line {
             ("out", "") => Self::StepOut,
             ("in", "") => Self::StepIn,
             ("quit", "") => Self::Quit,
-            _ => Self::To(None, Ask::read(line)?),
+            _ => return Self::of_one(None, line),
         })
+    }
+
+    /// Reads what is for one session.
+    fn of_one(session: Option<u64>, line: &str) -> Result<Self, String> {
+        let (word, target) = split(line);
+        let (to, other) = split(target);
+        if word.eq_ignore_ascii_case("transfer") && to.eq_ignore_ascii_case("to") {
+            let other = other.parse().map_err(|_| understands())?;
+            return Ok(Self::TransferTo { session, other });
+        }
+        Ok(Self::To(session, Ask::read(line)?))
     }
 }
 
@@ -111,9 +125,6 @@ impl Ask {
             ("say", text) if !text.is_empty() => Self::Say(text.to_owned()),
             ("join", "") => Self::Join,
             ("leave", "") => Self::Leave,
-            ("transfer", target) if split(target).0.eq_ignore_ascii_case("to") => {
-                Self::TransferTo(split(target).1.parse().map_err(|_| understands())?)
-            }
             ("hold" | "resume" | "unhold" | "dtmf" | "transfer" | "hangup", _) => {
                 Self::Call(Order::read(line)?)
             }
@@ -170,7 +181,13 @@ mod tests {
                 "transfer bob@b.test",
                 Line::To(None, Ask::Call(Order::Transfer(bob()))),
             ),
-            ("1 transfer to 2", Line::To(Some(1), Ask::TransferTo(2))),
+            (
+                "1 transfer to 2",
+                Line::TransferTo {
+                    session: Some(1),
+                    other: 2,
+                },
+            ),
             (
                 "say 2 is too many",
                 Line::To(None, Ask::Say("2 is too many".into())),

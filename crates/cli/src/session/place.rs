@@ -223,7 +223,6 @@ impl Place {
             Ask::Leave => return self.leave(room).await.map_err(failure),
             Ask::Call(Order::HangUp) => self.session.end().await,
             Ask::Call(order) => order.carry_out(&self.session).await,
-            Ask::TransferTo(_) => Ok(()), // it was given its name
         };
         done.map_err(|error| failure(error.into()))
     }
