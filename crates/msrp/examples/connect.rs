@@ -14,12 +14,12 @@ mod sent;
 
 use bytes::Bytes;
 use clap::Parser;
-use common::{Failure, Summary, check_end, end, tell, tell_event};
+use common::{Failure, Summary, check_end, end, interrupted, tell, tell_event};
 use ends::{Protection, ThroughRelay, uri};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::{OutgoingId, SendError};
 use offhook_msrp::tokio::{Connector, ConnectorDirect, MsrpConnection, get_connector};
-use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
+use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionEvent};
 use sent::Sent;
 use serde_json::json;
 use std::num::NonZeroU32;
@@ -94,7 +94,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let remote_path = args
         .through
         .remote_path(&args.protection, args.remote_path.as_ref())?;
-    let mut config = SessionConfig::new(connector.local_path().clone(), remote_path);
+    let mut config = connector.session_config(remote_path);
     config.chunk_size = args.chunk;
     config
         .peer_fingerprints
@@ -109,7 +109,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
         }
     };
     let interrupted = async {
-        let _ = tokio::signal::ctrl_c().await;
+        interrupted().await;
         Err("interrupted".into())
     };
     let sent = tokio::select! {
@@ -221,7 +221,7 @@ async fn next_event(args: &Args, session: &mut MsrpConnection) -> Result<Session
     let event = event.ok_or("the session ended")?;
     show(args, &event);
     match event {
-        SessionEvent::SendFailed { status, .. } => Err(format!("failed with {status}").into()),
+        SessionEvent::SendFailed { status, .. } => Err(format!("failed with {}", status.in_words()).into()),
         SessionEvent::Closed(reason) => Err(format!("the session ended: {reason}").into()),
         event => Ok(event),
     }

@@ -12,12 +12,12 @@ mod ends;
 mod received;
 
 use clap::{Parser, ValueEnum};
-use common::{Failure, Summary, check_end, end, tell, tell_error, tell_event};
+use common::{Failure, Summary, check_end, end, interrupted, tell, tell_error, tell_event};
 use ends::{Protection, ThroughRelay, in_words, uri};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
 use offhook_msrp::session::{AbortReason, CloseReason, Delivery, PathMatching, Reports, SendError};
 use offhook_msrp::tokio::{Acceptor, AcceptorDirect, MsrpConnection, SessionHandle, get_acceptor};
-use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
+use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionEvent};
 use received::{GAP, Outcome, Received};
 use serde_json::json;
 use std::collections::HashSet;
@@ -98,7 +98,7 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let remote_path = args
         .through
         .remote_path(&args.protection, args.remote_path.as_ref())?;
-    let mut config = SessionConfig::new(acceptor.local_path().clone(), remote_path);
+    let mut config = acceptor.session_config(remote_path);
     config
         .peer_fingerprints
         .extend(args.protection.fingerprint.clone());
@@ -132,13 +132,13 @@ async fn hear(
     mut files: Option<Received>,
     summary: &mut Summary,
 ) -> Result<(), Failure> {
-    let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let mut interrupt = pin!(interrupted());
     let mut failures = 0;
     let mut arriving = HashSet::new();
     loop {
         let event = tokio::select! {
             event = session.next_event() => event,
-            _ = &mut interrupt => {
+            () = &mut interrupt => {
                 end_within("interrupted", arriving.len())?;
                 break;
             }

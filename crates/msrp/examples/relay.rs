@@ -24,7 +24,7 @@
 
 mod common;
 
-use common::{Failure, end, roots, tell};
+use common::{Failure, end, interrupted, roots, tell};
 use offhook_msrp::MsrpUri;
 use offhook_msrp::relay::server::{RelayConfig, RelayUser};
 use offhook_msrp::tokio::RelayServer;
@@ -111,7 +111,7 @@ async fn run() -> Result<(), Failure> {
     let mut seen = (0, 0);
     loop {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            () = interrupted() => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         let now = (relay.place_count(), relay.connection_count());

@@ -32,7 +32,7 @@ impl Scene {
         let healthy = pair(&server).await;
         let expected = server.prepare(None).unwrap();
         let ours = expected.local_path().to_string();
-        let mut config = SessionConfig::new(expected.local_path().clone(), THEIRS.parse().unwrap());
+        let mut config = expected.session_config(THEIRS.parse().unwrap());
         config.message_limits.bytes = 100_000;
         config.stall_timeout = Duration::from_millis(300);
         adjust(&mut config);

@@ -286,7 +286,7 @@ async fn a_place_that_moves_before_the_session_is_bound_does_not_end_it() {
         .without_tls();
     let acceptor = get_acceptor(Some(&settings), None).await.unwrap();
     let remote = "msrp://127.0.0.1:9/peer;tcp".parse().unwrap();
-    let config = SessionConfig::new(acceptor.local_path().clone(), remote);
+    let config = acceptor.session_config(remote);
     let session = tokio::time::timeout(Duration::from_secs(10), acceptor.complete(config)).await;
     let mut session = session.expect("in time").expect("the session is bound");
     match hear(&mut session).await {

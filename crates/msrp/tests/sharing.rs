@@ -147,7 +147,7 @@ fn connect(
     remote: &str,
 ) -> tokio::task::JoinHandle<Result<MsrpConnection, ConnectError>> {
     let connector = ConnectorDirect::prepare(None).unwrap().sharing(connections);
-    let config = SessionConfig::new(connector.local_path().clone(), remote.parse().unwrap());
+    let config = connector.session_config(remote.parse().unwrap());
     tokio::spawn(connector.complete(config))
 }
 

@@ -56,8 +56,8 @@ async fn meet(identity: &Identity, trusted: &CertificateDer<'static>) -> Result<
         .with_tls(Arc::clone(&identity.server));
     let connector = ConnectorDirect::prepare(None)?.with_tls(trusting(trusted));
     assert!(acceptor.local_path().to_string().starts_with("msrps://"));
-    let ours = SessionConfig::new(connector.local_path().clone(), acceptor.local_path().clone());
-    let theirs = SessionConfig::new(acceptor.local_path().clone(), connector.local_path().clone());
+    let ours = connector.session_config(acceptor.local_path().clone());
+    let theirs = acceptor.session_config(connector.local_path().clone());
     let accepting = tokio::spawn(acceptor.complete(theirs));
     let alice = connector.complete(ours).await?;
     let mut bob = accepting.await.unwrap()?;
@@ -83,12 +83,12 @@ async fn a_certificate_of_somebody_else_is_refused() {
     let (good, strange) = (identity("127.0.0.1"), identity("127.0.0.1"));
     assert!(matches!(
         meet(&strange, &good.certificate).await,
-        Err(ConnectError::Io(_))
+        Err(ConnectError::Handshake(_))
     ));
     let other_name = identity("b.test");
     assert!(matches!(
         meet(&other_name, &other_name.certificate).await,
-        Err(ConnectError::Io(_))
+        Err(ConnectError::Handshake(_))
     ));
 }
 
@@ -102,7 +102,7 @@ async fn msrps_without_a_configuration_is_an_error() {
         .await
         .unwrap();
     let expected = server.prepare(None).unwrap();
-    let config = SessionConfig::new(connector.local_path().clone(), expected.local_path().clone());
+    let config = connector.session_config(expected.local_path().clone());
     assert!(matches!(
         connector.complete(config).await,
         Err(ConnectError::Secure)
@@ -126,8 +126,8 @@ async fn meet_by_fingerprint(
         .await?
         .with_identity(bob);
     let connector = ConnectorDirect::prepare(None)?.with_identity(alice);
-    let mut ours = SessionConfig::new(connector.local_path().clone(), acceptor.local_path().clone());
-    let mut theirs = SessionConfig::new(acceptor.local_path().clone(), connector.local_path().clone());
+    let mut ours = connector.session_config(acceptor.local_path().clone());
+    let mut theirs = acceptor.session_config(connector.local_path().clone());
     let printed = |expected: &[&TlsIdentity]| {
         let texts = expected.iter().map(|identity| identity.fingerprint().to_string());
         texts.map(|text| text.parse().unwrap()).collect()
@@ -187,8 +187,8 @@ async fn a_server_knows_each_of_its_peers_by_fingerprint() {
     for (shown, is_taken) in [(&alice, true), (&eve, false)] {
         let expected = server.prepare(None).unwrap();
         let connector = ConnectorDirect::prepare(None).unwrap().with_identity(shown);
-        let mut ours = SessionConfig::new(connector.local_path().clone(), expected.local_path().clone());
-        let mut theirs = SessionConfig::new(expected.local_path().clone(), connector.local_path().clone());
+        let mut ours = connector.session_config(expected.local_path().clone());
+        let mut theirs = expected.session_config(connector.local_path().clone());
         ours.peer_fingerprints = vec![bob.fingerprint().clone()];
         theirs.peer_fingerprints = vec![alice.fingerprint().clone()];
         theirs.bind_timeout = Duration::from_secs(1);
@@ -224,8 +224,8 @@ async fn a_place_at_a_relay_is_asked_for_over_tls() {
             .to_string()
             .starts_with("msrps://127.0.0.1:")
     );
-    let ours = SessionConfig::new(connector.local_path().clone(), acceptor.local_path().clone());
-    let theirs = SessionConfig::new(acceptor.local_path().clone(), connector.local_path().clone());
+    let ours = connector.session_config(acceptor.local_path().clone());
+    let theirs = acceptor.session_config(connector.local_path().clone());
     let (alice, bob) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
     let (alice, mut bob) = (alice.unwrap(), bob.unwrap());
     alice

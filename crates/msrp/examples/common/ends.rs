@@ -171,14 +171,9 @@ impl ThroughRelay {
         protection: &Protection,
         given: Option<&MsrpPath>,
     ) -> Result<MsrpPath, Failure> {
-        let path: MsrpPath = match given {
+        let path = match given {
             Some(path) => path.clone(),
-            None => std::io::stdin()
-                .lines()
-                .next()
-                .ok_or("no path of the peer")??
-                .parse()
-                .map_err(in_words)?,
+            None => path_on_standard_input()?,
         };
         self.check(protection, &path)?;
         Ok(path)
@@ -188,11 +183,17 @@ impl ThroughRelay {
         let Some(relay) = &self.relay else {
             return Ok(None);
         };
-        let (host, port) = relay.rsplit_once(':').ok_or("--relay wants HOST:PORT")?;
+        let (host, port) = relay
+            .rsplit_once(':')
+            .ok_or_else(|| format!("--relay {relay}: it is HOST:PORT"))?;
         let domain = self.relay_domain.as_deref().unwrap_or(host);
         let user = self.relay_user.as_deref().unwrap_or_default();
         let mut settings = MsrpRelaySettings::new(domain, user, &*self.relay_password)
-            .with_host(host, port.parse()?)
+            .with_host(
+                host,
+                port.parse()
+                    .map_err(|_| format!("--relay {relay}: `{port}` is no port"))?,
+            )
             .with_tls(protection.client()?);
         if let Some(seconds) = self.relay_expires {
             settings = settings.with_expires(Duration::from_secs(seconds));
@@ -205,6 +206,13 @@ impl ThroughRelay {
         }
         Ok(Some(settings))
     }
+}
+
+fn path_on_standard_input() -> Result<MsrpPath, Failure> {
+    let line = std::io::stdin().lines().next();
+    let line = line.ok_or("no path of the peer: standard input ended before it came")??;
+    let said = line.trim();
+    uri(said).map_err(|error| format!("`{said}` on standard input is no path: {error}").into())
 }
 
 /// `--no-verify`.

@@ -3,9 +3,10 @@
 
 use offhook_msrp::SessionEvent;
 use offhook_msrp::session::{AbortReason, CloseReason};
-use rustls::RootCertStore;
+use offhook_msrp::tokio::ConnectError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::{CertificateError, RootCertStore};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::fmt::Display;
@@ -32,10 +33,53 @@ pub(crate) fn end(outcome: Result<(), Failure>) -> ExitCode {
         }
         source = cause.source();
     }
+    if let Some(hint) = hint(&error) {
+        said = format!("{said} ({hint})");
+    }
     tell_error(&said);
     // Whoever reads may have gone; the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {said}");
     ExitCode::FAILURE
+}
+
+/// Waits until somebody ends us: by control-C, or as a system stops its programs.
+pub(crate) async fn interrupted() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// What a person could do about TLS that did not come to be.
+fn hint(error: &Failure) -> Option<&'static str> {
+    let Some(ConnectError::Handshake(error)) = error.downcast_ref::<ConnectError>() else {
+        return None;
+    };
+    Some(
+        match error
+            .get_ref()
+            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        {
+            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+                "--ca FILE names whom to trust, --fingerprint a certificate of its own making"
+            }
+            Some(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => "the path, or --relay-domain, has to name the host as its certificate does",
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) => return None,
+            _ => {
+                "does the other end speak TLS? A path with msrp: is without, and --relay-plain a relay without"
+            }
+        },
+    )
 }
 
 /// The authorities in a PEM file; one without any is told, for it would believe nobody.
@@ -201,7 +245,7 @@ fn said(reason: AbortReason) -> String {
     match reason {
         AbortReason::BySender => "given up by its sender".to_owned(),
         AbortReason::ByOwner => "refused by us".to_owned(),
-        AbortReason::Refused(status) => format!("refused with {status}"),
+        AbortReason::Refused(status) => format!("refused with {}", status.in_words()),
         AbortReason::SessionEnded => "the session ended in the middle of it".to_owned(),
         _ => "for another reason".to_owned(),
     }

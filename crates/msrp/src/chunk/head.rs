@@ -18,6 +18,7 @@ pub struct Head {
     /// Where the comment of a response lies.
     comment: (u16, u16),
     fields: SmallVec<[Field; 12]>,
+    repeated: Option<FieldName>,
 }
 
 /// What kind of chunk it is.
@@ -63,6 +64,7 @@ impl Head {
             start,
             comment,
             fields: scanner.fields,
+            repeated: scanner.repeated,
             bytes,
         }
     }
@@ -135,6 +137,12 @@ impl Head {
             .map(|(_, value)| value)
     }
 
+    /// The first known name that came a second time. RFC 4975 §9 has each header field once, and a request in which the
+    /// ends could read different values is answered 400.
+    pub fn repeated(&self) -> Option<FieldName> {
+        self.repeated
+    }
+
     /// To-Path: where the chunk goes.
     pub fn to_path(&self) -> Result<MsrpPath, FieldError> {
         self.path(FieldName::ToPath)
@@ -175,7 +183,7 @@ impl Head {
         self.typed(FieldName::Status)
     }
 
-    /// Content-Type as text.
+    /// Content-Type as text; [`is_media_type`](super::is_media_type) says whether it is one.
     pub fn content_type(&self) -> Option<&str> {
         self.field(FieldName::ContentType)
     }

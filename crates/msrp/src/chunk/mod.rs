@@ -15,6 +15,7 @@ pub use scan::{HeadError, HeadErrorKind, Limits};
 pub(crate) use scan::{Scanned, Scanner};
 pub use value::{
     BadValue, ByteRange, Continuation, FailureReport, Method, ReportStatus, StatusCode, SuccessReport,
+    is_media_type,
 };
 pub(crate) use write::check_value;
 pub use write::{BadField, HeadWriter, write_end_line};

@@ -86,6 +86,9 @@ pub(crate) struct Scanner {
     /// What follows the identifier in the start line.
     pub(crate) what: (u16, u16),
     pub(crate) fields: SmallVec<[Field; 12]>,
+    /// The known names that came, a bit each.
+    seen: u32,
+    pub(crate) repeated: Option<FieldName>,
 }
 
 impl Scanner {
@@ -158,7 +161,7 @@ impl Scanner {
             return Err(error(HeadErrorKind::TooManyFields, begin));
         }
         let colon = memchr::memchr(b':', line)
-            .filter(|colon| *colon > 0 && line[..*colon].iter().all(|byte| is_name_char(*byte)))
+            .filter(|colon| *colon > 0 && line[..*colon].iter().all(|byte| is_token_char(*byte)))
             .ok_or(error(HeadErrorKind::Field, begin))?;
         if !is_text(&line[colon + 1..]) {
             return Err(error(HeadErrorKind::NotText, begin));
@@ -166,8 +169,16 @@ impl Scanner {
         let blank = |byte: &&u8| matches!(byte, b' ' | b'\t');
         let from = colon + 1 + line[colon + 1..].iter().take_while(blank).count();
         let to = line.len() - line[from..].iter().rev().take_while(blank).count();
+        let name = FieldName::of(&line[..colon]);
+        if name != FieldName::Other {
+            let bit = 1 << name as u32;
+            if self.seen & bit != 0 {
+                self.repeated = self.repeated.or(Some(name));
+            }
+            self.seen |= bit;
+        }
         self.fields.push(Field {
-            name: FieldName::of(&line[..colon]),
+            name,
             begin: begin as u16,
             name_end: (begin + colon) as u16,
             value: (begin + from) as u16,
@@ -203,6 +214,7 @@ fn is_text(bytes: &[u8]) -> bool {
     }
 }
 
-fn is_name_char(byte: u8) -> bool {
+/// A byte of a `token` (RFC 4975 §9).
+pub(super) fn is_token_char(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&byte)
 }

@@ -97,6 +97,11 @@ impl StatusCode {
         (200..300).contains(&self.0)
     }
 
+    /// Code and comment, for people.
+    pub fn in_words(self) -> String {
+        format!("{self} {}", self.comment()).trim_end().to_owned()
+    }
+
     /// A comment for people.
     pub fn comment(self) -> &'static str {
         match self.0 {
@@ -228,6 +233,18 @@ impl FromStr for ByteRange {
         }
         Ok(range)
     }
+}
+
+/// Whether a Content-Type begins with `type/subtype` (RFC 4975 §9, `media-type`); parameters are not looked at.
+pub fn is_media_type(text: &str) -> bool {
+    let media = text.split(';').next().unwrap_or_default().trim_end();
+    media
+        .split_once('/')
+        .is_some_and(|(family, subtype)| is_token(family) && is_token(subtype))
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(super::scan::is_token_char)
 }
 
 /// Whether the sender wants to hear of delivery (RFC 4975 §7.1.3). `No` when the header field is absent.

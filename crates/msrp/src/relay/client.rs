@@ -119,7 +119,7 @@ pub enum RelayEvent {
 #[non_exhaustive]
 pub enum RelayError {
     /// It answered with this status.
-    #[error("the relay refused with status {0}")]
+    #[error("the relay refused with {}", .0.in_words())]
     Refused(StatusCode),
     /// It wants to know who asks, and there is no answer to that.
     #[error(transparent)]

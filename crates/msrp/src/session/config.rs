@@ -99,11 +99,15 @@ impl SessionConfig {
         }
     }
 
-    /// Whether a request belongs to the session (RFC 4975 §7.3): 400 when it has no paths, 481 when they are not ours.
+    /// Whether a request belongs to the session (RFC 4975 §7.3): 400 when it has no paths or two of them, 481 when they are
+    /// not ours.
     ///
     /// # Errors
     /// The status to answer with.
     pub fn check_paths(&self, head: &Head) -> Result<(), StatusCode> {
+        if head.repeated().is_some() {
+            return Err(StatusCode::BAD_REQUEST);
+        }
         let to = head.field(FieldName::ToPath).ok_or(StatusCode::BAD_REQUEST)?;
         let from = head.field(FieldName::FromPath).ok_or(StatusCode::BAD_REQUEST)?;
         if self.is_ours(to) && self.is_peers(from) {

@@ -175,13 +175,13 @@ pub enum CloseReason {
     #[error("not bound in time")]
     BindTimeout,
     /// The peer refused to bind the connection.
-    #[error("refused with {0}")]
+    #[error("refused with {}", .0.in_words())]
     BindRefused(StatusCode),
     /// The peer does not know the session any more: it answered a message with 481 (RFC 4975 §10.8).
     #[error("the peer knows nothing of the session any more (481)")]
     Unknown,
     /// An empty request was not answered, or refused.
-    #[error("an empty request was answered with {0}, or not at all")]
+    #[error("an empty request was answered with {}, or not at all", .0.in_words())]
     KeepAliveFailed(StatusCode),
     /// A chunk stood still, or a head took too long.
     #[error("the peer stood still inside of a chunk")]

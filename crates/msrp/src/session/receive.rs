@@ -3,7 +3,7 @@
 use super::{AbortReason, CloseReason, Delivery, Message, MsrpSession, Reports, SessionEvent};
 use crate::chunk::{
     ByteRange, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, ReportStatus, StartLine,
-    StatusCode, SuccessReport, TransactionId,
+    StatusCode, SuccessReport, TransactionId, is_media_type,
 };
 use crate::framer::Frame;
 use crate::message::{Incoming, IncomingId, Place};
@@ -190,6 +190,9 @@ impl MsrpSession {
             return Ok((None, place));
         };
         let message_id = message_id.ok_or(bad)?;
+        if !is_media_type(content_type) {
+            return Err(bad);
+        }
         if !self.config.accepts(content_type) {
             return Err(StatusCode::UNSUPPORTED_MEDIA);
         }
@@ -417,7 +420,7 @@ impl MsrpSession {
     fn check_paths(&self, head: &Head) -> Result<(), StatusCode> {
         let repeats = head.field(FieldName::ToPath) == Some(&self.outbound.from_path)
             && head.field(FieldName::FromPath) == Some(&self.outbound.to_path);
-        if repeats {
+        if repeats && head.repeated().is_none() {
             Ok(())
         } else {
             self.config.check_paths(head)

@@ -93,6 +93,11 @@ impl AcceptorDirect {
         &self.local_path
     }
 
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
+    }
+
     /// Waits for the peer of the configured remote path to connect and bind the session. Others are refused with 481.
     /// The local path of the configuration is replaced by ours.
     ///

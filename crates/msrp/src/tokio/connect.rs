@@ -72,6 +72,11 @@ impl ConnectorDirect {
         &self.local_path
     }
 
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
+    }
+
     /// Connects to the first URI of the configured remote path, and binds the connection to the session. The local path
     /// of the configuration is replaced by ours.
     ///
@@ -201,6 +206,10 @@ pub enum ConnectError {
     #[cfg(feature = "tls")]
     #[error(transparent)]
     Tls(#[from] rustls::Error),
+    /// The other end did not agree on TLS, or showed a certificate that the configuration does not trust: then there is a
+    /// `rustls::Error` inside. Another kind of inner error may mean that the other end does not speak TLS at all.
+    #[error("no TLS with the other end: {0}")]
+    Handshake(#[source] io::Error),
     /// No URI could be made.
     #[error(transparent)]
     Uri(#[from] UriError),

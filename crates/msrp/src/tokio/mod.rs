@@ -8,18 +8,17 @@
 //!
 //! ```
 //! use offhook_msrp::tokio::{AcceptorDirect, ConnectorDirect};
-//! use offhook_msrp::{OutgoingMessage, SessionConfig, SessionEvent};
+//! use offhook_msrp::{OutgoingMessage, SessionEvent};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let acceptor = AcceptorDirect::prepare("127.0.0.1:0".parse()?).await?;
 //! let connector = ConnectorDirect::prepare(None)?;
-//! let (alices, bobs) = (connector.local_path().clone(), acceptor.local_path().clone()); // these go through SDP
+//! // The paths go through SDP.
+//! let alices = connector.session_config(acceptor.local_path().clone());
+//! let bobs = acceptor.session_config(connector.local_path().clone());
 //!
-//! let (alice, bob) = tokio::join!(
-//!     connector.complete(SessionConfig::new(alices.clone(), bobs.clone())),
-//!     acceptor.complete(SessionConfig::new(bobs, alices)),
-//! );
+//! let (alice, bob) = tokio::join!(connector.complete(alices), acceptor.complete(bobs));
 //! let (alice, mut bob) = (alice?, bob?);
 //! alice.handle().deliver(OutgoingMessage::new("text/plain", "hello")).await?;
 //! let Some(SessionEvent::Message(message)) = bob.next_event().await else { panic!() };

@@ -206,6 +206,11 @@ impl ConnectorRelay {
         &self.0.path
     }
 
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
+    }
+
     /// Binds the session by an empty SEND. The local path of the configuration is replaced by ours.
     ///
     /// # Errors
@@ -247,6 +252,11 @@ impl AcceptorRelay {
     /// Our path with that of the relay, for the SDP attribute `path`.
     pub fn local_path(&self) -> &MsrpPath {
         &self.0.path
+    }
+
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
     }
 
     /// Waits for the first request of the peer. The local path of the configuration is replaced by ours.
@@ -377,6 +387,11 @@ impl Connector {
         }
     }
 
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
+    }
+
     /// Opens the session.
     ///
     /// # Errors
@@ -424,6 +439,11 @@ impl Acceptor {
             Self::Direct(direct) => direct.local_path(),
             Self::Relay(relay) => relay.local_path(),
         }
+    }
+
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
     }
 
     /// Waits for the peer.

@@ -218,6 +218,11 @@ impl Expected {
         &self.local_path
     }
 
+    /// The defaults for a session between our path and the peer's.
+    pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
+        SessionConfig::new(self.local_path().clone(), remote_path)
+    }
+
     /// Waits for the peer of the configured remote path. The local path of the configuration is replaced by ours.
     ///
     /// # Errors

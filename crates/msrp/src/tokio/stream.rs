@@ -100,7 +100,8 @@ impl ClientTls {
             .map_err(|_| crate::uri::UriError::Host)?;
         let stream = tokio_rustls::TlsConnector::from(config)
             .connect(name, stream)
-            .await?;
+            .await
+            .map_err(ConnectError::Handshake)?;
         Ok(Box::new(stream))
     }
 

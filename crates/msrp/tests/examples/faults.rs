@@ -90,7 +90,7 @@ fn who_is_interrupted_while_it_sends_ends_the_chunk_and_tells_what_was_sent() {
     let mut caller = Program::start("connect", &args);
     caller.event("ready");
     listener.event("message_data");
-    caller.interrupt();
+    caller.signal("INT");
     let (said, _) = words(caller, "sent");
     assert_eq!(said, "error: interrupted\n");
     let aborted = listener.event("message_aborted");
@@ -210,7 +210,7 @@ fn events_are_told_in_words_and_numbers() {
     let aborted = listener.event("message_aborted");
     assert_eq!(
         (&aborted["message"], &aborted["reason"]),
-        (&json!(1), &json!("refused with 400"))
+        (&json!(1), &json!("refused with 400 Bad request"))
     );
     peer.stream.write_all(b"HELO nobody\r\n\r\n").unwrap();
     let reason = listener.event("closed")["reason"].to_string();

@@ -238,13 +238,15 @@ fn a_message_that_cannot_be_stored_fails_alone() {
 
 #[test]
 fn an_interrupted_listener_leaves_no_part_of_a_file() {
-    let folder = Folder::new("interrupted");
-    let mut listener = listen_into(&folder);
-    let mut peer = RawPeer::connect(&mut listener);
-    peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '+');
-    listener.event("message_data");
-    assert!(folder.0.join("half.part").exists());
-    listener.interrupt();
-    listener.status();
-    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0);
+    for signal in ["INT", "TERM"] {
+        let folder = Folder::new("interrupted");
+        let mut listener = listen_into(&folder);
+        let mut peer = RawPeer::connect(&mut listener);
+        peer.send_flagged("chunk1", "half", "1-4/8", "abcd", '+');
+        listener.event("message_data");
+        assert!(folder.0.join("half.part").exists());
+        listener.signal(signal);
+        assert_eq!(listener.status().code(), Some(1), "{signal}");
+        assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 0, "{signal}");
+    }
 }

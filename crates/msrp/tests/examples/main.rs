@@ -279,7 +279,33 @@ fn tls_wants_a_certificate_that_is_trusted() {
     );
     let said = connector.complaint();
     assert!(
-        said.starts_with("error: ") && said.contains("UnknownIssuer"),
+        said.starts_with("error: no TLS with the other end: ") && said.contains("UnknownIssuer"),
+        "{said}"
+    );
+    assert!(said.contains("--ca FILE names whom to trust"), "{said}");
+}
+
+#[test]
+fn who_speaks_no_tls_is_told_as_that() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let path = format!("msrps://{}/peer;tcp", other.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut stream, _) = other.accept().unwrap();
+        let _ = std::io::Write::write_all(&mut stream, b"MSRP abcd 400 Bad request\r\n");
+    });
+    let said = Program::start("connect", &["--remote-path", &path, "--tls"]).complaint();
+    assert!(said.contains("does the other end speak TLS?"), "{said}");
+    answering.join().unwrap();
+}
+
+#[test]
+fn a_path_on_standard_input_that_is_none_is_named() {
+    let mut connector = Program::start("connect", &[]);
+    connector.path("prepared");
+    connector.tell("msrp//nowhere");
+    let said = connector.complaint();
+    assert!(
+        said.starts_with("error: `msrp//nowhere` on standard input is no path: "),
         "{said}"
     );
 }
@@ -432,7 +458,7 @@ fn relays_know_each_other_by_their_certificates() {
         } else {
             let said = Program::start("listen", &bobs).complaint();
             assert!(
-                said.starts_with("error: the relay refused with status 408"),
+                said.starts_with("error: the relay refused with 408 Timeout"),
                 "{said}"
             );
         }

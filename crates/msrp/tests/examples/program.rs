@@ -90,12 +90,12 @@ impl Program {
         writeln!(input, "{line}").unwrap();
     }
 
-    /// As Ctrl-C does.
-    pub(crate) fn interrupt(&self) {
+    /// As Ctrl-C does (`INT`), or a system that stops its programs (`TERM`).
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
-                .args(["-INT", &id])
+                .args(["-s", name, &id])
                 .status()
                 .unwrap()
                 .success()

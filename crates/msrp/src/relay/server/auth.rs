@@ -25,7 +25,8 @@ impl MsrpRelay {
             self.respond(now, id, head, StatusCode::FORBIDDEN);
             return self.count_failure(id);
         }
-        let (Ok(client), Some(to)) = (head.from_path(), head.field(FieldName::ToPath)) else {
+        let (Ok(client), Some(to), None) = (head.from_path(), head.field(FieldName::ToPath), head.repeated())
+        else {
             self.respond(now, id, head, StatusCode::BAD_REQUEST);
             return self.count_failure(id);
         };

@@ -40,6 +40,9 @@ enum Step {
 impl MsrpRelay {
     pub(super) fn route(&mut self, now: Instant, from: ConnectionId, head: &Head) -> Result<Route, NoRoute> {
         let bad = StatusCode::BAD_REQUEST;
+        if head.repeated().is_some() {
+            return Err(bad.into()); // the next hop could read another value than we
+        }
         let to = head.to_path().map_err(|_| bad)?;
         let back = head.from_path().map_err(|_| bad)?;
         let range = head.byte_range().map_err(|_| bad)?;

@@ -65,6 +65,20 @@ fn a_request_of_the_client_goes_where_it_says_and_responses_come_back() {
 }
 
 #[test]
+fn a_request_that_could_be_read_in_two_ways_is_not_passed_on() {
+    let mut world = World::new(|_| {});
+    let (alice, path) = world.place("alice");
+    let peer = world.connect();
+    let doubled = format!("To-Path: {path}\r\n");
+    world.say(
+        peer,
+        send("abcd1", &path.to_string(), PEER, &doubled, "hi").as_bytes(),
+    );
+    assert!(world.hear(peer).starts_with("MSRP abcd1 400 "));
+    assert_eq!(world.hear(alice), "");
+}
+
+#[test]
 fn who_has_no_place_cannot_send_through() {
     let mut world = World::new(|config| config.failures = 3);
     let (_, path) = world.place("alice");
