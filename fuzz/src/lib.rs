@@ -1,6 +1,7 @@
 //! What each fuzz target does, as plain functions over the public API: they panic when an invariant breaks.
 
 pub mod digest;
+pub mod digits;
 pub mod dtls;
 pub mod lookup;
 pub mod msrp;
@@ -24,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     ("cpim", msrp::cpim),
     ("dialog_ops", transactions::dialog_ops),
     ("digest_challenge", digest::digest_challenge),
+    ("digits", digits::digits),
     ("dtls_ops", dtls::dtls_ops),
     ("imdn", msrp::imdn),
     ("jitter_ops", rtp::jitter_ops),

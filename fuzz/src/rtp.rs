@@ -2,11 +2,13 @@
 
 use offhook_rtp_media::codec::{AudioCodec, COMFORT_NOISE_PAYLOAD};
 use offhook_rtp_media::dtmf::{Digit, TelephoneEvent};
-use offhook_rtp_media::jitter::{JitterBuffer, JitterConfig, Pull};
+use offhook_rtp_media::jitter::{JitterBuffer, JitterConfig, Packet, Pull};
 use offhook_rtp_media::packet::{RtpPacket, RtpWriter};
 use offhook_rtp_media::rtcp::{Compound, RtcpPacket, RtcpWriter};
 use offhook_rtp_media::srtp::{MasterKey, SrtpReceiver, SrtpSender, SrtpSuite};
-use offhook_rtp_media::{AudioConfig, AudioTransport, Direction, SilenceDetection, Ssrc};
+use offhook_rtp_media::{
+    AudioConfig, AudioTransport, Direction, OtherCodec, OtherEvents, PayloadType, SilenceDetection, Ssrc,
+};
 use offhook_sansio::{Entropy, WallClock};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -100,6 +102,13 @@ pub fn srtp(data: &[u8]) {
     }
 }
 
+fn packet(number: u8, payload: &[u8]) -> Packet<'_> {
+    Packet {
+        payload_type: PayloadType::new(number & 0x7f).expect("seven bits"),
+        payload,
+    }
+}
+
 /// No order of packets and pulls breaks the bounds of the jitter buffer. Four octets are one operation.
 pub fn jitter_ops(data: &[u8]) {
     let config = JitterConfig::default();
@@ -111,24 +120,17 @@ pub fn jitter_ops(data: &[u8]) {
         match op[0] % 8 {
             0..=2 => {
                 let sequence = u64::from(argument);
-                buffer.insert(
-                    now,
-                    sequence,
-                    i64::from(argument) * 160,
-                    &op[..usize::from(op[0] >> 6)],
-                );
+                let payload = &op[..usize::from(op[0] >> 6)];
+                buffer.insert(now, sequence, i64::from(argument) * 160, packet(op[3], payload));
             }
             3 => {
-                buffer.insert(
-                    now,
-                    u64::from(op[2]),
-                    i64::from(argument) * 1000 - 30_000_000,
-                    &[0; 1473][..usize::from(op[3]) * 5],
-                );
+                let payload = &[0; 1473][..usize::from(op[3]) * 5];
+                let timestamp = i64::from(argument) * 1000 - 30_000_000;
+                buffer.insert(now, u64::from(op[2]), timestamp, packet(0, payload));
             }
             4..=6 => match buffer.pull(now) {
-                Pull::Payload(payload) => {
-                    assert!(payload.len() <= config.max_payload);
+                Pull::Packet(packet) => {
+                    assert!(packet.payload.len() <= config.max_payload);
                     buffer.played(i64::from(op[2]) * 8);
                 }
                 Pull::Lost { ticks, .. } => assert!(ticks > 0),
@@ -159,6 +161,18 @@ pub fn audio_transport_ops(data: &[u8]) {
     config.comfort_noise_payload_type = Some(COMFORT_NOISE_PAYLOAD);
     config.silence_detection = Some(SilenceDetection::default());
     config.dtmf_payload_type = Some(101);
+    config.other_events.push(OtherEvents {
+        payload_type: 102,
+        clock_rate: 48_000,
+    });
+    // Each built-in codec may come, under numbers that stand in the corpus.
+    config.other_codecs = (110..)
+        .zip(AudioCodec::ALL)
+        .map(|(payload_type, codec)| OtherCodec {
+            payload_type,
+            codec: *codec,
+        })
+        .collect();
     config.rtcp_mux = choice & 0x80 != 0;
     let mut audio = AudioTransport::new(config.clone(), now, clock, Entropy::from_number(1))
         .expect("the numbers are in range");

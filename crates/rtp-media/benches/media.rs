@@ -2,7 +2,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use offhook_rtp_media::codec::AudioCodec;
-use offhook_rtp_media::jitter::{JitterBuffer, JitterConfig, Pull};
+use offhook_rtp_media::jitter::{JitterBuffer, JitterConfig, Packet, Pull};
 use offhook_rtp_media::packet::{RtpHeader, RtpPacket, RtpWriter};
 use offhook_rtp_media::rtcp::{Compound, ReportBlock, RtcpWriter, SenderInfo};
 use offhook_rtp_media::{AudioConfig, AudioTransport, PayloadType, Ssrc};
@@ -92,13 +92,16 @@ fn jitter(c: &mut Criterion) {
     c.bench_function("jitter/insert and pull", |b| {
         let mut buffer = JitterBuffer::new(JitterConfig::default(), 8000, Duration::from_millis(20), 160);
         let mut sequence = 0u64;
-        let payload = [0xff; 160];
+        let packet = Packet {
+            payload_type: PayloadType::new(0).unwrap(),
+            payload: &[0xff; 160],
+        };
         b.iter(|| {
             let time = sequence as i64 * 160;
-            buffer.insert(time, sequence, time, &payload);
+            buffer.insert(time, sequence, time, packet);
             sequence += 1;
-            if let Pull::Payload(payload) = buffer.pull(time) {
-                black_box(payload[0]);
+            if let Pull::Packet(packet) = buffer.pull(time) {
+                black_box(packet.payload[0]);
                 buffer.played(160);
             }
         });

@@ -51,6 +51,7 @@
 //! | document | covered |
 //! |---|---|
 //! | RFC 3550, RTP and RTCP | partly: all but mixers, translators and sessions of more than two; APP is passed over |
+//! | RFC 3264 §6.1, several formats | yes: the payload type decides per packet |
 //! | RFC 3551, audio profile | partly: PCMU, PCMA, G722, GSM |
 //! | RFC 4585, feedback | partly: headers are read, no feedback is sent |
 //! | RFC 4733, telephone-event | partly: digits, sent and heard; no tones and no other events |
@@ -102,6 +103,6 @@ mod time;
 pub use ids::{PayloadType, Ssrc};
 pub use session::{CallQuality, DropCounts, Impairment, PROOF, RemoteReport, SILENCE, Statistics};
 pub use stream::{
-    AudioConfig, AudioError, AudioEvent, AudioTransport, Direction, MediaKind, MediaTransmit, Playout,
-    SilenceDetection, SrtpKeying,
+    AudioConfig, AudioError, AudioEvent, AudioTransport, Direction, MAX_OTHERS, MediaKind, MediaTransmit,
+    OtherCodec, OtherEvents, Playout, SilenceDetection, SrtpKeying,
 };

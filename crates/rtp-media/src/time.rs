@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+/// Ticks per second of the media time in which packets of all clock rates are put in order and played: the rates of
+/// nearly all codecs divide it.
+pub(crate) const MEDIA_RATE: u32 = 48_000;
+
 /// Turns instants into ticks of an RTP clock, counted from an epoch of our own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MediaClock {

@@ -16,9 +16,14 @@ const PCMU: &str = "m=audio 5004 RTP/AVP 0";
 /// Accepts an offer with all codecs; gives the lines of the answer's media.
 #[track_caller]
 fn answer_to(offer: &str) -> String {
+    answer_with(AudioStream::offer(), offer)
+}
+
+#[track_caller]
+fn answer_with(stream: AudioStream, offer: &str) -> String {
     let mut script = Script::new();
     let id = script.invite(Some(&sdp(offer)));
-    script.accept(id, AudioStream::offer()).expect(offer);
+    script.accept(id, stream).expect(offer);
     let (code, body) = script.last_response();
     assert_eq!(code, 200, "{offer}");
     let media = body.find("m=").expect("a media section");
@@ -48,6 +53,50 @@ fn an_answer_has_one_codec_by_the_number_that_the_offer_gave_it() {
         let answer = answer_to(offer);
         assert!(answer.starts_with(section), "{offer}:\n{answer}");
     }
+}
+
+/// RFC 3264 §6.1: each format of the answer may come at any time.
+#[test]
+fn an_answer_may_have_all_codecs_with_what_goes_along() {
+    let maps =
+        "a=rtpmap:117 opus/48000/2\na=rtpmap:110 telephone-event/8000\na=rtpmap:111 telephone-event/48000";
+    for (formats, answered) in [
+        ("8 117 0 110 111", "8 117 0 110 111"),
+        ("0 18 13 110 9", "0 9 13 110"),
+        ("117 111", "117 111"),
+        ("9 110 111", "9 110"),
+    ] {
+        let offer = format!("m=audio 5004 RTP/AVP {formats}\n{maps}");
+        let answer = answer_with(AudioStream::offer().with_all_codecs_answered(), &offer);
+        let section = format!("m=audio 40000 RTP/AVP {answered}\n");
+        assert!(answer.starts_with(&section), "{offer}:\n{answer}");
+    }
+}
+
+#[test]
+fn all_formats_of_the_answer_may_come_and_the_first_is_sent() {
+    let ours = [AudioCodec::Opus, AudioCodec::Pcma, AudioCodec::Pcmu];
+    let mut script = Script::new();
+    script.call(AudioStream::offer().with_codecs(&ours));
+    // The answer numbers Opus and the events of its clock otherwise.
+    let answer = "m=audio 5004 RTP/AVP 8 120 0 101 121\na=rtpmap:120 opus/48000/2\n\
+                  a=rtpmap:101 telephone-event/8000\na=rtpmap:121 telephone-event/48000";
+    script.respond("INVITE", 200, Some(&sdp(answer)));
+    let config = script.config();
+    assert_eq!((config.codec, config.payload_type), (AudioCodec::Pcma, 8));
+    assert_eq!(config.dtmf_payload_type, Some(101));
+    let others: Vec<_> = config
+        .other_codecs
+        .iter()
+        .map(|other| (other.payload_type, other.codec))
+        .collect();
+    assert_eq!(others, [(96, AudioCodec::Opus), (0, AudioCodec::Pcmu)]);
+    let events: Vec<_> = config
+        .other_events
+        .iter()
+        .map(|other| (other.payload_type, other.clock_rate))
+        .collect();
+    assert_eq!(events, [(102, 48_000)]);
 }
 
 #[test]

@@ -53,6 +53,13 @@ impl Concealer {
         }
     }
 
+    /// Forgets what was heard: another codec has spoken since.
+    pub(super) fn restart(&mut self) {
+        self.history.fill(0);
+        self.period = 0;
+        self.concealed = 0;
+    }
+
     /// Fills `pcm` with the continued wave.
     pub(super) fn conceal(&mut self, pcm: &mut [i16]) {
         if self.concealed == 0 {
@@ -84,7 +91,7 @@ impl Concealer {
 }
 
 fn samples(ms: u32, sample_rate: u32) -> usize {
-    (sample_rate / 1000 * ms) as usize
+    (u64::from(sample_rate) * u64::from(ms) / 1000) as usize
 }
 
 #[cfg(test)]

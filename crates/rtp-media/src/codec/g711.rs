@@ -127,6 +127,10 @@ impl Decoder for G711Decoder {
     fn conceal(&mut self, pcm: &mut [i16]) {
         self.concealer.conceal(pcm);
     }
+
+    fn restart(&mut self) {
+        self.concealer.restart();
+    }
 }
 
 #[cfg(test)]

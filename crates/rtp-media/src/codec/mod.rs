@@ -13,6 +13,7 @@ mod g722;
 mod gsm;
 #[cfg(feature = "opus")]
 mod opus;
+mod resampler;
 mod spec;
 pub(crate) mod waveform;
 
@@ -23,6 +24,7 @@ pub use g711::{Law, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
 pub use g722::{G722Decoder, G722Encoder};
 #[cfg(feature = "opus")]
 pub use opus::OpusParameters;
+pub(crate) use resampler::Resampler;
 pub use spec::{AudioCodec, CodecSpec, UnknownCodec};
 
 use conceal::Concealer;
@@ -86,4 +88,8 @@ pub trait Decoder: Send {
         let _ = (next_payload, pcm);
         false
     }
+
+    /// Begins as if nothing had been decoded, after another codec was heard in between: what the encoder remembers by now is
+    /// not what was heard last, and a decoder that begins from nothing starts softly.
+    fn restart(&mut self);
 }

@@ -179,6 +179,11 @@ impl Decoder for Decoding {
             .decode_fec_s16(next_payload, pcm.len(), pcm)
             .is_ok_and(|samples| samples == pcm.len())
     }
+
+    fn restart(&mut self) {
+        // It fails for no decoder that was made.
+        let _ = self.0.reset_state();
+    }
 }
 
 #[cfg(test)]

@@ -11,13 +11,13 @@ const SILENCE: Duration = Duration::from_millis(200);
 #[derive(Debug, Default)]
 pub(crate) struct DtmfReceiver {
     current: Option<Heard>,
-    reported: Option<u32>,
+    reported: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Heard {
     digit: Digit,
-    timestamp: u32,
+    timestamp: i64,
     duration: u16,
     over_at: Instant,
 }
@@ -26,19 +26,16 @@ struct Heard {
 pub(crate) type Pressed = (Digit, u16);
 
 impl DtmfReceiver {
-    /// Takes the payload of a packet. Returns the digits that are over now: one of before whose end was lost,
+    /// Takes the payload of a packet and its timestamp, extended. Returns the digits that are over now: one of before whose end was lost,
     /// and this one.
-    pub(crate) fn receive(&mut self, now: Instant, timestamp: u32, payload: &[u8]) -> [Option<Pressed>; 2] {
+    pub(crate) fn receive(&mut self, now: Instant, timestamp: i64, payload: &[u8]) -> [Option<Pressed>; 2] {
         let Some(event) = TelephoneEvent::parse(payload) else {
             return [None; 2];
         };
         let Some(digit) = Digit::from_event(event.event) else {
             return [None; 2];
         };
-        if self
-            .reported
-            .is_some_and(|reported| timestamp.wrapping_sub(reported) as i32 <= 0)
-        {
+        if self.reported.is_some_and(|reported| timestamp <= reported) {
             return [None; 2];
         }
         let mut before = None;
@@ -46,7 +43,7 @@ impl DtmfReceiver {
         match self.current {
             Some(current) if current.timestamp == timestamp => duration = duration.max(current.duration),
             // A straggler of an event before the current one, whose end was lost and is reported already.
-            Some(current) if (timestamp.wrapping_sub(current.timestamp) as i32) < 0 => return [None; 2],
+            Some(current) if timestamp < current.timestamp => return [None; 2],
             Some(_) => before = self.finish(),
             None => {}
         }
@@ -103,7 +100,12 @@ mod tests {
                 duration,
             }
             .to_bytes();
-            heard.extend(receiver.receive(now, timestamp, &payload).into_iter().flatten());
+            heard.extend(
+                receiver
+                    .receive(now, timestamp.into(), &payload)
+                    .into_iter()
+                    .flatten(),
+            );
         }
         assert_eq!(receiver.take_over(now), None);
         heard.extend(receiver.take_over(now + SILENCE));

@@ -1,10 +1,13 @@
 //! Packets that wait to be played, in the order of their sequence numbers.
 
-/// A packet's place and time in its stream, both extended so that they do not wrap.
+use crate::ids::PayloadType;
+
+/// A packet's place and time in its stream, both extended so that they do not wrap, and what its payload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) sequence: u64,
     pub(super) timestamp: i64,
+    pub(super) payload_type: PayloadType,
 }
 
 /// A ring of packets, each at its sequence number modulo the capacity.

@@ -15,6 +15,7 @@
 mod buffer;
 mod delay;
 
+use crate::ids::PayloadType;
 use crate::time::{duration_to_ticks, ticks_to_duration};
 use buffer::{Place, Slots};
 use delay::DelayEstimator;
@@ -81,18 +82,27 @@ pub enum Inserted {
     Oversize,
 }
 
+/// What a packet that waits holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Which codec made it: any that was agreed may come at any time (RFC 3264 §6.1).
+    pub payload_type: PayloadType,
+    /// What that codec made.
+    pub payload: &'a [u8],
+}
+
 /// What to play next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Pull<'a> {
-    /// This payload. Say [`JitterBuffer::played`] with its length once it is decoded.
-    Payload(&'a [u8]),
-    /// A packet is lost: make up this many ticks. When the packet right behind the lost one is here, its payload
-    /// comes along, as it may hold redundancy.
+    /// This packet. Say [`JitterBuffer::played`] with its length once it is decoded.
+    Packet(Packet<'a>),
+    /// A packet is lost: make up this many ticks. When the packet right behind the lost one is here, it comes along, as it
+    /// may hold redundancy.
     Lost {
         /// Ticks to make up.
         ticks: i64,
-        /// The next packet's payload.
-        next: Option<&'a [u8]>,
+        /// The next packet.
+        next: Option<Packet<'a>>,
     },
     /// Nothing has come in time: make up what is needed now and say [`JitterBuffer::held`].
     Underrun,
@@ -171,7 +181,11 @@ impl JitterBuffer {
 
     /// Puts a packet in, at its arrival. Sequence number and timestamp are extended, the arrival is in ticks of
     /// the same clock since any epoch.
-    pub fn insert(&mut self, arrival: i64, sequence: u64, timestamp: i64, payload: &[u8]) -> Inserted {
+    pub fn insert(&mut self, arrival: i64, sequence: u64, timestamp: i64, packet: Packet<'_>) -> Inserted {
+        let Packet {
+            payload_type,
+            payload,
+        } = packet;
         if payload.len() > self.config.max_payload {
             return Inserted::Oversize;
         }
@@ -200,7 +214,12 @@ impl JitterBuffer {
         } else {
             self.newest.max(sequence)
         };
-        self.slots.put(Place { sequence, timestamp }, payload);
+        let place = Place {
+            sequence,
+            timestamp,
+            payload_type,
+        };
+        self.slots.put(place, payload);
         Inserted::Held
     }
 
@@ -233,11 +252,11 @@ impl JitterBuffer {
         let ticks = gap.min(self.packet_ticks);
         self.state = State::Playing { next: next + ticks };
         let only_one_lost = self.due.is_some_and(|due| due + 1 == first.sequence);
-        let next = (only_one_lost && gap <= self.packet_ticks).then(|| self.slots.payload(first.sequence));
+        let next = (only_one_lost && gap <= self.packet_ticks).then(|| self.packet(first));
         Pull::Lost { ticks, next }
     }
 
-    /// Says how many ticks the payload of the last [`Pull::Payload`] lasts.
+    /// Says how many ticks the payload of the last [`Pull::Packet`] lasts.
     pub fn played(&mut self, ticks: i64) {
         if let State::Playing { next } = &mut self.state {
             *next += ticks;
@@ -344,7 +363,14 @@ impl JitterBuffer {
             next: first.timestamp,
         };
         self.slots.take(first.sequence);
-        Pull::Payload(self.slots.payload(first.sequence))
+        Pull::Packet(self.packet(first))
+    }
+
+    fn packet(&self, place: Place) -> Packet<'_> {
+        Packet {
+            payload_type: place.payload_type,
+            payload: self.slots.payload(place.sequence),
+        }
     }
 
     /// Catches up after a stall: bending speed would take too long.

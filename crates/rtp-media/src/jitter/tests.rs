@@ -6,19 +6,26 @@ fn buffer() -> JitterBuffer {
     JitterBuffer::new(JitterConfig::default(), 8000, Duration::from_millis(20), 1)
 }
 
+fn pcmu(payload: &[u8]) -> Packet<'_> {
+    Packet {
+        payload_type: PayloadType::from_octet(0),
+        payload,
+    }
+}
+
 fn insert(buffer: &mut JitterBuffer, arrival: i64, packet: u64) -> Inserted {
-    buffer.insert(arrival, 1000 + packet, packet as i64 * 160, &[packet as u8])
+    buffer.insert(arrival, 1000 + packet, packet as i64 * 160, pcmu(&[packet as u8]))
 }
 
 /// What a pull gives, in letters: the packet's number, `-` lost, `.` underrun, ` ` silence.
 fn pull(buffer: &mut JitterBuffer, now: i64) -> String {
     match buffer.pull(now) {
-        Pull::Payload(payload) => {
-            let number = payload[0].to_string();
+        Pull::Packet(packet) => {
+            let number = packet.payload[0].to_string();
             buffer.played(160);
             number
         }
-        Pull::Lost { next: Some(next), .. } => format!("-{}", next[0]),
+        Pull::Lost { next: Some(next), .. } => format!("-{}", next.payload[0]),
         Pull::Lost { next: None, .. } => "-".to_owned(),
         Pull::Underrun => {
             buffer.held(160);
@@ -93,7 +100,7 @@ fn late_doubled_and_oversize_packets_are_told_apart() {
     assert_eq!(pull(&mut buffer, 320), "5");
     assert_eq!(insert(&mut buffer, 320, 5), Inserted::Late);
     assert_eq!(insert(&mut buffer, 320, 4), Inserted::Late);
-    assert_eq!(buffer.insert(0, 1006, 0, &[0; 1473]), Inserted::Oversize);
+    assert_eq!(buffer.insert(0, 1006, 0, pcmu(&[0; 1473])), Inserted::Oversize);
 }
 
 #[test]
@@ -157,12 +164,12 @@ proptest! {
             match op {
                 Op::Insert { wait, sequence, timestamp, len } => {
                     now += i64::from(wait);
-                    buffer.insert(now, u64::from(sequence), i64::from(timestamp), &vec![0; usize::from(len)]);
+                    buffer.insert(now, u64::from(sequence), i64::from(timestamp), pcmu(&vec![0; usize::from(len)]));
                 }
                 Op::Pull { wait } => {
                     now += i64::from(wait);
                     match buffer.pull(now) {
-                        Pull::Payload(_) => buffer.played(160),
+                        Pull::Packet(_) => buffer.played(160),
                         Pull::Lost { ticks, .. } => prop_assert!(ticks > 0 && ticks <= 160),
                         Pull::Underrun => buffer.held(160),
                         Pull::Silence => {}

@@ -6,6 +6,7 @@ mod rtcp;
 mod sink;
 mod source;
 mod statistics;
+mod timeline;
 
 pub use latch::{PROOF, SILENCE};
 pub use quality::{CallQuality, Impairment};
@@ -20,7 +21,7 @@ use crate::stream::MediaKind;
 use latch::{Latch, Origin};
 use offhook_sansio::{Entropy, WallClock};
 use sink::Sink;
-use source::{MIN_SEQUENTIAL, Sequenced, Source};
+use source::{MIN_SEQUENTIAL, Numbers, Sequenced, Source};
 use std::net::SocketAddr;
 use std::time::Instant;
 use tracing::{debug, trace};
@@ -40,6 +41,17 @@ pub(crate) struct SessionConfig {
     pub(crate) remote_rtcp: SocketAddr,
     pub(crate) rtcp_mux: bool,
     pub(crate) cname: String,
+}
+
+/// By which clock the timestamps of a payload type count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PayloadClock {
+    /// One of this rate: a codec's.
+    Rate(u32),
+    /// That of the voice which it interrupts: digits and comfort noise.
+    OfTheVoice,
+    /// The payload type was not agreed.
+    NotAgreed,
 }
 
 /// One accepted RTP packet.
@@ -106,14 +118,15 @@ impl RtpSession {
         }
     }
 
-    /// Takes an RTP datagram that arrived at tick `arrival`. `None` means that it was dropped and counted.
+    /// Takes an RTP datagram that arrived at `arrival`, in media time; `clock_of` knows the payload types that were agreed.
+    /// `None` means that it was dropped and counted.
     pub(crate) fn receive<'a>(
         &mut self,
         now: Instant,
         arrival: i64,
         from: SocketAddr,
         datagram: &'a [u8],
-        is_agreed: impl FnOnce(PayloadType) -> bool,
+        clock_of: impl FnOnce(PayloadType) -> PayloadClock,
     ) -> Option<Arrival<'a>> {
         let packet = match RtpPacket::parse(datagram) {
             Ok(packet) => packet,
@@ -124,10 +137,14 @@ impl RtpSession {
             }
         };
         let header = *packet.header();
-        if !is_agreed(header.payload_type) {
-            self.totals.dropped.unknown_payload += 1;
-            return None;
-        }
+        let clock_rate = match clock_of(header.payload_type) {
+            PayloadClock::Rate(rate) => Some(rate),
+            PayloadClock::OfTheVoice => None,
+            PayloadClock::NotAgreed => {
+                self.totals.dropped.unknown_payload += 1;
+                return None;
+            }
+        };
         // From a peer for whom we already took another SSRC it is our own media, reflected: what whoever calls an echo
         // wants to hear. Nothing is passed on, so no loop arises.
         if header.ssrc == self.sink.ssrc && self.conflict != Some(from) {
@@ -146,10 +163,13 @@ impl RtpSession {
                 return None;
             }
         };
-        let (extended, news) = self.sequence(&header, moved_from.is_some())?;
-        if let Some(source) = &mut self.source {
-            source.measure(arrival, extended.timestamp);
-        }
+        let numbers = Numbers {
+            sequence: header.sequence,
+            timestamp: header.timestamp,
+            clock_rate,
+            arrival,
+        };
+        let (extended, news) = self.sequence(header.ssrc, numbers, moved_from.is_some())?;
         self.totals.packets_received += 1;
         self.totals.octets_received += packet.payload().len() as u64;
         Some(Arrival {
@@ -162,10 +182,15 @@ impl RtpSession {
     }
 
     /// Finds the packet's source and its place in it; makes the source the one we hear once it is valid.
-    fn sequence(&mut self, header: &RtpHeader, proven: bool) -> Option<(Extended, Option<SourceNews>)> {
-        if let Some(source) = self.source.as_mut().filter(|source| source.ssrc == header.ssrc) {
+    fn sequence(
+        &mut self,
+        ssrc: Ssrc,
+        numbers: Numbers,
+        proven: bool,
+    ) -> Option<(Extended, Option<SourceNews>)> {
+        if let Some(source) = self.source.as_mut().filter(|source| source.ssrc == ssrc) {
             self.candidate = None;
-            return match source.update(header.sequence, header.timestamp) {
+            return match source.update(numbers) {
                 Sequenced::New(extended) => Some((extended, None)),
                 Sequenced::Restarted(extended) => Some((extended, Some(SourceNews::Restarted))),
                 Sequenced::Duplicate => {
@@ -181,40 +206,28 @@ impl RtpSession {
         // The first source needs no probation: it comes from where the SDP, or a latch's proof, says it does. One
         // that wants to replace it must send two packets in sequence, without one from the other in between.
         let proof = match &self.candidate {
-            Some((seen, proof)) if seen.ssrc == header.ssrc && seen.next_sequence() == header.sequence => {
-                proof + 1
-            }
+            Some((seen, proof)) if seen.ssrc == ssrc && seen.next_sequence() == numbers.sequence => proof + 1,
             _ => 1,
         };
         let mut source = match self.candidate.take() {
             Some((seen, _)) if proof > 1 => seen,
-            _ => Source::new(header.ssrc, header.sequence, self.config.clock_rate),
+            _ => Source::new(ssrc, numbers.sequence, self.config.clock_rate),
         };
         if self.source.is_some() && !proven && proof < MIN_SEQUENTIAL {
             // Counted only when it becomes the source: a stray packet leaves nothing behind.
-            source = Source::new(
-                header.ssrc,
-                header.sequence.wrapping_add(1),
-                self.config.clock_rate,
-            );
+            source = Source::new(ssrc, numbers.sequence.wrapping_add(1), self.config.clock_rate);
             self.candidate = Some((source, proof));
             self.totals.dropped.probation += 1;
             return None;
         }
-        let Sequenced::New(extended) = source.update(header.sequence, header.timestamp) else {
+        let Sequenced::New(extended) = source.update(numbers) else {
             return None;
         };
         let before = self.source.replace(source);
         let from = before.as_ref().map(|source| source.ssrc);
         self.lost_before += before.as_ref().map_or(0, Source::lost);
-        debug!(ssrc = %header.ssrc, "hearing a source");
-        Some((
-            extended,
-            Some(SourceNews::Changed {
-                from,
-                to: header.ssrc,
-            }),
-        ))
+        debug!(%ssrc, "hearing a source");
+        Some((extended, Some(SourceNews::Changed { from, to: ssrc })))
     }
 
     /// A packet came with our own SSRC (RFC 3550 §8.2): take another one, but only once per address, as it may be
@@ -302,16 +315,13 @@ impl RtpSession {
         self.source.as_ref().map(|source| source.ssrc)
     }
 
-    /// Takes new addresses and a new clock from signalling. Addresses that did not change keep what was learned.
+    /// Takes new addresses, and the clock in which we send, from signalling. Addresses that did not change keep what was learned.
     pub(crate) fn update(&mut self, config: SessionConfig) {
         if config.remote_rtp != self.config.remote_rtp {
             self.rtp_latch = Latch::new(config.remote_rtp);
         }
         if config.remote_rtcp != self.config.remote_rtcp {
             self.rtcp.set_remote(config.remote_rtcp);
-        }
-        if config.clock_rate != self.config.clock_rate {
-            self.lost_before += self.source.take().map_or(0, |source| source.lost());
         }
         self.config = config;
     }

@@ -1,7 +1,8 @@
 //! What is known of a source we receive from (RFC 3550 §6.4.1, appendices A.1, A.3 and A.8).
 
+use super::timeline::Timeline;
 use crate::ids::Ssrc;
-use crate::time::{TimestampUnroller, ticks_to_duration};
+use crate::time::{MEDIA_RATE, ticks_to_duration};
 use std::time::{Duration, Instant};
 
 /// Packets in sequence that make a source valid (RFC 3550 A.1, `MIN_SEQUENTIAL`).
@@ -17,11 +18,22 @@ const WINDOW: u64 = 64;
 /// Where extended sequence numbers begin, so that a packet from before the first one still has a number.
 const FIRST_CYCLE: u64 = 1 << 16;
 
-/// A packet's numbers, extended so that they do not wrap.
+/// A packet's numbers, extended so that they do not wrap; its timestamp in media time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extended {
     pub(crate) sequence: u64,
     pub(crate) timestamp: i64,
+}
+
+/// How a packet's numbers stand in its header, and when it came.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers {
+    pub(super) sequence: u16,
+    pub(super) timestamp: u32,
+    /// The clock rate of the payload type; none for what goes by the clock of the voice that it interrupts.
+    pub(super) clock_rate: Option<u32>,
+    /// In media time.
+    pub(super) arrival: i64,
 }
 
 /// What a packet's sequence number says.
@@ -41,6 +53,7 @@ pub(super) enum Sequenced {
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) ssrc: Ssrc,
+    /// The clock rate until a voice has told its own.
     clock_rate: u32,
     first: u64,
     highest: u64,
@@ -48,12 +61,12 @@ pub(super) struct Source {
     window: u64,
     /// The number that would confirm a restart.
     restart: Option<u16>,
-    unroller: TimestampUnroller,
+    timeline: Timeline,
     pub(super) received: u64,
     expected_prior: u64,
     received_prior: u64,
     last_transit: Option<i64>,
-    /// Interarrival jitter, in ticks times 16.
+    /// Interarrival jitter, in media time times 16.
     jitter: i64,
     pub(super) last_report: Option<(u32, Instant)>,
 }
@@ -69,7 +82,7 @@ impl Source {
             highest: first - 1,
             window: 0,
             restart: None,
-            unroller: TimestampUnroller::default(),
+            timeline: Timeline::default(),
             received: 0,
             expected_prior: 0,
             received_prior: 0,
@@ -80,14 +93,15 @@ impl Source {
     }
 
     /// Takes a packet's numbers in (RFC 3550 A.1, `update_seq`).
-    pub(super) fn update(&mut self, sequence: u16, timestamp: u32) -> Sequenced {
+    pub(super) fn update(&mut self, numbers: Numbers) -> Sequenced {
+        let sequence = numbers.sequence;
         let ahead = sequence.wrapping_sub(self.highest as u16);
         let behind = ahead.wrapping_neg();
         if ahead > 0 && ahead < MAX_DROPOUT {
             let moved = u64::from(ahead);
             self.window = if moved < WINDOW { self.window << moved } else { 0 } | 1;
             self.highest += moved;
-            return self.accept(self.highest, timestamp);
+            return self.accept(self.highest, numbers);
         }
         if behind <= MAX_MISORDER {
             let behind = u64::from(behind);
@@ -99,14 +113,14 @@ impl Source {
             self.window |= bit;
             let extended = self.highest - behind;
             self.first = self.first.min(extended);
-            return self.accept(extended, timestamp);
+            return self.accept(extended, numbers);
         }
         if self.restart == Some(sequence) {
             *self = Self {
                 last_report: self.last_report,
                 ..Self::new(self.ssrc, sequence, self.clock_rate)
             };
-            return match self.update(sequence, timestamp) {
+            return match self.update(numbers) {
                 Sequenced::New(extended) => Sequenced::Restarted(extended),
                 other => other,
             };
@@ -115,13 +129,20 @@ impl Source {
         Sequenced::OutOfRange
     }
 
-    fn accept(&mut self, sequence: u64, timestamp: u32) -> Sequenced {
+    fn accept(&mut self, sequence: u64, numbers: Numbers) -> Sequenced {
         self.restart = None;
         self.received += 1;
-        Sequenced::New(Extended {
-            sequence,
-            timestamp: self.unroller.extend(timestamp),
-        })
+        let rate = numbers.clock_rate.unwrap_or_else(|| self.clock_rate());
+        let timestamp = self
+            .timeline
+            .place(rate, sequence, numbers.timestamp, numbers.arrival);
+        self.measure(numbers.arrival, timestamp);
+        Sequenced::New(Extended { sequence, timestamp })
+    }
+
+    /// The clock rate of what is heard.
+    pub(super) fn clock_rate(&self) -> u32 {
+        self.timeline.rate().unwrap_or(self.clock_rate)
     }
 
     /// The sequence number that follows the highest.
@@ -129,24 +150,24 @@ impl Source {
         (self.highest + 1) as u16
     }
 
-    /// Updates the interarrival jitter (RFC 3550 A.8) with a packet that arrived at tick `arrival`.
-    pub(super) fn measure(&mut self, arrival: i64, timestamp: i64) {
+    /// Updates the interarrival jitter (RFC 3550 A.8) with a packet that arrived at `arrival`, in media time.
+    fn measure(&mut self, arrival: i64, timestamp: i64) {
         let transit = arrival - timestamp;
         if let Some(last) = self.last_transit.replace(transit) {
             // A leap of the sender's clock is not jitter.
-            let difference = (transit - last).abs().min(i64::from(self.clock_rate) * 10);
+            let difference = (transit - last).abs().min(i64::from(MEDIA_RATE) * 10);
             self.jitter += difference - ((self.jitter + 8) >> 4);
         }
     }
 
-    /// Interarrival jitter in ticks, as it is reported.
+    /// Interarrival jitter in ticks of the clock that is heard, as it is reported.
     pub(super) fn jitter_ticks(&self) -> u32 {
-        (self.jitter >> 4) as u32
+        ((self.jitter >> 4) * i64::from(self.clock_rate()) / i64::from(MEDIA_RATE)) as u32
     }
 
     /// Interarrival jitter.
     pub(super) fn jitter(&self) -> Duration {
-        ticks_to_duration(self.jitter >> 4, self.clock_rate)
+        ticks_to_duration(self.jitter >> 4, MEDIA_RATE)
     }
 
     /// Packets that the sequence numbers say were sent.
@@ -183,8 +204,17 @@ mod tests {
         Source::new(Ssrc(1), sequence, 8000)
     }
 
+    fn update(source: &mut Source, sequence: u16) -> Sequenced {
+        source.update(Numbers {
+            sequence,
+            timestamp: 0,
+            clock_rate: None,
+            arrival: 0,
+        })
+    }
+
     fn is_new(source: &mut Source, sequence: u16) -> bool {
-        matches!(source.update(sequence, 0), Sequenced::New(_))
+        matches!(update(source, sequence), Sequenced::New(_))
     }
 
     #[test]
@@ -215,20 +245,20 @@ mod tests {
         let mut source = source(100);
         assert!(is_new(&mut source, 100));
         assert!(is_new(&mut source, 102));
-        assert_eq!(source.update(102, 0), Sequenced::Duplicate);
+        assert_eq!(update(&mut source, 102), Sequenced::Duplicate);
         assert!(is_new(&mut source, 101));
-        assert_eq!(source.update(101, 0), Sequenced::Duplicate);
-        assert_eq!(source.update(100, 0), Sequenced::Duplicate);
+        assert_eq!(update(&mut source, 101), Sequenced::Duplicate);
+        assert_eq!(update(&mut source, 100), Sequenced::Duplicate);
     }
 
     #[test]
     fn a_leap_is_believed_when_the_next_packet_follows_it() {
         let mut source = source(100);
         assert!(is_new(&mut source, 100));
-        assert_eq!(source.update(20_000, 0), Sequenced::OutOfRange);
+        assert_eq!(update(&mut source, 20_000), Sequenced::OutOfRange);
         assert!(is_new(&mut source, 101));
-        assert_eq!(source.update(30_000, 0), Sequenced::OutOfRange);
-        assert!(matches!(source.update(30_001, 0), Sequenced::Restarted(_)));
+        assert_eq!(update(&mut source, 30_000), Sequenced::OutOfRange);
+        assert!(matches!(update(&mut source, 30_001), Sequenced::Restarted(_)));
         assert_eq!(source.expected(), 1);
     }
 
@@ -236,7 +266,7 @@ mod tests {
     fn jitter_settles_at_the_mean_difference() {
         let mut source = source(0);
         for packet in 0..2000i64 {
-            source.measure(packet * 160 + packet % 2 * 80, packet * 160);
+            source.measure(packet * 960 + packet % 2 * 480, packet * 960);
         }
         assert!(
             (75..=80).contains(&source.jitter_ticks()),

@@ -10,6 +10,10 @@ use crate::stream::{SilenceDetection, SrtpKeying};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+/// Codecs, or numbers of telephone-event, that may come beside the first: more than anybody has built in, and few enough for
+/// the memory of a decoder each.
+pub const MAX_OTHERS: usize = 16;
+
 /// Whether media flows, as seen from here (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Direction {
@@ -49,10 +53,15 @@ pub struct AudioConfig {
     /// Milliseconds of audio per packet that we send, 10 to 120 in steps of 10 (Opus has no 30, 50, 70, 90 and
     /// 110). Received packets may be of any length up to 120. Default 20: RFC 3551 §4.2.
     pub ptime_ms: u32,
+    /// Other codecs that the peer may send instead at any time: those of the answer behind the first (RFC 3264 §6.1). They are
+    /// heard at the sample rate of [`codec`](Self::codec). At most [`MAX_OTHERS`]. Default none.
+    pub other_codecs: Vec<OtherCodec>,
     /// The codec's format parameters in the peer's SDP: what its receiver wishes.
     pub remote_fmtp: String,
     /// The number of telephone-event, both ways, if it was agreed (RFC 4733). Default none.
     pub dtmf_payload_type: Option<u8>,
+    /// Other numbers under which telephone-event may come. At most [`MAX_OTHERS`]. Default none.
+    pub other_events: Vec<OtherEvents>,
     /// The clock in which events count their duration. Default: the codec's clock rate.
     pub dtmf_clock_rate: u32,
     /// Whether digits are sent and heard as tones in the audio (ITU-T Q.23) where telephone-event was not agreed. Default
@@ -94,9 +103,11 @@ impl AudioConfig {
             codec,
             payload_type: spec.static_payload.unwrap_or(96),
             receive_payload_type: None,
+            other_codecs: Vec::new(),
             ptime_ms: spec.ptime_ms,
             remote_fmtp: String::new(),
             dtmf_payload_type: None,
+            other_events: Vec::new(),
             dtmf_clock_rate: spec.clock_rate,
             inband_dtmf: true,
             voip_metrics: false,
@@ -131,22 +142,70 @@ impl AudioConfig {
         if self.cname.len() > 255 {
             return Err(AudioError::Cname(self.cname.len()));
         }
+        let others = self.other_codecs.len().max(self.other_events.len());
+        if others > MAX_OTHERS {
+            return Err(AudioError::TooManyFormats(others));
+        }
+        let first = payload(self.receive_payload_type.unwrap_or(self.payload_type))?;
+        let mut codecs = vec![(first, self.codec)];
+        for other in &self.other_codecs {
+            codecs.push((payload(other.payload_type)?, other.codec));
+        }
+        let dtmf = self.dtmf_payload_type.map(payload).transpose()?;
+        let mut events: Vec<_> = dtmf
+            .map(|number| (number, self.dtmf_clock_rate))
+            .into_iter()
+            .collect();
+        for other in &self.other_events {
+            events.push((payload(other.payload_type)?, other.clock_rate));
+        }
         Ok(Numbers {
             send: payload(self.payload_type)?,
-            receive: payload(self.receive_payload_type.unwrap_or(self.payload_type))?,
-            dtmf: self.dtmf_payload_type.map(payload).transpose()?,
+            codecs,
+            dtmf,
+            events,
             noise: self.comfort_noise_payload_type.map(payload).transpose()?,
         })
     }
 }
 
 /// Payload types that were agreed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Numbers {
     pub(super) send: PayloadType,
-    pub(super) receive: PayloadType,
+    /// What may come, the first codec first.
+    pub(super) codecs: Vec<(PayloadType, AudioCodec)>,
+    /// Under which digits are sent.
     pub(super) dtmf: Option<PayloadType>,
+    /// Under which digits may come, and the clock in which they last.
+    pub(super) events: Vec<(PayloadType, u32)>,
     pub(super) noise: Option<PayloadType>,
+}
+
+impl Numbers {
+    /// The clock of telephone-event, if it comes under this number.
+    pub(super) fn event_clock(&self, number: PayloadType) -> Option<u32> {
+        let found = self.events.iter().find(|(event, _)| *event == number)?;
+        Some(found.1)
+    }
+}
+
+/// A codec that may come beside the one that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherCodec {
+    /// Its number in our SDP. Under a number that stands here twice, the first codec is heard.
+    pub payload_type: u8,
+    /// Which.
+    pub codec: AudioCodec,
+}
+
+/// Telephone-event under another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OtherEvents {
+    /// Its number in our SDP.
+    pub payload_type: u8,
+    /// The clock in which events count their duration.
+    pub clock_rate: u32,
 }
 
 /// Why an audio transport refused. Always the caller's fault.
@@ -159,6 +218,9 @@ pub enum AudioError {
     /// The codec cannot make packets this long.
     #[error("packet time of {0} ms")]
     Ptime(u32),
+    /// More than [`MAX_OTHERS`] formats.
+    #[error("{0} other formats, at most {MAX_OTHERS} may come")]
+    TooManyFormats(usize),
     /// The canonical name is longer than 255 octets.
     #[error("CNAME of {0} bytes, at most 255 fit")]
     Cname(usize),

@@ -9,8 +9,11 @@ mod receive;
 mod send;
 mod silence;
 mod transmit;
+mod voice;
 
-pub use config::{AudioConfig, AudioError, AudioEvent, Direction, Playout};
+pub use config::{
+    AudioConfig, AudioError, AudioEvent, Direction, MAX_OTHERS, OtherCodec, OtherEvents, Playout,
+};
 pub use outgoing::{MediaKind, MediaTransmit};
 pub use protection::SrtpKeying;
 pub use silence::SilenceDetection;
@@ -18,11 +21,12 @@ pub use silence::SilenceDetection;
 use crate::codec::AudioCodec;
 use crate::dtmf::{Digit, DtmfReceiver, DtmfSender, ToneDetector};
 use crate::ids::Ssrc;
+use crate::jitter::Packet;
 use crate::packet::is_rtcp;
 use crate::rtcp::VoipMetrics;
-use crate::session::{PAYLOAD_AT, RtpSession, SessionConfig, SourceNews, Statistics};
+use crate::session::{PAYLOAD_AT, PayloadClock, RtpSession, SessionConfig, SourceNews, Statistics};
 use crate::srtp::MAX_OVERHEAD;
-use crate::time::{MediaClock, ticks_to_duration};
+use crate::time::{MEDIA_RATE, MediaClock, ticks_to_duration};
 use config::Numbers;
 use offhook_sansio::{Deadlines, Entropy, Outbox, Timer, WallClock, earliest};
 use outgoing::Outgoing;
@@ -88,6 +92,8 @@ pub struct AudioTransport {
     receiver: Receiver,
     sender: Sender,
     dtmf_in: DtmfReceiver,
+    /// In which the digit that is heard counts its duration.
+    dtmf_in_clock: u32,
     dtmf_out: DtmfSender,
     /// Where digits are heard as tones.
     tones: Option<ToneDetector>,
@@ -113,12 +119,13 @@ impl AudioTransport {
     ) -> Result<Self, AudioError> {
         let numbers = config.numbers()?;
         let mut transport = Self {
-            clock: MediaClock::new(now, config.codec.spec().clock_rate),
+            clock: MediaClock::new(now, MEDIA_RATE),
             session: RtpSession::new(session_config(&config), now, wall_clock, entropy),
             protection: Protection::new(config.srtp.as_ref(), remotes(&config), now),
-            receiver: Receiver::new(config.codec, config.jitter, config.ptime_ms)?,
+            receiver: Receiver::new(&numbers.codecs, config.jitter, config.ptime_ms)?,
             sender: Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp)?,
             dtmf_in: DtmfReceiver::default(),
+            dtmf_in_clock: config.dtmf_clock_rate,
             dtmf_out: DtmfSender::new(config.dtmf_clock_rate),
             tones: detector(&config),
             outgoing: Outgoing::new(config.remote_rtp),
@@ -152,23 +159,16 @@ impl AudioTransport {
         let other_packets = other_codec
             || config.ptime_ms != self.config.ptime_ms
             || config.remote_fmtp != self.config.remote_fmtp;
-        let receiver = (other_codec || config.jitter != self.config.jitter)
-            .then(|| Receiver::new(config.codec, config.jitter, config.ptime_ms))
-            .transpose()?;
         let sender = other_packets
             .then(|| Sender::new(config.codec, config.ptime_ms, &config.remote_fmtp))
             .transpose()?;
-        if let Some(receiver) = receiver {
-            self.receiver = receiver;
-        }
+        self.receiver
+            .update(&numbers.codecs, config.jitter, config.ptime_ms)?;
         if let Some(sender) = sender {
             let suppressed = std::mem::replace(&mut self.sender, sender).suppressed;
             self.sender.suppressed = suppressed;
         }
         self.sender.detect_silence(config.silence_detection);
-        if other_codec {
-            self.clock = MediaClock::new(now, config.codec.spec().clock_rate);
-        }
         self.session.update(session_config(&config));
         self.protection
             .update(config.srtp.as_ref(), remotes(&config), now);
@@ -194,10 +194,15 @@ impl AudioTransport {
             return;
         };
         let arrival = self.clock.ticks(now);
-        let numbers = self.numbers;
-        let Some(packet) = self.session.receive(now, arrival, from, datagram, |number| {
-            number == numbers.receive || [numbers.dtmf, numbers.noise].contains(&Some(number))
-        }) else {
+        let (numbers, receiver) = (&self.numbers, &self.receiver);
+        let clock_of = |number| match receiver.clock_rate(number) {
+            Some(rate) => PayloadClock::Rate(rate),
+            None if numbers.noise == Some(number) || numbers.event_clock(number).is_some() => {
+                PayloadClock::OfTheVoice
+            }
+            None => PayloadClock::NotAgreed,
+        };
+        let Some(packet) = self.session.receive(now, arrival, from, datagram, clock_of) else {
             return;
         };
         self.last_rtp = now;
@@ -213,7 +218,7 @@ impl AudioTransport {
         if let Some(news) = packet.news {
             self.receiver.reset();
             let pressed = self.dtmf_in.reset();
-            report_digits(&mut self.events, pressed, self.config.dtmf_clock_rate);
+            report_digits(&mut self.events, pressed, self.dtmf_in_clock);
             if let SourceNews::Changed { from, to } = news {
                 push(&mut self.events, AudioEvent::SourceChanged { from, to });
             }
@@ -221,17 +226,22 @@ impl AudioTransport {
         if !self.config.direction.receives() {
             return;
         }
-        if packet.header.payload_type == numbers.receive {
-            self.receiver.insert(arrival, packet.extended, packet.payload);
-        } else if Some(packet.header.payload_type) == numbers.noise {
-            self.receiver.comfort(packet.extended, packet.payload);
+        let payload_type = packet.header.payload_type;
+        if self.receiver.clock_rate(payload_type).is_some() {
+            let payload = packet.payload;
+            let waiting = Packet {
+                payload_type,
+                payload,
+            };
+            self.receiver.insert(arrival, packet.extended, waiting);
+        } else if let Some(clock_rate) = self.numbers.event_clock(payload_type) {
+            let pressed = self
+                .dtmf_in
+                .receive(now, packet.extended.timestamp, packet.payload);
+            self.dtmf_in_clock = clock_rate;
+            report_digits(&mut self.events, pressed.into_iter().flatten(), clock_rate);
         } else {
-            let pressed = self.dtmf_in.receive(now, packet.header.timestamp, packet.payload);
-            report_digits(
-                &mut self.events,
-                pressed.into_iter().flatten(),
-                self.config.dtmf_clock_rate,
-            );
+            self.receiver.comfort(packet.extended, packet.payload);
         }
     }
 
@@ -313,7 +323,7 @@ impl AudioTransport {
             self.send_rtcp(|session, buffer| session.poll_report(now, metrics.as_ref(), buffer));
         }
         let pressed = self.dtmf_in.take_over(now);
-        report_digits(&mut self.events, pressed, self.config.dtmf_clock_rate);
+        report_digits(&mut self.events, pressed, self.dtmf_in_clock);
         while let Some(StreamTimer::RtpTimeout) = self.timers.take_expired(now) {
             let silent_for = now.saturating_duration_since(self.last_rtp);
             let next = if silent_for >= self.config.rtp_timeout {
@@ -411,7 +421,12 @@ impl AudioTransport {
         self.protection.is_encrypted()
     }
 
-    /// The codec in use.
+    /// The codec that was heard last: the one of the configuration, or one of its others.
+    pub fn codec_heard(&self) -> AudioCodec {
+        self.receiver.codec()
+    }
+
+    /// The codec that is sent.
     pub fn codec(&self) -> AudioCodec {
         self.config.codec
     }

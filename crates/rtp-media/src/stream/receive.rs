@@ -2,25 +2,33 @@
 
 use super::config::Playout;
 use super::loss_pattern::LossPattern;
-use crate::codec::{
-    AudioCodec, CodecError, CodecSpec, ComfortNoise, Decoder, MAX_PACKET_MS, NoiseMaker, waveform,
-};
-use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Pull};
+use super::voice::{Heard, Voice, samples};
+use crate::codec::{AudioCodec, CodecError, ComfortNoise, MAX_PACKET_MS, NoiseMaker, waveform};
+use crate::ids::PayloadType;
+use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Packet, Pull};
 use crate::session::{Extended, Statistics};
-use crate::time::ticks_to_duration;
+use crate::time::{MEDIA_RATE, ticks_to_duration};
 use std::time::Duration;
 
 /// Room for one period more than the longest packet, for stretching.
 const STRETCH_MS: u32 = 15;
 
-/// Concealment comes in multiples of this part of a second: 2.5 ms, the shortest frame of Opus.
-const QUANTUM: u32 = 400;
+/// How long one codec is blended into the next: their delays and loudness differ.
+const JOINT_MS: u32 = 5;
 
 /// Receives one stream.
 pub(super) struct Receiver {
-    spec: CodecSpec,
+    sample_rate: u32,
     jitter: JitterBuffer,
-    decoder: Box<dyn Decoder>,
+    bounds: JitterConfig,
+    /// What may come; behind them those of before the last re-negotiation, whose packets may be on their way.
+    voices: Vec<Voice>,
+    /// How many of them are agreed on now.
+    agreed: usize,
+    /// Which of them was heard last.
+    current: usize,
+    /// What that would have said next, where another one comes.
+    joint: Box<[i16]>,
     /// Decoded audio; played up to `played`, valid up to `len`.
     pcm: Box<[i16]>,
     played: usize,
@@ -46,30 +54,136 @@ struct Counts {
     undecodable: u64,
     comfort_noise: u64,
     concealments: u64,
-    /// Samples made up.
-    concealed: u64,
+    /// Media time made up.
+    concealed: i64,
     shortened: u64,
     lengthened: u64,
 }
 
 impl Receiver {
-    pub(super) fn new(codec: AudioCodec, config: JitterConfig, ptime_ms: u32) -> Result<Self, CodecError> {
-        let spec = codec.spec();
-        let packet = Duration::from_millis(u64::from(ptime_ms));
-        // G.711 and G.722 take an octet per tick; Opus is far smaller.
-        let payload = (spec.clock_rate.min(8000) / 1000 * ptime_ms) as usize;
+    /// For codecs, of which the first gives the sample rate.
+    pub(super) fn new(
+        codecs: &[(PayloadType, AudioCodec)],
+        bounds: JitterConfig,
+        ptime_ms: u32,
+    ) -> Result<Self, CodecError> {
+        let sample_rate = rate_of(codecs);
+        let voices = codecs
+            .iter()
+            .map(|(number, codec)| Voice::new(*number, *codec, sample_rate));
         Ok(Self {
-            spec,
-            jitter: JitterBuffer::new(config, spec.clock_rate, packet, payload),
-            decoder: codec.decoder()?,
-            pcm: vec![0; (spec.sample_rate / 1000 * (MAX_PACKET_MS + STRETCH_MS)) as usize]
-                .into_boxed_slice(),
+            sample_rate,
+            jitter: jitter_buffer(codecs, bounds, ptime_ms),
+            bounds,
+            voices: voices.collect::<Result<_, _>>()?,
+            agreed: codecs.len(),
+            current: 0,
+            joint: joint(sample_rate),
+            pcm: room(sample_rate),
             played: 0,
             len: 0,
             pause: None,
             pattern: LossPattern::default(),
             counts: Counts::default(),
         })
+    }
+
+    /// Takes other codecs after a re-negotiation. What waits of those before is played yet, and what is decoded stays; the
+    /// codecs that go on keep their memory.
+    pub(super) fn update(
+        &mut self,
+        codecs: &[(PayloadType, AudioCodec)],
+        bounds: JitterConfig,
+        ptime_ms: u32,
+    ) -> Result<(), CodecError> {
+        let agreed = self.voices[..self.agreed].iter().map(Voice::format);
+        if !agreed.eq(codecs.iter().copied()) {
+            let sample_rate = rate_of(codecs);
+            let heard = self.voices.get(self.current).map(|voice| voice.format().1);
+            self.take_voices(codecs, sample_rate)?;
+            let again = self
+                .voices
+                .iter()
+                .position(|voice| Some(voice.format().1) == heard);
+            self.current = again.unwrap_or(0);
+            self.change_rate(sample_rate);
+        }
+        if bounds != self.bounds {
+            self.jitter = jitter_buffer(codecs, bounds, ptime_ms);
+            self.bounds = bounds;
+        }
+        Ok(())
+    }
+
+    /// Makes the decoders for what is agreed now, and behind them those for what was until now. Nothing has changed after an
+    /// error.
+    fn take_voices(
+        &mut self,
+        codecs: &[(PayloadType, AudioCodec)],
+        sample_rate: u32,
+    ) -> Result<(), CodecError> {
+        let is_new = |(number, _): &(PayloadType, AudioCodec)| codecs.iter().any(|(new, _)| new == number);
+        let before: Vec<_> = self.voices[..self.agreed].iter().map(Voice::format).collect();
+        let retired = before.iter().copied().filter(|format| !is_new(format));
+        let wanted: Vec<_> = codecs.iter().copied().chain(retired).collect();
+        let fits = |voice: &Voice, codec| voice.format().1 == codec && voice.sample_rate() == sample_rate;
+        let made: Vec<Option<Voice>> = wanted
+            .iter()
+            .map(|(number, codec)| {
+                let known = self.voices.iter().any(|voice| fits(voice, *codec));
+                (!known)
+                    .then(|| Voice::new(*number, *codec, sample_rate))
+                    .transpose()
+            })
+            .collect::<Result<_, _>>()?;
+        if before
+            .iter()
+            .any(|format| is_new(format) && !codecs.contains(format))
+        {
+            // A number means another codec now: what waits would be taken for that.
+            self.jitter.reset();
+        }
+        let mut known = std::mem::take(&mut self.voices);
+        for ((number, codec), made) in wanted.into_iter().zip(made) {
+            let kept = known.iter().position(|voice| fits(voice, codec));
+            // One codec under two numbers has one memory, under the first.
+            let voice = kept
+                .map(|place| known.swap_remove(place).numbered(number))
+                .or(made);
+            self.voices.extend(voice);
+        }
+        self.agreed = codecs.len().min(self.voices.len());
+        Ok(())
+    }
+
+    /// Goes on at another sample rate, with what is decoded and not yet played.
+    fn change_rate(&mut self, sample_rate: u32) {
+        if sample_rate == self.sample_rate {
+            return;
+        }
+        let rest = &self.pcm[self.played..self.len];
+        let mut pcm = room(sample_rate);
+        let ratio = f64::from(self.sample_rate) / f64::from(sample_rate);
+        let left = (rest.len() as f64 / ratio) as usize;
+        for (place, sample) in pcm[..left].iter_mut().enumerate() {
+            *sample = rest[((place as f64 * ratio) as usize).min(rest.len() - 1)];
+        }
+        self.pcm = pcm;
+        self.played = 0;
+        self.len = left;
+        self.joint = joint(sample_rate);
+        self.sample_rate = sample_rate;
+    }
+
+    /// The clock rate of a codec that may come under this number.
+    pub(super) fn clock_rate(&self, number: PayloadType) -> Option<u32> {
+        let voice = self.voices.iter().find(|voice| voice.format().0 == number)?;
+        Some(voice.format().1.spec().clock_rate)
+    }
+
+    /// The codec that was heard last.
+    pub(super) fn codec(&self) -> AudioCodec {
+        self.voices[self.current].format().1
     }
 
     /// Takes a description of what a pause sounds like.
@@ -94,7 +208,7 @@ impl Receiver {
     }
 
     /// Takes an accepted packet that arrived at tick `arrival`.
-    pub(super) fn insert(&mut self, arrival: i64, at: Extended, payload: &[u8]) {
+    pub(super) fn insert(&mut self, arrival: i64, at: Extended, packet: Packet<'_>) {
         if self
             .pause
             .as_ref()
@@ -102,7 +216,7 @@ impl Receiver {
         {
             self.pause = None;
         }
-        let inserted = self.jitter.insert(arrival, at.sequence, at.timestamp, payload);
+        let inserted = self.jitter.insert(arrival, at.sequence, at.timestamp, packet);
         match inserted {
             Inserted::Held => self.pattern.packet(at.sequence, true),
             Inserted::Late | Inserted::Oversize => self.pattern.packet(at.sequence, false),
@@ -157,64 +271,59 @@ impl Receiver {
 
     /// Puts at least one sample into the empty buffer, to be heard `filled` samples after `now`; `wanted` are needed now.
     fn refill(&mut self, now: i64, filled: usize, wanted: usize) -> Playout {
+        let offset = filled as i64 * i64::from(MEDIA_RATE) / i64::from(self.sample_rate);
         let Self {
-            spec,
             jitter,
-            decoder,
+            voices,
+            current,
+            joint,
             pcm,
             pause,
             counts,
             ..
         } = self;
         self.played = 0;
-        let ticks_of =
-            |samples: usize| samples as i64 * i64::from(spec.clock_rate) / i64::from(spec.sample_rate);
-        let quantum = (spec.sample_rate / QUANTUM) as usize;
-        let most = pcm.len() / quantum * quantum;
-        let made_up = |samples: usize| samples.next_multiple_of(quantum).clamp(quantum, most);
         match jitter.pull(now) {
-            Pull::Payload(payload) => match decoder.decode(payload, pcm) {
-                Ok(samples) if samples > 0 => {
-                    self.len = samples;
-                    jitter.played(ticks_of(samples));
-                    let offset = ticks_of(filled);
+            Pull::Packet(packet) => {
+                if let Some(heard) = decode(voices, current, joint, packet, pcm) {
+                    self.len = heard.samples;
+                    jitter.played(heard.ticks);
                     self.bend(offset);
-                    Playout::Voice
-                }
-                _ => {
-                    counts.undecodable += 1;
-                    let len = made_up(wanted);
-                    decoder.conceal(&mut pcm[..len]);
-                    counts.concealed += len as u64;
-                    jitter.played(ticks_of(len));
-                    self.len = len;
-                    Playout::Concealed
-                }
-            },
-            Pull::Lost { ticks, next } => {
-                counts.concealments += 1;
-                let samples = ticks * i64::from(spec.sample_rate) / i64::from(spec.clock_rate);
-                let len = made_up(samples as usize);
-                let recovered = next.is_some_and(|next| decoder.recover(next, &mut pcm[..len]));
-                if !recovered {
-                    decoder.conceal(&mut pcm[..len]);
-                    counts.concealed += len as u64;
-                }
-                self.len = len;
-                Playout::Concealed
-            }
-            // Where the voice ends and the peer has described its pause, there is nothing to make up.
-            Pull::Underrun => {
-                let len = made_up(wanted);
-                jitter.held(ticks_of(len));
-                self.len = len;
-                if let Some(pause) = pause {
-                    pause.noise.fill(&mut pcm[..len]);
                     return Playout::Voice;
                 }
+                counts.undecodable += 1;
+                let made_up = voices[*current].conceal(wanted, pcm);
+                counts.concealed += made_up.ticks;
+                jitter.played(made_up.ticks);
+                self.len = made_up.samples;
+                Playout::Concealed
+            }
+            Pull::Lost { ticks, next } => {
                 counts.concealments += 1;
-                counts.concealed += len as u64;
-                decoder.conceal(&mut pcm[..len]);
+                let lost = ticks * i64::from(self.sample_rate) / i64::from(MEDIA_RATE);
+                let recovered = next.and_then(|next| voices[*current].recover(next, lost as usize, pcm));
+                let made_up = recovered.unwrap_or_else(|| {
+                    let made_up = voices[*current].conceal(lost as usize, pcm);
+                    counts.concealed += made_up.ticks;
+                    made_up
+                });
+                self.len = made_up.samples;
+                Playout::Concealed
+            }
+            Pull::Underrun => {
+                // Where the voice ends and the peer has described its pause, there is nothing to make up.
+                if let Some(pause) = pause {
+                    let len = wanted.min(pcm.len());
+                    pause.noise.fill(&mut pcm[..len]);
+                    jitter.held(len as i64 * i64::from(MEDIA_RATE) / i64::from(self.sample_rate));
+                    self.len = len;
+                    return Playout::Voice;
+                }
+                let made_up = voices[*current].conceal(wanted, pcm);
+                jitter.held(made_up.ticks);
+                counts.concealments += 1;
+                counts.concealed += made_up.ticks;
+                self.len = made_up.samples;
                 Playout::Concealed
             }
             Pull::Silence => {
@@ -235,16 +344,15 @@ impl Receiver {
         let bent = match self.jitter.advice(offset) {
             Advice::Keep => None,
             Advice::Faster { most } => {
-                let most =
-                    most.saturating_mul(self.spec.sample_rate.into()) / i64::from(self.spec.clock_rate);
-                let left = waveform::shorten(&mut self.pcm[..self.len], most as usize, self.spec.sample_rate);
+                let most = most.saturating_mul(self.sample_rate.into()) / i64::from(MEDIA_RATE);
+                let left = waveform::shorten(&mut self.pcm[..self.len], most as usize, self.sample_rate);
                 self.counts.shortened += u64::from(left.is_some());
                 left
             }
             Advice::Slower => {
-                let longest = (self.spec.sample_rate / 1000 * STRETCH_MS) as usize;
+                let longest = samples(STRETCH_MS, self.sample_rate);
                 let room = longest.min(self.pcm.len() - self.len);
-                let len = waveform::lengthen(&mut self.pcm[..self.len + room], room, self.spec.sample_rate);
+                let len = waveform::lengthen(&mut self.pcm[..self.len + room], room, self.sample_rate);
                 self.counts.lengthened += u64::from(len.is_some());
                 len
             }
@@ -263,9 +371,61 @@ impl Receiver {
         statistics.undecodable += self.counts.undecodable;
         statistics.comfort_noise += self.counts.comfort_noise;
         statistics.concealments += self.counts.concealments;
-        statistics.concealed += ticks_to_duration(self.counts.concealed as i64, self.spec.sample_rate);
+        statistics.concealed += ticks_to_duration(self.counts.concealed, MEDIA_RATE);
         statistics.shortened += self.counts.shortened;
         statistics.lengthened += self.counts.lengthened;
         statistics.target_delay = self.jitter.target_delay();
     }
+}
+
+/// Decodes a packet with the codec that its payload type names. Where that is another one than was heard until now, the
+/// voice of before is continued for a moment and blended into it.
+fn decode(
+    voices: &mut [Voice],
+    current: &mut usize,
+    joint: &mut [i16],
+    packet: Packet<'_>,
+    pcm: &mut [i16],
+) -> Option<Heard> {
+    let place = voices
+        .iter()
+        .position(|voice| voice.format().0 == packet.payload_type)?;
+    let before = std::mem::replace(current, place);
+    if before != place {
+        voices[place].restart();
+    }
+    let heard = voices[place].decode(packet.payload, pcm).ok()?;
+    if heard.samples == 0 {
+        return None;
+    }
+    if before != place {
+        let made_up = voices[before].conceal(joint.len() / 2, joint);
+        let len = made_up.samples.min(heard.samples);
+        for (place, (sample, continued)) in pcm[..len].iter_mut().zip(joint).enumerate() {
+            *sample = waveform::mix(*continued, *sample, place, len);
+        }
+    }
+    Some(heard)
+}
+
+fn rate_of(codecs: &[(PayloadType, AudioCodec)]) -> u32 {
+    codecs.first().map_or(8000, |(_, codec)| codec.spec().sample_rate)
+}
+
+fn jitter_buffer(codecs: &[(PayloadType, AudioCodec)], bounds: JitterConfig, ptime_ms: u32) -> JitterBuffer {
+    let packet = Duration::from_millis(u64::from(ptime_ms));
+    // G.711 and G.722 take an octet per tick; Opus is far smaller.
+    let rates = codecs.iter().map(|(_, codec)| codec.spec().clock_rate.min(8000));
+    let payload = rates.max().unwrap_or(8000) / 1000 * ptime_ms;
+    JitterBuffer::new(bounds, MEDIA_RATE, packet, payload as usize)
+}
+
+/// Room for the longest packet and one period more.
+fn room(sample_rate: u32) -> Box<[i16]> {
+    vec![0; samples(MAX_PACKET_MS + STRETCH_MS, sample_rate)].into_boxed_slice()
+}
+
+/// Room for twice as long as codecs are blended: concealment comes in steps.
+fn joint(sample_rate: u32) -> Box<[i16]> {
+    vec![0; 2 * samples(JOINT_MS, sample_rate)].into_boxed_slice()
 }

@@ -1,6 +1,8 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
-use super::formats::{codec_of, formats_of, has_comfort_noise, nothing_in_common, shared_formats};
+use super::formats::{
+    agree_on_formats, codec_of, formats_of, formats_to_answer, nothing_in_common, shared_formats,
+};
 use super::security::{Policies, Security, SecurityError};
 use super::{
     Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
@@ -25,6 +27,7 @@ use std::time::Duration;
 pub struct AudioStream {
     /// Set by the application, else by the settings of the session's owner.
     codecs: Option<Vec<AudioCodec>>,
+    all_codecs: bool,
     rtp_timeout: Option<Duration>,
     srtp: Option<SrtpPolicy>,
     dtls_srtp: Option<SrtpPolicy>,
@@ -65,6 +68,7 @@ impl AudioStream {
     pub fn offer() -> Self {
         Self {
             codecs: None,
+            all_codecs: false,
             rtp_timeout: None,
             srtp: None,
             dtls_srtp: None,
@@ -86,6 +90,14 @@ impl AudioStream {
         if !codecs.is_empty() {
             self.codecs = Some(codecs.to_vec());
         }
+        self
+    }
+
+    /// The same stream that answers with all codecs which it shares with the offer, instead of with the first of them: the
+    /// other side may change between them without a word. Peers that want one codec at a time may offer anew.
+    #[must_use]
+    pub fn with_all_codecs_answered(mut self) -> Self {
+        self.all_codecs = true;
         self
     }
 
@@ -263,23 +275,9 @@ impl AudioStream {
         let direction = local
             .direction(agreed.local)
             .intersect(remote_direction.reversed());
-        let events = pairs.iter().find(|pair| {
-            pair.remote.is("telephone-event") && pair.remote.clock_rate == codec.spec().clock_rate
-        });
         let mut config = AudioConfig::new(codec, remote_rtp);
         config.remote_rtcp = remote_rtcp;
-        config.payload_type = format.remote.payload_type;
-        config.receive_payload_type = Some(format.local.payload_type);
-        config.remote_fmtp = format
-            .remote
-            .fmtp
-            .as_ref()
-            .map_or_else(String::new, ToString::to_string);
-        config.dtmf_payload_type = events.map(|pair| pair.remote.payload_type);
-        let noise = pairs
-            .iter()
-            .find(|pair| has_comfort_noise(&format.remote) && pair.remote.is("CN"));
-        config.comfort_noise_payload_type = noise.map(|pair| pair.remote.payload_type);
+        agree_on_formats(&mut config, format, &pairs);
         config.silence_detection = self.silence;
         let wishes = remote.attributes.get::<RtcpXr>().ok().flatten();
         config.voip_metrics = wishes.is_some_and(|wishes| wishes.wants(RtcpXr::VOIP_METRICS));
@@ -342,6 +340,7 @@ impl MediaStream for AudioStream {
         settings: &StreamSettings,
     ) -> Result<(), StreamError> {
         self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
+        self.all_codecs |= settings.answer_all_codecs;
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
         self.silence = self.silence.or(settings.silence_detection);
         let policies = Policies {
@@ -368,7 +367,8 @@ impl MediaStream for AudioStream {
         }
     }
 
-    /// One codec only: the first of the offer's that we have, so that both sides know what is sent (RFC 3264 §6.1).
+    /// One codec only, the first of the offer's that we have, so that both sides know what is sent; or all that we have, of
+    /// which each may come then (RFC 3264 §6.1).
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
         let offered = offer.media.get(index).ok_or(StreamError::Refused("audio"))?;
         if offered.kind != MediaKind::Audio || !Security::knows(offered) {
@@ -379,24 +379,10 @@ impl MediaStream for AudioStream {
         }
         let theirs = offered.rtp_formats();
         let pairs = answer_formats(&theirs, &formats_of(self.codecs()), Preference::Offerer);
-        let codec = pairs
-            .iter()
-            .find(|pair| codec_of(&pair.remote).is_some())
-            .ok_or_else(|| nothing_in_common(self.codecs(), &theirs))?
-            .local
-            .clone();
-        let events = pairs
-            .iter()
-            .map(|pair| &pair.local)
-            .find(|format| format.is("telephone-event") && format.clock_rate == codec.clock_rate)
-            .cloned();
-        let noise = pairs
-            .iter()
-            .map(|pair| &pair.local)
-            .find(|format| format.is("CN") && has_comfort_noise(&codec))
-            .cloned();
+        let most = if self.all_codecs { usize::MAX } else { 1 };
+        let formats =
+            formats_to_answer(&pairs, most).ok_or_else(|| nothing_in_common(self.codecs(), &theirs))?;
         let direction = offered.direction(offer).answered_with(self.wished_direction());
-        let formats = std::iter::once(codec).chain(noise).chain(events);
         let answer = self.section(formats, direction);
         let mut answer = self.security()?.answer(offered, offer, answer)?;
         if offered.attributes.rtcp_mux() {

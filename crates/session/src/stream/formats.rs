@@ -2,6 +2,7 @@
 
 use super::{Agreed, StreamError};
 use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::{AudioConfig, MAX_OTHERS, OtherCodec, OtherEvents};
 use offhook_sdp::RtpFormat;
 use offhook_sdp::offer_answer::{FormatMatch, match_answer};
 
@@ -59,6 +60,65 @@ pub(super) fn shared_formats(agreed: Agreed<'_>) -> Option<Vec<FormatMatch>> {
     Some(match_answer(&remote, &local).into_iter().map(turned).collect())
 }
 
+/// The formats of an answer: at most so many of the codecs that both sides have, with what goes with them; `None` when there
+/// is no codec.
+pub(super) fn formats_to_answer(pairs: &[FormatMatch], most: usize) -> Option<Vec<RtpFormat>> {
+    let codecs = pairs.iter().filter(|pair| codec_of(&pair.remote).is_some());
+    let codecs: Vec<RtpFormat> = codecs.map(|pair| pair.local.clone()).take(most).collect();
+    if codecs.is_empty() {
+        return None;
+    }
+    let goes_along = |format: &&RtpFormat| {
+        let events = format.is("telephone-event");
+        let shares_clock = codecs.iter().any(|codec| codec.clock_rate == format.clock_rate);
+        (events && shares_clock) || (format.is("CN") && codecs.iter().any(has_comfort_noise))
+    };
+    let (noise, events): (Vec<_>, Vec<_>) = pairs
+        .iter()
+        .map(|pair| &pair.local)
+        .filter(goes_along)
+        .cloned()
+        .partition(|format| format.is("CN"));
+    Some([codecs, noise, events].concat())
+}
+
+/// What is sent, by the number and the parameters of the other side, and all that may come, by the numbers of ours.
+pub(super) fn agree_on_formats(config: &mut AudioConfig, sent: &FormatMatch, pairs: &[FormatMatch]) {
+    let events = |pair: &&FormatMatch| pair.remote.is("telephone-event");
+    let digits = pairs
+        .iter()
+        .filter(events)
+        .find(|pair| pair.remote.clock_rate == sent.remote.clock_rate);
+    let noise = pairs
+        .iter()
+        .find(|pair| has_comfort_noise(&sent.remote) && pair.remote.is("CN"));
+    config.payload_type = sent.remote.payload_type;
+    config.receive_payload_type = Some(sent.local.payload_type);
+    config.remote_fmtp = sent.remote.fmtp.as_deref().unwrap_or_default().to_owned();
+    config.dtmf_payload_type = digits.map(|pair| pair.remote.payload_type);
+    config.comfort_noise_payload_type = noise.map(|pair| pair.remote.payload_type);
+    let others = pairs.iter().filter(|pair| *pair != sent);
+    config.other_codecs = others
+        .filter_map(|pair| {
+            Some(OtherCodec {
+                payload_type: pair.local.payload_type,
+                codec: codec_of(&pair.local)?,
+            })
+        })
+        .take(MAX_OTHERS)
+        .collect();
+    config.other_events = pairs
+        .iter()
+        .filter(events)
+        .map(|pair| OtherEvents {
+            payload_type: pair.local.payload_type,
+            clock_rate: pair.local.clock_rate,
+        })
+        .filter(|other| Some(other.payload_type) != config.dtmf_payload_type)
+        .take(MAX_OTHERS)
+        .collect();
+}
+
 /// That nothing of what they have is among our codecs.
 pub(super) fn nothing_in_common(codecs: &[AudioCodec], theirs: &[RtpFormat]) -> StreamError {
     let ours: Vec<_> = codecs.iter().map(|codec| codec.spec().name).collect();
@@ -81,6 +141,6 @@ pub(super) fn codec_of(format: &RtpFormat) -> Option<AudioCodec> {
 }
 
 /// Whether comfort noise of 8000 Hz fits beside a codec: G.722 has that clock, but not that sample rate.
-pub(super) fn has_comfort_noise(format: &RtpFormat) -> bool {
+fn has_comfort_noise(format: &RtpFormat) -> bool {
     codec_of(format).is_some_and(|codec| codec.spec().sample_rate == 8000)
 }

@@ -160,6 +160,9 @@ impl<'a> StreamContext<'a> {
 pub struct StreamSettings {
     /// Codecs in order of preference. Default: all that are built in, the widest first (`rtp.audio_codec_list`).
     pub audio_codecs: Vec<AudioCodec>,
+    /// Whether an offer is answered with all codecs that both sides have, instead of with the first of them. Default no, as
+    /// SIP SIMPLE clients do: some peers offer anew then, to have one.
+    pub answer_all_codecs: bool,
     /// Time without media after which a stream says so. Default 30 s (`rtp.timeout`).
     pub rtp_timeout: Duration,
     /// Whether audio is encrypted, with keys in the session description. Default never: without TLS below SIP, whoever
@@ -191,6 +194,7 @@ impl Default for StreamSettings {
     fn default() -> Self {
         Self {
             audio_codecs: AudioCodec::ALL.to_vec(),
+            answer_all_codecs: false,
             rtp_timeout: Duration::from_secs(30),
             srtp: SrtpPolicy::Off,
             dtls_srtp: SrtpPolicy::Off,

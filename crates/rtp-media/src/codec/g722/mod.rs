@@ -123,6 +123,11 @@ impl Decoder for Concealing {
     fn conceal(&mut self, pcm: &mut [i16]) {
         self.concealer.conceal(pcm);
     }
+
+    fn restart(&mut self) {
+        self.decoder = G722Decoder::new();
+        self.concealer.restart();
+    }
 }
 
 #[cfg(test)]

@@ -254,6 +254,14 @@ impl Decoder for GsmDecoder {
     fn conceal(&mut self, pcm: &mut [i16]) {
         self.concealer.conceal(pcm);
     }
+
+    fn restart(&mut self) {
+        self.ratios = AreaRatios::default();
+        self.lattice = Lattice::default();
+        self.history = History::new();
+        self.emphasised = 0;
+        self.concealer.restart();
+    }
 }
 
 #[cfg(test)]

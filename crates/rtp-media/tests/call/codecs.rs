@@ -1,0 +1,241 @@
+//! Several codecs in one stream: each packet is decoded as its payload type says.
+
+use crate::link::{Link, Pair, TICK, alice, bob, config, find, voice};
+use offhook_rtp_media::codec::{AudioCodec, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
+use offhook_rtp_media::dtmf::Digit;
+use offhook_rtp_media::{AudioConfig, AudioError, AudioEvent, MAX_OTHERS, OtherCodec, OtherEvents, Playout};
+
+/// A number that is the same on both sides.
+fn number(codec: AudioCodec) -> u8 {
+    codec.spec().static_payload.unwrap_or(96)
+}
+
+/// Takes every codec, sends this one.
+fn all_but_first(codec: AudioCodec, mut config: AudioConfig) -> AudioConfig {
+    let others = AudioCodec::ALL.iter().filter(|other| **other != codec);
+    config.other_codecs = others
+        .map(|other| OtherCodec {
+            payload_type: number(*other),
+            codec: *other,
+        })
+        .collect();
+    config
+}
+
+/// Bob listens at the rate of `heard_as`, and all codecs may come.
+fn pair(first: AudioCodec, heard_as: AudioCodec, link: Link) -> Pair {
+    let bobs = all_but_first(heard_as, config(heard_as, alice()));
+    Pair::with(config(first, bob()), bobs, link)
+}
+
+/// Alice says a tone of 400 Hz, with another codec each `ticks` ticks; what Bob hears, and how.
+fn alternate(
+    pair: &mut Pair,
+    codecs: &[AudioCodec],
+    ticks: usize,
+    spells: usize,
+) -> (Vec<i16>, Vec<Playout>) {
+    let (mut heard, mut playouts) = (Vec::new(), Vec::new());
+    let mut tick = 0;
+    for codec in codecs.iter().cycle().take(spells) {
+        pair.alice.update(config(*codec, bob()), pair.now).unwrap();
+        let rate = codec.spec().sample_rate as usize;
+        for _ in 0..ticks {
+            let said: Vec<i16> = (tick * rate / 50..(tick + 1) * rate / 50)
+                .map(|n| (sine(n as f64 / rate as f64) * 8000.0) as i16)
+                .collect();
+            tick += 1;
+            let (playout, frame) = pair.tick(&said);
+            playouts.push(playout);
+            heard.extend(frame);
+        }
+    }
+    (heard, playouts)
+}
+
+fn sine(seconds: f64) -> f64 {
+    (seconds * 400.0 * std::f64::consts::TAU).sin()
+}
+
+#[test]
+fn two_codecs_that_alternate_come_through_bit_by_bit() {
+    for ticks in [1, 2, 7] {
+        let mut pair = pair(AudioCodec::Pcmu, AudioCodec::Pcmu, Link::default());
+        let said = voice(8000, 210 * 160);
+        let (mut heard, mut wanted) = (Vec::new(), Vec::new());
+        for (tick, frame) in said.chunks(160).enumerate() {
+            let a_law = tick / ticks % 2 == 1;
+            let codec = if a_law { AudioCodec::Pcma } else { AudioCodec::Pcmu };
+            pair.alice.update(config(codec, bob()), pair.now).unwrap();
+            let companded: fn(i16) -> i16 = if a_law {
+                |sample| a_law_decode(a_law_encode(sample))
+            } else {
+                |sample| u_law_decode(u_law_encode(sample))
+            };
+            wanted.extend(frame.iter().copied().map(companded));
+            heard.extend(pair.tick(frame).1);
+        }
+        let delay = find(&heard, &wanted[40..160]).expect("the beginning is heard") - 40;
+        for (place, packet) in wanted.chunks(160).enumerate().take(200) {
+            let start = delay + place * 160;
+            // What is behind the joint is untouched, and at its place.
+            assert_eq!(heard[start + 40..start + 160], packet[40..], "packet {place}");
+        }
+        let statistics = pair.bob.statistics();
+        assert_eq!(statistics.packets_received, 210);
+        assert_eq!((statistics.undecodable, statistics.dropped.total()), (0, 0));
+        assert_eq!((statistics.concealments, statistics.discarded), (0, 0));
+    }
+}
+
+/// At the rate of each codec, and each with each: no gap, no time lost, no click.
+#[test]
+fn a_tone_goes_on_over_a_change_of_codec() {
+    for &heard_as in AudioCodec::ALL {
+        for &other in AudioCodec::ALL {
+            let mut pair = pair(heard_as, heard_as, Link::default());
+            let (heard, playouts) = alternate(&mut pair, &[heard_as, other], 20, 10);
+            let what = format!("{heard_as} and {other}");
+            assert!(
+                playouts[5..].iter().all(|playout| *playout == Playout::Voice),
+                "{what}"
+            );
+            let statistics = pair.bob.statistics();
+            assert_eq!(statistics.packets_received, 200, "{what}");
+            assert_eq!((statistics.packets_lost, statistics.late), (0, 0), "{what}");
+            assert_eq!((statistics.concealments, statistics.discarded), (0, 0), "{what}");
+            assert_eq!((statistics.shortened, statistics.lengthened), (0, 0), "{what}");
+            // A tone follows from its last two samples; a click is what does not.
+            let step = 400.0 / f64::from(pair.bob.sample_rate()) * std::f64::consts::TAU;
+            let steady = &heard[heard.len() / 4..];
+            let click = steady
+                .windows(3)
+                .map(|w| {
+                    let [a, b, c] = [f64::from(w[0]), f64::from(w[1]), f64::from(w[2])];
+                    (c - 2.0 * step.cos() * b + a).abs()
+                })
+                .fold(0.0, f64::max);
+            let loudest = steady.iter().map(|sample| sample.unsigned_abs()).max().unwrap();
+            // GSM begins a tone too loud, by itself.
+            let gsm = [heard_as, other].contains(&AudioCodec::Gsm);
+            let (most, peak) = if gsm { (3500.0, 16_500) } else { (1500.0, 8500) };
+            assert!(click < most, "{what}: {click}");
+            assert!((7500..peak).contains(&loudest), "{what}: {loudest}");
+        }
+    }
+}
+
+#[test]
+fn codecs_that_alternate_survive_a_bad_network() {
+    let link = Link {
+        latency_ms: 30,
+        jitter_ms: 40,
+        loss: 5,
+        duplicates: 5,
+    };
+    let codecs = AudioCodec::ALL;
+    let mut pair = pair(codecs[0], codecs[0], link);
+    let (_, playouts) = alternate(&mut pair, codecs, 3, 300);
+    let voices = playouts.iter().filter(|playout| **playout == Playout::Voice);
+    let share = voices.count() as f64 / playouts.len() as f64;
+    assert!(share > 0.8, "{share}");
+    let statistics = pair.bob.statistics();
+    assert_eq!((statistics.undecodable, statistics.dropped.total()), (0, 0));
+    assert!(
+        statistics.target_delay < TICK * 5,
+        "{:?}",
+        statistics.target_delay
+    );
+    // Media time goes on through all of it: what waits is no longer than the network asks for.
+    assert!(statistics.discarded < 20, "{}", statistics.discarded);
+    assert!(statistics.jitter < TICK * 2, "{:?}", statistics.jitter);
+}
+
+#[test]
+fn packets_of_the_codec_before_are_heard_while_they_are_on_their_way() {
+    let link = Link {
+        latency_ms: 60,
+        ..Link::default()
+    };
+    let mut pair = Pair::with(
+        config(AudioCodec::Pcmu, bob()),
+        config(AudioCodec::Pcmu, alice()),
+        link,
+    );
+    let (_, before) = alternate(&mut pair, &[AudioCodec::Pcmu], 50, 1);
+    assert!(before[8..].iter().all(|playout| *playout == Playout::Voice));
+    // Both turn to another codec in the same instant.
+    pair.bob
+        .update(config(AudioCodec::G722, alice()), pair.now)
+        .unwrap();
+    let (_, after) = alternate(&mut pair, &[AudioCodec::G722], 50, 1);
+    assert!(
+        after.iter().all(|playout| *playout == Playout::Voice),
+        "{after:?}"
+    );
+    let statistics = pair.bob.statistics();
+    assert_eq!((statistics.dropped.total(), statistics.concealments), (0, 0));
+    assert_eq!(pair.bob.codec_heard(), AudioCodec::G722);
+}
+
+#[test]
+fn digits_are_heard_under_each_number_and_after_each_codec() {
+    let mut bobs = all_but_first(AudioCodec::Opus, config(AudioCodec::Opus, alice()));
+    bobs.dtmf_payload_type = Some(102);
+    bobs.other_events.push(OtherEvents {
+        payload_type: 101,
+        clock_rate: 8000,
+    });
+    let mut pair = Pair::with(config(AudioCodec::Pcmu, bob()), bobs, Link::default());
+    for (codec, events) in [
+        (AudioCodec::Pcmu, 101),
+        (AudioCodec::Opus, 102),
+        (AudioCodec::Pcma, 101),
+    ] {
+        let mut config = config(codec, bob());
+        config.dtmf_payload_type = Some(events);
+        pair.alice.update(config, pair.now).unwrap();
+        for key in "19".chars() {
+            pair.alice.send_dtmf(Digit::try_from(key).unwrap()).unwrap();
+        }
+        let silence = vec![0; pair.alice.sample_rate() as usize / 50];
+        for _ in 0..40 {
+            pair.tick(&silence);
+        }
+    }
+    let digits: Vec<_> = pair
+        .bob_events
+        .iter()
+        .filter_map(|event| match event {
+            AudioEvent::GotDtmf { digit, duration } => Some((digit.to_string(), duration.as_millis())),
+            _ => None,
+        })
+        .collect();
+    let digits: Vec<_> = digits.iter().map(|(digit, ms)| (&**digit, *ms)).collect();
+    assert_eq!(digits, [("1", 160), ("9", 160)].repeat(3));
+}
+
+#[test]
+fn what_was_not_agreed_on_is_dropped_and_formats_are_bounded() {
+    let mut pair = Pair::with(
+        config(AudioCodec::Pcma, bob()),
+        config(AudioCodec::Pcmu, alice()),
+        Link::default(),
+    );
+    let (heard, _) = alternate(&mut pair, &[AudioCodec::Pcma], 20, 1);
+    assert!(heard.iter().all(|sample| *sample == 0));
+    assert_eq!(pair.bob.statistics().dropped.unknown_payload, 20);
+
+    let mut many = config(AudioCodec::Pcmu, alice());
+    let other = OtherCodec {
+        payload_type: 100,
+        codec: AudioCodec::Pcma,
+    };
+    many.other_codecs = vec![other; MAX_OTHERS + 1];
+    let before = pair.bob.config().other_codecs.len();
+    assert_eq!(
+        pair.bob.update(many, pair.now),
+        Err(AudioError::TooManyFormats(MAX_OTHERS + 1))
+    );
+    assert_eq!(pair.bob.config().other_codecs.len(), before);
+}
