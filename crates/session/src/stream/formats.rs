@@ -94,7 +94,7 @@ pub(super) fn agree_on_formats(config: &mut AudioConfig, sent: &FormatMatch, pai
         .find(|pair| has_comfort_noise(&sent.remote) && pair.remote.is("CN"));
     config.payload_type = sent.remote.payload_type;
     config.receive_payload_type = Some(sent.local.payload_type);
-    config.remote_fmtp = sent.remote.fmtp.as_deref().unwrap_or_default().to_owned();
+    config.remote_fmtp = sent.remote.fmtp.as_deref().map_or_else(String::new, String::from);
     config.dtmf_payload_type = digits.map(|pair| pair.remote.payload_type);
     config.comfort_noise_payload_type = noise.map(|pair| pair.remote.payload_type);
     let others = pairs.iter().filter(|pair| *pair != sent);
