@@ -7,7 +7,9 @@ use crate::media::{Media, Recorded};
 use crate::phone::{Limits, Phone};
 use crate::report::Reporter;
 use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_calls, uri};
-use offhook::{Application, AudioStream, MediaStream, Route, Session, SipUri, StatusCode};
+use offhook::{
+    Application, AudioStream, CommandError, MediaStream, Route, Session, SessionError, SipUri, StatusCode,
+};
 use serde_json::json;
 use std::time::Duration;
 
@@ -78,6 +80,14 @@ pub(crate) async fn place_with(
 ) -> Result<Session, Failure> {
     let routes = find(app, &target, reporter).await?;
     app.call_with(target, routes, streams).await.map_err(failure)
+}
+
+/// Accepts a session with streams of any kind. Where it is over meanwhile, or nothing of it can be had, its events tell.
+pub(crate) async fn accept(session: &Session, streams: Vec<Box<dyn MediaStream>>) -> Result<(), Failure> {
+    match session.accept_with(streams).await {
+        Ok(()) | Err(CommandError::Session(SessionError::Unknown)) => Ok(()),
+        Err(error) => Err(failure(error.into())),
+    }
 }
 
 async fn find(app: &Application, target: &SipUri, reporter: Reporter) -> Result<Vec<Route>, Failure> {

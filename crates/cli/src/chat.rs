@@ -1,11 +1,11 @@
 //! `offhook chat [URI]`: lines typed here are messages there.
 
 use crate::args::ChatArgs;
-use crate::call::{not_established, place_with, refuse_others};
+use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
 use crate::lines::Lines;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
+use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_messages, uri};
 use offhook::{
     Application, ChatEvent, ChatMessage, ChatStream, CommandError, MediaStream, Session, SessionError,
     SessionEvent, StatusCode, StreamDescription, StreamEvent,
@@ -22,7 +22,7 @@ pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = args.uri.as_deref().map(uri).transpose()?;
     let port = if target.is_some() { 0 } else { SIP_PORT };
-    let app = start(&args.common, port, reporter).await?;
+    let app = start_for_messages(&args.common, &args.relay, port, reporter).await?;
     let mut lines = Lines::listen();
     let outcome = match target {
         Some(target) => {
@@ -70,8 +70,7 @@ async fn serve(
             continue;
         }
         chat += 1;
-        // A caller that has gone already says so with the session's events.
-        let _ = session.accept_with(streams()).await;
+        accept(&session, streams()).await?;
         let conversation = Conversation::new(reporter, interrupt, None);
         tokio::select! {
             outcome = conversation.follow(&mut session, lines) => outcome?,

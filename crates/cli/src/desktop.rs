@@ -1,14 +1,14 @@
 //! `offhook share-desktop [URI] --vnc HOST:PORT` and `offhook view-desktop [URI]`.
 
 use crate::args::{DesktopArgs, ShareDesktopArgs, ViewDesktopArgs};
-use crate::call::{not_established, place_with, refuse_others};
+use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
 use crate::lines::Lines;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
+use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
 use offhook::{
-    Application, CommandError, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream, MediaStream,
-    RfbContext, RfbRole, Session, SessionError, SessionEvent, StatusCode, StreamDescription, StreamEvent,
+    Application, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream, MediaStream, RfbContext,
+    RfbRole, Session, SessionEvent, StatusCode, StreamDescription, StreamEvent,
 };
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -40,7 +40,7 @@ async fn run(args: &DesktopArgs, handler: DesktopSharingHandler, asks: bool) -> 
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = args.uri.as_deref().map(uri).transpose()?;
     let port = if target.is_some() { 0 } else { SIP_PORT };
-    let app = start(&args.common, port, reporter).await?;
+    let app = start_for_messages(&args.common, &args.relay, port, reporter).await?;
     let desk = Desk {
         app: &app,
         args,
@@ -99,12 +99,9 @@ impl Desk<'_> {
             }
             number += 1;
             let outcome = match self.is_allowed(&mut session, reporter, lines.as_mut()).await {
-                Some(true) => match session.accept_with(self.streams()).await {
-                    // Over this very moment: the events tell.
-                    Ok(()) | Err(CommandError::Session(SessionError::Unknown)) => {
-                        self.follow(session, reporter, Side::Called).await
-                    }
-                    Err(error) => Err(failure(error.into())),
+                Some(true) => match accept(&session, self.streams()).await {
+                    Ok(()) => self.follow(session, reporter, Side::Called).await,
+                    Err(failure) => Err(failure),
                 },
                 Some(false) => {
                     let _ = session.reject(StatusCode::DECLINE).await;

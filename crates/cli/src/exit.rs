@@ -22,6 +22,7 @@ pub(crate) enum Code {
     Credentials = 23,
     NotDelivered = 24,
     Desktop = 25,
+    Relay = 26,
     Registration = 30,
     Subscription = 31,
     Publication = 32,

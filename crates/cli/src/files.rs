@@ -1,11 +1,11 @@
 //! `offhook send-file URI FILE...` and `offhook receive-files --dir DIR`.
 
 use crate::args::{ReceiveFilesArgs, SendFileArgs};
-use crate::call::{not_established, place_with, refuse_others};
+use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
 use crate::progress::Progress;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, finish, next_incoming, start, uri};
+use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
 use offhook::{
     Application, FileTransferEvent, FileTransferStream, MediaStream, Session, SessionEvent, StatusCode,
     StreamDescription, StreamEvent, select_file,
@@ -25,7 +25,7 @@ pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = uri(&args.uri)?;
     let streams = prepare(&args.files).await?;
-    let app = start(&args.common, 0, reporter).await?;
+    let app = start_for_messages(&args.common, &args.relay, 0, reporter).await?;
     let limit = Instant::now() + Duration::from_secs_f64(args.ring_timeout);
     let outcome = match place_with(&app, target, streams, reporter).await {
         Ok(mut session) => {
@@ -65,7 +65,7 @@ pub(crate) async fn receive(args: ReceiveFilesArgs) -> Result<(), Failure> {
         let message = format!("{} is no folder", args.dir.display());
         return Err(Failure::new(Code::Record, message));
     }
-    let app = start(&args.common, SIP_PORT, reporter).await?;
+    let app = start_for_messages(&args.common, &args.relay, SIP_PORT, reporter).await?;
     let outcome = serve(&app, &args, reporter, &interrupt).await;
     finish(app).await;
     outcome
@@ -94,11 +94,12 @@ async fn serve(
         }
         number += 1;
         let transfer = Transfer::new(reporter, interrupt, streams.len(), None);
-        // A sender that has gone already says so with the session's events.
-        let _ = session.accept_with(streams).await;
-        let outcome = tokio::select! {
-            outcome = transfer.follow(&mut session) => outcome,
-            () = refuse_others(app) => break,
+        let outcome = match accept(&session, streams).await {
+            Ok(()) => tokio::select! {
+                outcome = transfer.follow(&mut session) => outcome,
+                () = refuse_others(app) => break,
+            },
+            Err(failure) => Err(failure),
         };
         if first_failure.is_ok() {
             first_failure = outcome;

@@ -1,16 +1,18 @@
 //! From the command line to a running application.
 
-use crate::args::{CommonArgs, MediaArgs, TlsArgs, TransportArg};
+use crate::args::{CommonArgs, MediaArgs, RelayArgs, TlsArgs, TransportArg};
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
     Account, AccountId, Application, ApplicationBuilder, ApplicationEvent, Certificate, ClientCertificates,
-    CommandError, Error, LastingEvent, LookupError, MemoryStorage, OpenError, Session, SessionError, SipUri,
-    SoundRole, StartError, StreamError, TlsOptions, Transport, TransportFailure, Trust, WebSocketConfig,
+    CommandError, Error, LastingEvent, LookupError, MemoryStorage, MsrpRelay, MsrpRelaySettings, OpenError,
+    RelayUsage, Session, SessionError, SipUri, SoundRole, StartError, StreamError, TlsOptions, Transport,
+    TransportFailure, Trust, WebSocketConfig,
 };
 use serde_json::json;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
@@ -22,6 +24,17 @@ pub(crate) async fn start(
     reporter: Reporter,
 ) -> Result<Application, Failure> {
     begin(prepare(args, default_port)?, reporter).await
+}
+
+/// The same for what runs over MSRP.
+pub(crate) async fn start_for_messages(
+    args: &CommonArgs,
+    relay: &RelayArgs,
+    default_port: u16,
+    reporter: Reporter,
+) -> Result<Application, Failure> {
+    let builder = with_relay(prepare(args, default_port)?, args, relay)?;
+    begin(builder, reporter).await
 }
 
 /// The same for calls, which the other side may want to send elsewhere.
@@ -41,11 +54,13 @@ pub(crate) async fn start_for_calls(
 /// The same for several calls at a time: the devices that were chosen are for all of them.
 pub(crate) async fn start_for_sessions(
     args: &CommonArgs,
+    relay: &RelayArgs,
     media: &MediaArgs,
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
-    let mut builder = prepare(args, default_port)?.transfers(media.follow_transfers);
+    let builder = with_relay(prepare(args, default_port)?, args, relay)?;
+    let mut builder = builder.transfers(media.follow_transfers);
     if let Some(devices) = media.chosen_devices() {
         builder = builder.sound_devices(devices);
     }
@@ -297,6 +312,7 @@ pub(crate) fn failure(error: Error) -> Failure {
             Code::Declined
         }
         Error::Command(CommandError::Device(_)) => Code::Device,
+        Error::Command(CommandError::Relay(_) | CommandError::RelayTls(_)) => Code::Relay,
         Error::Codec(_) => Code::Codec,
         _ => Code::Internal,
     };
@@ -330,7 +346,38 @@ fn account(args: &CommonArgs) -> Result<Option<Account>, Failure> {
 }
 
 fn password(args: &CommonArgs) -> Result<Option<String>, Failure> {
-    if let Some(path) = &args.password_file {
+    secret(args.password_file.as_deref(), "OFFHOOK_PASSWORD")
+}
+
+/// A relay for messages, as the account's user unless told otherwise.
+fn with_relay(
+    builder: ApplicationBuilder,
+    common: &CommonArgs,
+    args: &RelayArgs,
+) -> Result<ApplicationBuilder, Failure> {
+    let Some(place) = &args.relay else {
+        return Ok(builder);
+    };
+    let account = account(common)?.map(|account| account.id().username().to_owned());
+    let user = args.relay_user.clone().or(account).ok_or_else(|| {
+        let message = "the relay wants to know who we are: say it with --relay-user or --account";
+        Failure::new(Code::Usage, message)
+    })?;
+    let password = match secret(args.relay_password_file.as_deref(), "OFFHOOK_RELAY_PASSWORD")? {
+        Some(password) => password,
+        None => password(common)?.unwrap_or_default(),
+    };
+    let mut settings = MsrpRelaySettings::new(&place.host, user, password).with_host(&place.host, place.port);
+    if !place.is_secure {
+        settings = settings.without_tls();
+    }
+    let usage = RelayUsage::Always;
+    Ok(builder.msrp_relay(MsrpRelay { settings, usage }))
+}
+
+/// What a file holds, or else a variable.
+fn secret(file: Option<&Path>, variable: &str) -> Result<Option<String>, Failure> {
+    if let Some(path) = file {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Failure::new(
                 Code::Usage,
@@ -339,5 +386,5 @@ fn password(args: &CommonArgs) -> Result<Option<String>, Failure> {
         })?;
         return Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()));
     }
-    Ok(std::env::var("OFFHOOK_PASSWORD").ok())
+    Ok(std::env::var(variable).ok())
 }

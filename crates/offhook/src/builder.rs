@@ -10,7 +10,7 @@ use offhook_lookup::LookupOptions;
 use offhook_lookup::tokio::Resolver;
 use offhook_sansio::{Entropy, Transport};
 use offhook_session::media::MediaConfig;
-use offhook_session::tokio::{StartError, UserAgent, UserAgentConfig};
+use offhook_session::tokio::{MsrpRelay, StartError, UserAgent, UserAgentConfig};
 use offhook_session::{SessionConfig, StreamSettings};
 use offhook_sip_core::invitation::RedirectPolicy;
 use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
@@ -37,6 +37,7 @@ pub struct ApplicationBuilder {
     sound_devices: Option<DeviceOptions>,
     tail_length: Duration,
     alert_device: Option<DeviceChoice>,
+    msrp_relay: Option<MsrpRelay>,
     trace: bool,
     messages: bool,
     transfers: bool,
@@ -57,6 +58,7 @@ impl ApplicationBuilder {
             sound_devices: None,
             tail_length: UserAgentConfig::default().tail_length,
             alert_device: None,
+            msrp_relay: None,
             trace: false,
             messages: false,
             transfers: false,
@@ -158,6 +160,13 @@ impl ApplicationBuilder {
         self
     }
 
+    /// Our relay for chats, files and desktops, which others may not reach otherwise. Default none.
+    #[must_use]
+    pub fn msrp_relay(mut self, relay: MsrpRelay) -> Self {
+        self.msrp_relay = Some(relay);
+        self
+    }
+
     /// Whether SIP messages come as [`ApplicationEvent::Trace`](crate::ApplicationEvent::Trace). Default: no.
     #[must_use]
     pub fn trace(mut self, trace: bool) -> Self {
@@ -202,6 +211,7 @@ impl ApplicationBuilder {
             sound_devices: sound::devices(self.sound_devices, &settings.audio),
             tail_length: self.tail_length,
             dtls_certificate: None,
+            msrp_relay: self.msrp_relay,
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
             sessions: SessionConfig {
                 streams: stream_settings(&account, &settings),

@@ -59,8 +59,8 @@ pub use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError, RfbContext, StreamId};
 pub use offhook_session::tokio::{
-    CommandError, LocalError, Publication, Registration, Session, StartError, StreamBridge, Subscription,
-    VoiceDevice, select_file,
+    CommandError, LocalError, MsrpRelay, MsrpRelaySettings, Publication, Registration, RelayUsage, Session,
+    StartError, StreamBridge, Subscription, VoiceDevice, select_file,
 };
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,

@@ -15,7 +15,8 @@
 //! | 3261 §13-15 | calls, their refusal and their end | yes |
 //! | 3264, 6337 | offer and answer in INVITE, re-INVITE and ACK | yes: any number of streams, added and removed while the session runs |
 //! | 3264 §8.4 | hold, by direction and by the unspecified address | yes |
-//! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`: over TLS between fingerprints, or TCP; not through relays yet |
+//! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`: over TLS between fingerprints, or TCP |
+//! | 4976 | [`ChatStream`], [`FileTransferStream`] and [`DesktopSharingStream`] through relays, by `tokio::MsrpRelay` | yes: places that a relay moves while a session runs are not offered anew |
 //! | 3862, 3994 | CPIM in chats; who is writing | yes |
 //! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
 //! | 6143 | [`DesktopSharingStream`]: RFB as messages, for VNC programs or the application's own | carried, and not looked into |
@@ -48,9 +49,9 @@ pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
     ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
-    MediaStream, MediaStreamRegistry, MsrpTransport, OtherDescription, Parties, RfbRole, SecurityError,
-    StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings, ToolCommand,
-    ToolCommandError,
+    MediaStream, MediaStreamRegistry, MsrpEnd, MsrpReach, MsrpTransport, OtherDescription, Parties, RfbRole,
+    SecurityError, StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings,
+    ToolCommand, ToolCommandError,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

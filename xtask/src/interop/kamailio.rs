@@ -152,6 +152,27 @@ impl MsrpRelay {
         words
     }
 
+    /// The same for a command line of `offhook`, by which it believes the relay.
+    pub(super) fn used_by(
+        &self,
+        stage: &Stage<'_>,
+        line: CommandLine,
+        user: &str,
+    ) -> Result<CommandLine, Disagreement> {
+        let password = stage.file(&format!("{user}.password"));
+        std::fs::write(&password, format!("{user}pw"))
+            .map_err(|cause| Disagreement::file(&password, cause))?;
+        let transport = if self.is_secure { "tls" } else { "tcp" };
+        Ok(line
+            .option(
+                "--relay",
+                &format_args!("{LOOPBACK}:{};transport={transport}", self.port),
+            )
+            .option("--relay-user", &user)
+            .option("--relay-password-file", &password.display())
+            .option("--ca-file", &self.certificate.display()))
+    }
+
     /// What it complained of first: nothing, when all went well.
     pub(super) fn complaints(&self) -> Result<Vec<String>, Disagreement> {
         self.kamailio.complaints()

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: SessionArgs) -> Result<(), Failure> {
         return Err(Failure::new(Code::Record, message));
     }
     let media = Media::prepare(&args.media)?.on_voice_device();
-    let app = start_for_sessions(&args.common, &args.media, SIP_PORT, reporter).await?;
+    let app = start_for_sessions(&args.common, &args.relay, &args.media, SIP_PORT, reporter).await?;
     let (led, led_to) = mpsc::channel(LED_TO);
     let room = Room {
         app: app.clone(),

@@ -201,6 +201,8 @@ impl Place {
             && let Err(error) = self.accept(&[], room).await
         {
             refused(reporter, &error.message);
+            // Over already, as a rule.
+            let _ = self.reject(StatusCode::TEMPORARILY_UNAVAILABLE).await;
         }
     }
 
@@ -243,6 +245,10 @@ impl Place {
             (false, true) => self.session.accept_with(answers).await,
             (false, false) => self.session.accept_proposal(answers).await,
         };
+        if let Err(CommandError::Device(_) | CommandError::Relay(_) | CommandError::RelayTls(_)) = &done {
+            // Nothing was answered yet.
+            self.proposed = Some(Proposed { streams, is_new });
+        }
         done.map_err(|error| failure(error.into()))
     }
 

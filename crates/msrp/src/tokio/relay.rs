@@ -72,6 +72,19 @@ impl MsrpRelaySettings {
         self
     }
 
+    /// The same where no configuration of TLS was given yet.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn with_default_tls(mut self, config: &Arc<rustls::ClientConfig>) -> Self {
+        self.tls.config.get_or_insert_with(|| Arc::clone(config));
+        self
+    }
+
+    /// Whether the connection to the relay is protected by TLS.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// Finds relays of the domain by this.
     #[must_use]
     pub fn with_resolver(mut self, resolver: Arc<dyn RelayResolver>) -> Self {
@@ -257,6 +270,13 @@ impl AcceptorRelay {
     /// The defaults for a session between our path and the peer's.
     pub fn session_config(&self, remote_path: MsrpPath) -> SessionConfig {
         SessionConfig::new(self.local_path().clone(), remote_path)
+    }
+
+    /// The same place for the end that opens the session: which end that is may be decided after the path is known
+    /// (RFC 6135 §4.2).
+    #[must_use]
+    pub fn into_connector(self) -> ConnectorRelay {
+        ConnectorRelay(self.0)
     }
 
     /// Waits for the first request of the peer. The local path of the configuration is replaced by ours.

@@ -22,6 +22,7 @@ pub use command::{
 pub use engine::{MediaConfig, MediaEngine};
 pub use msrp::{
     ConnectionRole, FileToReceive, FileToSend, LocalMsrp, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask,
+    RelayPlace,
 };
 pub use plane::{LocalMedia, MediaPlane, OpenError};
 pub use rfb::{RFB_PIECE, RFB_PIECES_GIVEN, RFB_PIECES_TOLD, RfbCommand, RfbContext, RfbEvent, RfbTask};

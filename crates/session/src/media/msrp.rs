@@ -8,17 +8,52 @@ use offhook_msrp::nickname::Nickname;
 use offhook_msrp::session::Message;
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig};
 use offhook_sdp::attribute::FileHash;
+use std::any::Any;
+use std::fmt;
 use std::path::PathBuf;
 
-/// The MSRP end that was opened for a stream: it listens already, for the peer may connect as soon as it knows the path.
+/// The MSRP end that was opened for a stream: it listens already, for the peer may connect as soon as it knows the path; or it has a
+/// place at a relay.
 #[derive(Clone, Debug)]
 pub struct LocalMsrp {
     /// The stream's name from now on.
     pub stream: StreamId,
-    /// Where messages are received: the value of `a=path` (RFC 4975 §8.2), as it is without TLS.
+    /// Where messages are received: the value of `a=path` (RFC 4975 §8.2), as it is without TLS. At a relay, as the relay has it.
     pub path: MsrpPath,
-    /// Which certificate it shows in TLS: the value of `a=fingerprint`. `None` where it knows no TLS.
+    /// Which certificate it shows in TLS: the value of `a=fingerprint`. `None` where it knows no TLS, and at a relay, which shows
+    /// its own.
     pub fingerprint: Option<Fingerprint>,
+}
+
+/// A place at our relay that was got before the offer, which names it (RFC 4976 §5.1): the path, and the connection to the relay,
+/// that only whoever made it can use.
+pub struct RelayPlace {
+    path: MsrpPath,
+    connection: Box<dyn Any + Send>,
+}
+
+impl RelayPlace {
+    /// A place with this path, and whatever the [`MediaPlane`](super::MediaPlane) needs to use it.
+    pub fn new(path: MsrpPath, connection: impl Any + Send) -> Self {
+        let connection = Box::new(connection);
+        Self { path, connection }
+    }
+
+    /// Our path: the relay's URI before our own.
+    pub fn path(&self) -> &MsrpPath {
+        &self.path
+    }
+
+    /// What the place was made with; `None` when that was something else.
+    pub fn into_connection<T: Any>(self) -> Option<Box<T>> {
+        self.connection.downcast().ok()
+    }
+}
+
+impl fmt::Debug for RelayPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RelayPlace({})", self.path)
+    }
 }
 
 /// Which end opens the connection (RFC 6135 §4).

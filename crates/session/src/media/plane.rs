@@ -1,6 +1,6 @@
 //! What a session needs of the media side, whoever provides it.
 
-use super::{LocalMsrp, MediaCommand, StreamId};
+use super::{LocalMsrp, MediaCommand, RelayPlace, StreamId};
 use offhook_rtp_media::dtls::{CertificateError, DtlsCertificate};
 use offhook_sansio::Entropy;
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +19,15 @@ pub trait MediaPlane: Send {
 
     /// Opens an MSRP end at the address from which the peer will be reached; it listens from now on.
     fn open_msrp(&mut self, local: IpAddr) -> Result<LocalMsrp, OpenError>;
+
+    /// Opens an MSRP end at a place of our relay. Refused unless the plane made the place.
+    ///
+    /// # Errors
+    /// When the place is none of its own.
+    fn open_msrp_at_relay(&mut self, place: RelayPlace) -> Result<LocalMsrp, OpenError> {
+        let _ = place;
+        Err(OpenError::NoRelay)
+    }
 
     /// Listens for the VNC viewer that shall show the desktop of a stream of [`open_msrp`](Self::open_msrp); gives where. It
     /// is given up with the stream. Refused unless the plane has sockets.
@@ -93,6 +102,9 @@ pub enum OpenError {
         /// What the system said.
         cause: String,
     },
+    /// The place at a relay is none that can be used here.
+    #[error("there are no relays for messages here")]
+    NoRelay,
     /// A VNC viewer cannot be waited for there.
     #[error("cannot wait for a VNC viewer at {address}: {cause}")]
     Viewer {

@@ -239,6 +239,11 @@ impl Session {
         }
     }
 
+    /// What the other side proposes, as long as it is not answered.
+    pub fn proposed_description(&self) -> Option<&SessionDescription> {
+        self.negotiation.offer()
+    }
+
     /// The state.
     pub fn state(&self) -> SessionState {
         self.state

@@ -402,6 +402,10 @@ impl MediaStream for DesktopSharingStream {
         self.end.id()
     }
 
+    fn msrp(&mut self) -> Option<&mut MsrpEnd> {
+        Some(&mut self.end)
+    }
+
     fn describe(&self) -> StreamDescription {
         StreamDescription::DesktopSharing(DesktopSharingDescription {
             role: self.handler.role(),

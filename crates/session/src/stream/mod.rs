@@ -28,6 +28,9 @@ pub use external::{ExternalMediaStream, ToolCommand, ToolCommandError};
 pub use file::{FileSelector, FileTransferEvent, FileTransferStream};
 #[cfg(feature = "tokio")]
 pub(crate) use file::{numbered, safe_name};
+#[cfg(feature = "tokio")]
+pub(crate) use msrp::transport as msrp_transport;
+pub use msrp::{MsrpEnd, MsrpReach};
 pub use registry::{MediaStreamRegistry, StreamKind};
 pub use security::SecurityError;
 
@@ -129,6 +132,11 @@ pub trait MediaStream: Any + Send {
 
     /// The stream's name on the media side, once it is initialised.
     fn id(&self) -> Option<StreamId>;
+
+    /// The connection of a stream over MSRP, to say [how it is reached](MsrpEnd::set_reach). `None` for streams of other kinds.
+    fn msrp(&mut self) -> Option<&mut MsrpEnd> {
+        None
+    }
 
     /// The stream as an application sees it.
     fn describe(&self) -> StreamDescription;

@@ -1,19 +1,35 @@
 //! What all streams over MSRP have in common (`MSRPStreamBase` in the documents): one media section, one connection.
 
 use super::{Agreed, MsrpTransport, StreamContext, StreamError, StreamSettings};
-use crate::media::{ConnectionRole, LocalMsrp, MediaCommand, MsrpCommand, MsrpStart, MsrpTask, StreamId};
+use crate::media::{
+    ConnectionRole, LocalMsrp, MediaCommand, MsrpCommand, MsrpStart, MsrpTask, RelayPlace, StreamId,
+};
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::session::PathMatching;
 use offhook_msrp::{MsrpPath, SessionConfig};
 use offhook_sdp::{Attribute, Media, MediaKind, Protocol, SessionDescription};
 use std::net::IpAddr;
 
-/// One MSRP connection of a session: opened, negotiated and started.
+/// How the end of a stream over MSRP can be reached.
+#[derive(Debug, Default)]
+pub enum MsrpReach {
+    /// At an address of ours: either side may connect (`acm` of the documents, RFC 6135).
+    #[default]
+    Direct,
+    /// Nowhere: in what we propose it is we who connect (RFC 6135 §4.2.2).
+    Nowhere,
+    /// At a relay (RFC 4976). It shows its certificate, and so no fingerprints are told or wanted.
+    Relay(RelayPlace),
+}
+
+/// One MSRP connection of a session: opened, negotiated and started (`MSRPStreamBase` of the documents).
 #[derive(Debug)]
-pub(super) struct MsrpEnd {
+pub struct MsrpEnd {
     /// What its section is of: `message`, or `application` for a desktop.
     kind: MediaKind,
     local: Option<LocalMsrp>,
+    /// How the peer gets to us. A relay's place is with the media side once it is opened.
+    reach: MsrpReach,
     /// As the settings say, until an offer of the peer says otherwise.
     transport: MsrpTransport,
     /// Settled by our answer, or by the peer's.
@@ -36,11 +52,17 @@ impl MsrpEnd {
         Self {
             kind,
             local: None,
+            reach: MsrpReach::Direct,
             transport: MsrpTransport::default(),
             role: None,
             started: false,
             ready: false,
         }
+    }
+
+    /// Says how the peer gets to us. Without effect once the stream is initialised.
+    pub fn set_reach(&mut self, reach: MsrpReach) {
+        self.reach = reach;
     }
 
     /// True for a section of MSRP, of its kind, that is not refused.
@@ -57,9 +79,16 @@ impl MsrpEnd {
         local: IpAddr,
         settings: &StreamSettings,
     ) -> Result<(), StreamError> {
-        let local = cx.plane.open_msrp(local)?;
+        let local = match std::mem::take(&mut self.reach) {
+            MsrpReach::Relay(place) => cx.plane.open_msrp_at_relay(place)?,
+            reach => {
+                self.reach = reach;
+                cx.plane.open_msrp(local)?
+            }
+        };
         self.transport = match &local.fingerprint {
             Some(_) => settings.msrp_transport,
+            None if local.path.first().is_secure() => MsrpTransport::Tls,
             None => MsrpTransport::Tcp,
         };
         self.local = Some(local);
@@ -89,11 +118,18 @@ impl MsrpEnd {
         self.ready = true;
     }
 
-    /// Our section of an offer: either side may connect, and what was settled before stays (RFC 6135 §4.2).
+    /// Whether the peer reaches us through our relay.
+    fn is_at_relay(&self) -> bool {
+        self.local.as_ref().is_some_and(|local| has_relay(&local.path))
+    }
+
+    /// Our section of an offer: either side may connect if we can be reached, and what was settled before stays (RFC 6135
+    /// §4.2).
     pub(super) fn offer(&self, accept: &Accepted) -> Media {
         self.section(
             accept,
             match self.role {
+                None if matches!(self.reach, MsrpReach::Nowhere) => "active",
                 None => "actpass",
                 Some(role) => word(role),
             },
@@ -101,16 +137,23 @@ impl MsrpEnd {
     }
 
     /// Our section of an answer. Where the offerer leaves the choice we connect: whoever offered listens already, and
-    /// a peer that knows nothing of `setup` expects it the other way around (RFC 4975 §5.4, RFC 6135 §4.2.2).
+    /// a peer that knows nothing of `setup` expects it the other way around (RFC 4975 §5.4, RFC 6135 §4.2.2). At a relay we wait:
+    /// it has a certificate that others believe.
     ///
     /// # Errors
-    /// When TLS is offered, and we have none.
+    /// When TLS is offered, and we have none; or something else than our relay has.
     pub(super) fn answer(&mut self, offered: &Media, accept: &Accepted) -> Result<Media, StreamError> {
-        self.transport = transport(offered).unwrap_or(self.transport);
-        if self.transport == MsrpTransport::Tls && self.fingerprint().is_none() {
+        let is_at_relay = self.is_at_relay();
+        let offered_transport = transport(offered).unwrap_or(self.transport);
+        if is_at_relay && offered_transport != self.transport {
+            return Err(unsupported(offered));
+        }
+        self.transport = offered_transport;
+        if self.transport == MsrpTransport::Tls && self.fingerprint().is_none() && !is_at_relay {
             return Err(unsupported(offered));
         }
         let role = *self.role.get_or_insert(match offered.attributes.value("setup") {
+            Some("actpass") if is_at_relay => ConnectionRole::Passive,
             Some("actpass" | "passive") => ConnectionRole::Active,
             _ => ConnectionRole::Passive,
         });
@@ -146,6 +189,9 @@ impl MsrpEnd {
     /// Our path, as the transport makes it.
     fn path(&self) -> Option<MsrpPath> {
         let local = self.local.as_ref()?;
+        if has_relay(&local.path) {
+            return Some(local.path.clone());
+        }
         let is_secure = self.transport == MsrpTransport::Tls;
         Some(local.path.last().clone().with_secure(is_secure).into())
     }
@@ -189,9 +235,11 @@ impl MsrpEnd {
         let role = *self
             .role
             .get_or_insert_with(|| agreed_role(&remote, agreed.is_offerer));
+        // A relay is believed by its certificate, not by what the session descriptions say of the two ends.
+        let is_to_relay = self.is_at_relay() || (role == ConnectionRole::Active && has_relay(&path));
         let mut config = SessionConfig::new(own_path, path);
         let is_secure = self.transport == MsrpTransport::Tls;
-        if is_secure {
+        if is_secure && !is_to_relay {
             config.peer_fingerprints = fingerprints(agreed.remote, &remote);
             if config.peer_fingerprints.is_empty() {
                 return Err(StreamError::Lacks(
@@ -251,8 +299,12 @@ impl MsrpEnd {
     }
 }
 
+fn has_relay(path: &MsrpPath) -> bool {
+    path.uris().len() > 1
+}
+
 /// What a section of MSRP runs over; `None` for one of something else.
-fn transport(media: &Media) -> Option<MsrpTransport> {
+pub(crate) fn transport(media: &Media) -> Option<MsrpTransport> {
     match Protocol::from(&*media.protocol) {
         Protocol::TcpTlsMsrp => Some(MsrpTransport::Tls),
         Protocol::TcpMsrp => Some(MsrpTransport::Tcp),

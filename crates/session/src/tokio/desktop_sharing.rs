@@ -66,6 +66,8 @@ enum Over {
     Ended,
     /// By the peer.
     Closed(String),
+    /// With the connection.
+    Lost(CloseReason),
     /// By the VNC program.
     Failed(RfbContext, String),
 }
@@ -83,12 +85,8 @@ pub(super) async fn share_desktop(
     };
     match over {
         Over::Ended => return finish(connection).await,
-        Over::Closed(reason) => {
-            // The session is about to end as well, and then nothing has failed.
-            if timeout(GOODBYE, ended(&mut commands)).await.is_err() {
-                teller.tell(MsrpEvent::Closed { reason }).await;
-            }
-        }
+        Over::Closed(reason) => tell_closed(teller, &mut commands, reason).await,
+        Over::Lost(reason) => tell_closed(teller, &mut commands, teller.why(&reason)).await,
         Over::Failed(context, reason) => {
             teller
                 .tell(MsrpEvent::Rfb(RfbEvent::Failed { context, reason }))
@@ -97,6 +95,13 @@ pub(super) async fn share_desktop(
     }
     ended(&mut commands).await;
     finish(connection).await;
+}
+
+/// The session is about to end as well, perhaps, and then nothing has failed.
+async fn tell_closed(teller: &Teller, commands: &mut mpsc::Receiver<MsrpCommand>, reason: String) {
+    if timeout(GOODBYE, ended(commands)).await.is_err() {
+        teller.tell(MsrpEvent::Closed { reason }).await;
+    }
 }
 
 /// The VNC viewer or server is a program of its own.
@@ -219,10 +224,7 @@ impl Incoming {
                         "the other side does not take the desktop's data: {status}"
                     )));
                 }
-                Some(SessionEvent::Closed(CloseReason::ConnectionLost)) => {
-                    return Err(Over::Closed("the other side closed it".to_owned()));
-                }
-                Some(SessionEvent::Closed(reason)) => return Err(Over::Closed(reason.to_string())),
+                Some(SessionEvent::Closed(reason)) => return Err(Over::Lost(reason)),
                 Some(_) => {}
                 None => return Err(Over::Closed("the connection ended".to_owned())),
             }

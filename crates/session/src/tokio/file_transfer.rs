@@ -158,7 +158,7 @@ async fn push(teller: &Teller, connection: &mut MsrpConnection, file: &FileToSen
             SessionEvent::SendFailed { status, .. } => {
                 return Err(format!("the other side answered {status}"));
             }
-            SessionEvent::Closed(reason) => return Err(format!("the connection ended: {reason:?}")),
+            SessionEvent::Closed(reason) => return Err(teller.why(&reason)),
             _ => {}
         }
     }
@@ -324,7 +324,7 @@ async fn pull(
                 AbortReason::BySender => return Err("the other side gave up".to_owned()),
                 other => return Err(format!("the file was refused: {other:?}")),
             },
-            Some(SessionEvent::Closed(reason)) => return Err(format!("the connection ended: {reason:?}")),
+            Some(SessionEvent::Closed(reason)) => return Err(teller.why(&reason)),
             Some(_) => {}
             None => return Err("the connection ended".to_owned()),
         }

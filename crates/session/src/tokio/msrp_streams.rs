@@ -2,12 +2,17 @@
 
 use super::desktop_sharing::{self, Desktop, share_desktop};
 use super::file_transfer::{receive_file, send_file};
-use crate::media::{ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, StreamId};
+use super::relay::RelayTrust;
+use crate::media::{
+    ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, RelayPlace, StreamId,
+};
 use offhook_msrp::chunk::{ByteRange, StatusCode};
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::nickname::Nickname;
-use offhook_msrp::session::{Delivery, Message, OutgoingId, Reports, SessionEvent};
-use offhook_msrp::tokio::{AcceptorDirect, ConnectError, ConnectorDirect, MsrpConnection, TlsIdentity};
+use offhook_msrp::session::{CloseReason, Delivery, Message, OutgoingId, Reports, SessionEvent};
+use offhook_msrp::tokio::{
+    AcceptorDirect, AcceptorRelay, ConnectError, ConnectorDirect, MsrpConnection, TlsIdentity,
+};
 use offhook_msrp::{MsrpPath, MsrpSession, MsrpUri, OutgoingMessage};
 use offhook_sansio::Entropy;
 use std::collections::{HashMap, VecDeque};
@@ -29,14 +34,14 @@ pub(super) struct MsrpStreams {
     events: mpsc::Sender<MediaEvent>,
     /// What all of them show in TLS.
     identity: TlsIdentity,
+    trust: RelayTrust,
     entropy: Entropy,
 }
 
 enum Stream {
     /// Waits for the negotiation.
     Open {
-        listener: TcpListener,
-        uri: Box<MsrpUri>,
+        door: Door,
         /// Where a VNC viewer shall come.
         viewer: Option<TcpListener>,
     },
@@ -47,11 +52,16 @@ enum Stream {
 impl MsrpStreams {
     /// # Errors
     /// When no certificate can be made.
-    pub(super) fn new(events: mpsc::Sender<MediaEvent>, entropy: Entropy) -> Result<Self, ConnectError> {
+    pub(super) fn new(
+        events: mpsc::Sender<MediaEvent>,
+        entropy: Entropy,
+        trust: RelayTrust,
+    ) -> Result<Self, ConnectError> {
         Ok(Self {
             streams: HashMap::new(),
             events,
             identity: TlsIdentity::generate()?,
+            trust,
             entropy,
         })
     }
@@ -67,14 +77,17 @@ impl MsrpStreams {
         listener.set_nonblocking(true)?;
         let uri = MsrpUri::new_session(listener.local_addr()?, false, &mut self.entropy);
         let path = uri.clone().into();
-        let uri = Box::new(uri);
-        let open = Stream::Open {
-            listener,
-            uri,
-            viewer: None,
-        };
-        self.streams.insert(stream, open);
+        let door = Door::Own(listener, Box::new(uri));
+        self.streams.insert(stream, Stream::Open { door, viewer: None });
         Ok(path)
+    }
+
+    /// Takes a place at our relay for the stream; `None` when it is not such a place.
+    pub(super) fn open_at_relay(&mut self, stream: StreamId, place: RelayPlace) -> Option<MsrpPath> {
+        let path = place.path().clone();
+        let door = Door::AtRelay(place.into_connection()?);
+        self.streams.insert(stream, Stream::Open { door, viewer: None });
+        Some(path)
     }
 
     /// Listens for the VNC viewer of a stream that was opened.
@@ -91,25 +104,17 @@ impl MsrpStreams {
 
     pub(super) fn command(&mut self, stream: StreamId, command: MsrpCommand) {
         match (self.streams.remove(&stream), command) {
-            (
-                Some(Stream::Open {
-                    listener,
-                    uri,
-                    viewer,
-                }),
-                MsrpCommand::Start(start),
-            ) => {
+            (Some(Stream::Open { door, viewer }), MsrpCommand::Start(start)) => {
                 let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
                 let teller = Teller {
                     stream,
                     events: self.events.clone(),
+                    relay: first_relay(&start.config),
                 };
-                let place = Place {
-                    listener,
-                    uri: *uri,
-                    viewer,
-                    identity: start.is_secure.then(|| self.identity.clone()),
-                };
+                let tls = start
+                    .is_secure
+                    .then(|| (self.identity.clone(), self.trust.clone()));
+                let place = Place { door, viewer, tls };
                 tokio::spawn(run(teller, place, *start, queue));
                 self.streams.insert(stream, Stream::Started { commands });
             }
@@ -151,9 +156,21 @@ impl MsrpStreams {
 pub(super) struct Teller {
     stream: StreamId,
     events: mpsc::Sender<MediaEvent>,
+    /// The relay that the connection goes to, for a person.
+    relay: Option<String>,
 }
 
 impl Teller {
+    /// Why a connection is over, in words for a person: a relay that goes takes the connections of both its sides with it.
+    pub(super) fn why(&self, reason: &CloseReason) -> String {
+        match (&self.relay, reason) {
+            (Some(relay), CloseReason::ConnectionLost) => {
+                format!("the connection through the relay {relay} ended")
+            }
+            _ => reason.to_string(),
+        }
+    }
+
     pub(super) async fn tell(&self, event: MsrpEvent) {
         let event = MediaEvent::Msrp {
             stream: self.stream,
@@ -213,14 +230,33 @@ async fn run(teller: Teller, mut place: Place, start: MsrpStart, mut commands: m
     }
 }
 
+/// Where the peer gets to a stream.
+enum Door {
+    /// A socket that listens, at this address.
+    Own(TcpListener, Box<MsrpUri>),
+    /// A place at our relay.
+    AtRelay(Box<AcceptorRelay>),
+}
+
 /// Where a stream's connection begins or arrives.
 struct Place {
-    listener: TcpListener,
-    uri: MsrpUri,
+    door: Door,
     /// Where a VNC viewer shall come.
     viewer: Option<TcpListener>,
-    /// What is shown in TLS, where that was agreed upon.
-    identity: Option<TlsIdentity>,
+    /// What is shown in TLS, and which relays are believed, where TLS was agreed upon.
+    tls: Option<(TlsIdentity, RelayTrust)>,
+}
+
+/// The relay that we connect to: ours, or the peer's.
+fn first_relay(config: &offhook_msrp::SessionConfig) -> Option<String> {
+    let [ours, theirs] = [config.local_path.uris(), config.remote_path.uris()];
+    let (([.., relay, _], _) | ([_], [relay, _, ..])) = (ours, theirs) else {
+        return None;
+    };
+    Some(match relay.port() {
+        Some(port) => format!("{}:{port}", relay.host()),
+        None => relay.host().to_owned(),
+    })
 }
 
 impl Place {
@@ -229,18 +265,23 @@ impl Place {
         role: ConnectionRole,
         config: offhook_msrp::SessionConfig,
     ) -> Result<MsrpConnection, ConnectError> {
-        match role {
-            ConnectionRole::Active => {
-                let mut connector = ConnectorDirect::prepare(Some(self.uri))?;
-                if let Some(identity) = &self.identity {
-                    connector = connector.with_identity(identity);
+        match (role, self.door) {
+            (ConnectionRole::Active, Door::AtRelay(end)) => end.into_connector().complete(config).await,
+            (ConnectionRole::Passive, Door::AtRelay(end)) => end.complete(config).await,
+            (ConnectionRole::Active, Door::Own(_, uri)) => {
+                let mut connector = ConnectorDirect::prepare(Some(*uri))?;
+                if let Some((identity, trust)) = &self.tls {
+                    connector = match first_relay(&config) {
+                        Some(_) => connector.with_tls(trust.config().await.map_err(io::Error::other)?),
+                        None => connector.with_identity(identity),
+                    };
                 }
                 connector.complete(config).await
             }
-            ConnectionRole::Passive => {
-                let listener = tokio::net::TcpListener::from_std(self.listener)?;
-                let mut acceptor = AcceptorDirect::from_listener(listener, self.uri);
-                if let Some(identity) = &self.identity {
+            (ConnectionRole::Passive, Door::Own(listener, uri)) => {
+                let listener = tokio::net::TcpListener::from_std(listener)?;
+                let mut acceptor = AcceptorDirect::from_listener(listener, *uri);
+                if let Some((identity, _)) = &self.tls {
                     acceptor = acceptor.with_identity(identity);
                 }
                 acceptor.complete(config).await
@@ -370,7 +411,7 @@ async fn tell_of(teller: &Teller, asked: &mut Asked, event: SessionEvent) {
             None => return,
         },
         SessionEvent::Closed(reason) => MsrpEvent::Closed {
-            reason: reason.to_string(),
+            reason: teller.why(&reason),
         },
         _ => return,
     };

@@ -4,7 +4,7 @@ use super::external_tools::ExternalTools;
 use super::media_ports::{RtpPorts, Sockets};
 use super::media_thread::{MediaThread, Order};
 use super::msrp_streams::MsrpStreams;
-use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, StreamId};
+use crate::media::{LocalMedia, LocalMsrp, MediaCommand, MediaPlane, OpenError, RelayPlace, StreamId};
 use offhook_rtp_media::dtls::{CertificateError, DtlsCertificate};
 use offhook_sansio::Entropy;
 use std::io;
@@ -100,6 +100,16 @@ impl MediaPlane for Plane {
             stream,
             path,
             fingerprint: Some(self.msrp.fingerprint().clone()),
+        })
+    }
+
+    fn open_msrp_at_relay(&mut self, place: RelayPlace) -> Result<LocalMsrp, OpenError> {
+        let stream = self.next_stream();
+        let path = self.msrp.open_at_relay(stream, place);
+        Ok(LocalMsrp {
+            stream,
+            path: path.ok_or(OpenError::NoRelay)?,
+            fingerprint: None,
         })
     }
 

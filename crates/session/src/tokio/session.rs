@@ -1,9 +1,8 @@
 //! A session as an application holds it.
 
-use super::device::equip_all;
+use super::equipment::Equipment;
 use super::event_queue::EventQueue;
 use super::user_agent::CommandError;
-use super::voice::VoiceDevice;
 use crate::media::StreamId;
 use crate::stream::{
     ChatMessage, ChatStream, Composing, DesktopSharingStream, MediaStream, StreamContext, StreamError,
@@ -23,7 +22,7 @@ pub struct Session {
     id: SessionId,
     remote_identity: NameAddr,
     handle: Handle<SessionManager>,
-    voice: VoiceDevice,
+    equipment: Equipment,
     events: EventQueue,
 }
 
@@ -32,14 +31,14 @@ impl Session {
         id: SessionId,
         remote_identity: NameAddr,
         handle: Handle<SessionManager>,
-        voice: VoiceDevice,
+        equipment: Equipment,
         events: EventQueue,
     ) -> Self {
         Self {
             id,
             remote_identity,
             handle,
-            voice,
+            equipment,
             events,
         }
     }
@@ -109,11 +108,24 @@ impl Session {
 
     /// Accepts an incoming session with streams of any kind.
     pub async fn accept_with(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
-        let (id, streams) = (self.id, equip_all(streams, &self.voice).await?);
+        let (id, streams) = (self.id, self.equip_for_offer(streams).await?);
         Ok(self
             .handle
             .call(move |manager, now| manager.accept(now, id, streams))
             .await??)
+    }
+
+    /// Equips streams for what the other side proposes.
+    async fn equip_for_offer(
+        &self,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<Vec<Box<dyn MediaStream>>, CommandError> {
+        let id = self.id;
+        let proposed = self.handle.call(move |manager, _| {
+            let session = manager.session(id)?;
+            session.proposed_description().cloned()
+        });
+        self.equipment.equip(streams, proposed.await?.as_ref()).await
     }
 
     /// Refuses an incoming session, usually with 486 (busy) or 603 (decline).
@@ -164,7 +176,7 @@ impl Session {
 
     /// Proposes to add streams; what becomes of it comes as events.
     pub async fn add_streams(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
-        let (id, streams) = (self.id, equip_all(streams, &self.voice).await?);
+        let (id, streams) = (self.id, self.equipment.equip(streams, None).await?);
         Ok(self
             .handle
             .call(move |manager, now| manager.add_streams(now, id, streams))
@@ -191,7 +203,7 @@ impl Session {
 
     /// Accepts what the other side proposes, with these streams; the rest of it is refused.
     pub async fn accept_proposal(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
-        let (id, streams) = (self.id, equip_all(streams, &self.voice).await?);
+        let (id, streams) = (self.id, self.equip_for_offer(streams).await?);
         Ok(self
             .handle
             .call(move |manager, now| manager.accept_proposal(now, id, streams))

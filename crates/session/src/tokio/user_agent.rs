@@ -1,6 +1,6 @@
 //! The user agent: one SIP endpoint, one media thread, any number of sessions.
 
-use super::device::equip_all;
+use super::equipment::Equipment;
 use super::external_tools::ExternalTools;
 use super::listeners::Listeners;
 use super::locals::Locals;
@@ -9,6 +9,7 @@ use super::media_thread::MediaThread;
 use super::msrp_streams::MsrpStreams;
 use super::plane::Plane;
 use super::registration::Registration;
+use super::relay::{MsrpRelay, RelayTrust, Relayer};
 use super::session::{Session, boxed, post_surely};
 use super::usages::Followers;
 use super::voice::{Teller, VoiceDevice};
@@ -71,6 +72,8 @@ pub struct UserAgentConfig {
     pub rtp_ports: RangeInclusive<u16>,
     /// Who we are for DTLS-SRTP. Default: a certificate that is made when it is first needed, and kept while the agent runs.
     pub dtls_certificate: Option<DtlsCertificate>,
+    /// Our relay for chats, files and desktops, which others may not reach otherwise. Default none.
+    pub msrp_relay: Option<MsrpRelay>,
     /// What holds for all sessions.
     pub sessions: SessionConfig,
 }
@@ -88,6 +91,7 @@ impl Default for UserAgentConfig {
             tail_length: Duration::from_millis(50),
             rtp_ports: 50_000..=50_500,
             dtls_certificate: None,
+            msrp_relay: None,
             sessions: SessionConfig::default(),
         }
     }
@@ -142,6 +146,12 @@ pub enum CommandError {
     /// The sound device cannot be opened.
     #[error(transparent)]
     Device(#[from] offhook_audio_mixer::DeviceError),
+    /// Our MSRP relay gives no place.
+    #[error("the MSRP relay gives no place: {0}")]
+    Relay(Box<ConnectError>),
+    /// Whom to believe as an MSRP relay cannot be read.
+    #[error("no TLS to the MSRP relay: {0}")]
+    RelayTls(TlsError),
     /// The user agent has stopped.
     #[error(transparent)]
     Gone(#[from] DriverGone),
@@ -187,7 +197,7 @@ pub struct UserAgent {
     pub(super) handle: Handle<SessionManager>,
     pub(super) followers: Followers,
     listeners: Listeners,
-    voice: VoiceDevice,
+    equipment: Equipment,
     pub(super) locals: Locals,
 }
 
@@ -202,7 +212,8 @@ impl UserAgent {
         let transports = open_transports(&config, parse)?;
         let locals = transports.locals();
         let (media_out, media_in) = mpsc::channel(EVENT_QUEUE);
-        let msrp = MsrpStreams::new(media_out.clone(), entropy.fork())?;
+        let trust = RelayTrust::new(config.tls.clone());
+        let msrp = MsrpStreams::new(media_out.clone(), entropy.fork(), trust.clone())?;
         let tools = ExternalTools::new(media_out.clone());
         let sink = Box::new(move |event| match media_out.try_send(event) {
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
@@ -235,12 +246,14 @@ impl UserAgent {
             handle.downgrade(),
             teller,
         );
+        let relayer = Relayer::new(config.msrp_relay, trust);
+        let equipment = Equipment { voice, relayer };
         // Weak: these two serve the driver, and must not keep it alive when the application has dropped everything.
         let dispatcher = Dispatcher {
             handle: handle.downgrade(),
             listeners: listeners.clone(),
             followers: followers.clone(),
-            voice: voice.clone(),
+            equipment: equipment.clone(),
             sender,
         };
         tokio::spawn(forward_media(media_in, handle.downgrade()));
@@ -250,7 +263,7 @@ impl UserAgent {
                 handle,
                 followers,
                 listeners,
-                voice,
+                equipment,
                 locals: Locals::new(locals),
             },
             UserAgentEvents { receiver },
@@ -259,7 +272,7 @@ impl UserAgent {
 
     /// What streams are spoken and heard through.
     pub fn voice(&self) -> &VoiceDevice {
-        &self.voice
+        &self.equipment.voice
     }
 
     /// Calls somebody over the first of these routes that answers.
@@ -296,8 +309,8 @@ impl UserAgent {
         + 'static,
     ) -> Result<Session, CommandError> {
         let (account, listeners, handle) = (account.clone(), self.listeners.clone(), self.handle.clone());
-        let voice = self.voice.clone();
-        let streams = equip_all(streams, &voice).await?;
+        let equipment = self.equipment.clone();
+        let streams = equipment.equip(streams, None).await?;
         let placed = self.handle.call(move |manager, now| {
             let remote_identity = to.clone();
             let way = Connect {
@@ -309,7 +322,7 @@ impl UserAgent {
             let id = connect(manager, now, way)?;
             // Before the driver looks for events: none is missed.
             let events = listeners.listen_to(id);
-            Ok::<_, SessionError>(Session::new(id, remote_identity, handle, voice, events))
+            Ok::<_, SessionError>(Session::new(id, remote_identity, handle, equipment, events))
         });
         Ok(placed.await??)
     }
@@ -352,7 +365,7 @@ impl UserAgent {
         if let Err(error) = self.handle.stop().await {
             debug!(%error, "stopping what has stopped");
         }
-        self.voice.closed().await;
+        self.equipment.voice.closed().await;
     }
 }
 
@@ -361,7 +374,7 @@ struct Dispatcher {
     handle: WeakHandle<SessionManager>,
     listeners: Listeners,
     followers: Followers,
-    voice: VoiceDevice,
+    equipment: Equipment,
     sender: mpsc::Sender<UserAgentEvent>,
 }
 
@@ -414,7 +427,13 @@ impl Dispatcher {
                 return;
             };
             let events = self.listeners.listen_to(id);
-            let session = Session::new(id, remote_identity.clone(), handle, self.voice.clone(), events);
+            let session = Session::new(
+                id,
+                remote_identity.clone(),
+                handle,
+                self.equipment.clone(),
+                events,
+            );
             self.listeners.tell_session(id, event);
             return self.tell(UserAgentEvent::Incoming(session));
         }

@@ -12,13 +12,19 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// Longer than any event lets itself be waited for, on the slowest machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn start() -> (UserAgent, UserAgentEvents) {
-    let config = UserAgentConfig {
+    start_with(|_| {})
+}
+
+/// The same with something other than the defaults.
+pub(crate) fn start_with(adjust: impl FnOnce(&mut UserAgentConfig)) -> (UserAgent, UserAgentEvents) {
+    let mut config = UserAgentConfig {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         ..UserAgentConfig::default()
     };
+    adjust(&mut config);
     UserAgent::start(config).expect("a free port")
 }
 

@@ -5,7 +5,8 @@ use crate::interop::disagreement::{Disagreement, holds, same};
 use crate::interop::kamailio::MsrpRelay;
 use crate::interop::messages::MsrpEnd;
 use crate::interop::packets::Traffic;
-use crate::interop::ports::Seat;
+use crate::interop::ports::{LOOPBACK, Seat};
+use crate::interop::program::CommandLine;
 use crate::interop::stage::Stage;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -33,6 +34,13 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         shows: "places and messages over TLS, the relay known by its certificate",
         traffic: Traffic::Nothing,
         play: over_tls,
+    },
+    Scenario {
+        name: "chat_through_kamailio",
+        shows: "a chat of two `offhook` with a place each, over TLS: what is typed on either side is read on the other",
+        // What is on the relay's port is TLS.
+        traffic: Traffic::Nothing,
+        play: chat,
     },
     Scenario {
         name: "kamailio_refuses_places",
@@ -164,6 +172,30 @@ fn over_tls(stage: &Stage<'_>) -> Result<(), Disagreement> {
     holds("path", bob.path(stage)?.starts_with("msrps:"), &"msrps", &"msrp")?;
     throughput(stage, &mut alice, 5)?;
     alice.leaves_with(stage, 0)?;
+    without_complaint(&relay)
+}
+
+fn chat(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let relay = MsrpRelay::start(stage, Seat::First, true)?;
+    let at = |seat| format!("{LOOPBACK}:{}", stage.ports().sip(seat));
+    let waiting = CommandLine::new(&["chat", "--chats", "1"]).option("--listen", &at(Seat::Second));
+    let mut bob = relay.used_by(stage, waiting, "bob")?.start_typing(stage, "bob")?;
+    bob.event(stage, "listening")?;
+    let uri = format!("sip:bob@{}", at(Seat::Second));
+    let calling = CommandLine::new(&["chat", &uri]).option("--listen", &format_args!("{LOOPBACK}:0"));
+    let mut alice = relay
+        .used_by(stage, calling, "alice")?
+        .start_typing(stage, "alice")?;
+    alice.event(stage, "did_start")?;
+    alice.type_line("hello Bob")?;
+    bob.matching(stage, "got_message", |event| event["body"] == "hello Bob")?;
+    bob.type_line("hello Alice")?;
+    alice.matching(stage, "got_message", |event| event["body"] == "hello Alice")?;
+    bob.event(stage, "did_deliver_message")?;
+    alice.interrupt()?;
+    for program in [&mut alice, &mut bob] {
+        program.leaves_with(stage, 0)?;
+    }
     without_complaint(&relay)
 }
 

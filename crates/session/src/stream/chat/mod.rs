@@ -497,6 +497,10 @@ impl MediaStream for ChatStream {
         self.end.id()
     }
 
+    fn msrp(&mut self) -> Option<&mut MsrpEnd> {
+        Some(&mut self.end)
+    }
+
     fn describe(&self) -> StreamDescription {
         StreamDescription::Chat(ChatDescription {
             remote_accept_types: self.theirs.types.clone(),

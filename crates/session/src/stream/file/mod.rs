@@ -273,6 +273,10 @@ impl MediaStream for FileTransferStream {
         self.end.id()
     }
 
+    fn msrp(&mut self) -> Option<&mut MsrpEnd> {
+        Some(&mut self.end)
+    }
+
     fn describe(&self) -> StreamDescription {
         StreamDescription::FileTransfer(FileTransferDescription {
             selector: self.selector.clone(),

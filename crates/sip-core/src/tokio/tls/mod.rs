@@ -24,6 +24,12 @@ pub struct Tls {
 }
 
 impl Tls {
+    /// The client's end for other protocols than SIP, where a certificate has to be for the host as on the web (RFC 6125): relays
+    /// of MSRP for example.
+    pub fn client_config(&self) -> Arc<ClientConfig> {
+        self.client(true)
+    }
+
     /// The client's end: SIP and WebSocket compare names by different rules.
     pub(super) fn client(&self, is_websocket: bool) -> Arc<ClientConfig> {
         Arc::clone(if is_websocket { &self.https } else { &self.sip })

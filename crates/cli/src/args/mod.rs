@@ -1,5 +1,9 @@
 //! The command line.
 
+mod common;
+
+pub(crate) use common::{CommonArgs, RelayArgs, TlsArgs, TransportArg};
+
 use crate::exit::{Code, Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use offhook::{DeviceChoice, DeviceOptions};
@@ -25,6 +29,7 @@ Exit codes:
   23  credentials missing or refused (401, 403, 407)
   24  a message or a file was not delivered
   25  a desktop was not seen: the VNC server or viewer is not there, or has left
+  26  the MSRP relay gives no place
   30  registration failed
   31  subscription failed
   32  publication failed
@@ -220,6 +225,8 @@ pub(crate) struct SessionArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+    #[command(flatten)]
     pub(crate) media: MediaArgs,
     /// Take files that others send, and put them into this folder. Names are made safe, and what lies there is never replaced
     #[arg(long, value_name = "DIR")]
@@ -235,6 +242,8 @@ pub(crate) struct ChatArgs {
     pub(crate) uri: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
     /// Give up when nobody answers for this long
     #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
     pub(crate) ring_timeout: f64,
@@ -252,6 +261,8 @@ pub(crate) struct SendFileArgs {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
     /// Give up when nobody answers for this long
     #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
     pub(crate) ring_timeout: f64,
@@ -264,6 +275,8 @@ pub(crate) struct ReceiveFilesArgs {
     pub(crate) dir: PathBuf,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
     /// Leave after this many senders [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) sessions: Option<u64>,
@@ -302,6 +315,8 @@ pub(crate) struct DesktopArgs {
     pub(crate) uri: Option<String>,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
     /// Give up when nobody answers for this long
     #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
     pub(crate) ring_timeout: f64,
@@ -323,57 +338,6 @@ pub(crate) struct RegisterArgs {
     /// Unregister and leave after this long [default: stay until interrupted]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<f64>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct CommonArgs {
-    /// Where to listen for SIP [default: a free port for call and register, port 5060 for answer]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// The transport for SIP
-    #[arg(long, value_enum, default_value_t = TransportArg::Udp)]
-    pub(crate) transport: TransportArg,
-    #[command(flatten)]
-    pub(crate) tls: TlsArgs,
-    /// Who we are: sip:user@domain [default for calls: a local account that needs no provider]
-    #[arg(long, value_name = "URI")]
-    pub(crate) account: Option<String>,
-    /// A file that holds the account's password and nothing else [or the variable OFFHOOK_PASSWORD]
-    #[arg(long, value_name = "FILE", requires = "account")]
-    pub(crate) password_file: Option<PathBuf>,
-    /// Send everything by this proxy: `sip:host`, with a port where it is not 5060
-    #[arg(long, value_name = "URI")]
-    pub(crate) proxy: Option<String>,
-    /// Print every SIP message to standard error
-    #[arg(long)]
-    pub(crate) trace: bool,
-    /// Print one event a line as JSON to standard output
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct TlsArgs {
-    /// Believe the servers that the authorities in this PEM file have certified, and no others [default: those that the
-    /// operating system trusts]
-    #[arg(long, value_name = "FILE.pem")]
-    pub(crate) ca_file: Option<PathBuf>,
-    /// DANGEROUS: believe every server, whoever it is. Anybody in between can then listen and speak for it. For
-    /// laboratories only
-    #[arg(long, conflicts_with = "ca_file")]
-    pub(crate) no_verify: bool,
-    /// Our certificate, followed by those that lead to its authority: needed to be called over TLS or WSS
-    #[arg(long, value_name = "FILE.pem", requires = "key")]
-    pub(crate) cert: Option<PathBuf>,
-    /// The private key of our certificate
-    #[arg(long, value_name = "FILE.pem", requires = "cert")]
-    pub(crate) key: Option<PathBuf>,
-    /// Let only those call us over TLS who have a certificate of an authority that we believe
-    #[arg(long, requires = "cert")]
-    pub(crate) require_client_cert: bool,
-    /// What is asked for on a WebSocket server
-    #[arg(long, value_name = "PATH", default_value = "/")]
-    pub(crate) ws_path: String,
 }
 
 #[derive(Debug, Args)]
@@ -465,19 +429,6 @@ pub(crate) struct DevicesArgs {
     /// Print one device a line as JSON
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-/// The transports that this version speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TransportArg {
-    Udp,
-    Tcp,
-    /// TLS over TCP: the server must prove to be the domain of the URI
-    Tls,
-    /// WebSocket
-    Ws,
-    /// WebSocket over TLS
-    Wss,
 }
 
 /// Names of devices have no slash; what is written with one is a file.

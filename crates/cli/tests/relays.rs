@@ -1,0 +1,158 @@
+//! The program goes through MSRP relays on this machine.
+
+mod support;
+
+use offhook_msrp::relay::server::{RelayConfig, RelayUser};
+use offhook_msrp::tokio::RelayServer;
+use support::{Folder, Program};
+use tokio::runtime::Runtime;
+
+/// A relay for alice and bob that takes passwords without TLS.
+struct Relay {
+    server: RelayServer,
+    _runtime: Runtime,
+}
+
+impl Relay {
+    fn start() -> Self {
+        let runtime = Runtime::new().expect("threads");
+        let mut config = RelayConfig::new("msrp://127.0.0.1:0;tcp".parse().expect("a URI"));
+        config.allow_plain_auth = true;
+        for user in ["alice", "bob"] {
+            let user_there = RelayUser::new(format!("{user}'s secret"));
+            config.users.insert(user.to_owned(), user_there);
+        }
+        let server = RelayServer::bind("127.0.0.1:0".parse().expect("an address"), config);
+        let server = runtime.block_on(server).expect("a free port");
+        Self {
+            server,
+            _runtime: runtime,
+        }
+    }
+
+    fn option(&self) -> String {
+        format!(
+            "--relay=127.0.0.1:{};transport=tcp",
+            self.server.local_addr().port()
+        )
+    }
+}
+
+#[test]
+fn a_chat_goes_through_the_relays_of_both() {
+    let folder = Folder::new("relays");
+    let (hers, his) = (Relay::start(), Relay::start());
+    let (password, hers_at) = (folder.file("alice", "alice's secret\n"), hers.option());
+    let his_at = his.option();
+    let mut bob = Program::start([
+        "chat",
+        "--listen",
+        "127.0.0.1:0",
+        "--chats",
+        "1",
+        &his_at,
+        "--relay-user",
+        "bob",
+        "--relay-password-file",
+        &folder.file("bob", "bob's secret"),
+    ]);
+    let uri = format!("sip:bob@{}", bob.listening());
+    // The relay knows her by the account's name and password.
+    let alice = Program::start_with_input(
+        [
+            "chat",
+            &uri,
+            "--listen",
+            "127.0.0.1:0",
+            &hers_at,
+            "--account",
+            "sip:alice@127.0.0.1",
+            "--password-file",
+            &password,
+        ],
+        "through two relays\n",
+    );
+    let (alice, bob) = (alice.end(), bob.end());
+    alice.succeeded();
+    bob.succeeded();
+    assert_eq!(bob.event("got_message")["body"], "through two relays");
+}
+
+#[test]
+fn files_arrive_through_the_relay_of_the_sender() {
+    let folder = Folder::new("relayed-files");
+    let relay = Relay::start();
+    let inbox = folder.path("inbox");
+    std::fs::create_dir(&inbox).expect("a folder of the test");
+    let content = "a file ".repeat(50_000);
+    let (one, two) = (folder.file("one.txt", &content), folder.file("two.txt", "two"));
+    let mut bob = Program::start([
+        "receive-files",
+        "--dir",
+        &inbox,
+        "--listen",
+        "127.0.0.1:0",
+        "--sessions",
+        "1",
+    ]);
+    let uri = format!("sip:bob@{}", bob.listening());
+    // What is offered without TLS is offered to a relay without TLS.
+    let alice = Program::start([
+        "send-file",
+        &uri,
+        &one,
+        &two,
+        "--listen",
+        "127.0.0.1:0",
+        &relay.option(),
+        "--relay-user",
+        "alice",
+        "--relay-password-file",
+        &folder.file("alice", "alice's secret"),
+    ]);
+    let (alice, bob) = (alice.end(), bob.end());
+    alice.succeeded();
+    bob.succeeded();
+    assert_eq!(
+        std::fs::read_to_string(format!("{inbox}/one.txt")).expect("there"),
+        content
+    );
+}
+
+#[test]
+fn a_relay_that_gives_no_place_is_told_in_one_sentence() {
+    let folder = Folder::new("no-place");
+    let relay = Relay::start();
+    let (at, wrong) = (relay.option(), folder.file("alice", "guessed"));
+    let user = ["--relay-user", "alice", "--relay-password-file", &wrong];
+    // Nobody listens there, and nobody is called.
+    let refused = Program::start([&["chat", "sip:bob@127.0.0.1:9", &at], &user[..]].concat()).end();
+    refused.failed_with(26);
+    assert!(
+        refused.stderr.contains("the MSRP relay gives no place"),
+        "{}",
+        refused.stderr
+    );
+    // Who waits for others tells it when there is something to be relayed, and the caller hears that it is not now.
+    let mut bob = Program::start([&["chat", "--listen", "127.0.0.1:0", &at], &user[..]].concat());
+    let uri = format!("sip:bob@{}", bob.listening());
+    let plain = Relay::start();
+    let alice = Program::start([
+        "chat",
+        &uri,
+        "--listen",
+        "127.0.0.1:0",
+        &plain.option(),
+        "--relay-user",
+        "alice",
+        "--relay-password-file",
+        &folder.file("right", "alice's secret"),
+    ])
+    .end();
+    alice.failed_with(22);
+    bob.end().failed_with(26);
+    // Without a name there is nothing to say to a relay.
+    Program::start(["chat", "sip:bob@127.0.0.1:9", &at])
+        .end()
+        .failed_with(2);
+}
