@@ -1,7 +1,7 @@
 //! Why a session does not do what was asked.
 
 use crate::media::StreamId;
-use crate::{SessionState, StreamError};
+use crate::{SessionState, SessionTrigger, StreamError};
 use offhook_sip_core::CommandError;
 
 /// A refused command. The state is what it was before.
@@ -12,7 +12,7 @@ pub enum SessionError {
     #[error("cannot {command} a session that is {state}")]
     IllegalState {
         /// What was asked.
-        command: &'static str,
+        command: SessionTrigger,
         /// The state it met.
         state: SessionState,
     },

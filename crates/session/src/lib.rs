@@ -44,7 +44,7 @@ pub use error::SessionError;
 pub use event::{NoSuchStream, RenegotiationAction, SessionEvent, Stamped, Streams};
 pub use manager::{ManagerEvent, SessionConfig, SessionManager};
 pub use session::{Connect, Session, SessionId};
-pub use state::{Originator, SessionDirection, SessionState};
+pub use state::{Originator, SessionDirection, SessionState, SessionTrigger};
 pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,

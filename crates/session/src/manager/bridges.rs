@@ -87,6 +87,7 @@ impl SessionManager {
     }
 
     fn is_audio(&self, stream: StreamId) -> bool {
-        self.sessions.values().any(|session| session.has_audio(stream))
+        let owner = self.by_stream.get(&stream).and_then(|id| self.sessions.get(id));
+        owner.is_some_and(|session| session.has_audio(stream))
     }
 }

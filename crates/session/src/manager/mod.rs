@@ -18,7 +18,7 @@ use offhook_sip_core::{
     Request, StatusCode,
 };
 use offhook_sip_core::{Register, RegistrationEvent, RegistrationId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -61,6 +61,10 @@ pub struct SessionManager {
     entropy: Entropy,
     /// In the order of their birth, so that a simulation repeats itself.
     sessions: BTreeMap<SessionId, Session>,
+    /// Whose invitation it is.
+    by_invitation: HashMap<InvitationId, SessionId>,
+    /// Whose stream it is, or was.
+    by_stream: HashMap<StreamId, SessionId>,
     next_id: u64,
     /// When which session's streams want to do something: one entry a session at most.
     stream_timers: BTreeSet<(Instant, SessionId)>,
@@ -131,6 +135,8 @@ impl SessionManager {
             config,
             entropy,
             sessions,
+            by_invitation: HashMap::new(),
+            by_stream: HashMap::new(),
             next_id: 0,
             stream_timers: BTreeSet::new(),
             bridges: bridges::Bridges::default(),
@@ -373,7 +379,7 @@ impl SessionManager {
         if let MediaEvent::Stopped { .. } = event {
             self.bridges.forget(stream);
         }
-        if let Some(id) = self.owner_of(stream) {
+        if let Some(id) = self.by_stream.get(&stream).copied() {
             let handled = self.with(now, id, |session, cx| {
                 session.handle_media_event(cx, stream, event);
                 Ok(())
@@ -532,6 +538,7 @@ impl SessionManager {
     fn adopt(&mut self, now: Instant, session: Session) -> SessionId {
         let id = SessionId(self.next_id);
         self.next_id += 1;
+        self.by_invitation.insert(session.invitation(), id);
         self.sessions.insert(id, session);
         self.collect(now, id);
         id
@@ -558,8 +565,13 @@ impl SessionManager {
             before.map(|before| self.stream_timers.remove(&(before, id)));
             self.stream_timers.extend(due.map(|due| (due, id)));
         }
-        if is_over {
-            self.sessions.remove(&id);
+        self.by_stream
+            .extend(session.opened().iter().map(|stream| (*stream, id)));
+        if is_over && let Some(session) = self.sessions.remove(&id) {
+            self.by_invitation.remove(&session.invitation());
+            for stream in session.opened() {
+                self.by_stream.remove(stream);
+            }
         }
         for (referrer, code, reason) in progress {
             self.tell_referrer(now, referrer, code, &reason);
@@ -567,16 +579,7 @@ impl SessionManager {
     }
 
     fn session_of(&self, invitation: InvitationId) -> Option<SessionId> {
-        let mut sessions = self.sessions.iter();
-        let owner = sessions.find(|(_, session)| session.invitation() == invitation);
-        owner.map(|(id, _)| *id)
-    }
-
-    fn owner_of(&self, stream: StreamId) -> Option<SessionId> {
-        self.sessions
-            .iter()
-            .find(|(_, session)| session.has_stream(stream))
-            .map(|(id, _)| *id)
+        self.by_invitation.get(&invitation).copied()
     }
 
     /// The address of ours that the session's peer shall send media to.

@@ -2,7 +2,7 @@
 
 use super::places::Places;
 use super::{Context, Session};
-use crate::{Originator, SessionError, SessionEvent, SessionState};
+use crate::{Originator, SessionError, SessionEvent, SessionState, SessionTrigger};
 use offhook_sip_core::invitation::{self, Cause, redirect_targets};
 use offhook_sip_core::{Method, NameAddr, StatusCode};
 use tracing::debug;
@@ -58,9 +58,7 @@ impl Session {
     /// Ends the session in whatever state it is: CANCEL, BYE, or 480 for a call that nobody answered here
     /// (RFC 3261 §21.4.18).
     pub(crate) fn end(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
-        if !self.state.is_active() {
-            return Err(self.illegal("end"));
-        }
+        self.permit(SessionTrigger::End)?;
         if self.state == SessionState::Terminating {
             return Ok(());
         }
@@ -112,7 +110,7 @@ impl Session {
         } else {
             ending
         };
-        self.state = SessionState::Terminating;
+        self.step(SessionTrigger::Ending);
         self.ending = Some((ending, cx.now));
         self.on_places(cx, Places::end_all);
     }
@@ -123,7 +121,7 @@ impl Session {
             return;
         }
         self.begin_end(cx, cause);
-        self.state = SessionState::Terminated;
+        self.step(SessionTrigger::Ended);
         let Some((ending, ended_at)) = self.ending.clone() else {
             return;
         };

@@ -2,7 +2,7 @@
 
 use super::{Context, Ending, Session, SessionId, template};
 use crate::stream::{MediaStream, MediaStreamRegistry, StreamError};
-use crate::{SessionDirection, SessionError, SessionEvent, SessionState, Streams};
+use crate::{SessionDirection, SessionError, SessionEvent, SessionState, SessionTrigger, Streams};
 use offhook_sansio::{Entropy, Transport};
 use offhook_sdp::offer_answer::Negotiation;
 use offhook_sdp::{Media, SessionDescription};
@@ -71,9 +71,7 @@ impl Session {
 
     /// Sends a 180.
     pub(crate) fn send_ring_indication(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
-        if self.state != SessionState::Incoming {
-            return Err(self.illegal("ring"));
-        }
+        self.permit(SessionTrigger::Ring)?;
         let mut invitation = cx
             .endpoint
             .invitation(self.invitation)
@@ -89,9 +87,7 @@ impl Session {
         local_ip: IpAddr,
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
-        if self.state != SessionState::Incoming {
-            return Err(self.illegal("accept"));
-        }
+        self.permit(SessionTrigger::Accept)?;
         if streams.is_empty() {
             return Err(SessionError::NoStreams);
         }
@@ -116,9 +112,7 @@ impl Session {
 
     /// Refuses with a status code.
     pub(crate) fn reject(&mut self, cx: &mut Context<'_>, code: StatusCode) -> Result<(), SessionError> {
-        if self.state != SessionState::Incoming {
-            return Err(self.illegal("reject"));
-        }
+        self.permit(SessionTrigger::Reject)?;
         self.refuse(cx, code, code.default_reason());
         Ok(())
     }
@@ -129,9 +123,7 @@ impl Session {
         cx: &mut Context<'_>,
         targets: &[NameAddr],
     ) -> Result<(), SessionError> {
-        if self.state != SessionState::Incoming {
-            return Err(self.illegal("redirect"));
-        }
+        self.permit(SessionTrigger::Redirect)?;
         let contact = |target: &NameAddr| (HeaderName::Contact.as_str().to_owned(), target.to_string());
         let contacts: Vec<_> = targets.iter().map(contact).collect();
         self.refuse_with(cx, StatusCode::MOVED_TEMPORARILY, "redirected", &contacts);
@@ -188,7 +180,7 @@ impl Session {
             .invitation(self.invitation)
             .ok_or(SessionError::Unknown)?;
         invitation.accept(cx.now, Some(&Body::sdp(body)))?;
-        self.state = SessionState::Accepting;
+        self.step(SessionTrigger::Accept);
         self.emit(cx.now, SessionEvent::WillStart);
         if offer.is_some() {
             // Media may arrive as soon as the caller has our answer: be ready before the ACK.

@@ -18,7 +18,8 @@ use crate::stream::{
     StreamSettings,
 };
 use crate::{
-    RenegotiationAction, SessionDirection, SessionError, SessionEvent, SessionState, Stamped, Streams,
+    RenegotiationAction, SessionDirection, SessionError, SessionEvent, SessionState, SessionTrigger, Stamped,
+    Streams,
 };
 use ending::Ending;
 use offhook_rtp_media::dtmf::Digit;
@@ -208,12 +209,8 @@ impl Session {
         transport: Transport,
         negotiation: Negotiation,
     ) -> Self {
-        let state = match direction {
-            SessionDirection::Outgoing => SessionState::Connecting,
-            SessionDirection::Incoming => SessionState::Incoming,
-        };
-        Self {
-            state,
+        let mut session = Self {
+            state: SessionState::Null,
             direction,
             local_identity,
             remote_identity,
@@ -236,7 +233,12 @@ impl Session {
             timer: None,
             ending: None,
             events: Outbox::new(),
-        }
+        };
+        session.step(match direction {
+            SessionDirection::Outgoing => SessionTrigger::Connect,
+            SessionDirection::Incoming => SessionTrigger::Invited,
+        });
+        session
     }
 
     /// What the other side proposes, as long as it is not answered.
@@ -381,7 +383,7 @@ impl Session {
             return;
         }
         if self.started_at.is_none() {
-            if self.confirmed {
+            if self.confirmed && self.state.after(SessionTrigger::Started).is_some() {
                 self.establish(cx);
             }
         } else if !self.starting.is_empty() {
@@ -402,16 +404,16 @@ impl Session {
     /// Both sides agree and the streams run.
     fn establish(&mut self, cx: &mut Context<'_>) {
         self.starting.clear();
-        self.state = SessionState::Connected;
+        self.step(SessionTrigger::Started);
         self.started_at = Some(cx.now);
         let streams = self.streams();
         self.emit(cx.now, SessionEvent::DidStart { streams });
         self.pursue(cx);
     }
 
-    /// True when the stream is one of this session's.
-    pub(crate) fn has_stream(&self, id: StreamId) -> bool {
-        self.places.index_of(id).is_some()
+    /// The streams that are or were this session's.
+    pub(crate) fn opened(&self) -> &[StreamId] {
+        self.places.opened()
     }
 
     /// True when it is an audio stream of this session's.
@@ -457,9 +459,7 @@ impl Session {
 
     /// Sends a digit on the audio stream.
     pub(crate) fn send_dtmf(&mut self, cx: &mut Context<'_>, digit: Digit) -> Result<(), SessionError> {
-        if self.started_at.is_none() || self.state == SessionState::Terminating {
-            return Err(self.illegal("send digits in"));
-        }
+        self.permit(SessionTrigger::SendDigits)?;
         self.with_stream(cx, None, |audio: &mut AudioStream, cx| audio.send_dtmf(cx, digit))
     }
 
@@ -470,11 +470,26 @@ impl Session {
         });
     }
 
-    fn illegal(&self, command: &'static str) -> SessionError {
+    /// Whether a command fits the state.
+    fn permit(&self, command: SessionTrigger) -> Result<(), SessionError> {
+        match self.state.after(command) {
+            Some(_) => Ok(()),
+            None => Err(self.illegal(command)),
+        }
+    }
+
+    fn illegal(&self, command: SessionTrigger) -> SessionError {
         SessionError::IllegalState {
             command,
             state: self.state,
         }
+    }
+
+    /// Moves to where a trigger leads, which fits the state.
+    fn step(&mut self, trigger: SessionTrigger) {
+        let next = self.state.after(trigger);
+        debug_assert!(next.is_some(), "{trigger:?} while {}", self.state);
+        self.state = next.unwrap_or(self.state);
     }
 }
 

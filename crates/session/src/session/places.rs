@@ -16,8 +16,10 @@ use tracing::debug;
 /// over. What the streams tell is kept here until the session passes it on.
 #[derive(Default)]
 pub(super) struct Places {
-    places: Vec<Option<Box<dyn MediaStream>>>,
+    at: Vec<Option<Box<dyn MediaStream>>>,
     told: Outbox<(StreamId, StreamEvent)>,
+    /// All streams that were ever here.
+    opened: Vec<StreamId>,
 }
 
 /// What both sides have agreed upon, and who made the offer.
@@ -90,20 +92,21 @@ impl Places {
                 }
                 return Err(error);
             }
+            self.opened.extend(streams[index].id());
         }
         Ok(streams)
     }
 
     /// Puts streams behind the others, as for an offer; gives their places.
     pub(super) fn append(&mut self, streams: Vec<Box<dyn MediaStream>>) -> Vec<usize> {
-        let first = self.places.len();
-        self.places.extend(streams.into_iter().map(Some));
-        (first..self.places.len()).collect()
+        let first = self.at.len();
+        self.at.extend(streams.into_iter().map(Some));
+        (first..self.at.len()).collect()
     }
 
     /// Makes sure that there are this many places at least, empty ones behind the others.
     pub(super) fn widen(&mut self, places: usize) {
-        self.places.resize_with(places.max(self.places.len()), || None);
+        self.at.resize_with(places.max(self.at.len()), || None);
     }
 
     /// Gives each stream the first free section of an offer that it takes; one without a section ends. Gives the places.
@@ -117,12 +120,10 @@ impl Places {
         let mut placed = Vec::new();
         for mut stream in streams {
             let free = (0..offer.media.len()).find(|index| {
-                self.places[*index].is_none()
-                    && !offer.media[*index].is_rejected()
-                    && stream.takes(offer, *index)
+                self.at[*index].is_none() && !offer.media[*index].is_rejected() && stream.takes(offer, *index)
             });
             if let Some(index) = free {
-                self.places[index] = Some(stream);
+                self.at[index] = Some(stream);
                 placed.push(index);
             } else {
                 Self::act(&mut self.told, stage, &mut *stream, MediaStream::end);
@@ -137,7 +138,7 @@ impl Places {
         let mut sections = Vec::with_capacity(offer.media.len());
         let mut refusal = None;
         for (index, offered) in offer.media.iter().enumerate() {
-            let answer = match self.places.get_mut(index).and_then(Option::as_mut) {
+            let answer = match self.at.get_mut(index).and_then(Option::as_mut) {
                 Some(stream) if !offered.is_rejected() => stream.answer(offer, index),
                 _ => {
                     sections.push(offered.rejection());
@@ -156,9 +157,9 @@ impl Places {
     /// The media sections of a new offer of ours, with refused ones in their old places (RFC 3264 §8).
     pub(super) fn offer(&self, before: Option<&SessionDescription>) -> Vec<Media> {
         let before = before.map_or(&[][..], |local| &local.media);
-        let places = self.places.len().max(before.len());
+        let places = self.at.len().max(before.len());
         (0..places)
-            .filter_map(|index| match self.places.get(index).and_then(Option::as_ref) {
+            .filter_map(|index| match self.at.get(index).and_then(Option::as_ref) {
                 Some(stream) => Some(stream.offer()),
                 None => before.get(index).map(Media::rejection),
             })
@@ -183,7 +184,7 @@ impl Places {
         let (Some(local), Some(remote)) = (outcome.negotiation.local(), outcome.negotiation.remote()) else {
             return;
         };
-        for (index, place) in self.places.iter_mut().enumerate() {
+        for (index, place) in self.at.iter_mut().enumerate() {
             let Some(stream) = place else { continue };
             let agreed = outcome.agreed(local, remote, index);
             let begun = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
@@ -197,7 +198,7 @@ impl Places {
 
     /// Lets the other streams follow a renegotiation; a section that was refused ends its stream (RFC 3264 §8.2).
     pub(super) fn update(&mut self, stage: &mut Stage<'_>, outcome: Outcome<'_>, except: &[usize]) {
-        let others: Vec<usize> = (0..self.places.len())
+        let others: Vec<usize> = (0..self.at.len())
             .filter(|index| !except.contains(index))
             .collect();
         self.follow(stage, outcome, &others, |stream, cx, agreed| {
@@ -217,7 +218,7 @@ impl Places {
         };
         let (mut fine, mut failure) = (Vec::new(), None);
         for &index in chosen {
-            let Some(stream) = self.places.get_mut(index).and_then(Option::as_mut) else {
+            let Some(stream) = self.at.get_mut(index).and_then(Option::as_mut) else {
                 continue;
             };
             let agreed = outcome.agreed(local, remote, index);
@@ -249,24 +250,24 @@ impl Places {
 
     /// Ends one stream; its place stays empty.
     pub(super) fn end(&mut self, stage: &mut Stage<'_>, index: usize) {
-        if let Some(mut stream) = self.places.get_mut(index).and_then(Option::take) {
+        if let Some(mut stream) = self.at.get_mut(index).and_then(Option::take) {
             Self::act(&mut self.told, stage, &mut *stream, MediaStream::end);
         }
     }
 
     /// Ends all streams; they stay where they are, to be looked at.
     pub(super) fn end_all(&mut self, stage: &mut Stage<'_>) {
-        for stream in self.places.iter_mut().flatten() {
+        for stream in self.at.iter_mut().flatten() {
             Self::act(&mut self.told, stage, &mut **stream, MediaStream::end);
         }
     }
 
     /// Takes back places that were appended for an offer that was refused.
     pub(super) fn truncate(&mut self, stage: &mut Stage<'_>, places: usize) {
-        for index in places..self.places.len() {
+        for index in places..self.at.len() {
             self.end(stage, index);
         }
-        self.places.truncate(places);
+        self.at.truncate(places);
     }
 
     /// Gives an event of the media side to the stream that it names. An error names the stream that ends by it.
@@ -279,7 +280,7 @@ impl Places {
         let Some(index) = self.index_of(id) else {
             return Ok(());
         };
-        let Some(stream) = self.places[index].as_mut() else {
+        let Some(stream) = self.at[index].as_mut() else {
             return Ok(());
         };
         if let MediaEvent::Failed { error, .. } = event {
@@ -292,7 +293,7 @@ impl Places {
     }
 
     pub(super) fn handle_timeout(&mut self, stage: &mut Stage<'_>) {
-        for stream in self.places.iter_mut().flatten() {
+        for stream in self.at.iter_mut().flatten() {
             if stream.poll_timeout().is_some_and(|due| due <= stage.now) {
                 Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
                     stream.handle_timeout(cx);
@@ -312,14 +313,14 @@ impl Places {
         id: Option<StreamId>,
         command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError>,
     ) -> Result<R, StreamError> {
-        let stream = self.places.iter_mut().flatten().find(|stream| {
+        let stream = self.at.iter_mut().flatten().find(|stream| {
             let stream: &dyn Any = &***stream;
             stream.is::<S>()
         });
         let stream = match id {
             None => stream,
             Some(id) => self
-                .places
+                .at
                 .iter_mut()
                 .flatten()
                 .find(|stream| stream.id() == Some(id)),
@@ -336,23 +337,28 @@ impl Places {
         self.told.pop()
     }
 
+    /// The streams that are here, and those that were.
+    pub(super) fn opened(&self) -> &[StreamId] {
+        &self.opened
+    }
+
     pub(super) fn index_of(&self, id: StreamId) -> Option<usize> {
-        self.places
+        self.at
             .iter()
             .position(|place| place.as_ref().is_some_and(|stream| stream.id() == Some(id)))
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&dyn MediaStream> {
-        self.places.get(index)?.as_deref()
+        self.at.get(index)?.as_deref()
     }
 
     /// The streams that there are.
     pub(super) fn iter(&self) -> impl Iterator<Item = &dyn MediaStream> {
-        self.places.iter().flatten().map(|stream| &**stream)
+        self.at.iter().flatten().map(|stream| &**stream)
     }
 
     pub(super) fn set_hold(&mut self, stage: &mut Stage<'_>, on_hold: bool) {
-        for stream in self.places.iter_mut().flatten() {
+        for stream in self.at.iter_mut().flatten() {
             Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
                 stream.set_hold(cx, on_hold);
             });
@@ -361,7 +367,7 @@ impl Places {
 
     /// How many places there are, empty ones too.
     pub(super) fn len(&self) -> usize {
-        self.places.len()
+        self.at.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -4,7 +4,7 @@ use super::places::Places;
 use super::{Context, Exchange, Session};
 use crate::media::StreamId;
 use crate::stream::{MediaStream, StreamError};
-use crate::{Originator, SessionError, SessionEvent, SessionState, Streams};
+use crate::{Originator, SessionError, SessionEvent, SessionState, SessionTrigger, Streams};
 use offhook_sdp::Media;
 use offhook_sip_core::StatusCode;
 use std::net::IpAddr;
@@ -18,8 +18,9 @@ impl Session {
         local_ip: IpAddr,
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
+        self.permit(SessionTrigger::AddStreams)?;
         if !self.may_propose() {
-            return Err(self.illegal("add streams to"));
+            return Err(self.illegal(SessionTrigger::AddStreams));
         }
         if streams.is_empty() {
             return Err(SessionError::NoStreams);
@@ -35,18 +36,16 @@ impl Session {
         let places = self.places.append(streams);
         let offer = self.places.offer(self.negotiation.local());
         if self.propose(cx, offer, Exchange::Adding { places, before }) {
-            self.state = SessionState::SendingProposal;
+            self.step(SessionTrigger::AddStreams);
             return Ok(());
         }
         self.on_places(cx, |places, stage| places.truncate(stage, before));
-        Err(self.illegal("add streams to"))
+        Err(self.illegal(SessionTrigger::AddStreams))
     }
 
     /// Removes a stream from a connected session. It ends at once, whatever the other side says.
     pub(crate) fn remove_stream(&mut self, cx: &mut Context<'_>, id: StreamId) -> Result<(), SessionError> {
-        if self.state != SessionState::Connected {
-            return Err(self.illegal("remove a stream from"));
-        }
+        self.permit(SessionTrigger::RemoveStream)?;
         let index = self.places.index_of(id).ok_or(StreamError::NoSuchStream)?;
         let described = self.places.describe(&[index]);
         self.removed.extend(described);
@@ -58,15 +57,13 @@ impl Session {
 
     /// Takes our proposal back.
     pub(crate) fn cancel_proposal(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
-        if self.state != SessionState::SendingProposal {
-            return Err(self.illegal("cancel a proposal in"));
-        }
+        self.permit(SessionTrigger::CancelProposal)?;
         let mut invitation = cx
             .endpoint
             .invitation(self.invitation)
             .ok_or(SessionError::Unknown)?;
         invitation.cancel_reinvite(cx.now)?;
-        self.state = SessionState::CancellingProposal;
+        self.step(SessionTrigger::CancelProposal);
         Ok(())
     }
 
@@ -77,14 +74,12 @@ impl Session {
         local_ip: IpAddr,
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
-        if self.state != SessionState::ReceivedProposal {
-            return Err(self.illegal("accept a proposal in"));
-        }
+        self.permit(SessionTrigger::AcceptProposal)?;
         if streams.is_empty() {
             return Err(SessionError::NoStreams);
         }
         let Some(offer) = self.negotiation.offer().cloned() else {
-            return Err(self.illegal("accept a proposal in"));
+            return Err(self.illegal(SessionTrigger::AcceptProposal));
         };
         let settings = cx.settings;
         let streams = self.on_places(cx, |places, stage| {
@@ -101,7 +96,7 @@ impl Session {
                     places.end(stage, *index);
                 }
             });
-            self.state = SessionState::Connected;
+            self.step(SessionTrigger::RejectProposal);
             self.respond_to_reinvite(cx, None, &[]);
             if let Exchange::Proposed(streams) = proposal {
                 let reason = "nothing of it can be accepted".to_owned();
@@ -110,7 +105,7 @@ impl Session {
             }
             return Err(StreamError::NoneProposed.into());
         }
-        self.state = SessionState::AcceptingProposal;
+        self.step(SessionTrigger::AcceptProposal);
         self.respond_to_reinvite(cx, body, &placed);
         self.begin_added(cx, &placed, false);
         Ok(())
@@ -122,16 +117,15 @@ impl Session {
         cx: &mut Context<'_>,
         code: StatusCode,
     ) -> Result<(), SessionError> {
-        if self.state != SessionState::ReceivedProposal {
-            return Err(self.illegal("reject a proposal in"));
-        }
+        self.permit(SessionTrigger::RejectProposal)?;
         let mut invitation = cx
             .endpoint
             .invitation(self.invitation)
             .ok_or(SessionError::Unknown)?;
         invitation.respond_to_reinvite(cx.now, code, None)?;
         self.take_offer_back(cx);
-        self.end_proposal(cx, Originator::Local, code, code.default_reason());
+        self.step(SessionTrigger::RejectProposal);
+        self.tell_rejected(cx, Originator::Local, code, code.default_reason());
         self.pursue(cx);
         Ok(())
     }
@@ -159,7 +153,7 @@ impl Session {
         if new.is_empty() {
             return false;
         }
-        self.state = SessionState::ReceivedProposal;
+        self.step(SessionTrigger::Proposed);
         self.exchange = Exchange::Proposed(new.clone());
         self.emit(
             cx.now,
@@ -174,7 +168,8 @@ impl Session {
     /// The other side's proposal was taken back.
     pub(super) fn forget_proposal(&mut self, cx: &mut Context<'_>) {
         if self.state == SessionState::ReceivedProposal {
-            self.end_proposal(
+            self.step(SessionTrigger::ProposalWithdrawn);
+            self.tell_rejected(
                 cx,
                 Originator::Remote,
                 StatusCode::REQUEST_TERMINATED,
@@ -183,8 +178,7 @@ impl Session {
         }
     }
 
-    fn end_proposal(&mut self, cx: &mut Context<'_>, originator: Originator, code: StatusCode, reason: &str) {
-        self.state = SessionState::Connected;
+    fn tell_rejected(&mut self, cx: &Context<'_>, originator: Originator, code: StatusCode, reason: &str) {
         let Exchange::Proposed(streams) = std::mem::take(&mut self.exchange) else {
             return debug!("no proposal to end");
         };
@@ -202,7 +196,7 @@ impl Session {
     /// The ACK of the other side's re-INVITE: what was wished for while it changed the session had to wait until here.
     pub(super) fn handle_reinvite_acknowledged(&mut self, cx: &mut Context<'_>) {
         if self.state == SessionState::AcceptingProposal {
-            self.state = SessionState::Connected;
+            self.step(SessionTrigger::ProposalConfirmed);
         }
         self.pursue(cx);
     }
@@ -210,7 +204,7 @@ impl Session {
     /// Streams that were agreed upon begin.
     pub(super) fn begin_added(&mut self, cx: &mut Context<'_>, places: &[usize], is_offerer: bool) {
         if is_offerer {
-            self.state = SessionState::Connected;
+            self.step(SessionTrigger::ProposalAnswered);
         }
         let described = Streams::new(self.places.describe(places));
         let (originator, streams) = if is_offerer {
@@ -251,7 +245,7 @@ impl Session {
             Originator::Remote
         };
         self.on_places(cx, |places, stage| Places::truncate(places, stage, before));
-        self.state = SessionState::Connected;
+        self.step(SessionTrigger::ProposalAnswered);
         let reason = if reason.is_empty() {
             code.default_reason()
         } else {

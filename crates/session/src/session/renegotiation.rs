@@ -3,7 +3,9 @@
 use super::places::Outcome;
 use super::{Context, Exchange, Session};
 use crate::stream::{MediaStream, Parties};
-use crate::{Originator, RenegotiationAction, SessionError, SessionEvent, SessionState, Streams};
+use crate::{
+    Originator, RenegotiationAction, SessionError, SessionEvent, SessionState, SessionTrigger, Streams,
+};
 use offhook_sdp::{Media, SessionDescription};
 use offhook_sip_core::{Body, StatusCode};
 use tracing::debug;
@@ -11,9 +13,11 @@ use tracing::debug;
 impl Session {
     /// Holds or resumes. Allowed in any state before the end; carried out as soon as it is possible.
     pub(crate) fn set_hold(&mut self, cx: &mut Context<'_>, on_hold: bool) -> Result<(), SessionError> {
-        if !self.state.is_active() || self.state == SessionState::Terminating {
-            return Err(self.illegal(if on_hold { "hold" } else { "unhold" }));
-        }
+        self.permit(if on_hold {
+            SessionTrigger::Hold
+        } else {
+            SessionTrigger::Unhold
+        })?;
         self.hold.wished = on_hold;
         self.pursue(cx);
         Ok(())

@@ -1,7 +1,7 @@
 //! Transfers, all three roles (RFC 5589): who asks, who is asked, and, by Replaces, whose place is taken.
 
 use super::{Context, Session};
-use crate::{SessionError, SessionEvent, SessionState};
+use crate::{SessionError, SessionEvent, SessionState, SessionTrigger};
 use offhook_sip_core::header::{ReferTo, ReferredBy};
 use offhook_sip_core::invitation::{Cause, Refer, ReferralId};
 use offhook_sip_core::{InvitationEvent, InvitationId, NameAddr, Request, StatusCode};
@@ -35,9 +35,7 @@ pub(crate) struct Referrer {
 impl Session {
     /// Asks the other side to call somebody else, or to take our place in another session.
     pub(crate) fn transfer(&mut self, cx: &mut Context<'_>, refer: Refer) -> Result<(), SessionError> {
-        if self.state != SessionState::Connected {
-            return Err(self.illegal("transfer"));
-        }
+        self.permit(SessionTrigger::Transfer)?;
         if !matches!(self.transfer, Transfer::None) {
             return Err(SessionError::TransferInProgress);
         }
@@ -64,7 +62,7 @@ impl Session {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Result<(Request, Referrer), SessionError> {
-        let (id, request) = self.take_wanted("accept a transfer of")?;
+        let (id, request) = self.take_wanted(SessionTrigger::AcceptTransfer)?;
         let mut invitation = cx
             .endpoint
             .invitation(self.invitation)
@@ -85,7 +83,7 @@ impl Session {
         cx: &mut Context<'_>,
         code: StatusCode,
     ) -> Result<(), SessionError> {
-        let (id, _) = self.take_wanted("reject a transfer of")?;
+        let (id, _) = self.take_wanted(SessionTrigger::RejectTransfer)?;
         if let Some(mut invitation) = cx.endpoint.invitation(self.invitation) {
             invitation.reject_refer(cx.now, id, code)?;
         }
@@ -93,7 +91,8 @@ impl Session {
         Ok(())
     }
 
-    fn take_wanted(&mut self, command: &'static str) -> Result<(ReferralId, Request), SessionError> {
+    fn take_wanted(&mut self, command: SessionTrigger) -> Result<(ReferralId, Request), SessionError> {
+        self.permit(command)?;
         match std::mem::take(&mut self.transfer) {
             Transfer::Wanted { id, request } => Ok((id, *request)),
             other => {

@@ -225,23 +225,14 @@ pub(super) async fn receive_file(
 ) {
     let mut began = None;
     let received = pull(teller, &mut connection, &mut commands, &file, &mut began).await;
-    let mut verdict = None;
+    let (mut kept, mut lost) = (None, None);
     match received {
         Ok((path, size)) => {
-            verdict = began.map(|head| (head, ByteRange::whole(size)));
+            kept = began.map(|head| (head, ByteRange::whole(size)));
             teller.tell(MsrpEvent::FileDone { path }).await;
         }
         Err(reason) => {
-            // Where the bytes were all taken, a report is the way to say that they are not kept.
-            if let (Some(head), Some(size)) = (began, file.size) {
-                report(
-                    &connection,
-                    head,
-                    ByteRange::whole(size),
-                    StatusCode::STOP_SENDING,
-                )
-                .await;
-            }
+            lost = began.zip(file.size.map(ByteRange::whole));
             teller.tell(MsrpEvent::FileFailed { reason }).await;
         }
     }
@@ -250,13 +241,19 @@ pub(super) async fn receive_file(
     loop {
         tokio::select! {
             event = connection.next_event(), if is_open => is_open = event.is_some(),
-            command = commands.recv() => match (command, verdict.take()) {
+            command = commands.recv() => match (command, kept.take()) {
                 (Some(_), Some((head, all))) => report(&connection, head, all, StatusCode::OK).await,
                 (Some(_), None) => {}
-                (None, _) => return finish(connection).await,
+                (None, _) => break,
             }
         }
     }
+    // Where the bytes were all taken, a report is the way to say that they are not kept. Last, because the other side may end
+    // the session as soon as it knows, and ours would not be told why.
+    if let Some((head, all)) = lost {
+        report(&connection, head, all, StatusCode::STOP_SENDING).await;
+    }
+    finish(connection).await;
 }
 
 async fn report(connection: &MsrpConnection, head: Head, range: ByteRange, status: StatusCode) {

@@ -14,8 +14,8 @@ use offhook_session::{
     Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
 };
 use offhook_sip_core::{
-    Endpoint, EndpointConfig, HeaderName, Message, NameAddr, ParseOptions, Request, Response, Route, SipUri,
-    StatusCode,
+    Endpoint, EndpointConfig, HeaderName, Message, Method, NameAddr, ParseOptions, Request, Response, Route,
+    SipUri, StatusCode,
 };
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -108,7 +108,11 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new() -> Self {
         let mut entropy = Entropy::from_number(7);
-        let mut endpoint = Endpoint::new(EndpointConfig::default(), entropy.fork());
+        let config = EndpointConfig {
+            allow: [EndpointConfig::default().allow, vec![Method::Refer]].concat(),
+            ..EndpointConfig::default()
+        };
+        let mut endpoint = Endpoint::new(config, entropy.fork());
         endpoint.add_local(Transport::Udp, here());
         let commands = Commands::default();
         let plane = Box::new(Plane::new(commands.clone()));
@@ -165,6 +169,11 @@ impl Script {
 
     /// The peer sends a request inside or outside the dialog.
     pub(crate) fn request(&mut self, method: &str, sdp: Option<&str>) {
+        self.request_with(method, "", sdp);
+    }
+
+    /// The same with further header fields, each with its line end.
+    pub(crate) fn request_with(&mut self, method: &str, fields: &str, sdp: Option<&str>) {
         if method != "ACK" {
             self.cseq += 1;
         }
@@ -172,7 +181,7 @@ impl Script {
         let mut text = format!(
             "{method} sip:alice@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK{method}{cseq}\r\n\
              Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=peer\r\nTo: <sip:alice@10.0.0.1>{tag}\r\n\
-             Call-ID: script\r\nCSeq: {cseq} {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n"
+             Call-ID: script\r\nCSeq: {cseq} {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n{fields}"
         );
         if sdp.is_some() {
             text.push_str("Content-Type: application/sdp\r\n");
