@@ -2,7 +2,8 @@
 //! wave file of 16-bit mono at 48 kHz.
 //!
 //! A device is given as much as it takes, whenever it takes it: files wait. With `--live` a thread ticks steadily as for a
-//! telephone, in step with the device; what it does not take in time is lost.
+//! telephone, in step with the device; what it does not take in time is lost, and if that is more than a hundredth, the program
+//! fails.
 //!
 //! `cargo run -p offhook-audio-mixer --example mix_files -- mix.wav first.wav second.wav ...`
 //!
@@ -15,8 +16,9 @@
 
 use hound::{SampleFormat, WavSpec, WavWriter};
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, BridgeId, ClockReading, DeviceChoice, DeviceOptions, DeviceSource, MixerConfig,
-    MixerThread, OpenPair, PlayerOptions, Role, SamplesRecorder, Tick, WaveFile, WavePlayer,
+    AudioMixer, AudioPort, BridgeId, ClockReading, DeviceChoice, DeviceError, DeviceEvent, DeviceOptions,
+    DeviceSource, MixerConfig, MixerThread, OpenDevice, OpenPair, PlayerOptions, Role, SamplesRecorder, Tick,
+    WaveFile, WavePlayer,
 };
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -112,9 +114,9 @@ fn mix() -> Result<(), Box<dyn Error>> {
     to_file(output, inputs)
 }
 
-/// Whether both are the same file, by whatever name.
+/// Whether both are the same file, by whatever name or link.
 fn is_same(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+    same_file::is_same_file(one, other).unwrap_or(false)
 }
 
 /// A mixer with a player for each file in one bridge, and how many samples the longest has.
@@ -154,26 +156,38 @@ fn play(name: &OsStr, inputs: &[OsString], live: bool) -> Result<(), Box<dyn Err
         input: DeviceChoice::Off,
         output,
     };
-    let (device, open) = options.open()?;
+    let (device, mut open) = options.open()?;
     let slot = mixer.add_port(Port::Device(device))?;
     mixer.join(hall, slot)?;
     mixer.set_clock(Some(slot))?;
     if live {
-        play_live(mixer, longest, &open)
+        play_live(mixer, longest, &mut open)
     } else {
-        play_whole(mixer, longest, &open)
+        play_whole(mixer, longest, &mut open)
+    }
+}
+
+/// Fails if the device did.
+fn look_at(open: &mut OpenPair) -> Result<(), DeviceError> {
+    match open.poll_event() {
+        Some(DeviceEvent::Failed(error)) => Err(error),
+        _ => Ok(()),
     }
 }
 
 /// Ticks when the device has taken what was mixed, until it has taken all.
-fn play_whole(mut mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> Result<(), Box<dyn Error>> {
+fn play_whole(
+    mut mixer: AudioMixer<Port>,
+    longest: usize,
+    open: &mut OpenPair,
+) -> Result<(), Box<dyn Error>> {
     let (frame, rate) = (mixer.frame_len(), mixer.config().sample_rate);
     let (mut mixed, mut taken) = (0, Instant::now());
     let whole = frame + longest;
-    let waiting = || open.stats().output_waiting as usize;
     loop {
+        look_at(open)?;
         // Some more than two blocks of a slow device, and less than its ring holds.
-        let before = waiting();
+        let before = open.stats().output_waiting as usize;
         if mixed < whole && before + frame <= rate as usize * 15 / 100 {
             mixer.tick(Instant::now());
             mixed += frame;
@@ -183,7 +197,7 @@ fn play_whole(mut mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> R
             break;
         }
         std::thread::sleep(Duration::from_millis(5));
-        if waiting() < before {
+        if (open.stats().output_waiting as usize) < before {
             taken = Instant::now();
         }
         if taken.elapsed() > PATIENCE {
@@ -204,16 +218,20 @@ fn play_whole(mut mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> R
 }
 
 /// In real time: a thread ticks while the device plays.
-fn play_live(mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> Result<(), Box<dyn Error>> {
-    let length = Duration::from_secs_f64(longest as f64 / f64::from(mixer.config().sample_rate));
+fn play_live(mixer: AudioMixer<Port>, longest: usize, open: &mut OpenPair) -> Result<(), Box<dyn Error>> {
+    let (frame, rate) = (mixer.frame_len(), mixer.config().sample_rate);
+    let length = Duration::from_secs_f64(longest as f64 / f64::from(rate));
     let thread = MixerThread::start(mixer)?;
     // What is in the rings is played as well.
-    std::thread::sleep(length + Duration::from_millis(500));
-    let stats = open.stats();
+    let end = Instant::now() + length + Duration::from_millis(500);
+    while Instant::now() < end {
+        look_at(open)?;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let (stats, skipped) = (open.stats(), thread.skipped_ticks());
     println!(
-        "{:.2} s played, {} ticks skipped, {} samples lost, {} late, {} corrected, {} glitches",
+        "{:.2} s played, {skipped} ticks skipped, {} samples lost, {} late, {} corrected, {} glitches",
         length.as_secs_f64(),
-        thread.skipped_ticks(),
         stats.output_overruns,
         stats.output_underruns,
         stats.output_corrected,
@@ -224,6 +242,10 @@ fn play_live(mixer: AudioMixer<Port>, longest: usize, open: &OpenPair) -> Result
         None => println!("by the system's clock"),
     }
     drop(thread.stop()?);
+    let lost = stats.output_overruns + skipped * frame as u64;
+    if lost * 100 > longest as u64 {
+        return Err(format!("{lost} of {longest} samples were lost; without --live the files wait").into());
+    }
     Ok(())
 }
 

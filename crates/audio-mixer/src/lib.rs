@@ -70,7 +70,7 @@ pub use bridge::{AudioBridge, BridgeError, BridgeId};
 pub use device::{AudioDevice, DeviceHandle, device_names};
 pub use device::{
     DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
-    DeviceSource, DeviceStats, DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle,
+    DeviceSource, DeviceStats, DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, KNOWS_CARDS,
     LastingDevice, LastingEvent, LastingHandle, MixerGone, MixerThread, NullDevice, OpenDevice, OpenPair,
     ThreadedPort, devices,
 };

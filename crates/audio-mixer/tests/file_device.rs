@@ -3,8 +3,8 @@
 use hound::{WavReader, WavSpec, WavWriter};
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, DeviceChoice, DeviceError, DeviceEvent, DeviceMixer, DeviceOptions, DeviceSource,
-    DeviceWatcher, DevicesChange, Direction, FileDevice, Gain, LastingDevice, LastingEvent, MixerConfig,
-    OpenDevice, Produced, Role, SamplesPlayer, Tick,
+    DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, Gain, LastingDevice, LastingEvent,
+    Level, MixerConfig, OpenDevice, Produced, Role, SamplesPlayer, Tick,
 };
 use std::fs;
 use std::io::{Read, Write};
@@ -159,28 +159,73 @@ fn pipes_carry_raw_samples_both_ways() {
     );
 }
 
-#[test]
-fn a_pipe_whose_reader_goes_away_is_a_lost_device() {
-    let folder = Folder::new("gone");
-    let output = folder.pipe("out");
-    let reader = output.clone();
-    let reader = thread::spawn(move || drop(fs::File::open(reader)));
-    let (mut device, mut handle) = FileDevice::open(None, Some(&output), 8_000).expect("a pipe");
-    reader.join().expect("it went");
+/// Lets a device say 1 until something happens to it.
+fn next_event(device: &mut FileDevice, handle: &mut FileHandle, what: &str) -> DeviceEvent {
     let mut index = 0;
-    let loss = wait_for("the loss is never told", || {
+    wait_for(what, || {
         device.consume(&tick(index), &[1; 160]);
         index += 1;
         handle.poll_event()
-    });
-    assert_eq!(direction_of(&loss), Direction::Output);
+    })
 }
 
-fn direction_of(event: &DeviceEvent) -> Direction {
-    match event {
-        DeviceEvent::Failed(DeviceError::System { direction, .. }) => *direction,
-        other => panic!("{other:?}"),
+#[test]
+fn a_pipe_whose_reader_goes_away_waits_for_the_next_while_the_other_direction_goes_on() {
+    let folder = Folder::new("gone");
+    let (output, input) = (folder.pipe("out"), folder.wave("in.wav", &[500; 8_000]));
+    let reader = output.clone();
+    let reader = thread::spawn(move || drop(fs::File::open(reader)));
+    let (mut device, mut handle) =
+        FileDevice::open(Some(&input), Some(&output), 8_000).expect("a pipe and a file");
+    reader.join().expect("it went");
+    let loss = next_event(&mut device, &mut handle, "the loss is never told");
+    assert!(
+        matches!(
+            &loss,
+            DeviceEvent::Interrupted(DeviceError::System {
+                direction: Direction::Output,
+                ..
+            })
+        ),
+        "{loss:?}"
+    );
+    let mut frame = [0; 160];
+    assert_eq!(device.produce(&tick(0), &mut frame), Produced::Audio);
+    assert_eq!(frame, [500; 160]);
+    assert_eq!(handle.poll_event(), None, "nobody is there yet");
+    let reader = output.clone();
+    let reader = thread::spawn(move || {
+        let mut bytes = [0; 320];
+        let mut pipe = fs::File::open(reader).expect("the device writes");
+        pipe.read_exact(&mut bytes).expect("the device writes");
+        bytes
+    });
+    let back = next_event(&mut device, &mut handle, "the next reader is never told");
+    assert_eq!(back, DeviceEvent::Resumed(Direction::Output));
+    let heard = reader.join().expect("it hears");
+    assert!(heard.chunks(2).all(|sample| sample == [1, 0]));
+}
+
+#[test]
+fn a_pipe_is_read_from_one_program_after_the_other() {
+    let folder = Folder::new("writers");
+    let input = folder.pipe("in");
+    let (mut device, mut handle) = FileDevice::open(Some(&input), None, 8_000).expect("a pipe");
+    for said in [300_i16, 700] {
+        let writer = input.clone();
+        let writer = thread::spawn(move || {
+            let bytes: Vec<u8> = [said; 4_000].iter().flat_map(|s| s.to_le_bytes()).collect();
+            fs::write(writer, bytes).expect("the device reads");
+        });
+        wait_for("the program is never heard", || {
+            let mut frame = [0; 160];
+            let produced = device.produce(&tick(0), &mut frame);
+            (produced == Produced::Audio && frame[159] == said).then_some(())
+        });
+        while device.produce(&tick(0), &mut [0; 160]) == Produced::Audio {}
+        writer.join().expect("it said all");
     }
+    assert_eq!(handle.poll_event(), None);
 }
 
 #[test]
@@ -207,6 +252,29 @@ fn files_that_cannot_be_used_say_which_and_why() {
 }
 
 #[test]
+fn a_file_that_was_cut_off_is_told_when_it_ends() {
+    let folder = Folder::new("cut");
+    let input = folder.wave("in.wav", &[500; 8_000]);
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&input)
+        .expect("it is there");
+    file.set_len(44 + 320).expect("it is there");
+    let (mut device, mut handle) = FileDevice::open(Some(&input), None, 8_000).expect("a file");
+    assert_eq!(handle.poll_event(), None);
+    for index in 0..2 {
+        device.produce(&tick(index), &mut [0; 160]);
+    }
+    let event = handle.poll_event();
+    let Some(DeviceEvent::Interrupted(cause)) = event else {
+        panic!("{event:?}")
+    };
+    let cause = cause.to_string();
+    assert!(cause.contains("in.wav is cut off: 0.98 s"), "{cause}");
+    assert_eq!(handle.poll_event(), None, "once");
+}
+
+#[test]
 fn options_may_mix_files_with_nothing() {
     let folder = Folder::new("mixed");
     let input = folder.wave("in.wav", &[500; 160]);
@@ -223,49 +291,35 @@ fn options_may_mix_files_with_nothing() {
     assert!(open.progress() < open.progress(), "a file never stalls");
 }
 
-/// What a `LastingDevice` does after a full disk: nothing that was heard is written over, and nothing said twice.
+/// The older sound is not lost to a call that never was; nor does a second device write over the first.
 #[test]
-fn a_file_is_opened_once_and_a_pipe_as_often_as_it_is_lost() {
-    let folder = Folder::new("once");
-    let (spoken, heard) = (folder.wave("in.wav", &[500; 160]), folder.0.join("out.wav"));
-    let mut options = DeviceOptions {
-        sample_rate: 8_000,
-        input: DeviceChoice::File(spoken),
-        output: DeviceChoice::File(heard.clone()),
-    };
-    let (mut port, open) = options.open().expect("two files");
-    port.consume(&tick(0), &[700; 160]);
-    drop((port, open));
-    wait_for("it is never written", || {
-        fs::metadata(&heard).ok().filter(|written| written.len() > 300)
-    });
-    let before = samples_of(&heard);
-    let (mut port, open) = options.open().expect("silence");
-    assert_eq!(port.role(), Role::NONE);
-    port.consume(&tick(1), &[900; 160]);
-    drop((port, open));
-    assert_eq!(samples_of(&heard), before);
-
-    let pipe = folder.pipe("pipe");
-    let mut options = DeviceOptions {
-        sample_rate: 8_000,
-        input: DeviceChoice::Off,
-        output: DeviceChoice::File(pipe),
-    };
-    for _ in 0..2 {
-        let (port, _open) = options.open().expect("a pipe");
-        assert_eq!(port.role(), Role::CONSUMER);
-    }
+fn a_file_is_replaced_when_its_device_is_closed_and_heard_something() {
+    let folder = Folder::new("older");
+    let path = folder.wave("out.wav", &[7; 80]);
+    drop(FileDevice::open(None, Some(&path), 8_000).expect("a file"));
+    assert_eq!(samples_of(&path), [7; 80], "nothing was heard");
+    let (mut device, handle) = FileDevice::open(None, Some(&path), 8_000).expect("a file");
+    let second = FileDevice::open(None, Some(&path), 8_000).map(drop);
+    let refused = second.expect_err("one file, two devices").to_string();
+    assert!(refused.contains("another recording"), "{refused}");
+    device.consume(&tick(0), &[9; 160]);
+    assert_eq!(samples_of(&path), [7; 80], "until it is closed");
+    drop(handle);
+    assert_eq!(samples_of(&path), [9; 160]);
+    let left: Vec<_> = fs::read_dir(&folder.0).expect("a folder").collect();
+    assert_eq!(left.len(), 1, "nothing is left beside it: {left:?}");
 }
 
-/// The whole way: a device of a file, lost because the file is removed, in a mixer that never notices; then another one.
+/// The whole way: a device of a file, lost because the file is removed, in a mixer that never notices; it is not begun anew, and
+/// the microphone beside it goes on. Then another one.
 #[test]
 fn a_mixer_goes_on_while_its_device_is_lost_and_replaced() {
     let folder = Folder::new("lasting");
     let (first, second) = (folder.0.join("first.wav"), folder.0.join("second.wav"));
+    let spoken = folder.wave("in.wav", &vec![300; 8_000 * 60]);
     let to = |path: &Path| DeviceOptions {
         sample_rate: 8_000,
-        input: DeviceChoice::Off,
+        input: DeviceChoice::File(spoken.clone()),
         output: DeviceChoice::File(path.into()),
     };
     let config = MixerConfig::at_rate(8_000);
@@ -282,12 +336,20 @@ fn a_mixer_goes_on_while_its_device_is_lost_and_replaced() {
         })
     };
     assert_eq!(next_event(&mut mixer, &mut handle), LastingEvent::Found);
-    fs::remove_file(&first).expect("it was made");
+    fs::remove_file(first.with_extension("wav.part")).expect("it was made");
     let lost = next_event(&mut mixer, &mut handle);
     assert!(
         matches!(&lost, LastingEvent::Lost(DeviceError::System { .. })),
         "{lost:?}"
     );
+    let later = Instant::now() + LastingDevice::RETRY + Duration::from_millis(500);
+    while Instant::now() < later {
+        mixer.tick(Instant::now());
+        assert_eq!(handle.poll_event(), None, "nothing is found again");
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(mixer.level(device).map(Level::peak), Some(300));
+    assert!(!first.exists());
     handle.set_sound_devices(to(&second));
     assert_eq!(next_event(&mut mixer, &mut handle), LastingEvent::Found);
     for _ in 0..50 {

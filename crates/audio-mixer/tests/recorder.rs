@@ -1,7 +1,7 @@
 //! Recordings of two sides, recordings begun anew, and recordings whose file goes away.
 
 use hound::WavReader;
-use offhook_audio_mixer::{AudioPort, RecordError, RecorderEvent, Summary, Tick, WaveRecorder};
+use offhook_audio_mixer::{AudioPort, RecordError, RecorderEvent, Recording, Summary, Tick, WaveRecorder};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -40,6 +40,11 @@ fn channels_of(path: &Path) -> (Vec<i16>, Vec<i16>) {
     assert_eq!(reader.spec().channels, 2);
     let samples: Vec<i16> = reader.samples().map(|s| s.expect("whole")).collect();
     samples.chunks(2).map(|pair| (pair[0], pair[1])).unzip()
+}
+
+fn samples_of(path: &Path) -> Vec<i16> {
+    let mut reader = WavReader::open(path).expect("a wave file");
+    reader.samples().map(|s| s.expect("whole")).collect()
 }
 
 /// The other tests here name their files by absolute paths.
@@ -192,4 +197,53 @@ fn a_file_that_is_removed_while_it_is_recorded_to_is_told() {
     assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
     assert!(!recording.is_active());
     port.consume(&tick(0), &[7; 160]);
+}
+
+/// Records so many ticks of `level` aside.
+fn aside(path: &Path, level: i16, ticks: u64) -> Recording {
+    let (mut port, recording) = WaveRecorder::start_aside(path, 8_000).expect("writable");
+    for index in 0..ticks {
+        port.consume(&tick(index), &[level; 160]);
+    }
+    recording
+}
+
+#[test]
+fn an_older_file_stands_until_a_recording_beside_it_is_complete() {
+    let folder = Folder::new("aside");
+    let (path, part) = (folder.file("take.wav"), folder.file("take.wav.part"));
+    aside(&path, 5, 1).finish().expect("writable");
+    assert_eq!(samples_of(&path), [5; 160]);
+    aside(&path, 6, 1).discard();
+    assert_eq!(samples_of(&path), [5; 160], "it was not wanted");
+    aside(&path, 6, 0).finish().expect("writable");
+    assert_eq!(samples_of(&path), [5; 160], "nothing was heard");
+    let recording = aside(&path, 6, 2);
+    assert_eq!((recording.path(), part.exists()), (path.as_path(), true));
+    assert_eq!(samples_of(&path), [5; 160], "it goes on");
+    let summary = recording.finish().expect("writable");
+    assert_eq!((summary.path.as_path(), summary.samples), (path.as_path(), 320));
+    assert_eq!(samples_of(&path), [6; 320]);
+    let recording = aside(&path, 7, 1);
+    fs::remove_file(&part).expect("it is there");
+    recording.finish().expect_err("it was removed");
+    assert_eq!(samples_of(&path), [6; 320], "it broke off");
+    assert!(!part.exists());
+    let empty = folder.file("empty.wav");
+    aside(&empty, 0, 0).finish().expect("writable");
+    assert_eq!(samples_of(&empty), [0; 0], "nobody has the name");
+}
+
+#[test]
+fn two_recordings_do_not_share_a_file() {
+    let folder = Folder::new("shared");
+    let path = folder.file("take.wav");
+    let (port, recording) = WaveRecorder::start(&path, 8_000).expect("writable");
+    let refused = WaveRecorder::start(&path, 8_000)
+        .map(drop)
+        .expect_err("it is in use");
+    assert!(refused.to_string().contains("another recording"), "{refused}");
+    drop(port);
+    recording.finish().expect("writable");
+    WaveRecorder::start(&path, 8_000).expect("it is free again");
 }

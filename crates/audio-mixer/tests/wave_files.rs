@@ -300,8 +300,6 @@ fn a_path_that_cannot_be_written_is_refused_and_leaves_nothing() {
     assert_eq!(fs::read_dir(&folder.0).expect("readable").count(), 1);
 }
 
-/// Of streams that were written without going back to the header (ffmpeg's are), and with chunks of an odd length before the
-/// samples, which RIFF pads.
 /// A pause so short that it is no sample: the tick must end all the same.
 #[test]
 fn an_empty_file_that_is_played_without_end_ends() {

@@ -3,7 +3,10 @@
 mod wave;
 
 use hound::SampleFormat;
-use offhook_audio_mixer::{WaveError, WaveFile};
+use offhook_audio_mixer::{
+    AudioPort, EndReason, PlayerEvent, PlayerOptions, Tick, WaveError, WaveFile, WavePlayer,
+};
+use std::time::{Duration, Instant};
 use wave::{Folder, bytes_of, read, spec};
 
 #[test]
@@ -268,8 +271,27 @@ fn a_file_that_was_cut_off_is_played_as_far_as_it_goes() {
     });
     let file = read(&pcm[..pcm.len() - 101], 8_000).expect("still a wave file");
     assert_eq!(file.samples().len(), 49);
+    assert_eq!(file.missing(), Duration::from_secs(51) / 8_000);
+    assert_eq!(read(&pcm, 8_000).expect("whole").missing(), Duration::ZERO);
+    let mut player = WavePlayer::new(file, PlayerOptions::default());
+    player.start();
+    let tick = Tick {
+        now: Instant::now(),
+        index: 0,
+        duration: Duration::from_millis(20),
+    };
+    let _ = player.produce(&tick, &mut [0; 160]);
+    let events: Vec<_> = std::iter::from_fn(|| player.poll_event()).collect();
+    assert!(
+        matches!(events[..], [PlayerEvent::DidStart { .. }, PlayerEvent::DidEnd {
+            reason: EndReason::CutOff { missing }, ..
+        }] if missing == Duration::from_micros(6_375)),
+        "{events:?}"
+    );
 }
 
+/// Of streams that were written without going back to the header (ffmpeg's are), and with chunks of an odd length before the
+/// samples, which RIFF pads.
 #[test]
 fn files_of_unknown_length_and_with_padded_chunks_are_played() {
     let bytes = bytes_of(spec(2, 8_000, 16, SampleFormat::Int), |w| {
@@ -281,6 +303,10 @@ fn files_of_unknown_length_and_with_padded_chunks_are_played() {
     let odd = [&bytes[..], &[7]].concat();
     let padded = [&bytes[..36], b"LIST\x03\0\0\0abc\0", &bytes[36..]].concat();
     for bytes in [bytes, unknown, odd, padded] {
-        assert_eq!(read(&bytes, 8_000).expect("playable").samples(), [200, -200]);
+        let file = read(&bytes, 8_000).expect("playable");
+        assert_eq!(
+            (file.samples(), file.missing()),
+            (&[200, -200][..], Duration::ZERO)
+        );
     }
 }

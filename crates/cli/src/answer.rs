@@ -23,6 +23,7 @@ const BELL_RATE: u32 = 8_000;
 pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let media = Media::prepare(&args.media)?;
+    args.media.refuse_same_file(args.alert_device.as_ref())?;
     let app = start_for_calls(&args.common, &args.media, SIP_PORT, reporter).await?;
     app.set_alert_device(args.alert_device.clone().unwrap_or(DeviceChoice::Off));
     let outcome = serve(&app, &args, &media, reporter, &interrupt).await;

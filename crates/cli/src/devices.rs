@@ -2,7 +2,7 @@
 
 use crate::args::DevicesArgs;
 use crate::exit::{Code, Failure};
-use offhook::{DeviceInfo, sound_devices};
+use offhook::{DeviceInfo, KNOWS_CARDS, sound_devices};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write;
@@ -24,10 +24,12 @@ pub(crate) fn run(args: &DevicesArgs) -> Result<(), Failure> {
     let printed = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
     printed.map_err(|error| Failure::new(Code::Internal, format_args!("cannot print: {error}")))?;
     if devices.is_empty() && !args.json {
-        let _ = writeln!(
-            std::io::stderr(),
-            "There is no sound device; files and null can be used."
-        );
+        let why = if KNOWS_CARDS {
+            "There is no sound device"
+        } else {
+            "This program was built without sound cards and knows none"
+        };
+        let _ = writeln!(std::io::stderr(), "{why}; files and null can be used.");
     }
     Ok(())
 }

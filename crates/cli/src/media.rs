@@ -3,9 +3,10 @@
 use crate::args::{MediaArgs, SrtpArg};
 use crate::exit::{Code, Failure};
 use offhook::{
-    Attachment, AudioCodec, AudioStream, DeviceOptions, PlayerOptions, Recording, SrtpPolicy, WaveFile,
-    WavePlayer, WaveRecorder,
+    Attachment, AudioCodec, AudioStream, DeviceChoice, DeviceOptions, PlayerOptions, Recording, SrtpPolicy,
+    WaveFile, WavePlayer, WaveRecorder,
 };
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,15 +38,13 @@ impl Media {
             )
         })?;
         let tune = match &args.play {
-            Some(path) => {
-                Some(WaveFile::load(path, RECORD_RATE).map_err(|error| Failure::new(Code::Play, error))?)
-            }
+            Some(path) => Some(load(path)?),
             None => None,
         };
         if let Some(path) = &args.record {
             check_writable(path)?;
         }
-        args.refuse_same_file()?;
+        args.refuse_same_file(None)?;
         Ok(Self {
             codecs,
             tune,
@@ -72,7 +71,7 @@ impl Media {
             .with_srtp(self.srtp)
             .with_dtls_srtp(self.dtls_srtp);
         if let Some(devices) = &self.devices {
-            stream = stream.with_device(devices.clone());
+            stream = stream.with_device(numbered_device(devices, call));
         } else if !self.use_device {
             stream = stream.without_device();
         }
@@ -84,16 +83,10 @@ impl Media {
         let Some(path) = &self.record else {
             return Ok((stream, None));
         };
-        let path = numbered(path, call);
-        let part = part_of(&path);
-        let (recorder, recording) =
-            WaveRecorder::start(&part, RECORD_RATE).map_err(|error| Failure::new(Code::Record, error))?;
-        let recorded = Recorded {
-            recording,
-            part,
-            path,
-        };
-        Ok((stream.with_port(Attachment::Listens, recorder), Some(recorded)))
+        let (recorder, recording) = WaveRecorder::start_aside(numbered(path, call), RECORD_RATE)
+            .map_err(|error| Failure::new(Code::Record, error))?;
+        let stream = stream.with_port(Attachment::Listens, recorder);
+        Ok((stream, Some(Recorded(recording))))
     }
 
     /// The same for a call that another one led to.
@@ -102,45 +95,88 @@ impl Media {
     }
 }
 
-/// A recording that gets its name only when its call was established: until then an older file of that name stands.
-pub(crate) struct Recorded {
-    recording: Recording,
-    part: PathBuf,
-    path: PathBuf,
+impl MediaArgs {
+    /// A file that is to be heard must not be written at the same time, or it would not be what it was the next time; and what
+    /// is written must not be written over by something else. `alert` is the device that rings.
+    pub(crate) fn refuse_same_file(&self, alert: Option<&DeviceChoice>) -> Result<(), Failure> {
+        fn file(choice: Option<&DeviceChoice>) -> Option<&Path> {
+            match choice? {
+                DeviceChoice::File(path) => Some(path),
+                _ => None,
+            }
+        }
+        let inputs = [self.play.as_deref(), file(self.input_device.as_ref())];
+        let outputs = [
+            self.record.as_deref(),
+            file(self.output_device.as_ref()),
+            file(alert),
+        ];
+        // What is sent to a terminal or to /dev/null may come from there.
+        let ordinary = |path: &&Path| path.is_file() || !path.exists();
+        let outputs: Vec<&Path> = outputs.into_iter().flatten().filter(ordinary).collect();
+        for (n, output) in outputs.iter().enumerate() {
+            let is_it = |other: &Path| is_same(output, other);
+            let clash = if inputs.into_iter().flatten().any(is_it) {
+                "is played"
+            } else if outputs[..n].iter().copied().any(is_it) {
+                "is written"
+            } else {
+                continue;
+            };
+            let message = format_args!("{} {clash} as well: write to another file", output.display());
+            return Err(Failure::new(Code::Record, message));
+        }
+        Ok(())
+    }
 }
+
+/// Whether both are one file, by whatever name or link, or would be.
+fn is_same(one: &Path, other: &Path) -> bool {
+    fn place(path: &Path) -> Option<PathBuf> {
+        let path = std::path::absolute(path).ok()?;
+        Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+    }
+    same_file::is_same_file(one, other)
+        .unwrap_or_else(|_| place(one).is_some_and(|one| place(other) == Some(one)))
+}
+
+/// A recording that gets its name only when its call was established: until then an older file of that name stands.
+pub(crate) struct Recorded(Recording);
 
 impl Recorded {
     /// Closes the file and gives it its name. Call it when the session is over.
     pub(crate) async fn keep(self) -> Result<(), Failure> {
-        let finished = tokio::task::spawn_blocking(move || {
-            let outcome = self.recording.finish();
-            // What was heard before the disk was full is kept, unless an older file would have to go for it.
-            if outcome.is_err() && self.path.exists() {
-                let _ = std::fs::remove_file(&self.part);
-            } else {
-                std::fs::rename(&self.part, &self.path).map_err(|error| unwritable(&self.path, &error))?;
-            }
-            outcome
-                .map(drop)
-                .map_err(|error| Failure::new(Code::Record, error))
-        });
-        finished
+        let finished = tokio::task::spawn_blocking(move || self.0.finish());
+        let outcome = finished
             .await
-            .unwrap_or_else(|error| Err(Failure::new(Code::Internal, error)))
+            .map_err(|error| Failure::new(Code::Internal, error))?;
+        outcome
+            .map(drop)
+            .map_err(|error| Failure::new(Code::Record, error))
     }
 
     /// Closes and removes the file: there was no call.
     pub(crate) async fn discard(self) {
-        let finished = tokio::task::spawn_blocking(move || {
-            drop(self.recording.finish());
-            std::fs::remove_file(self.part)
-        });
         // What cannot be removed was never written.
-        let _ = finished.await;
+        let _ = tokio::task::spawn_blocking(move || self.0.discard()).await;
     }
 }
 
-/// Where a recording grows until its call is over: beside its final place, so that it only needs another name.
+/// Loads what is to be played, and says so if its end is missing: the rest is worth hearing.
+fn load(path: &Path) -> Result<WaveFile, Failure> {
+    let tune = WaveFile::load(path, RECORD_RATE).map_err(|error| Failure::new(Code::Play, error))?;
+    let missing = tune.missing().as_secs_f64();
+    if missing > 0.0 {
+        let path = path.display();
+        // Who closed standard error does not want to know.
+        let _ = writeln!(
+            std::io::stderr(),
+            "{path} is cut off: {missing:.2} s of it are missing"
+        );
+    }
+    Ok(tune)
+}
+
 fn policy(arg: SrtpArg) -> SrtpPolicy {
     match arg {
         SrtpArg::Off => SrtpPolicy::Off,
@@ -149,10 +185,18 @@ fn policy(arg: SrtpArg) -> SrtpPolicy {
     }
 }
 
-fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
-    path.with_file_name(name)
+/// What a call hears goes to a file of its own, as a recording does; a pipe is for all of them.
+fn numbered_device(devices: &DeviceOptions, call: u64) -> DeviceOptions {
+    let output = match &devices.output {
+        DeviceChoice::File(path) if path.is_file() || !path.exists() => {
+            DeviceChoice::File(numbered(path, call))
+        }
+        other => other.clone(),
+    };
+    DeviceOptions {
+        output,
+        ..devices.clone()
+    }
 }
 
 /// `heard.wav`, `heard-2.wav`, `heard-3.wav`, ...

@@ -213,7 +213,7 @@ impl SoundTeller {
         let (name, sentence) = match event {
             LastingEvent::Lost(error) => {
                 lost.store(true, Ordering::Relaxed);
-                let sentence = format!("{error}; silence takes its place until it is back");
+                let sentence = format!("{error}; silence takes its place");
                 ("sound_device_lost", sentence)
             }
             LastingEvent::Rerouted(direction) => (
@@ -222,6 +222,10 @@ impl SoundTeller {
             ),
             LastingEvent::Found if lost.swap(false, Ordering::Relaxed) => {
                 ("sound_device_found", "it is there again".to_owned())
+            }
+            LastingEvent::Resumed(direction) => {
+                lost.store(false, Ordering::Relaxed);
+                ("sound_device_found", format!("its {direction} is there again"))
             }
             _ => return,
         };

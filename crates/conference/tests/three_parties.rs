@@ -250,7 +250,8 @@ impl Room {
 
     /// Which tones the last fifth of a second of the loudspeaker has.
     fn plays(&self) -> Vec<f64> {
-        let file = std::fs::read(self.0.join("loudspeaker.wav")).unwrap_or_default();
+        // Its name is that of the part until the device is closed.
+        let file = std::fs::read(self.0.join("loudspeaker.wav.part")).unwrap_or_default();
         let samples: Vec<i16> = file
             .chunks_exact(2)
             .skip((file.len() / 2).saturating_sub(PLAYED as usize / 5))

@@ -46,8 +46,8 @@ pub use offhook_account::{
 };
 pub use offhook_audio_mixer::{
     AudioPort, Cadence, DeviceChoice, DeviceError, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
-    Direction, Gain, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions, RecordError, Recording,
-    TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
+    Direction, Gain, KNOWS_CARDS, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions, RecordError,
+    Recording, TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
 };
 pub use offhook_conference::{AudioConference, ConferenceError};
 pub use offhook_lookup::LookupError;

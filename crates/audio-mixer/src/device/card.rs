@@ -1,6 +1,7 @@
 //! A sound card as a port.
 
 use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, Direction};
+use super::doubt::Doubt;
 use super::ring::{self, Counters, DeviceStats, Inlet, Outlet};
 use crate::pace::{ClockReading, DeviceClock};
 use crate::port::{AudioPort, Produced, Role, Tick};
@@ -9,10 +10,12 @@ use cpal::{
     BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedStreamConfigRange,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// A sound card as a port: gives what the microphone hears, and plays what it hears itself.
 ///
@@ -30,10 +33,30 @@ pub struct AudioDevice {
 
 /// The application's end of an open device. The device is closed when this is dropped.
 pub struct DeviceHandle {
-    /// Held: a stream that is dropped stops.
-    streams: Vec<cpal::Stream>,
-    events: Vec<Consumer<DeviceEvent>>,
+    ends: Vec<OpenEnd>,
+    rounds: Cell<u64>,
     counters: Arc<Counters>,
+}
+
+/// One direction that is open.
+struct OpenEnd {
+    direction: Direction,
+    /// Held: a stream that is dropped stops.
+    _stream: cpal::Stream,
+    reports: Consumer<Report>,
+    doubt: Doubt,
+    /// How often the card had called when this was last looked at.
+    seen: Cell<u64>,
+}
+
+/// What the library says of a stream.
+enum Report {
+    /// It goes on.
+    Moved,
+    /// It has ended.
+    Gone(DeviceError),
+    /// It says so again and again, or it goes on after all.
+    Doubtful(DeviceError),
 }
 
 /// Lists the devices of the system.
@@ -42,7 +65,7 @@ pub struct DeviceHandle {
 pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
     hush();
     let host = cpal::default_host();
-    let devices = host.devices().map_err(|error| told(Direction::Output, &error))?;
+    let devices = host.devices().map_err(|error| cause(Direction::Output, &error))?;
     let info = |device: cpal::Device| DeviceInfo {
         name: name_of(&device),
         input: device.supports_input(),
@@ -57,7 +80,7 @@ pub fn devices() -> Result<Vec<DeviceInfo>, DeviceError> {
 pub fn device_names() -> Result<Vec<String>, DeviceError> {
     hush();
     let devices = cpal::default_host().devices();
-    let devices = devices.map_err(|error| told(Direction::Output, &error))?;
+    let devices = devices.map_err(|error| cause(Direction::Output, &error))?;
     let mut names: Vec<String> = devices.map(|device| name_of(&device)).collect();
     names.sort_unstable();
     names.dedup();
@@ -81,20 +104,30 @@ impl AudioDevice {
     /// Files among the choices are left out: a [`DeviceSource`](crate::DeviceSource) opens those as well. This may block for
     /// as long as the system takes: call it before the port goes to the mixer's thread.
     pub fn open(options: &DeviceOptions) -> Result<(Self, DeviceHandle), DeviceError> {
-        Self::open_chosen(options).map_err(|error| match error {
+        Self::open_counting(options, &Arc::default())
+    }
+
+    /// Does the same, and counts on.
+    pub(super) fn open_counting(
+        options: &DeviceOptions,
+        counters: &Arc<Counters>,
+    ) -> Result<(Self, DeviceHandle), DeviceError> {
+        Self::open_chosen(options, counters).map_err(|error| match error {
             // Some systems name a default device that they cannot open: nothing was lost, it never was there.
             DeviceError::Lost { direction } => options.choice(direction).absent(direction),
             error => error,
         })
     }
 
-    fn open_chosen(options: &DeviceOptions) -> Result<(Self, DeviceHandle), DeviceError> {
+    fn open_chosen(
+        options: &DeviceOptions,
+        counters: &Arc<Counters>,
+    ) -> Result<(Self, DeviceHandle), DeviceError> {
         hush();
         let host = cpal::default_host();
         let input = choose(&host, &options.input, Direction::Input)?;
         let output = choose(&host, &options.output, Direction::Output)?;
         let (rate, input, output) = agree(options.sample_rate, input, output)?;
-        let counters = Arc::new(Counters::default());
         let mut port = Self {
             rate,
             clock: None,
@@ -104,17 +137,17 @@ impl AudioDevice {
             output_muted: false,
         };
         let mut handle = DeviceHandle {
-            streams: Vec::new(),
-            events: Vec::new(),
-            counters: Arc::clone(&counters),
+            ends: Vec::new(),
+            rounds: Cell::new(0),
+            counters: Arc::clone(counters),
         };
         if let Some(end) = input {
-            let (inlet, outlet) = ring::ring(rate, &counters, |c| &c.input);
+            let (inlet, outlet) = ring::ring(rate, counters, |c| &c.input);
             port.clock = Some(handle.start(&end, Ring::Microphone(inlet))?);
             port.microphone = Some(outlet);
         }
         if let Some(end) = output {
-            let (inlet, outlet) = ring::ring(rate, &counters, |c| &c.output);
+            let (inlet, outlet) = ring::ring(rate, counters, |c| &c.output);
             port.clock = Some(handle.start(&end, Ring::Loudspeaker(outlet))?);
             port.loudspeaker = Some(inlet);
         }
@@ -186,9 +219,13 @@ impl fmt::Debug for AudioDevice {
 impl DeviceHandle {
     /// What happened, oldest first for each direction. At most [`MAX_EVENTS`](Self::MAX_EVENTS) of each wait; later ones are
     /// dropped.
+    ///
+    /// An error that the card may get over is told when it did not call for 2.5 seconds after it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<DeviceEvent> {
-        self.events.iter_mut().find_map(|events| events.pop().ok())
+        let (now, counters) = (Instant::now(), &self.counters);
+        let mut ends = self.ends.iter_mut();
+        ends.find_map(|end| end.poll_event(now, counters.flow(end.direction).calls()))
     }
 
     /// Most events of a direction that wait to be polled.
@@ -199,17 +236,28 @@ impl DeviceHandle {
         self.counters.stats()
     }
 
-    /// How often the card called.
-    pub(super) fn callbacks(&self) -> u64 {
-        self.counters.callbacks.load(Ordering::Relaxed)
+    /// What is counted, for who looks at it from elsewhere.
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+
+    /// How often all directions have called, each at least once more: a microphone that stands still is not made up for by
+    /// its loudspeaker.
+    pub(super) fn rounds(&self) -> u64 {
+        let calls = |end: &OpenEnd| self.counters.flow(end.direction).calls();
+        if self.ends.iter().all(|end| calls(end) != end.seen.get()) {
+            self.ends.iter().for_each(|end| end.seen.set(calls(end)));
+            self.rounds.set(self.rounds.get() + 1);
+        }
+        self.rounds.get()
     }
 
     fn start(&mut self, end: &End, ring: Ring) -> Result<Arc<DeviceClock>, DeviceError> {
-        let (events, polled) = RingBuffer::new(Self::MAX_EVENTS);
+        let (told, reports) = RingBuffer::new(Self::MAX_EVENTS);
         let clock = Arc::new(DeviceClock::new(end.config.sample_rate, Instant::now()));
         let watch = Watch {
             direction: end.direction,
-            events,
+            told,
             counters: Arc::clone(&self.counters),
         };
         let stream = match end.format {
@@ -218,9 +266,13 @@ impl DeviceHandle {
             _ => end.stream::<f32>(ring, Arc::clone(&clock), watch),
         };
         let stream = stream.and_then(|stream| stream.play().map(|()| stream));
-        self.streams
-            .push(stream.map_err(|error| told(end.direction, &error))?);
-        self.events.push(polled);
+        self.ends.push(OpenEnd {
+            direction: end.direction,
+            _stream: stream.map_err(|error| cause(end.direction, &error))?,
+            reports,
+            doubt: Doubt::default(),
+            seen: Cell::new(0),
+        });
         Ok(clock)
     }
 }
@@ -230,6 +282,19 @@ impl fmt::Debug for DeviceHandle {
         f.debug_struct("DeviceHandle")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
+    }
+}
+
+impl OpenEnd {
+    fn poll_event(&mut self, now: Instant, calls: u64) -> Option<DeviceEvent> {
+        while let Ok(report) = self.reports.pop() {
+            match report {
+                Report::Moved => return Some(DeviceEvent::Rerouted(self.direction)),
+                Report::Gone(cause) => return Some(DeviceEvent::Failed(cause)),
+                Report::Doubtful(cause) => self.doubt.begin(now, calls, cause),
+            }
+        }
+        self.doubt.verdict(now, calls).map(DeviceEvent::Failed)
     }
 }
 
@@ -304,24 +369,31 @@ where
 /// Tells the application what the card reports.
 struct Watch {
     direction: Direction,
-    events: Producer<DeviceEvent>,
+    told: Producer<Report>,
     counters: Arc<Counters>,
 }
 
 impl Watch {
     fn report(&mut self, error: &cpal::Error) {
-        let event = match error.kind() {
+        let report = match error.kind() {
             ErrorKind::Xrun => {
                 self.counters.glitches.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             // Sound goes on, perhaps with glitches, which are counted.
             ErrorKind::RealtimeDenied => return,
-            ErrorKind::DeviceChanged => DeviceEvent::Rerouted(self.direction),
-            _ => DeviceEvent::Failed(told(self.direction, error)),
+            ErrorKind::DeviceChanged => Report::Moved,
+            ErrorKind::DeviceNotAvailable | ErrorKind::StreamInvalidated => {
+                Report::Gone(cause(self.direction, error))
+            }
+            _ => {
+                // The library tries again at once, for as long as it lasts: this is its thread.
+                thread::sleep(NAP);
+                Report::Doubtful(cause(self.direction, error))
+            }
         };
         // A full ring means that nobody polls.
-        let _ = self.events.push(event);
+        let _ = self.told.push(report);
     }
 }
 
@@ -335,7 +407,7 @@ fn choose(
         (DeviceChoice::Default, Direction::Input) => host.default_input_device(),
         (DeviceChoice::Default, Direction::Output) => host.default_output_device(),
         (DeviceChoice::Named(name), _) => {
-            let mut devices = host.devices().map_err(|error| told(direction, &error))?;
+            let mut devices = host.devices().map_err(|error| cause(direction, &error))?;
             devices.find(|device| name_of(device) == *name)
         }
     };
@@ -389,7 +461,7 @@ fn offers(device: cpal::Device, direction: Direction) -> Result<Offers, DeviceEr
         Direction::Input => device.supported_input_configs().map(Iterator::collect),
         Direction::Output => device.supported_output_configs().map(Iterator::collect),
     };
-    let ranges = ranges.map_err(|error| told(direction, &error))?;
+    let ranges = ranges.map_err(|error| cause(direction, &error))?;
     Ok(Offers {
         device,
         direction,
@@ -429,7 +501,7 @@ fn name_of(device: &cpal::Device) -> String {
 }
 
 /// The library's error in our words.
-fn told(direction: Direction, error: &cpal::Error) -> DeviceError {
+fn cause(direction: Direction, error: &cpal::Error) -> DeviceError {
     match error.kind() {
         ErrorKind::DeviceBusy => DeviceError::Busy { direction },
         ErrorKind::PermissionDenied => DeviceError::NotPermitted { direction },
@@ -440,6 +512,9 @@ fn told(direction: Direction, error: &cpal::Error) -> DeviceError {
         },
     }
 }
+
+/// How long a stream that reports errors rests between two of them: short against a period.
+const NAP: Duration = Duration::from_millis(2);
 
 /// Rates that cards know, the best first.
 const USUAL_RATES: [u32; 6] = [48_000, 44_100, 32_000, 16_000, 96_000, 8_000];

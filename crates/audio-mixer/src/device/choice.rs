@@ -74,6 +74,7 @@ impl Default for DeviceOptions {
     }
 }
 
+#[cfg(feature = "device")]
 impl DeviceChoice {
     /// The error of a device that is not there.
     pub(super) fn absent(&self, direction: Direction) -> DeviceError {
@@ -106,6 +107,16 @@ pub enum DeviceError {
     NoDefault {
         /// The direction.
         direction: Direction,
+    },
+    /// This program knows no sound cards: the crate was built without its feature `device`.
+    #[error(
+        "this program was built without sound cards and cannot open {device:?} as its {direction}: use a file, a pipe or null"
+    )]
+    NoCards {
+        /// The direction.
+        direction: Direction,
+        /// The name of the device, or `default`.
+        device: String,
     },
     /// There is no device of that name.
     #[error("there is no {direction} device named {name:?}: list the devices to see their names")]
@@ -152,6 +163,10 @@ pub enum DeviceError {
 pub enum DeviceEvent {
     /// The device works no more: drop it and open another one, or leave that to a `LastingDevice`.
     Failed(DeviceError),
+    /// The direction that the cause names works no more. The other one goes on; nothing is to be done.
+    Interrupted(DeviceError),
+    /// A direction that was interrupted works again.
+    Resumed(Direction),
     /// The system moved the stream to another device; it goes on.
     Rerouted(Direction),
 }

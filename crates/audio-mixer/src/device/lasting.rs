@@ -39,8 +39,11 @@ pub trait OpenDevice: Send + 'static {
 pub enum LastingEvent {
     /// The device is there, for the first time or again.
     Found,
-    /// The device is gone, or was not there to begin with: silence takes its place.
+    /// The device is gone, or was not there to begin with, or only one direction of it is, which the cause names then: silence
+    /// takes its place.
     Lost(DeviceError),
+    /// A direction that was lost alone is there again.
+    Resumed(Direction),
     /// The system moved the sound to another device; it goes on.
     Rerouted(Direction),
 }
@@ -73,7 +76,8 @@ impl LastingDevice {
     /// How long after a loss, or a vain attempt, the device is tried again.
     pub const RETRY: Duration = Duration::from_secs(2);
 
-    /// A device that makes no progress for so long is lost, although nobody said so.
+    /// A device that makes no progress for so long is lost, although nobody said so. A card that reports errors it may get over
+    /// is lost sooner if it does not: after 2.5 seconds.
     pub const STALL: Duration = Duration::from_secs(3);
 
     /// A port at `rate` hertz, for a mixer with ticks of `tick`, of a device that `source` opens.
@@ -319,6 +323,8 @@ impl<S: DeviceSource> Keeper<S> {
         while let Some(event) = self.open.as_mut().and_then(|open| open.event(now)) {
             match event {
                 DeviceEvent::Rerouted(direction) => (self.tell)(LastingEvent::Rerouted(direction)),
+                DeviceEvent::Resumed(direction) => (self.tell)(LastingEvent::Resumed(direction)),
+                DeviceEvent::Interrupted(cause) => (self.tell)(LastingEvent::Lost(cause)),
                 DeviceEvent::Failed(cause) => {
                     self.open = None;
                     let _ = self.arrivals.push(None);

@@ -4,9 +4,13 @@
 //! adds `AudioDevice`, a sound card.
 
 #[cfg(feature = "device")]
+mod beside;
+#[cfg(feature = "device")]
 mod card;
 mod choice;
 mod clock;
+#[cfg(feature = "device")]
+mod doubt;
 mod edge;
 mod fade;
 mod file;
@@ -31,6 +35,9 @@ pub use source::OpenPair;
 pub use station::{DeviceMixer, DeviceMixerError};
 pub use threaded::ThreadedPort;
 pub use watch::{DeviceWatcher, DevicesChange};
+
+/// Whether this was built with the feature `device`: without it no sound card is known, whatever the system has.
+pub const KNOWS_CARDS: bool = cfg!(feature = "device");
 
 /// Lists the devices of the system. This was built without the feature `device` and knows of none.
 ///

@@ -4,6 +4,8 @@
 //! they hold a block of either side, and no less than [`START`], so that a late tick or callback finds something. What drifts apart is brought together by [`Slide`]s of one sample each; what a stop or
 //! a stall takes away is dropped or waited for. Both are counted.
 
+#[cfg(feature = "device")]
+use super::choice::Direction;
 use super::fade::Fade;
 use super::slide::{Pace, Slide};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -39,9 +41,6 @@ pub(super) struct Counters {
     pub(super) input: Flow,
     pub(super) output: Flow,
     pub(super) glitches: AtomicU64,
-    /// How often the card asked for or brought sound, be it silence.
-    #[cfg(feature = "device")]
-    pub(super) callbacks: AtomicU64,
 }
 
 /// What both ends of one ring know.
@@ -53,9 +52,28 @@ pub(super) struct Flow {
     under: AtomicU64,
     corrected: AtomicU64,
     waiting: AtomicU64,
+    /// How often the card asked for or brought sound, be it silence.
+    #[cfg(feature = "device")]
+    calls: AtomicU64,
+}
+
+impl Flow {
+    /// How often the card called.
+    #[cfg(feature = "device")]
+    pub(super) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
 }
 
 impl Counters {
+    #[cfg(feature = "device")]
+    pub(super) fn flow(&self, direction: Direction) -> &Flow {
+        match direction {
+            Direction::Input => &self.input,
+            Direction::Output => &self.output,
+        }
+    }
+
     pub(super) fn stats(&self) -> DeviceStats {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         DeviceStats {
@@ -162,7 +180,8 @@ impl Inlet {
     /// The card called.
     #[cfg(feature = "device")]
     pub(super) fn count_callback(&self) {
-        self.counters.callbacks.fetch_add(1, Ordering::Relaxed);
+        let flow = (self.side)(&self.counters);
+        flow.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     fn count_lost(&self, samples: usize) {
@@ -205,7 +224,8 @@ impl Outlet {
     /// The card called.
     #[cfg(feature = "device")]
     pub(super) fn count_callback(&self) {
-        self.counters.callbacks.fetch_add(1, Ordering::Relaxed);
+        let flow = (self.side)(&self.counters);
+        flow.calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// After a run of [`pull_one`](Self::pull_one) of `samples`: counts what was missing, and how the clocks drift. After a

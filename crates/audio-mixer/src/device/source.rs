@@ -3,12 +3,15 @@
 #[cfg(feature = "device")]
 use super::card::{AudioDevice, DeviceHandle};
 use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceOptions, Direction};
-use super::file::{FileDevice, FileHandle, is_special};
+use super::file::{FileDevice, FileHandle};
 use super::lasting::{DeviceSource, OpenDevice};
 use super::ring::DeviceStats;
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use std::path::Path;
+
+#[cfg(feature = "device")]
+use super::beside::OpenCard;
 
 #[cfg(feature = "device")]
 type Card = (AudioDevice, DeviceHandle);
@@ -27,12 +30,11 @@ struct Pair {
 #[derive(Debug)]
 pub struct OpenPair {
     #[cfg(feature = "device")]
-    card: Option<DeviceHandle>,
+    card: Option<OpenCard>,
     files: FileHandle,
 }
 
-/// An ordinary file is opened once: played from its beginning again, or written over what it holds, it would not be the device
-/// that was lost. After the first time its direction is silent. Pipes and cards are opened as often as they are lost.
+/// Files and pipes go on when the card beside them is lost, which comes back alone: a pair that has some never fails.
 impl DeviceSource for DeviceOptions {
     type Open = OpenPair;
 
@@ -41,28 +43,18 @@ impl DeviceSource for DeviceOptions {
         let rate = card
             .as_ref()
             .map_or(self.sample_rate, |(port, _)| port.sample_rate());
-        let (files, file_handle) =
-            FileDevice::open(self.file(Direction::Input), self.file(Direction::Output), rate)?;
-        #[cfg_attr(
-            not(feature = "device"),
-            expect(unused_variables, reason = "there is never one")
-        )]
-        let (port, handle) = card.unzip();
-        let pair = Pair {
-            card: port.map(|port| Box::new(port) as Box<dyn AudioPort>),
-            files,
-        };
+        let (input, output) = (self.file(Direction::Input), self.file(Direction::Output));
+        let (files, file_handle) = FileDevice::open(input, output, rate)?;
+        #[cfg(feature = "device")]
+        let (card, handle) = OpenCard::place(card, self, files.role(), rate)?;
+        #[cfg(not(feature = "device"))]
+        let card = card.map(|(port, _)| Box::new(port) as Box<dyn AudioPort>);
         let open = OpenPair {
             #[cfg(feature = "device")]
             card: handle,
             files: file_handle,
         };
-        for choice in [&mut self.input, &mut self.output] {
-            if matches!(choice, DeviceChoice::File(path) if !is_special(path)) {
-                *choice = DeviceChoice::Off;
-            }
-        }
-        Ok((Box::new(pair), open))
+        Ok((Box::new(Pair { card, files }), open))
     }
 }
 
@@ -91,9 +83,14 @@ impl DeviceOptions {
     fn open_card(&self) -> Result<Option<Card>, DeviceError> {
         let mut directions = [Direction::Input, Direction::Output].into_iter();
         let wanted = directions.find(|&direction| self.wants_card(direction));
-        wanted.map_or(Ok(None), |direction| {
-            Err(self.choice(direction).absent(direction))
-        })
+        let Some(direction) = wanted else {
+            return Ok(None);
+        };
+        let device = match self.choice(direction) {
+            DeviceChoice::Named(name) => name.clone(),
+            _ => "default".to_owned(),
+        };
+        Err(DeviceError::NoCards { direction, device })
     }
 }
 
@@ -146,7 +143,7 @@ impl OpenPair {
 impl OpenDevice for OpenPair {
     fn poll_event(&mut self) -> Option<DeviceEvent> {
         #[cfg(feature = "device")]
-        if let Some(event) = self.card.as_mut().and_then(DeviceHandle::poll_event) {
+        if let Some(event) = self.card.as_mut().and_then(OpenCard::poll_event) {
             return Some(event);
         }
         self.files.poll_event()
@@ -154,7 +151,7 @@ impl OpenDevice for OpenPair {
 
     fn progress(&self) -> u64 {
         #[cfg(feature = "device")]
-        if let Some(card) = &self.card {
+        if let Some(OpenCard::Alone(card)) = &self.card {
             return card.progress();
         }
         self.files.progress()
@@ -168,6 +165,6 @@ impl OpenDevice for DeviceHandle {
     }
 
     fn progress(&self) -> u64 {
-        self.callbacks()
+        self.rounds()
     }
 }

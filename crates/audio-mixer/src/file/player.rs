@@ -63,10 +63,16 @@ pub enum PlayerEvent {
 }
 
 /// Why playing is over.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndReason {
     /// The file was played as often as it should be.
     Finished,
+    /// It was, as far as it goes: its end is missing.
+    CutOff {
+        /// How much of what its header promises ([`WaveFile::missing`]).
+        missing: Duration,
+    },
     /// `stop` was called.
     Stopped,
 }
@@ -349,10 +355,13 @@ impl WavePlayer {
         let empty = len == 0 && self.pause_samples() == 0;
         if self.plays_left == Some(0) || empty {
             self.state = State::Idle;
-            self.push(PlayerEvent::DidEnd {
-                at,
-                reason: EndReason::Finished,
-            });
+            let missing = self.source.file().map_or(Duration::ZERO, WaveFile::missing);
+            let reason = if missing.is_zero() {
+                EndReason::Finished
+            } else {
+                EndReason::CutOff { missing }
+            };
+            self.push(PlayerEvent::DidEnd { at, reason });
         } else if self.options.pause_time.is_zero() {
             self.state = State::Playing { next: 0 };
         } else {
@@ -362,13 +371,18 @@ impl WavePlayer {
 }
 
 impl Source {
-    /// What is left of the file.
-    fn rest(&self, next: usize) -> &[i16] {
-        let file = match self {
+    /// The file, when it has been read.
+    fn file(&self) -> Option<&WaveFile> {
+        match self {
             Self::Loaded(file) => Some(file),
             Self::Path { loading, .. } => loading.get().and_then(|result| result.as_ref().ok()),
-        };
-        file.and_then(|file| file.samples().get(next..)).unwrap_or(&[])
+        }
+    }
+
+    /// What is left of the file.
+    fn rest(&self, next: usize) -> &[i16] {
+        let samples = self.file().map_or(&[][..], WaveFile::samples);
+        samples.get(next..).unwrap_or_default()
     }
 }
 

@@ -113,11 +113,43 @@ pub enum RecordError {
     },
 }
 
+/// Where a recording is written, and what the file is called in the end.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) written: PathBuf,
+    pub(super) name: PathBuf,
+}
+
+impl Place {
+    /// By its name from the start. The program may change its folder while this runs; a path that cannot be made whole cannot
+    /// be opened either.
+    pub(super) fn at(path: PathBuf) -> Self {
+        let name = std::path::absolute(&path).unwrap_or(path);
+        Self {
+            written: name.clone(),
+            name,
+        }
+    }
+
+    /// Beside it: then the file only needs another name.
+    fn aside(path: PathBuf) -> Self {
+        let Self { name, .. } = Self::at(path);
+        let mut part = name.file_name().unwrap_or_default().to_owned();
+        part.push(".part");
+        Self {
+            written: name.with_file_name(part),
+            name,
+        }
+    }
+}
+
 /// What the ports, the application and the writer tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     paused: AtomicBool,
     pub(super) finish: AtomicBool,
+    /// What was recorded is not wanted.
+    pub(super) discard: AtomicBool,
     pub(super) ended: AtomicBool,
     pub(super) overruns: AtomicU64,
     tick: Latch,
@@ -156,32 +188,38 @@ impl WaveRecorder {
     pub const CHECKPOINT: Duration = Duration::from_secs(1);
 
     /// Opens `path` for a recording at `rate` hertz, which should be the mixer's, and makes the folders above it. A file
-    /// of that name is overwritten; a device or a pipe is refused, for the header is brought up to date again and again. A
-    /// file that was made is removed again when this fails.
+    /// of that name is overwritten; a device or a pipe is refused, for the header is brought up to date again and again, and so
+    /// is a file that another recording is being written to. A file that was made is removed again when this fails.
     ///
     /// This touches the disk: call it before the port goes to the mixer's thread.
     pub fn start(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Recording), RecordError> {
-        let ([port], recording) = Self::record(path.into(), rate)?;
+        let ([port], recording) = Self::record(Place::at(path.into()), rate)?;
+        Ok((port, recording))
+    }
+
+    /// Does the same, but an older file of that name stands until the recording is over: it grows as `path` with `.part` behind
+    /// it, and takes the name when it is closed. It does not if it broke off, or if nothing was heard: then the older file
+    /// stays, and only where there is none the name is taken all the same.
+    pub fn start_aside(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Recording), RecordError> {
+        let ([port], recording) = Self::record(Place::aside(path.into()), rate)?;
         Ok((port, recording))
     }
 
     /// Does the same with two ports: what the first hears goes to the left channel (me), what the second hears to the
     /// right one (they). While only one of them is connected to something, the other channel is silent.
     pub fn start_stereo(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Self, Recording), RecordError> {
-        let ([left, right], recording) = Self::record(path.into(), rate)?;
+        let ([left, right], recording) = Self::record(Place::at(path.into()), rate)?;
         Ok((left, right, recording))
     }
 
     fn record<const CHANNELS: usize>(
-        path: PathBuf,
+        place: Place,
         rate: u32,
     ) -> Result<([Self; CHANNELS], Recording), RecordError> {
         if !(MIN_RATE..=MAX_PORT_RATE).contains(&rate) {
             return Err(RecordError::Rate { rate });
         }
-        // The program may change its folder while this runs. A path that cannot be made whole cannot be opened either.
-        let path = std::path::absolute(&path).unwrap_or(path);
-        let (file, made) = writer::open(&path, rate, CHANNELS as u16)?;
+        let (file, made) = writer::open(&place, rate, CHANNELS as u16)?;
         let shared = Arc::new(Shared::default());
         let mut sides = Vec::with_capacity(CHANNELS);
         let ports = std::array::from_fn(|_| {
@@ -194,14 +232,16 @@ impl WaveRecorder {
                 shared: Arc::clone(&shared),
             }
         });
-        let writer = Writer::new(path.clone(), rate, file, sides, Arc::clone(&shared));
+        let writer = Writer::new(place.clone(), rate, file, sides, Arc::clone(&shared));
         let thread = thread::Builder::new().name("offhook-wave-writer".into());
         let writer = thread.spawn(move || writer.run()).map_err(|_| {
-            made.discard(&path);
-            RecordError::Thread { path: path.clone() }
+            made.discard(&place.written);
+            RecordError::Thread {
+                path: place.name.clone(),
+            }
         })?;
         let recording = Recording {
-            path,
+            path: place.name,
             shared,
             writer: Some(writer),
             outcome: None,
@@ -246,7 +286,7 @@ impl AudioPort for WaveRecorder {
 }
 
 impl Recording {
-    /// The file, by its absolute path: where the program was when the recording began does not matter.
+    /// The file that it will be, by its absolute path: where the program was when the recording began does not matter.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -292,6 +332,18 @@ impl Recording {
     /// Ends the recording, waits until all that was heard is on its way to the disk and the file is closed, and tells
     /// how it went. Blocks for about as long as the disk needs.
     pub fn finish(mut self) -> Result<Summary, Arc<RecordError>> {
+        self.end()
+    }
+
+    /// Ends the recording and removes what was recorded. Blocks likewise.
+    pub fn discard(mut self) {
+        self.shared.discard.store(true, Ordering::Relaxed);
+        if let Err(error) = self.end() {
+            tracing::debug!(%error, "a recording that is not wanted");
+        }
+    }
+
+    fn end(&mut self) -> Result<Summary, Arc<RecordError>> {
         self.shared.finish.store(true, Ordering::Release);
         if let Some(writer) = &self.writer {
             writer.thread().unpark();

@@ -9,6 +9,8 @@ use super::companded::Law;
 pub(super) struct Sound<'a> {
     pub(super) format: Format,
     pub(super) data: &'a [u8],
+    /// Frames that the header promises besides: the file was cut off.
+    pub(super) missing: u64,
 }
 
 /// What a header says about the samples that follow it.
@@ -44,8 +46,8 @@ pub(super) enum RiffFault {
 }
 
 impl<'a> Sound<'a> {
-    /// Finds the samples of a file. Programs that cannot go back to the header leave the greatest length in it: what is there
-    /// counts, in whole frames.
+    /// Finds the samples of a file. Programs that cannot go back to the header leave a length in it that is as great as they
+    /// can: what is there counts, in whole frames.
     pub(super) fn find(file: &'a [u8]) -> Result<Self, RiffFault> {
         let magic = file.first_chunk().ok_or(RiffFault::NotAWave)?;
         if !matches!(magic, b"RIFF" | b"RF64" | b"BW64") || file.get(8..12) != Some(b"WAVE") {
@@ -59,12 +61,22 @@ impl<'a> Sound<'a> {
                 (b"data", None) => return Err(RiffFault::Damaged("its samples come before their format")),
                 (b"data", Some(format)) => {
                     let length = match (chunk.length, long) {
-                        (u32::MAX, Some(long)) => usize::try_from(long).unwrap_or(usize::MAX),
-                        (length, _) => length as usize,
+                        (u32::MAX, Some(long)) => long,
+                        (length, _) => u64::from(length),
                     };
-                    let there = length.min(chunk.rest.len());
-                    let data = &chunk.rest[..there - there % format.frame_len()];
-                    return Ok(Self { format, data });
+                    let frame = format.frame_len();
+                    let there = chunk.rest.len() / frame;
+                    let frames = usize::try_from(length / frame as u64).unwrap_or(usize::MAX);
+                    let missing = match frames.saturating_sub(there) as u64 {
+                        _ if length >= UNKNOWN => 0,
+                        missing => missing,
+                    };
+                    let data = &chunk.rest[..frames.min(there) * frame];
+                    return Ok(Self {
+                        format,
+                        data,
+                        missing,
+                    });
                 }
                 _ => {}
             }
@@ -191,6 +203,10 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
+
+/// Lengths from here on are not meant: no program writes a file of 2 GiB at once, and those that stream write one near 2 or 4
+/// GiB, or the greatest of 64 bits.
+const UNKNOWN: u64 = 0x7FFF_0000;
 
 /// Format tags.
 const PCM: u16 = 1;

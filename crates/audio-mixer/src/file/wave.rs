@@ -1,11 +1,12 @@
 //! A wave file in memory, mono, at the rate of the mixer that will play it.
 
-use super::riff::{RiffFault, Sound};
+use super::riff::{Format, RiffFault, Sound};
 use crate::resample::Resampler;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use thiserror::Error;
 
 /// The most samples that a loaded file may have, before and after it is brought to the mixer's rate: ten minutes at
@@ -21,6 +22,7 @@ pub struct WaveFile {
     path: Option<Arc<Path>>,
     rate: u32,
     samples: Arc<[i16]>,
+    missing: Duration,
 }
 
 /// Why a wave file cannot be played.
@@ -115,12 +117,16 @@ impl WaveFile {
                 limit: MAX_SAMPLES,
             });
         }
-        let (file_rate, mono) = decode(&bytes).map_err(|fault| fault.about(path()))?;
-        let samples = at_rate(mono, file_rate, rate).map_err(|fault| fault.about(path()))?;
+        let sound = Sound::find(&bytes).map_err(|fault| Fault::from(fault).about(path()))?;
+        let Format {
+            rate: from, channels, ..
+        } = sound.format;
+        let samples = mono(sound.samples(), channels).and_then(|mono| at_rate(mono, from, rate));
         Ok(Self {
             path: Some(name.as_ref().into()),
             rate,
-            samples: samples.into(),
+            samples: samples.map_err(|fault| fault.about(path()))?.into(),
+            missing: Duration::from_secs_f64(sound.missing as f64 / f64::from(from)),
         })
     }
 
@@ -130,6 +136,7 @@ impl WaveFile {
             path: None,
             rate,
             samples: samples.into(),
+            missing: Duration::ZERO,
         }
     }
 
@@ -141,6 +148,12 @@ impl WaveFile {
     /// Samples a second, in hertz.
     pub fn rate(&self) -> u32 {
         self.rate
+    }
+
+    /// How much more sound the file's header promises than there is: it was cut off. Zero of a whole file, and of a stream that
+    /// was written without knowing its length.
+    pub fn missing(&self) -> Duration {
+        self.missing
     }
 
     /// The sound.
@@ -185,12 +198,6 @@ impl From<RiffFault> for Fault {
             RiffFault::Unsupported => Self::Unsupported,
         }
     }
-}
-
-/// The rate and the sound of a file, mixed to one channel.
-fn decode(bytes: &[u8]) -> Result<(u32, Vec<i16>), Fault> {
-    let sound = Sound::find(bytes)?;
-    Ok((sound.format.rate, mono(sound.samples(), sound.format.channels)?))
 }
 
 /// The mean of the channels, as 16-bit samples.

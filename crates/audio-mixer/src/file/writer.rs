@@ -1,11 +1,11 @@
 //! The thread that writes a recording.
 
-use super::recorder::{RecordError, Shared, Summary, WaveRecorder};
+use super::recorder::{Place, RecordError, Shared, Summary, WaveRecorder};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use rtrb::Consumer;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -16,7 +16,7 @@ pub(super) const GAP: i32 = 1 << 20;
 
 /// The writer's thread.
 pub(super) struct Writer<W: Write + Seek> {
-    path: PathBuf,
+    place: Place,
     rate: u32,
     file: WavWriter<W>,
     sides: Vec<Side>,
@@ -62,7 +62,7 @@ impl Side {
 
 impl<W: Write + Seek> Writer<W> {
     pub(super) fn new(
-        path: PathBuf,
+        place: Place,
         rate: u32,
         file: WavWriter<W>,
         rings: Vec<Consumer<i32>>,
@@ -74,7 +74,7 @@ impl<W: Write + Seek> Writer<W> {
             ahead: 0,
         };
         Self {
-            path,
+            place,
             rate,
             file,
             sides: rings.into_iter().map(side).collect(),
@@ -90,24 +90,29 @@ impl<W: Write + Seek> Writer<W> {
         // Closed in any case: it writes what it can on its way out.
         let file = self.file;
         let result = result.and_then(|()| file.finalize());
-        let result = result.and_then(|()| still_there(&self.path));
+        let result = result.and_then(|()| still_there(&self.place.written));
+        let kept = match &result {
+            Ok(()) => self.written,
+            Err(_) => tell_length(&self.place.written, channels).unwrap_or(self.written),
+        };
+        let wanted = !shared.discard.load(Ordering::Relaxed);
+        let whole = result.is_ok() && self.written > 0;
+        let settled = self.place.settle(wanted, whole);
+        let result = result.and_then(|()| Ok(settled?));
         shared.ended.store(true, Ordering::Release);
         match result {
             Ok(()) => Ok(Summary {
-                path: self.path,
+                path: self.place.name,
                 samples: self.written,
                 sample_rate: self.rate,
                 channels,
                 overruns: shared.overruns.load(Ordering::Relaxed),
             }),
-            Err(error) => {
-                let kept = tell_length(&self.path, channels);
-                Err(RecordError::Write {
-                    path: self.path,
-                    samples: kept.unwrap_or(self.written),
-                    source: system(error),
-                })
-            }
+            Err(error) => Err(RecordError::Write {
+                path: self.place.name,
+                samples: kept,
+                source: system(error),
+            }),
         }
     }
 
@@ -135,7 +140,7 @@ impl<W: Write + Seek> Writer<W> {
             }
             if unsaved >= u64::from(self.rate) * WaveRecorder::CHECKPOINT.as_secs() {
                 self.file.flush()?;
-                still_there(&self.path)?;
+                still_there(&self.place.written)?;
                 unsaved = 0;
             }
             if !over {
@@ -154,6 +159,38 @@ impl<W: Write + Seek> Writer<W> {
         }
         self.written += 1;
         Ok(())
+    }
+}
+
+/// Only such a file can be gone back in, to its header.
+fn ordinary(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
+    let cause = "it is no ordinary file";
+    Err(io::Error::new(io::ErrorKind::InvalidInput, cause))
+}
+
+impl Place {
+    /// Whether a file that is written aside may take the place of the one that has its name.
+    fn check(&self) -> io::Result<()> {
+        if self.written == self.name || !self.name.exists() {
+            return Ok(());
+        }
+        ordinary(&self.name)?;
+        OpenOptions::new().write(true).open(&self.name).map(drop)
+    }
+
+    /// Gives the file its name if it is wanted, and `whole` or nobody has the name.
+    fn settle(&self, wanted: bool, whole: bool) -> io::Result<()> {
+        let aside = self.written != self.name;
+        if !wanted || (aside && !whole && self.name.exists()) {
+            fs::remove_file(&self.written)
+        } else if aside {
+            fs::rename(&self.written, &self.name)
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -200,14 +237,28 @@ fn create(path: &Path) -> io::Result<(File, Made)> {
     let made = OpenOptions::new().write(true).create_new(true).open(path);
     match made {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let there = fs::metadata(path)?;
-            if !there.is_file() && !there.is_dir() {
-                let cause = "it is no ordinary file";
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
-            }
-            Ok((File::create(path)?, Made(false)))
+            ordinary(path)?;
+            let file = OpenOptions::new().write(true).open(path)?;
+            claim(&file)?;
+            file.set_len(0)?;
+            Ok((file, Made(false)))
         }
-        made => Ok((made?, Made(true))),
+        made => {
+            let file = made?;
+            claim(&file)?;
+            Ok((file, Made(true)))
+        }
+    }
+}
+
+/// Two recordings in one file would write over each other. A file system that has no locks cannot tell.
+fn claim(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => {
+            let cause = "another recording is being written to it";
+            Err(io::Error::new(io::ErrorKind::ResourceBusy, cause))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -215,7 +266,12 @@ fn create(path: &Path) -> io::Result<(File, Made)> {
 type Opened = (WavWriter<BufWriter<File>>, Made);
 
 /// Opens a file with its header, and the folders above it.
-pub(super) fn open(path: &Path, rate: u32, channels: u16) -> Result<Opened, RecordError> {
+pub(super) fn open(place: &Place, rate: u32, channels: u16) -> Result<Opened, RecordError> {
+    place.check().map_err(|source| RecordError::Open {
+        path: place.name.clone(),
+        source,
+    })?;
+    let path = place.written.as_path();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(|source| RecordError::Folder {
             folder: folder.into(),
@@ -292,7 +348,7 @@ mod tests {
     #[test]
     fn the_header_of_a_recording_that_broke_off_tells_what_is_in_the_file() {
         let path = std::env::temp_dir().join(format!("offhook-broke-off-{}.wav", std::process::id()));
-        let (mut writer, made) = open(&path, 8_000, 2).expect("writable");
+        let (mut writer, made) = open(&Place::at(path.clone()), 8_000, 2).expect("writable");
         writer.write_sample(1_i16).expect("room");
         writer.write_sample(2_i16).expect("room");
         writer.finalize().expect("room");
@@ -322,7 +378,13 @@ mod tests {
         let (mut ring, samples) = RingBuffer::new(16_000);
         (0..16_000).for_each(|_| ring.push(7).expect("room"));
         let shared = Arc::new(Shared::default());
-        let writer = Writer::new("full.wav".into(), 8_000, file, vec![samples], Arc::clone(&shared));
+        let writer = Writer::new(
+            Place::at("full.wav".into()),
+            8_000,
+            file,
+            vec![samples],
+            Arc::clone(&shared),
+        );
         let error = writer.run().expect_err("the disk is full");
         let RecordError::Write { samples, source, .. } = error else {
             panic!("{error}")

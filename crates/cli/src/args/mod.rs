@@ -4,11 +4,10 @@ mod common;
 
 pub(crate) use common::{CommonArgs, RelayArgs, TlsArgs, TransportArg};
 
-use crate::exit::{Code, Failure};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use offhook::{DeviceChoice, DeviceOptions};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -209,8 +208,8 @@ pub(crate) struct AnswerArgs {
     /// Reject every call with this SIP status code, such as 486 (busy) or 603 (decline)
     #[arg(long, value_name = "CODE", conflicts_with = "auto_answer", value_parser = clap::value_parser!(u16).range(400..=699))]
     pub(crate) reject: Option<u16>,
-    /// Ring on this device while a call waits: a name of `offhook devices`, `default`, or the path of a wave file to write or a
-    /// pipe with a slash in it [default: no ringing]
+    /// Ring on this device while a call waits: a name of `offhook devices`, `default`, or the path of a wave file to write, which
+    /// holds the last ringing, or a pipe, with a slash in it [default: no ringing]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     pub(crate) alert_device: Option<DeviceChoice>,
     /// Leave after this many calls [default: stay until interrupted]
@@ -373,7 +372,7 @@ pub(crate) struct MediaArgs {
     /// samples at 48 kHz) with a slash in it, such as ./hello.wav [default: default, or null beside --output-device]
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     pub(crate) input_device: Option<DeviceChoice>,
-    /// Hear through this, likewise; a wave file is written
+    /// Hear through this, likewise; a wave file is written as --record writes it, further calls to FILE-2.wav, FILE-3.wav, ...
     #[arg(long, value_name = "DEVICE", value_parser = device)]
     pub(crate) output_device: Option<DeviceChoice>,
 }
@@ -395,32 +394,6 @@ impl MediaArgs {
             output: choice(&self.output_device),
             ..DeviceOptions::default()
         })
-    }
-}
-
-impl MediaArgs {
-    /// A file that is to be heard must not be written at the same time: it would be empty before it is read.
-    pub(crate) fn refuse_same_file(&self) -> Result<(), Failure> {
-        fn file(choice: Option<&DeviceChoice>) -> Option<&Path> {
-            match choice? {
-                DeviceChoice::File(path) => Some(path),
-                _ => None,
-            }
-        }
-        let inputs = [self.play.as_deref(), file(self.input_device.as_ref())];
-        let outputs = [self.record.as_deref(), file(self.output_device.as_ref())];
-        for output in outputs.into_iter().flatten() {
-            let Ok(written) = output.canonicalize() else {
-                continue;
-            };
-            let is_heard = |input: &&Path| input.canonicalize().is_ok_and(|input| input == written);
-            // What is sent to a terminal or to /dev/null may come from there.
-            if written.is_file() && inputs.into_iter().flatten().any(|input| is_heard(&input)) {
-                let message = format_args!("{} is played as well: write to another file", output.display());
-                return Err(Failure::new(Code::Record, message));
-            }
-        }
-        Ok(())
     }
 }
 

@@ -58,6 +58,7 @@ impl Teller {
             LastingEvent::Lost(error) => warn!(%error, "the sound device is lost; calls go on in silence"),
             LastingEvent::Found => info!("the sound device is there"),
             LastingEvent::Rerouted(direction) => info!(%direction, "the sound device was moved"),
+            LastingEvent::Resumed(direction) => info!(%direction, "the sound device is there again"),
             _ => {}
         }
         let sender = self.0.upgrade();
