@@ -51,7 +51,7 @@ struct Args {
     /// The largest body of a chunk, in bytes. Larger chunks are faster; smaller ones let other messages pass between them.
     #[arg(long, default_value = "2048")]
     chunk: NonZeroU32,
-    /// Ask for reports of success.
+    /// Ask for reports of success. On when there is a relay between: only the peer can say that it has a message.
     #[arg(long)]
     success_report: bool,
     /// Wait until each message has come back, as `listen --mode echo` sends them, and compare.
@@ -77,10 +77,13 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    end(run(&Args::parse()).await)
+    let mut args = Args::parse();
+    let mut summary = None;
+    let outcome = run(&mut args, &mut summary).await;
+    end(outcome, summary)
 }
 
-async fn run(args: &Args) -> Result<(), Failure> {
+async fn run(args: &mut Args, summary: &mut Option<Summary>) -> Result<(), Failure> {
     if let Some(path) = &args.remote_path {
         args.through.check(&args.protection, path)?;
     }
@@ -94,6 +97,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
     let remote_path = args
         .through
         .remote_path(&args.protection, args.remote_path.as_ref())?;
+    // A relay says that it has a message, and only the peer that it has arrived.
+    args.success_report |= connector.local_path().uris().len() > 1 || remote_path.uris().len() > 1;
     let mut config = connector.session_config(remote_path);
     config.chunk_size = args.chunk;
     config
@@ -101,11 +106,11 @@ async fn run(args: &Args) -> Result<(), Failure> {
         .extend(args.protection.fingerprint.clone());
     let mut session = connector.complete(config).await?;
     tell(&json!({ "event": "ready" }));
-    let mut summary = Summary::start();
+    let summary = summary.insert(Summary::start("sent"));
     let sending = async {
         match &mut file {
-            Some(file) => send_file(args, file, &mut session, &mut summary).await,
-            None => send_messages(args, body, &mut session, &mut summary).await,
+            Some(file) => send_file(args, file, &mut session, summary).await,
+            None => send_messages(args, body, &mut session, summary).await,
         }
     };
     let interrupted = async {
@@ -116,7 +121,6 @@ async fn run(args: &Args) -> Result<(), Failure> {
         sent = sending => sent,
         sent = interrupted => sent,
     };
-    summary.tell("sent");
     if sent.is_err() {
         // What is half sent ends with `#`.
         let _ = session.handle().with(offhook_msrp::MsrpSession::abort_all).await;

@@ -82,10 +82,12 @@ enum Mode {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    end(run(&Args::parse()).await)
+    let mut summary = None;
+    let outcome = run(&Args::parse(), &mut summary).await;
+    end(outcome, summary)
 }
 
-async fn run(args: &Args) -> Result<(), Failure> {
+async fn run(args: &Args, summary: &mut Option<Summary>) -> Result<(), Failure> {
     if let Some(path) = &args.remote_path {
         args.through.check(&args.protection, path)?;
     }
@@ -119,10 +121,8 @@ async fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut session = acceptor.complete(config).await?;
     tell(&json!({ "event": "ready" }));
-    let mut summary = Summary::start();
-    let heard = hear(args, &mut session, files, &mut summary).await;
-    summary.tell("received");
-    heard
+    let summary = summary.insert(Summary::start("received"));
+    hear(args, &mut session, files, summary).await
 }
 
 /// Takes what comes until the session ends, or somebody interrupts us.
@@ -150,7 +150,12 @@ async fn hear(
             SessionEvent::Message(message) => {
                 summary.message(message.body.len() as u64);
                 let echo = OutgoingMessage::new(message.content_type(), message.body.clone());
-                match session.handle().send(echo).await {
+                // It waits for room as long as the peer does not read.
+                let sent = tokio::select! {
+                    sent = session.handle().send(echo) => sent,
+                    () = &mut interrupt => break end_within("interrupted", 1)?,
+                };
+                match sent {
                     Ok(_) | Err(SendError::Closing) => {} // who sent it may have gone
                     Err(error) => return Err(error.into()),
                 }

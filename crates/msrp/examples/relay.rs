@@ -78,7 +78,7 @@ const USAGE: &str = "usage: relay FILE.toml";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    end(run().await)
+    end(run().await, None)
 }
 
 async fn run() -> Result<(), Failure> {

@@ -219,6 +219,21 @@ impl SharedConnection {
         }
     }
 
+    /// How long the peer may read nothing while something is written to it: as long as the most patient session says; while
+    /// there is none, 1 s.
+    pub fn unread_timeout(&self) -> Option<Duration> {
+        let mut sessions = self.living();
+        sessions.try_fold(Duration::from_secs(1), |longest, session| {
+            Some(longest.max(session.config().unread_timeout?))
+        })
+    }
+
+    /// The peer read nothing for so long: all sessions end, and nothing more can be written.
+    pub fn handle_unread(&mut self) {
+        self.end_all(&CloseReason::Unread);
+        self.handle_closed();
+    }
+
     /// Runs the timers that are due.
     pub fn handle_timeout(&mut self, now: Instant) {
         for member in &mut self.members {

@@ -57,6 +57,14 @@ impl OutgoingMessage {
         }
     }
 
+    /// All of it, when known.
+    pub(crate) fn size(&self) -> Option<u64> {
+        match &self.body {
+            Body::Whole(bytes) => Some(bytes.len() as u64),
+            Body::Streamed { size } => *size,
+        }
+    }
+
     /// Leaves out what the receiver has already: sends from this byte on, counted from 0. Bytes of a streamed message
     /// are supplied from there as well.
     #[must_use]
@@ -87,7 +95,8 @@ impl OutgoingMessage {
         self
     }
 
-    /// Adds a header field to each chunk, before Content-Type.
+    /// Adds a header field to each chunk, before Content-Type. Those that MSRP itself writes are refused when the message is
+    /// sent.
     #[must_use]
     pub fn with_field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.fields.push((name.into(), value.into()));

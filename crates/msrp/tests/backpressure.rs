@@ -1,7 +1,7 @@
 //! Who does not read: a peer that takes nothing from its socket, and an application that takes no events.
 #![cfg(feature = "tokio")]
 
-use offhook_msrp::session::{Delivery, SendError};
+use offhook_msrp::session::{CloseReason, Delivery, SendError};
 use offhook_msrp::tokio::{
     AcceptorDirect, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ServerConfig,
     SharedConnections,
@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const BODY: usize = 64 * 1024;
 
 fn message() -> OutgoingMessage {
@@ -21,7 +21,7 @@ fn message() -> OutgoingMessage {
 }
 
 /// A session with a peer that binds it and then reads nothing.
-async fn with_a_silent_peer(queued_bytes: u64) -> (MsrpConnection, TcpStream) {
+async fn with_a_silent_peer(adjust: impl FnOnce(&mut SessionConfig)) -> (MsrpConnection, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer: MsrpPath = format!("msrp://{}/peer;tcp", listener.local_addr().unwrap())
         .parse()
@@ -29,8 +29,8 @@ async fn with_a_silent_peer(queued_bytes: u64) -> (MsrpConnection, TcpStream) {
     let connector = ConnectorDirect::prepare(None).unwrap();
     let own = connector.local_path().clone();
     let mut config = SessionConfig::new(own.clone(), peer.clone());
-    config.queued_bytes = queued_bytes;
     config.chunk_size = NonZeroU32::MAX;
+    adjust(&mut config);
     let binding = async {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = Vec::new();
@@ -48,9 +48,29 @@ async fn with_a_silent_peer(queued_bytes: u64) -> (MsrpConnection, TcpStream) {
 }
 
 #[tokio::test]
+async fn a_peer_that_reads_nothing_for_too_long_is_given_up() {
+    let unread_timeout = Some(Duration::from_millis(300));
+    let (mut session, _peer) = with_a_silent_peer(|config| config.unread_timeout = unread_timeout).await;
+    let handle = session.handle().clone();
+    // More than systems keep of a connection.
+    let sending = tokio::spawn(async move { while handle.send(message()).await.is_ok() {} });
+    loop {
+        let event = timeout(PATIENCE, session.next_event()).await.expect("in time");
+        if let SessionEvent::Closed(reason) = event.expect("it closes first") {
+            assert_eq!(reason, CloseReason::Unread);
+            break;
+        }
+    }
+    timeout(PATIENCE, sending)
+        .await
+        .expect("who sends hears of it")
+        .unwrap();
+}
+
+#[tokio::test]
 async fn a_sender_is_as_slow_as_its_peer_and_holds_no_more_than_the_limit() {
     let limit = 1024 * 1024;
-    let (session, mut peer) = with_a_silent_peer(limit).await;
+    let (session, mut peer) = with_a_silent_peer(|config| config.queued_bytes = limit).await;
     let handle = session.handle().clone();
     let sender = tokio::spawn(async move {
         for number in 0..300 {
@@ -90,7 +110,7 @@ async fn a_sender_is_as_slow_as_its_peer_and_holds_no_more_than_the_limit() {
 #[tokio::test]
 async fn who_does_not_want_to_wait_is_told_that_there_is_no_room() {
     let limit = 1024 * 1024;
-    let (session, _peer) = with_a_silent_peer(limit).await;
+    let (session, _peer) = with_a_silent_peer(|config| config.queued_bytes = limit).await;
     let filling = async {
         loop {
             let sent = session.handle().with(|session| session.send(message()));

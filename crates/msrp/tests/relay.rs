@@ -10,7 +10,7 @@ use offhook_msrp::tokio::{
     MsrpConnection, MsrpRelaySettings, RelayAddress, RelayResolver, RelayServer, Resolving, SendChunk,
     get_acceptor, get_connector,
 };
-use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
+use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ async fn meet(connector: Connector, acceptor: Acceptor) -> (MsrpConnection, Msrp
 }
 
 async fn hear(connection: &mut MsrpConnection) -> SessionEvent {
-    tokio::time::timeout(Duration::from_secs(5), connection.next_event())
+    tokio::time::timeout(Duration::from_secs(30), connection.next_event())
         .await
         .expect("an event in time")
         .expect("an event")
@@ -135,27 +135,33 @@ async fn a_large_file_passes_without_being_collected() {
     let acceptor = AcceptorRelay::prepare(&settings("bob", &relay), None)
         .await
         .unwrap();
+    let (connector, acceptor) = (Connector::Relay(connector), Acceptor::Relay(acceptor));
+    carry(connector, acceptor, SIZE, NonZeroU32::MAX).await;
+}
+
+/// Sends a message of this size in chunks of that one, and looks at what arrives.
+async fn carry(connector: Connector, acceptor: Acceptor, size: usize, chunk_size: NonZeroU32) {
     let (a, b) = (connector.local_path().clone(), acceptor.local_path().clone());
     let (mut ours, mut theirs) = (between(&a, &b), between(&b, &a));
-    ours.chunk_size = NonZeroU32::MAX;
+    ours.chunk_size = chunk_size;
     theirs.delivery = Delivery::Pieces;
     theirs.message_limits.bytes = u64::MAX;
     let (alice, bob) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
     let (alice, mut bob) = (alice.unwrap(), bob.unwrap());
-    let body: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
-    alice
-        .handle()
-        .send(OutgoingMessage::new("a/b", body.clone()))
-        .await
-        .unwrap();
-    let mut heard = vec![0; SIZE];
+    let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
+    let (sending, mut progress) = alice.split();
+    let message = OutgoingMessage::new("a/b", body.clone());
+    sending.send(message).await.unwrap();
+    // Who does not take the events is not told of answers either.
+    tokio::spawn(async move { while progress.recv().await.is_some() {} });
+    let mut heard = vec![0; size];
     loop {
         match hear(&mut bob).await {
             SessionEvent::MessageData { at, data, .. } => {
                 heard[at as usize..at as usize + data.len()].copy_from_slice(&data);
             }
-            SessionEvent::MessageEnded { size, .. } => {
-                assert_eq!(size, SIZE as u64);
+            SessionEvent::MessageEnded { size: told, .. } => {
+                assert_eq!(told, size as u64);
                 break;
             }
             SessionEvent::MessageBegan { .. } => {}
@@ -163,6 +169,27 @@ async fn a_large_file_passes_without_being_collected() {
         }
     }
     assert!(heard == body);
+}
+
+/// On such ways a relay passes on to the connection from which it reads, and the answers come behind further requests.
+#[tokio::test]
+async fn what_goes_to_a_relay_and_back_on_the_same_connection_does_not_stand_still() {
+    let (near, far) = (relay(|_| {}).await, relay(|_| {}).await);
+    let uri = |relay: &RelayServer| {
+        let uri = format!("msrp://127.0.0.1:{};tcp", relay.local_addr().port());
+        uri.parse::<MsrpUri>().unwrap()
+    };
+    let through = |user: &str, first: &RelayServer, second: &RelayServer| {
+        settings(user, first).through(uri(second), user, &*format!("{user}pw"))
+    };
+    for bobs_way in [through("bob", &near, &far), through("bob", &far, &near)] {
+        let alice = get_connector(Some(&through("alice", &near, &far)), None)
+            .await
+            .unwrap();
+        let bob = get_acceptor(Some(&bobs_way), None).await.unwrap();
+        let chunk_size = NonZeroU32::new(2048).unwrap();
+        carry(alice, bob, 6_000_000, chunk_size).await;
+    }
 }
 
 #[tokio::test]

@@ -9,8 +9,9 @@ use offhook_msrp::{MsrpPath, MsrpUri};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(crate) struct Protection {
     /// Its private key, PEM.
     #[arg(long, requires = "cert")]
     pub(crate) key: Option<PathBuf>,
-    /// Trust certificates that these sign, PEM.
+    /// Trust certificates that these sign, PEM. Who listens then wants one of who connects.
     #[arg(long)]
     ca: Option<PathBuf>,
     /// Trust any certificate. For tests.
@@ -90,39 +91,63 @@ impl Protection {
             return Ok(None);
         }
         let (certificate, key) = self.own()?;
-        Ok(Some(TlsIdentity::new(certificate, key)?))
+        Ok(Some(
+            TlsIdentity::new(certificate, key).map_err(|error| self.unusable(&error))?,
+        ))
     }
 
     #[allow(dead_code, reason = "only who listens shows it")]
     pub(crate) fn server(&self) -> Result<Arc<ServerConfig>, Failure> {
         let (certificate, key) = self.own()?;
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_no_client_auth()
-            .with_single_cert(vec![certificate], key)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        let builder = match &self.ca {
+            None => builder.with_no_client_auth(),
+            Some(path) => {
+                let roots = Arc::new(roots(path)?);
+                let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider).build()?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let config = builder
+            .with_single_cert(vec![certificate], key)
+            .map_err(|error| self.unusable(&error))?;
         Ok(Arc::new(config))
     }
 
     pub(crate) fn client(&self) -> Result<Arc<ClientConfig>, Failure> {
         let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()?;
-        if self.no_verify {
+        let builder = if self.no_verify {
             let any = Arc::new(AnyCertificate);
-            let config = builder.dangerous().with_custom_certificate_verifier(any);
-            return Ok(Arc::new(config.with_no_client_auth()));
-        }
-        let roots = match &self.ca {
-            Some(path) => roots(path)?,
-            None => RootCertStore::empty(),
+            builder.dangerous().with_custom_certificate_verifier(any)
+        } else {
+            let roots = match &self.ca {
+                Some(path) => roots(path)?,
+                None => RootCertStore::empty(),
+            };
+            builder.with_root_certificates(roots)
         };
-        Ok(Arc::new(
-            builder.with_root_certificates(roots).with_no_client_auth(),
-        ))
+        let config = if self.cert.is_some() {
+            let (certificate, key) = self.own()?;
+            let shown = builder.with_client_auth_cert(vec![certificate], key);
+            shown.map_err(|error| self.unusable(&error))?
+        } else {
+            builder.with_no_client_auth()
+        };
+        Ok(Arc::new(config))
+    }
+
+    /// Certificate and key do not fit.
+    fn unusable(&self, error: &dyn std::error::Error) -> String {
+        let name = |path: &Option<PathBuf>| path.as_deref().unwrap_or(Path::new("")).display().to_string();
+        format!("{} with {}: {error}", name(&self.cert), name(&self.key))
     }
 
     fn own(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Failure> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
-            return Err("--cert and --key are needed for this".into());
+            return Err("--cert and --key are needed for this: TLS shows who we are".into());
         };
         Ok((
             CertificateDer::from_pem_file(cert).map_err(|error| format!("{}: {error}", cert.display()))?,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each example uses a part")]
 
 use offhook_msrp::SessionEvent;
+use offhook_msrp::relay::RelayError;
 use offhook_msrp::session::{AbortReason, CloseReason};
 use offhook_msrp::tokio::ConnectError;
 use rustls::pki_types::CertificateDer;
@@ -18,11 +19,25 @@ use std::time::Instant;
 pub(crate) type Failure = Box<dyn Error>;
 
 /// How an example ends: what went wrong is told as an event and said on standard error in words, with its causes, and the
-/// exit code is 1.
-pub(crate) fn end(outcome: Result<(), Failure>) -> ExitCode {
-    let Err(error) = outcome else {
+/// exit code is 1. The throughput is the last line.
+pub(crate) fn end(outcome: Result<(), Failure>, summary: Option<Summary>) -> ExitCode {
+    let said = outcome.err().map(|error| in_full(&error));
+    if let Some(said) = &said {
+        tell_error(said);
+    }
+    if let Some(summary) = summary {
+        summary.tell();
+    }
+    let Some(said) = said else {
         return ExitCode::SUCCESS;
     };
+    // Whoever reads may have gone; the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "error: {said}");
+    ExitCode::FAILURE
+}
+
+/// An error with its causes, and with what a person could do about it.
+fn in_full(error: &Failure) -> String {
     let mut said = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -33,13 +48,10 @@ pub(crate) fn end(outcome: Result<(), Failure>) -> ExitCode {
         }
         source = cause.source();
     }
-    if let Some(hint) = hint(&error) {
-        said = format!("{said} ({hint})");
+    match hint(error) {
+        Some(hint) => format!("{said} ({hint})"),
+        None => said,
     }
-    tell_error(&said);
-    // Whoever reads may have gone; the exit code still tells.
-    let _ = writeln!(std::io::stderr(), "error: {said}");
-    ExitCode::FAILURE
 }
 
 /// Waits until somebody ends us: by control-C, or as a system stops its programs.
@@ -58,28 +70,33 @@ pub(crate) async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-/// What a person could do about TLS that did not come to be.
+/// What a person could do about it.
 fn hint(error: &Failure) -> Option<&'static str> {
-    let Some(ConnectError::Handshake(error)) = error.downcast_ref::<ConnectError>() else {
-        return None;
-    };
-    Some(
-        match error
-            .get_ref()
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        {
-            Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-                "--ca FILE names whom to trust, --fingerprint a certificate of its own making"
-            }
-            Some(rustls::Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => "the path, or --relay-domain, has to name the host as its certificate does",
-            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) => return None,
-            _ => {
-                "does the other end speak TLS? A path with msrp: is without, and --relay-plain a relay without"
-            }
-        },
-    )
+    match error.downcast_ref::<ConnectError>()? {
+        ConnectError::Handshake(error) => hint_about_tls(error),
+        ConnectError::Relay(RelayError::Challenge(_)) => {
+            Some("are --relay-user and --relay-password what the relay knows?")
+        }
+        _ => None,
+    }
+}
+
+fn hint_about_tls(error: &std::io::Error) -> Option<&'static str> {
+    let inner = error
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+            Some("--ca FILE names whom to trust, --fingerprint a certificate of its own making")
+        }
+        Some(rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => Some("the path, or --relay-domain, has to name the host as its certificate does"),
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) => None,
+        _ => Some(
+            "does the other end speak TLS? A path with msrp: is without, and --relay-plain a relay without",
+        ),
+    }
 }
 
 /// The authorities in a PEM file; one without any is told, for it would believe nobody.
@@ -107,14 +124,16 @@ pub(crate) fn check_end(reason: &CloseReason) -> Result<(), Failure> {
 
 /// Counts what passes.
 pub(crate) struct Summary {
+    direction: &'static str,
     began: Instant,
     messages: u64,
     bytes: u64,
 }
 
 impl Summary {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(direction: &'static str) -> Self {
         Self {
+            direction,
             began: Instant::now(),
             messages: 0,
             bytes: 0,
@@ -134,11 +153,11 @@ impl Summary {
         self.bytes += bytes;
     }
 
-    pub(crate) fn tell(&self, direction: &str) {
+    fn tell(&self) {
         let seconds = self.began.elapsed().as_secs_f64();
         tell(&json!({
             "event": "throughput",
-            "direction": direction,
+            "direction": self.direction,
             "messages": self.messages,
             "bytes": self.bytes,
             "seconds": seconds,

@@ -45,6 +45,9 @@ pub struct SessionConfig {
     pub keep_alive: Option<Duration>,
     /// How long a peer may take for a head, and how long a chunk may stand still. Default 60 s.
     pub stall_timeout: Duration,
+    /// How long a peer may read nothing while something is written to it. Default 60 s: twice the time in which it had to
+    /// answer; `None` for ever, where a peer may pause as long as it likes.
+    pub unread_timeout: Option<Duration>,
     /// How many requests may wait for their response; more wait to be sent. Default 4096: at 2048 bytes each, 8 MiB are
     /// on the way.
     pub unanswered: usize,
@@ -89,6 +92,7 @@ impl SessionConfig {
             bind_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_mins(1)),
             stall_timeout: Duration::from_mins(1),
+            unread_timeout: Some(Duration::from_mins(1)),
             unanswered: 4096,
             queued: 16384,
             begun: 8,

@@ -70,13 +70,16 @@ pub enum SessionEvent {
         /// Which message.
         message: OutgoingId,
     },
-    /// A message was sent, and as far as its Failure-Report tells the peer took it: with `yes` all chunks were answered,
-    /// with `partial` and `no` none was refused for 30 s, which with `no` says nothing.
+    /// A message was sent, and as far as its Failure-Report tells the next hop took it: with `yes` all chunks were answered,
+    /// with `partial` and `no` none was refused for 30 s, which with `no` says nothing. Without a relay the next hop is the peer.
+    /// With one, only a report of success tells that the peer has it; of failure a relay tells by
+    /// [`SendFailed`](Self::SendFailed), which may come after this.
     SendDone {
         /// Which message.
         message: OutgoingId,
     },
-    /// A message was refused, or not answered (408). Nothing more of it is sent.
+    /// A message was refused, or not answered (408). Nothing more of it is sent. A report of failure may come late: it is
+    /// understood of the 4096 messages that were answered last.
     SendFailed {
         /// Which message.
         message: OutgoingId,
@@ -186,6 +189,9 @@ pub enum CloseReason {
     /// A chunk stood still, or a head took too long.
     #[error("the peer stood still inside of a chunk")]
     Stalled,
+    /// The peer read nothing of what was written to it ([`SessionConfig::unread_timeout`](crate::SessionConfig::unread_timeout)).
+    #[error("the peer reads nothing")]
+    Unread,
     /// The peer sent something that is no chunk.
     #[error("the peer sent something that is no chunk: {0}")]
     Unintelligible(HeadError),

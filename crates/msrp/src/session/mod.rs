@@ -14,10 +14,11 @@ pub use event::{AbortReason, CloseReason, Message, OutgoingId, SessionEvent};
 
 use crate::chunk::{
     BadField, Continuation, FailureReport, FieldName, HeadWriter, Method, StatusCode, TransactionIds,
+    is_media_type,
 };
 use crate::framer::{Frame, Framer};
 use crate::nickname::Nickname;
-use crate::outbound::{Body, NotSupplied, Outbound};
+use crate::outbound::{NotSupplied, Outbound};
 use crate::relay::{RelayClient, RelayEvent};
 use crate::setup::Role;
 use crate::trace::{ChunkTracer, Tracing};
@@ -52,6 +53,8 @@ pub struct MsrpSession {
     outbound: Outbound,
     transactions: Transactions,
     tracked: BTreeMap<u64, Tracked>,
+    /// Messages that are sent and answered, and may still be reported about.
+    reportable: BTreeMap<u64, Tracked>,
     ids: TransactionIds,
     message_ids: TransactionIds,
     timers: Deadlines<SessionTimer, 4>,
@@ -165,6 +168,7 @@ impl MsrpSession {
             ),
             transactions: Transactions::default(),
             tracked: BTreeMap::new(),
+            reportable: BTreeMap::new(),
             ids: TransactionIds::new(entropy.fork()),
             message_ids: TransactionIds::new(entropy),
             timers,
@@ -204,10 +208,7 @@ impl MsrpSession {
             .message_id
             .clone()
             .unwrap_or_else(|| made.as_str().to_owned());
-        let size = match &message.body {
-            Body::Whole(bytes) => Some(bytes.len() as u64),
-            Body::Streamed { size } => *size,
-        };
+        let size = message.size();
         self.tracked
             .insert(key, Tracked::new(&message_id, &message, size));
         self.outbound.push(key, &message_id, message);
@@ -257,6 +258,7 @@ impl MsrpSession {
     pub fn abort(&mut self, message: OutgoingId) {
         self.outbound.abort(message.0, true);
         self.tracked.remove(&message.0);
+        self.reportable.remove(&message.0);
     }
 
     /// Gives up all that is being sent or waits for it, as [`abort`](Self::abort) does, so that the session can be closed at once.
@@ -532,16 +534,18 @@ fn silence(what: What) -> StatusCode {
     }
 }
 
+/// Whether a message can be written so that a peer understands it.
 fn check(message: &OutgoingMessage) -> Result<(), SendError> {
     let id = message.message_id.as_deref().unwrap_or("none");
     if id.parse::<crate::chunk::TransactionId>().is_err() {
         return Err(SendError::BadField);
     }
     let name_is_good = |name: &str| {
-        !name.is_empty()
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        let is_text = name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        // The others are written here.
+        !name.is_empty() && is_text && FieldName::of(name.as_bytes()) == FieldName::Other
     };
     crate::chunk::check_value(&message.content_type)?;
     for (name, value) in &message.fields {
@@ -550,10 +554,13 @@ fn check(message: &OutgoingMessage) -> Result<(), SendError> {
             return Err(SendError::BadField);
         }
     }
-    if message.content_type.is_empty() {
+    if !is_media_type(&message.content_type) {
         return Err(SendError::BadField);
     }
-    Ok(())
+    match message.size() {
+        Some(size) if message.start > size => Err(SendError::NoSuchByte(message.start, size)),
+        _ => Ok(()),
+    }
 }
 
 /// A message was not taken.
@@ -569,9 +576,13 @@ pub enum SendError {
     /// So many bytes wait to be written, and [`SessionConfig::queued_bytes`] allows no more: the peer does not read.
     #[error("{0} bytes wait to be sent already")]
     BytesFull(u64),
-    /// Content-Type, Message-ID or another field has characters that it may not have.
-    #[error("a header field with characters that it may not have")]
+    /// Content-Type is no `type/subtype`, a Message-ID has characters that it may not have, or another field has, or is one that is
+    /// not the application's to write.
+    #[error("a header field that cannot be written")]
     BadField,
+    /// The message is to be sent from a byte on that it does not have.
+    #[error("a message of {1} bytes cannot be sent from byte {0} on")]
+    NoSuchByte(u64, u64),
     /// There is no such message any more, or more or fewer bytes were supplied than was told.
     #[error("the message takes no such bytes")]
     NotTaken,

@@ -1,7 +1,9 @@
 //! What became of the messages that were sent (RFC 4975 §7.3.2).
 
 use super::{MsrpSession, OutgoingId, SessionEvent};
-use crate::chunk::{ByteRange, FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds};
+use crate::chunk::{
+    ByteRange, FailureReport, FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds,
+};
 use crate::outbound::OutgoingMessage;
 use crate::ranges::RangeSet;
 use crate::transaction::What;
@@ -13,12 +15,12 @@ pub(super) struct Tracked {
     message_id: Box<str>,
     size: Option<u64>,
     reporting: Reporting,
+    wish: FailureReport,
     unanswered: u32,
     acknowledged: u64,
     /// Up to where its chunks were written in full.
     written: u64,
     is_sent: bool,
-    is_done: bool,
     delivered: RangeSet,
 }
 
@@ -42,18 +44,19 @@ impl Tracked {
                 SuccessReport::Yes => Reporting::Awaited,
                 SuccessReport::No => Reporting::Unwanted,
             },
+            wish: message.failure,
             unanswered: 0,
             acknowledged: message.start,
             written: message.start,
             is_sent: false,
-            is_done: false,
             delivered,
         }
     }
 }
 
-/// How many messages may wait for nothing but a report; the oldest are forgotten.
-const AWAITING_REPORTS: usize = 4096;
+/// Of how many messages that are answered a report is understood, be it one of failure that comes late from a relay; the
+/// oldest are forgotten.
+const REPORTABLE: usize = 4096;
 /// How many separate ranges the reports of one message may tell.
 const REPORTED_RANGES: usize = 256;
 
@@ -135,11 +138,8 @@ impl MsrpSession {
         else {
             return;
         };
-        if self
-            .tracked
-            .get(&message)
-            .is_none_or(|tracked| tracked.reporting == Reporting::Complete)
-        {
+        let tracked = self.reported(message);
+        if tracked.is_none_or(|tracked| tracked.reporting == Reporting::Complete) {
             return; // there is nothing more to be told
         }
         if !status.status.is_success() {
@@ -160,7 +160,7 @@ impl MsrpSession {
     /// The peer has this range of a message, as far as that was sent; without a range, all of it. A range of another total is
     /// not one of this message.
     fn book_delivered(&mut self, message: u64, range: Option<ByteRange>) {
-        let Some(tracked) = self.tracked.get_mut(&message) else {
+        let Some(tracked) = self.reported(message) else {
             return;
         };
         let size = tracked.size.filter(|_| tracked.is_sent);
@@ -186,28 +186,25 @@ impl MsrpSession {
             complete,
         };
         if complete {
+            self.reportable.remove(&message);
             self.events.push(event);
         } else {
             self.tell_progress(event);
         }
-        self.check_done(message);
     }
 
     fn message_named(&self, message_id: &str) -> Option<u64> {
         let is_it = |key: &u64| {
-            self.tracked
-                .get(key)
-                .is_some_and(|tracked| *tracked.message_id == *message_id)
+            let tracked = self.tracked.get(key).or_else(|| self.reportable.get(key));
+            tracked.is_some_and(|tracked| *tracked.message_id == *message_id)
         };
         let made = message_id
             .parse()
             .ok()
             .and_then(|id| TransactionIds::number_of(&id));
         made.filter(is_it).or_else(|| {
-            let found = self
-                .tracked
-                .iter()
-                .find(|(_, tracked)| *tracked.message_id == *message_id);
+            let mut all = self.tracked.iter().chain(&self.reportable);
+            let found = all.find(|(_, tracked)| *tracked.message_id == *message_id);
             found.map(|(key, _)| *key)
         })
     }
@@ -215,7 +212,8 @@ impl MsrpSession {
     /// A message failed: nothing more of it is sent (RFC 4975 §10.5).
     fn fail(&mut self, message: u64, status: StatusCode) {
         self.outbound.abort(message, false);
-        if self.tracked.remove(&message).is_some() {
+        let tracked = self.tracked.remove(&message);
+        if tracked.or_else(|| self.reportable.remove(&message)).is_some() {
             self.events.push(SessionEvent::SendFailed {
                 message: OutgoingId(message),
                 status,
@@ -224,32 +222,30 @@ impl MsrpSession {
     }
 
     fn check_done(&mut self, message: u64) {
-        let Some(tracked) = self.tracked.get_mut(&message) else {
+        let is_done = |tracked: &Tracked| tracked.is_sent && tracked.unanswered == 0;
+        if !self.tracked.get(&message).is_some_and(is_done) {
+            return;
+        }
+        let Some(mut tracked) = self.tracked.remove(&message) else {
             return;
         };
-        if !tracked.is_sent || tracked.unanswered > 0 {
-            return;
-        }
-        if !tracked.is_done {
-            tracked.is_done = true;
-            if tracked.size.is_none() {
-                tracked.size = Some(tracked.acknowledged);
-            }
-            self.events.push(SessionEvent::SendDone {
-                message: OutgoingId(message),
-            });
-        }
-        if tracked.reporting != Reporting::Awaited {
-            self.tracked.remove(&message);
-        } else if self.tracked.len() > AWAITING_REPORTS {
-            let oldest = self
-                .tracked
-                .iter()
-                .find(|(_, tracked)| tracked.is_done)
-                .map(|(key, _)| *key);
-            if let Some(oldest) = oldest {
-                self.tracked.remove(&oldest);
+        tracked.size.get_or_insert(tracked.acknowledged);
+        self.events.push(SessionEvent::SendDone {
+            message: OutgoingId(message),
+        });
+        if tracked.reporting == Reporting::Awaited
+            || (tracked.reporting == Reporting::Unwanted && tracked.wish != FailureReport::No)
+        {
+            self.reportable.insert(message, tracked);
+            if self.reportable.len() > REPORTABLE {
+                self.reportable.pop_first();
             }
         }
+    }
+
+    /// What a report may be about.
+    fn reported(&mut self, message: u64) -> Option<&mut Tracked> {
+        let reportable = self.reportable.get_mut(&message);
+        self.tracked.get_mut(&message).or(reportable)
     }
 }

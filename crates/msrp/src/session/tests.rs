@@ -504,11 +504,20 @@ fn a_message_that_would_break_the_protocol_is_not_taken() {
         OutgoingMessage::new("", "a"),
         text("a").with_field("X", "a\r\nb"),
         text("a").with_field("X Y", "a"),
+        OutgoingMessage::new("textplain", "a"),
+        text("a").with_field("to-path", "msrp://b.test:1/b;tcp"),
+        text("a").with_field("Byte-Range", "1-1/1"),
+        text("a").with_field("Success-Report", "yes"),
         text("a").with_message_id("a b"),
         text("a").with_message_id("a"),
     ] {
         assert_eq!(pair.alice.send(message), Err(SendError::BadField));
     }
+    let beyond = pair.alice.send(text("ab").starting_at(5));
+    assert_eq!(beyond, Err(SendError::NoSuchByte(5, 2)));
+    let rest = pair.alice.send(text("ab").starting_at(1)).unwrap();
+    pair.run();
+    assert!(matches!(pair.alice_hears()[..], [SessionEvent::SendDone { message }] if message == rest));
 }
 
 #[test]

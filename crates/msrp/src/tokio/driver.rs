@@ -9,6 +9,7 @@ use crate::connection::SharedConnection;
 use crate::outbound::Burst;
 use crate::session::{MsrpSession, SessionEvent};
 use bytes::Buf;
+use offhook_sansio::earliest;
 use std::any::Any;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -63,6 +64,7 @@ impl MsrpConnection {
             company,
             burst: None,
             unflushed: false,
+            unread_since: None,
         };
         tokio::spawn(task.run(reader, writer));
         ours
@@ -106,6 +108,8 @@ struct Task {
     burst: Option<Burst>,
     /// Something was written and not flushed.
     unflushed: bool,
+    /// Since when nothing of what waits was taken.
+    unread_since: Option<Instant>,
 }
 
 /// How much is read at a time.
@@ -129,7 +133,7 @@ impl Task {
                 }
                 break;
             }
-            let deadline = self.connection.poll_timeout();
+            let deadline = earliest(self.connection.poll_timeout(), self.unread_at());
             if let Some(deadline) = deadline
                 && sleep.deadline().into_std() != deadline
             {
@@ -143,6 +147,7 @@ impl Task {
             let Company { joins, visitors } = &mut self.company;
             tokio::select! {
                 written = write(&mut writer, &mut self.burst, &mut self.unflushed), if self.burst.is_some() || self.unflushed => {
+                    self.unread_since = None;
                     if written.is_err() {
                         self.burst = None;
                         self.unflushed = false;
@@ -164,7 +169,7 @@ impl Task {
                 from = self.seats.next() => self.seats.obey(from, &mut self.connection),
                 join = Join::next(joins) => self.take(join),
                 verdict = Visitors::verdict(visitors) => self.judge(verdict),
-                () = &mut sleep, if deadline.is_some() => self.connection.handle_timeout(Instant::now()),
+                () = &mut sleep, if deadline.is_some() => self.handle_timeout(),
             }
         }
         drop((self.seats, self.company)); // nobody needs to wait for the rest
@@ -173,6 +178,26 @@ impl Task {
         let mut rest = vec![0; 4096];
         let drain = async { while let Ok(1..) = reader.read(&mut rest).await {} };
         let _ = tokio::time::timeout(LINGER, drain).await;
+    }
+
+    /// When the peer will have read nothing for too long, while something waits to be written.
+    fn unread_at(&mut self) -> Option<Instant> {
+        if self.burst.is_none() && !self.unflushed {
+            self.unread_since = None;
+            return None;
+        }
+        let timeout = self.connection.unread_timeout()?;
+        Some(*self.unread_since.get_or_insert_with(Instant::now) + timeout)
+    }
+
+    fn handle_timeout(&mut self) {
+        let now = Instant::now();
+        self.connection.handle_timeout(now);
+        if self.unread_at().is_some_and(|at| at <= now) {
+            self.burst = None;
+            self.unflushed = false;
+            self.connection.handle_unread();
+        }
     }
 
     fn is_over(&self) -> bool {

@@ -67,8 +67,10 @@ impl SessionHandle {
         result.await.unwrap_or(Err(SendError::Closing))
     }
 
-    /// Sends a message and waits until the peer has taken it, as far as its Failure-Report tells: with `no`, which nobody
-    /// answers, this returns at once.
+    /// Sends a message and waits until the next hop has taken it, as far as its Failure-Report tells: with `no`, which nobody
+    /// answers, this returns at once. Without a relay the next hop is the peer. With one, what becomes of the message
+    /// further on is told by events: [`SendFailed`](crate::SessionEvent::SendFailed), and
+    /// [`Reported`](crate::SessionEvent::Reported) where reports of success are asked for.
     ///
     /// # Errors
     /// When the peer refused it or did not answer, or the session is over.

@@ -5,7 +5,7 @@ use super::entropy;
 use super::stream::Stream;
 use crate::chunk::{
     BadField, ByteRange, Continuation, Head, HeadWriter, Method, StatusCode, TransactionId, TransactionIds,
-    write_end_line,
+    is_media_type, write_end_line,
 };
 use crate::framer::Framer;
 use crate::segment::{Chunk, ChunkError, ChunkReader};
@@ -100,7 +100,8 @@ impl MsrpTransport {
     /// Makes a SEND with the paths of this connection, as bytes for [`write`](Self::write).
     ///
     /// # Errors
-    /// When the message id or the content type cannot be written, or the body contains the end-line.
+    /// When the message id is none (RFC 4975 §9, `ident`), the content type is no `type/subtype`, the bytes lie beyond the size
+    /// of the message or of any, or the body contains the end-line of the transaction identifier that is to be used.
     pub fn make_chunk(&mut self, chunk: SendChunk) -> Result<Bytes, BadField> {
         let mut id = chunk.transaction_id.unwrap_or_else(|| self.ids.next_id());
         while memchr::memmem::find(&chunk.data, format!("-------{id}").as_bytes()).is_some() {
@@ -110,12 +111,17 @@ impl MsrpTransport {
             self.ids.renew();
             id = self.ids.next_id();
         }
-        let message_id = chunk
-            .message_id
-            .unwrap_or_else(|| self.message_ids.next_id().to_string());
+        let message_id = match chunk.message_id {
+            Some(named) => named.parse().map_err(|_| BadField)?,
+            None => self.message_ids.next_id(),
+        };
         let start = chunk.start.max(1);
-        let end = start - 1 + chunk.data.len() as u64;
+        let end = (start - 1).checked_add(chunk.data.len() as u64).ok_or(BadField)?;
         let total = chunk.total.unwrap_or(end);
+        let is_typed = chunk.content_type.as_deref().is_none_or(is_media_type);
+        if total < end || !is_typed {
+            return Err(BadField);
+        }
         let flag = chunk.continuation.unwrap_or(if end < total {
             Continuation::More
         } else {
@@ -128,7 +134,7 @@ impl MsrpTransport {
         };
         let mut out = BytesMut::new();
         let head = HeadWriter::request(&mut out, &id, &Method::Send, &self.to_path, &self.from_path)?
-            .field("Message-ID", &message_id)?
+            .field("Message-ID", message_id.as_str())?
             .byte_range(range);
         match chunk.content_type {
             Some(content_type) => {

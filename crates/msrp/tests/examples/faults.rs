@@ -8,11 +8,10 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 
 /// The words of a program that failed after its session had begun.
-fn words(program: Program, direction: &str) -> (String, Vec<Value>) {
+pub(crate) fn words(program: Program, direction: &str) -> (String, Vec<Value>) {
     let (said, lines) = program.fault();
     throughput(&lines, direction);
-    let error = lines.last().unwrap();
-    assert_eq!(error["event"], "error");
+    let error = lines.iter().rfind(|line| line["event"] == "error").unwrap();
     assert_eq!(said, format!("error: {}\n", error["error"].as_str().unwrap()));
     (said, lines)
 }
@@ -218,4 +217,18 @@ fn events_are_told_in_words_and_numbers() {
         reason.contains("no chunk") && !reason.contains(['(', '{']),
         "{reason}"
     );
+}
+
+#[test]
+fn an_echo_to_who_does_not_read_can_be_interrupted() {
+    for signal in ["INT", "TERM"] {
+        let mut listener = listen("echo");
+        let mut peer = RawPeer::connect(&mut listener);
+        let body = "x".repeat(100_000);
+        // Until neither side takes anything more: all that systems keep of the connection is full.
+        peer.send_until_stuck(&body);
+        listener.signal(signal);
+        assert_eq!(listener.status().code(), Some(1), "{signal}");
+        assert!(listener.said_in_error().contains("interrupted"), "{signal}");
+    }
 }

@@ -5,6 +5,7 @@ use super::{CALLER, count};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Command;
+use std::time::Duration;
 
 /// A peer of few words that was bound by its first message.
 pub(crate) struct RawPeer {
@@ -33,6 +34,25 @@ impl RawPeer {
             self.to
         );
         self.stream.write_all(chunk.as_bytes()).unwrap();
+    }
+
+    /// Sends messages and reads nothing, until nothing more is taken for a second.
+    pub(crate) fn send_until_stuck(&mut self, body: &str) {
+        self.stream
+            .set_write_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        for number in 0.. {
+            let chunk = format!(
+                "MSRP c{number:05} SEND\r\nTo-Path: {}\r\nFrom-Path: {CALLER}\r\nMessage-ID: m{number:05}\r\n\
+                 Byte-Range: 1-{}/{}\r\nContent-Type: a/b\r\n\r\n{body}\r\n-------c{number:05}$\r\n",
+                self.to,
+                body.len(),
+                body.len()
+            );
+            if self.stream.write_all(chunk.as_bytes()).is_err() {
+                return;
+            }
+        }
     }
 
     /// What it hears until a chunk that contains this has ended.

@@ -36,10 +36,8 @@ fn count(lines: &[Value], event: &str) -> usize {
 }
 
 fn throughput(lines: &[Value], direction: &str) -> (u64, u64) {
-    let last = lines
-        .iter()
-        .rfind(|line| line["event"] == "throughput")
-        .expect("a throughput line");
+    let last = lines.last().expect("a throughput line");
+    assert_eq!(last["event"], "throughput");
     assert_eq!(last["direction"], direction);
     let seconds = last["seconds"].as_f64().unwrap();
     let speed = last["bytes_per_second"].as_f64().unwrap();
@@ -161,7 +159,7 @@ fn errors_are_said_in_words() {
         (
             "listen",
             &["--port", "0", "--tls"],
-            "error: --cert and --key are needed for this\n",
+            "error: --cert and --key are needed for this: TLS shows who we are\n",
         ),
         (
             "relay",
@@ -359,6 +357,36 @@ fn meet_at_relays(folder: &Folder, bobs: &[&str], alices: &[&str]) {
             assert_eq!(std::fs::read(folder.0.join(name)).unwrap(), pattern(500_000));
         }
     }
+}
+
+#[test]
+fn what_is_lost_behind_a_relay_is_a_fault() {
+    let folder = Folder::new("lost");
+    let (_relay, address) = relay(
+        &folder,
+        "relay",
+        "uri = \"msrp://127.0.0.1:0;tcp\"\nallow_plain_auth = true",
+    );
+    let nobody = "msrp://127.0.0.1:1/nobody;tcp";
+    let at = [
+        "--relay",
+        &address,
+        "--relay-user",
+        "alice",
+        "--relay-password",
+        "wonderland",
+        "--relay-plain",
+    ];
+    let connector = Program::start("connect", &[&at[..], &["--remote-path", nobody]].concat());
+    let (said, lines) = faults::words(connector, "sent");
+    assert_eq!(said, "error: failed with 408 Timeout\n");
+    assert_eq!(count(&lines, "send_failed"), 1, "{lines:?}");
+    let wrong = [&at[..5], &["wrong", "--relay-plain", "--remote-path", nobody]].concat();
+    let said = Program::start("connect", &wrong).complaint();
+    assert!(
+        said.contains("are --relay-user and --relay-password what the relay knows?"),
+        "{said}"
+    );
 }
 
 #[test]

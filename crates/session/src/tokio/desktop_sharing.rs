@@ -51,6 +51,7 @@ pub(super) fn configure(config: &mut SessionConfig) {
     config.unanswered = UNANSWERED;
     config.queued_bytes = QUEUED_BYTES;
     config.inbox_bytes = INBOX_BYTES;
+    config.unread_timeout = None; // a viewer may pause as long as it likes
 }
 
 /// What a desktop stream is for on this side.

@@ -44,7 +44,13 @@ pub struct RelayConfig {
     pub connections: usize,
     /// When so many bytes wait for a connection, nothing more is read of those who send to it. Default 256 KiB.
     pub queued_bytes: usize,
-    /// How many requests of one connection may wait for their answers. Default 1024.
+    /// With so many bytes of answers beyond that, nothing more is read of who does not read them. Default 4 MiB: answers to
+    /// what systems keep of a connection between two relays, be it in small messages. With less two relays that send much to
+    /// each other may stand still until `response_timeout`.
+    pub answer_bytes: usize,
+    /// With how many requests that a connection has not answered nothing more is read of those who send to it, unless answers
+    /// of theirs are awaited as well: relays may wait for each other. At 16 times as many
+    /// ([`UNANSWERED_AT_MOST`](Self::UNANSWERED_AT_MOST)) the oldest is given up (408). Default 1024: 8 MB at most.
     pub unanswered: usize,
     /// The largest body of a request other than SEND, which has to be passed on in one piece. Default 16 KiB; more is
     /// refused with 413.
@@ -54,6 +60,9 @@ pub struct RelayConfig {
 }
 
 impl RelayConfig {
+    /// How many times [`unanswered`](Self::unanswered) requests may await the answers of one connection in any case.
+    pub const UNANSWERED_AT_MOST: usize = 16;
+
     /// The defaults for a relay that is reached by this URI, without users.
     pub fn new(uri: MsrpUri) -> Self {
         Self {
@@ -71,6 +80,7 @@ impl RelayConfig {
             response_timeout: Duration::from_secs(30),
             connections: 4096,
             queued_bytes: 256 * 1024,
+            answer_bytes: 4 * 1024 * 1024,
             unanswered: 1024,
             collected_bytes: 16 * 1024,
             head_limits: Limits::default(),

@@ -139,6 +139,7 @@ impl MsrpRelay {
             return self.fail_forward(now, id, &forward);
         }
         target.close_chunk(now, config, flag);
+        self.bound_waiting(now, forward.target);
         self.ready_at(now, forward.target);
         if forward.request.wish == FailureReport::Yes {
             self.respond(now, id, &forward.request.head, StatusCode::OK);

@@ -185,7 +185,10 @@ impl MsrpRelay {
         let Some(own) = self.connections.get(&connection) else {
             return false;
         };
-        if own.is_closing || own.paused_until.is_some() || own.out.len() >= self.config.queued_bytes {
+        // Room for answers beyond what others may send to it: two relays that have much for each other, and find each
+        // other's answers only behind it, would both stand still.
+        let most = self.config.queued_bytes.saturating_add(self.config.answer_bytes);
+        if own.is_closing || own.paused_until.is_some() || own.out.len() >= most {
             return false;
         }
         let target = match &own.inbound {
@@ -193,11 +196,17 @@ impl MsrpRelay {
             Inbound::Forwarded(forward) => forward.target,
             Inbound::Collected { target, .. } => *target,
         };
+        if target == connection {
+            // What goes back to where it came from is answered behind what is read here.
+            return own.out.len() < self.config.queued_bytes;
+        }
         let (queued, unanswered) = (self.config.queued_bytes, self.config.unanswered);
+        // From whom answers are awaited is read on: others may wait for those.
+        let owes_answers = !own.waiting.is_empty();
         let Some(target) = self.connections.get_mut(&target) else {
             return true;
         };
-        let is_full = target.out.len() >= queued || target.waiting.len() >= unanswered;
+        let is_full = target.out.len() >= queued || (target.waiting.len() >= unanswered && !owes_answers);
         if is_full && !target.held_up.contains(&connection) {
             target.held_up.push(connection);
         }
@@ -273,9 +282,7 @@ impl MsrpRelay {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if connection.out.len() < self.config.queued_bytes
-            && connection.waiting.len() < self.config.unanswered
-        {
+        if connection.out.len() < self.config.queued_bytes {
             for held_up in connection.held_up.drain(..) {
                 self.events.push(RelayServerEvent::Ready(held_up));
             }
@@ -349,11 +356,30 @@ impl MsrpRelay {
                 break;
             };
             self.release(id);
-            if let Awaited::Chunk(range) = what
-                && request.wish == crate::chunk::FailureReport::Yes
-            {
-                self.report(now, &request, range, StatusCode::TIMEOUT);
-            }
+            self.tell_silence(now, &request, what);
+        }
+    }
+
+    /// An answer did not come in time, or is not awaited any longer.
+    fn tell_silence(&mut self, now: Instant, request: &connection::Request, what: Awaited) {
+        if let Awaited::Chunk(range) = what
+            && request.wish == crate::chunk::FailureReport::Yes
+        {
+            self.report(now, request, range, StatusCode::TIMEOUT);
+        }
+    }
+
+    /// Awaits no more answers of a connection than the limit, however much is passed on to it.
+    fn bound_waiting(&mut self, now: Instant, id: ConnectionId) {
+        let most = self
+            .config
+            .unanswered
+            .saturating_mul(RelayConfig::UNANSWERED_AT_MOST);
+        while let Some(connection) = self.connections.get_mut(&id)
+            && connection.waiting.len() > most
+            && let Some(Waiting { request, what, .. }) = connection.waiting.pop_front()
+        {
+            self.tell_silence(now, &request, what);
         }
     }
 

@@ -5,6 +5,7 @@ use crate::uri::{MsrpPath, MsrpUri};
 use offhook_digest::Credentials;
 use std::time::Duration;
 
+mod flow;
 mod relays;
 mod rules;
 mod sessions;

@@ -126,7 +126,7 @@ fn reports_come_per_chunk_or_per_message_and_tell_when_all_is_delivered() {
             .collect();
         assert_eq!(told.len(), expected);
         assert_eq!(told.last().copied(), (expected > 0).then_some(true));
-        assert_eq!(pair.alice.tracked.is_empty(), expected > 0);
+        assert_eq!(pair.alice.reportable.is_empty(), expected > 0);
     }
 }
 

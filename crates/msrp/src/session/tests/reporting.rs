@@ -81,3 +81,33 @@ fn only_the_peer_can_report_success() {
     assert!(matches!(pair.alice_hears()[..],
         [SessionEvent::SendFailed { message, .. }] if message == sent));
 }
+
+#[test]
+fn a_failure_that_a_relay_tells_after_its_200_fails_the_message() {
+    for (wish, is_told) in [
+        (FailureReport::Yes, true),
+        (FailureReport::Partial, true),
+        (FailureReport::No, false),
+    ] {
+        let mut pair = Pair::new();
+        let message = text("hello")
+            .with_message_id("mine1234")
+            .with_failure_report(wish);
+        let sent = pair.alice.send(message).unwrap();
+        pair.run();
+        pair.advance(Duration::from_secs(31));
+        assert!(matches!(pair.alice_hears()[..], [SessionEvent::SendDone { message }] if message == sent));
+        let late = request(
+            "REPORT",
+            "Message-ID: mine1234\r\nStatus: 000 408 Timeout\r\n",
+            "",
+        );
+        for is_first in [true, false] {
+            pair.tell_alice(&late);
+            let heard = pair.alice_hears();
+            let is_failed = matches!(heard[..],
+                [SessionEvent::SendFailed { message, status: StatusCode::TIMEOUT }] if message == sent);
+            assert_eq!(is_failed, is_told && is_first, "{wish:?}: {heard:?}");
+        }
+    }
+}
