@@ -5,6 +5,7 @@ mod script;
 use offhook_audio_mixer::NullDevice;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::{Direction, SilenceDetection};
+use offhook_sdp::OpusParameters;
 use offhook_session::media::{Attachment, MediaEvent};
 use offhook_session::{AudioStream, Originator, SessionEvent, SessionState};
 use script::{Script, sdp, version};
@@ -97,6 +98,73 @@ fn all_formats_of_the_answer_may_come_and_the_first_is_sent() {
         .map(|other| (other.payload_type, other.clock_rate))
         .collect();
     assert_eq!(events, [(102, 48_000)]);
+}
+
+/// RFC 8866 §6.4: the peer's wish, as far as the codec can follow it.
+#[test]
+fn packets_are_as_long_as_the_other_side_wishes() {
+    for (format, times, ms) in [
+        ("0", "", 20),
+        ("0", "a=ptime:40", 40),
+        ("0", "a=ptime:30\na=maxptime:20", 20),
+        ("0", "a=maxptime:150", 20),
+        ("0", "a=ptime:200", 120),
+        ("0", "a=ptime:nonsense", 20),
+        ("3", "a=ptime:30", 20),
+        ("117", "a=rtpmap:117 opus/48000/2\na=ptime:3\na=maxptime:120", 10),
+    ] {
+        let mut script = Script::new();
+        let offer = format!("m=audio 5004 RTP/AVP {format}\n{times}");
+        script.accepted(&sdp(offer.trim_end()), AudioStream::offer());
+        assert_eq!(script.config().ptime_ms, ms, "{offer}");
+    }
+}
+
+/// RFC 7587 §6.1: what each side wishes is what the other sends.
+#[test]
+fn wishes_for_opus_go_both_ways() {
+    let wishes = OpusParameters {
+        max_playback_rate: 16_000,
+        max_average_bitrate: Some(20_000),
+        dtx: true,
+        ..OpusParameters::default()
+    };
+    let theirs = "maxplaybackrate=8000;cbr=1;stereo=1";
+    let mut script = Script::new();
+    let offer = format!("m=audio 5004 RTP/AVP 117\na=rtpmap:117 opus/48000/2\na=fmtp:117 {theirs}");
+    script.accepted(&sdp(&offer), AudioStream::offer().with_opus(wishes));
+    assert_eq!(script.config().remote_fmtp, theirs);
+    let answer = script.last_response().1;
+    let ours = "a=fmtp:117 maxplaybackrate=16000; maxaveragebitrate=20000; usedtx=1\r\n";
+    assert!(answer.contains(ours), "{answer}");
+    let plain = answer_with(AudioStream::offer().with_opus(OpusParameters::default()), &offer);
+    assert!(!plain.contains("a=fmtp"), "{plain}");
+    assert!(answer_to(&offer).contains("a=fmtp:117 useinbandfec=1\n"));
+}
+
+/// RFC 3551 §4.5.11 and §6: linear audio by its fixed numbers and by others.
+#[test]
+fn linear_audio_is_agreed_on_with_its_rate_and_channels() {
+    for (offer, name, number) in [
+        ("m=audio 5004 RTP/AVP 10", "L16/44100/2", 10),
+        ("m=audio 5004 RTP/AVP 11", "L16/44100", 11),
+        (
+            "m=audio 5004 RTP/AVP 97 98\na=rtpmap:97 L16/16000/2\na=rtpmap:98 L16/16000",
+            "L16/16000",
+            98,
+        ),
+    ] {
+        let codec: AudioCodec = name.parse().unwrap();
+        let mut script = Script::new();
+        script.accepted(&sdp(offer), AudioStream::offer().with_codecs(&[codec]));
+        let config = script.config();
+        assert_eq!((config.codec, config.payload_type), (codec, number), "{offer}");
+        let answer = script.last_response().1;
+        assert!(
+            answer.contains(&format!("m=audio 40000 RTP/AVP {number}\r\n")),
+            "{answer}"
+        );
+    }
 }
 
 #[test]

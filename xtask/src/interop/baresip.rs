@@ -234,7 +234,7 @@ fn config(stage: &Stage<'_>, home: &Path, seat: Seat, manners: Manners) -> Strin
         format!("ausrc_srate {rate}\nauplay_srate {rate}\nausrc_channels 1\nauplay_channels 1"),
         format!("snd_path {}", home.display()),
         format!("module_path {MODULES}"),
-        "module g711.so\nmodule gsm.so\nmodule g722.so\nmodule opus.so".to_owned(),
+        "module g711.so\nmodule gsm.so\nmodule g722.so\nmodule l16.so\nmodule opus.so".to_owned(),
         "module srtp.so\nmodule dtls_srtp.so".to_owned(),
         "module aufile.so\nmodule aubridge.so\nmodule sndfile.so".to_owned(),
         "module_tmp uuid.so\nmodule_tmp account.so".to_owned(),

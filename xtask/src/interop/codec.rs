@@ -8,10 +8,14 @@ pub(super) enum Codec {
     Gsm,
     G722,
     Opus,
+    /// Linear audio, one channel of 16 kHz.
+    L16,
+    /// Linear audio, two channels of 44.1 kHz.
+    L16Stereo,
 }
 
 impl Codec {
-    /// The encoding name of RFC 3551 or RFC 7587, as `--codec` takes it and `did_start` reports it.
+    /// As `--codec` takes it.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pcmu => "PCMU",
@@ -19,7 +23,14 @@ impl Codec {
             Self::Gsm => "GSM",
             Self::G722 => "G722",
             Self::Opus => "opus",
+            Self::L16 => "L16/16000",
+            Self::L16Stereo => "L16/44100/2",
         }
+    }
+
+    /// The encoding name of RFC 3551 or RFC 7587, as `did_start` reports it.
+    pub(super) fn encoding(self) -> &'static str {
+        self.name().split('/').next().unwrap_or_default()
     }
 
     /// Name, true sampling rate and channels, as baresip's `audio_codecs` wants them.
@@ -30,6 +41,8 @@ impl Codec {
             Self::Gsm => "GSM/8000/1",
             Self::G722 => "G722/16000/1",
             Self::Opus => "opus/48000/2",
+            Self::L16 => "L16/16000/1",
+            Self::L16Stereo => "L16/44100/2",
         }
     }
 
@@ -37,8 +50,9 @@ impl Codec {
     pub(super) fn sample_rate(self) -> u32 {
         match self {
             Self::Pcmu | Self::Pcma | Self::Gsm => 8_000,
-            Self::G722 => 16_000,
+            Self::G722 | Self::L16 => 16_000,
             Self::Opus => 48_000,
+            Self::L16Stereo => 44_100,
         }
     }
 }

@@ -11,6 +11,7 @@ mod g711;
 mod g722;
 #[cfg(feature = "gsm")]
 mod gsm;
+mod l16;
 #[cfg(feature = "opus")]
 mod opus;
 mod resampler;
@@ -22,6 +23,7 @@ pub(crate) use comfort_noise::{NoiseMaker, level};
 pub use g711::{Law, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
 #[cfg(feature = "g722")]
 pub use g722::{G722Decoder, G722Encoder};
+pub use l16::L16;
 #[cfg(feature = "opus")]
 pub use opus::OpusParameters;
 pub(crate) use resampler::Resampler;

@@ -1,6 +1,6 @@
 //! Opus by `opus-pure`, as RFC 7587 carries it in RTP.
 
-use super::{CodecError, Decoder, Encoder};
+use super::{CodecError, Decoder, Encoder, MAX_PACKET_MS, Resampler};
 use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl};
 
 /// What the encoder's complexity is set to, of 0 to 10: see docs/decisions/0002-opus.md.
@@ -22,12 +22,11 @@ const SAMPLE_RATE: i32 = 48_000;
     reason = "they are the RFC's parameters, each on or off"
 )]
 pub struct OpusParameters {
-    /// Highest sample rate that the receiver plays, in Hz. Default 48000. Below 16000 the encoder codes wideband all
-    /// the same, which each receiver decodes.
+    /// Highest sample rate that the receiver plays, in Hz. Default 48000. No more than that is coded.
     pub max_playback_rate: u32,
     /// Highest bit rate that the receiver wishes, in bit/s. Default none.
     pub max_average_bitrate: Option<u32>,
-    /// The receiver prefers two channels. We send one all the same, which each receiver plays (RFC 7587 §6.1).
+    /// The receiver prefers two channels. We have one to send, and that is played by each receiver (RFC 7587 §6.1).
     pub stereo: bool,
     /// The sender is likely to send two channels. We mix them to one.
     pub sprop_stereo: bool,
@@ -102,13 +101,25 @@ impl OpusParameters {
 
 struct Encoding {
     encoder: OpusEncoder,
+    /// Where the receiver plays less than the encoder would code of 48 kHz.
+    narrowing: Option<Narrowing>,
     fec: bool,
     dtx: bool,
 }
 
+/// Audio at a lower rate: from 48 kHz the encoder would code speech no narrower than wideband.
+struct Narrowing {
+    resampler: Resampler,
+    pcm: Box<[i16]>,
+}
+
 pub(super) fn encoder(parameters: OpusParameters) -> Result<Box<dyn Encoder>, CodecError> {
-    let mut encoder =
-        OpusEncoder::new(SAMPLE_RATE, 1, Application::Voip).map_err(|_| CodecError::Parameters)?;
+    let rate = match parameters.max_playback_rate {
+        ..12_000 => 8000,
+        12_000..16_000 => 12_000,
+        16_000.. => SAMPLE_RATE,
+    };
+    let mut encoder = OpusEncoder::new(rate, 1, Application::Voip).map_err(|_| CodecError::Parameters)?;
     let bound = parameters.max_average_bitrate.map_or(BITRATE, |rate| rate as i32);
     encoder.bitrate_bps = BITRATE.min(bound);
     encoder.complexity = COMPLEXITY;
@@ -125,8 +136,14 @@ pub(super) fn encoder(parameters: OpusParameters) -> Result<Box<dyn Encoder>, Co
     };
     encoder.use_dtx = parameters.use_dtx;
     encoder.max_bandwidth = parameters.bandwidth();
+    let longest = |rate: i32| (rate as u32 / 1000 * MAX_PACKET_MS) as usize;
+    let resampler = Resampler::new(SAMPLE_RATE as u32, rate as u32, longest(SAMPLE_RATE));
     Ok(Box::new(Encoding {
         encoder,
+        narrowing: resampler.map(|resampler| Narrowing {
+            resampler,
+            pcm: vec![0; longest(rate) + 1].into_boxed_slice(),
+        }),
         fec: parameters.use_inband_fec,
         dtx: parameters.use_dtx,
     }))
@@ -134,10 +151,19 @@ pub(super) fn encoder(parameters: OpusParameters) -> Result<Box<dyn Encoder>, Co
 
 impl Encoder for Encoding {
     fn encode(&mut self, pcm: &[i16], payload: &mut [u8]) -> Result<usize, CodecError> {
+        let wrong = CodecError::Frame { samples: pcm.len() };
+        let pcm = match &mut self.narrowing {
+            Some(narrowing) if pcm.len() <= (SAMPLE_RATE as u32 / 1000 * MAX_PACKET_MS) as usize => {
+                let len = narrowing.resampler.process(pcm, &mut narrowing.pcm);
+                &narrowing.pcm[..len]
+            }
+            Some(_) => return Err(wrong),
+            None => pcm,
+        };
         let len = self
             .encoder
             .encode_s16(pcm, pcm.len(), payload)
-            .map_err(|_| CodecError::Frame { samples: pcm.len() })?;
+            .map_err(|_| wrong)?;
         // A packet of two octets or less says only that nothing changed: it need not be sent (RFC 7587 §3.1.3).
         Ok(if self.dtx && len <= 2 { 0 } else { len })
     }
@@ -249,6 +275,11 @@ mod tests {
         };
         assert!(widest("") > Some(Bandwidth::Wideband as i32));
         assert_eq!(widest("maxplaybackrate=16000"), Some(Bandwidth::Wideband as i32));
+        assert_eq!(
+            widest("maxplaybackrate=12000"),
+            Some(Bandwidth::Mediumband as i32)
+        );
+        assert_eq!(widest("maxplaybackrate=8000"), Some(Bandwidth::Narrowband as i32));
         let silent = payloads("usedtx=1", &vec![0; 48_000 * 2]);
         assert!(silent.iter().filter(|payload| payload.is_empty()).count() > 50);
     }
@@ -278,6 +309,45 @@ mod tests {
             }
         }
         assert!(errors[0] < errors[1] / 2.0, "{errors:?}");
+    }
+
+    /// Packets of libopus 1.3.1, 48 kbit/s, music, two channels: a tone of 440 Hz and an amplitude of 16,384 on the left,
+    /// nothing on the right. Each has two octets of length before it.
+    const STEREO: &[u8] = include_bytes!("../../tests/data/opus-stereo.bin");
+
+    #[test]
+    fn two_channels_are_heard_as_their_middle_and_one_after_them_as_itself() {
+        let mut decoder = decoder().unwrap();
+        let (mut rest, mut pcm, mut heard) = (STEREO, [0; 960], Vec::new());
+        while let Some((len, after)) = rest.split_first_chunk() {
+            let (payload, after) = after.split_at(u16::from_be_bytes(*len).into());
+            assert_eq!(decoder.decode(payload, &mut pcm), Ok(960));
+            heard.extend(pcm);
+            rest = after;
+        }
+        let steady = &heard[4800..16_800];
+        let (mut sine, mut cosine) = (0.0, 0.0);
+        for (n, sample) in steady.iter().enumerate() {
+            let angle = n as f64 * 440.0 / 48_000.0 * std::f64::consts::TAU;
+            sine += f64::from(*sample) * angle.sin();
+            cosine += f64::from(*sample) * angle.cos();
+        }
+        let amplitude = (sine.hypot(cosine)) * 2.0 / steady.len() as f64;
+        assert!((amplitude - 8192.0).abs() < 100.0, "{amplitude}");
+        let power: f64 = steady.iter().map(|sample| f64::from(*sample).powi(2)).sum();
+        let tone = amplitude.powi(2) / 2.0 * steady.len() as f64;
+        assert!(tone / power > 0.99, "{}", tone / power);
+        let voice = voice(48_000);
+        let mut error = 0.0;
+        let mut fresh = super::decoder().unwrap();
+        for payload in payloads("", &voice) {
+            let mut wanted = [0; 960];
+            fresh.decode(&payload, &mut wanted).unwrap();
+            decoder.decode(&payload, &mut pcm).unwrap();
+            let difference = |(a, b): (&i16, &i16)| (f64::from(*a) - f64::from(*b)).powi(2);
+            error = pcm.iter().zip(&wanted).map(difference).sum();
+        }
+        assert!(error < 960.0 * 100.0, "{error}");
     }
 
     #[test]

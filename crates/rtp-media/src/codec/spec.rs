@@ -1,6 +1,6 @@
 //! What an SDP layer and a transport must know of each codec.
 
-use super::{CodecError, Decoder, Encoder, g711};
+use super::{CodecError, Decoder, Encoder, L16, MAX_PACKET_MS, g711};
 use crate::session::Impairment;
 use std::fmt;
 use std::str::FromStr;
@@ -39,13 +39,15 @@ pub enum AudioCodec {
     /// G.722, 64 kbit/s, 7 kHz wide.
     #[cfg(feature = "g722")]
     G722,
+    /// Linear audio, 128 kbit/s and far more: for a network of one's own.
+    L16(L16),
     /// Opus (RFC 6716), 6 to 510 kbit/s, up to 20 kHz wide.
     #[cfg(feature = "opus")]
     Opus,
 }
 
 impl AudioCodec {
-    /// All built-in codecs, the best first.
+    /// The codecs that are offered unless others are chosen, the best first: all but [`L16`](Self::L16).
     pub const ALL: &'static [Self] = &[
         #[cfg(feature = "opus")]
         Self::Opus,
@@ -69,6 +71,15 @@ impl AudioCodec {
                 sample_rate: 16_000,
                 ..narrowband("G722", 9)
             },
+            Self::L16(format) => CodecSpec {
+                name: "L16",
+                clock_rate: format.sample_rate(),
+                channels: format.channels(),
+                static_payload: format.static_payload(),
+                ptime_ms: 20,
+                fmtp: None,
+                sample_rate: format.sample_rate(),
+            },
             #[cfg(feature = "opus")]
             Self::Opus => CodecSpec {
                 name: "opus",
@@ -87,7 +98,7 @@ impl AudioCodec {
     /// scale; they are taken to be as good as G.711, and Opus to bear loss as well as G.711 with concealment does.
     pub const fn impairment(self) -> Impairment {
         match self {
-            Self::Pcmu | Self::Pcma => Impairment::G711,
+            Self::Pcmu | Self::Pcma | Self::L16(_) => Impairment::G711,
             // G.113 table I.1; of its robustness the tables say nothing: that of GSM EFR.
             #[cfg(feature = "gsm")]
             Self::Gsm => Impairment {
@@ -103,17 +114,57 @@ impl AudioCodec {
 
     /// The codec of an rtpmap's encoding name (in any case), clock rate and channels (1 when left out).
     pub fn from_rtpmap(name: &str, clock_rate: u32, channels: u8) -> Option<Self> {
-        Self::ALL.iter().copied().find(|codec| {
+        let listed = Self::ALL.iter().copied().find(|codec| {
             let spec = codec.spec();
             spec.name.eq_ignore_ascii_case(name) && spec.clock_rate == clock_rate && spec.channels == channels
+        });
+        listed.or_else(|| {
+            let linear = L16::new(clock_rate, channels).filter(|_| name.eq_ignore_ascii_case("L16"))?;
+            Some(Self::L16(linear))
         })
+    }
+
+    /// About the octets of a payload of this many milliseconds; for those that are compressed far, those of G.711.
+    pub(crate) fn octets_of(self, ms: u32) -> usize {
+        let per_second = match self {
+            Self::L16(format) => format.sample_rate() * u32::from(format.channels()) * 2,
+            _ => 8000,
+        };
+        (per_second as usize).div_ceil(1000) * ms as usize
+    }
+
+    /// Whether a packet may hold this many milliseconds: 10 to 120 in steps of 10, for GSM in steps of 20. Opus has no 30, 50, 70,
+    /// 90 and 110.
+    pub const fn allows_ptime(self, ms: u32) -> bool {
+        let steps = match self {
+            #[cfg(feature = "gsm")]
+            Self::Gsm => ms.is_multiple_of(20),
+            #[cfg(feature = "opus")]
+            Self::Opus => ms == 10 || ms.is_multiple_of(20),
+            _ => ms.is_multiple_of(10),
+        };
+        steps && ms >= 10 && ms <= MAX_PACKET_MS
+    }
+
+    /// The longest packet of at most `ms` milliseconds, or the shortest there is: what to make of the peer's `ptime` and
+    /// `maxptime` (RFC 8866 §6.4).
+    pub fn ptime_within(self, ms: u32) -> u32 {
+        let allowed = |ms: &u32| self.allows_ptime(*ms);
+        (10..=ms.min(MAX_PACKET_MS))
+            .rev()
+            .find(allowed)
+            .or_else(|| (10..=MAX_PACKET_MS).find(allowed))
+            .unwrap_or(self.spec().ptime_ms)
     }
 
     /// The codec of a static payload type (RFC 3551 §6), for m-lines without an rtpmap.
     pub fn from_static_payload(number: u8) -> Option<Self> {
+        let linear = [L16::new(44_100, 2), L16::new(44_100, 1)];
+        let linear = linear.into_iter().flatten().map(Self::L16);
         Self::ALL
             .iter()
             .copied()
+            .chain(linear)
             .find(|codec| codec.spec().static_payload == Some(number))
     }
 
@@ -131,6 +182,7 @@ impl AudioCodec {
             Self::Gsm => super::gsm::encoder(),
             #[cfg(feature = "g722")]
             Self::G722 => Box::new(super::G722Encoder::new()),
+            Self::L16(format) => super::l16::encoder(format),
             #[cfg(feature = "opus")]
             Self::Opus => super::opus::encoder(super::OpusParameters::parse(remote_fmtp))?,
         })
@@ -145,6 +197,7 @@ impl AudioCodec {
             Self::Gsm => super::gsm::decoder(),
             #[cfg(feature = "g722")]
             Self::G722 => super::g722::decoder(),
+            Self::L16(format) => super::l16::decoder(format),
             #[cfg(feature = "opus")]
             Self::Opus => super::opus::decoder()?,
         })
@@ -164,8 +217,15 @@ const fn narrowband(name: &'static str, payload: u8) -> CodecSpec {
 }
 
 impl fmt::Display for AudioCodec {
+    /// The encoding name; for linear audio with rate and channels, as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.spec().name)
+        match self {
+            Self::L16(format) if format.channels() > 1 => {
+                write!(f, "L16/{}/{}", format.sample_rate(), format.channels())
+            }
+            Self::L16(format) => write!(f, "L16/{}", format.sample_rate()),
+            _ => f.write_str(self.spec().name),
+        }
     }
 }
 
@@ -177,13 +237,20 @@ pub struct UnknownCodec(pub String);
 impl FromStr for AudioCodec {
     type Err = UnknownCodec;
 
-    /// Reads a name in any case, as in a list of codecs in settings.
+    /// Reads a name in any case, as in a list of codecs in settings: `PCMU`, `opus`; linear audio with its rate, and its channels
+    /// where there are two: `L16/16000`, `L16/44100/2`.
     fn from_str(name: &str) -> Result<Self, UnknownCodec> {
-        Self::ALL
+        let named = Self::ALL
             .iter()
             .copied()
-            .find(|codec| codec.spec().name.eq_ignore_ascii_case(name))
-            .ok_or_else(|| UnknownCodec(name.to_owned()))
+            .find(|codec| codec.spec().name.eq_ignore_ascii_case(name));
+        let linear = || {
+            let (encoding, numbers) = name.split_once('/')?;
+            let (rate, channels) = numbers.split_once('/').unwrap_or((numbers, "1"));
+            Self::from_rtpmap(encoding, rate.parse().ok()?, channels.parse().ok()?)
+                .filter(|codec| matches!(codec, Self::L16(_)))
+        };
+        named.or_else(linear).ok_or_else(|| UnknownCodec(name.to_owned()))
     }
 }
 
@@ -206,6 +273,50 @@ mod tests {
         }
         assert_eq!(AudioCodec::from_rtpmap("PCMU", 16_000, 1), None);
         assert_eq!("speex".parse::<AudioCodec>(), Err(UnknownCodec("speex".into())));
+    }
+
+    #[test]
+    fn linear_audio_is_found_at_each_rate_and_offered_to_nobody_unasked() {
+        for (rate, channels, name) in [
+            (8000, 1, "L16/8000"),
+            (44_100, 2, "L16/44100/2"),
+            (48_000, 1, "l16/48000/1"),
+        ] {
+            let codec = AudioCodec::from_rtpmap("l16", rate, channels).unwrap();
+            assert_eq!(name.parse(), Ok(codec));
+            assert_eq!(codec.to_string().parse(), Ok(codec));
+            assert!(!AudioCodec::ALL.contains(&codec));
+        }
+        for (number, channels) in [(10, 2), (11, 1)] {
+            let spec = AudioCodec::from_static_payload(number).unwrap().spec();
+            assert_eq!(
+                (spec.name, spec.clock_rate, spec.channels),
+                ("L16", 44_100, channels)
+            );
+        }
+        for name in ["L16", "L16/", "L16/11025", "L16/48000/3", "PCMU/8000"] {
+            assert_eq!(name.parse::<AudioCodec>(), Err(UnknownCodec(name.into())));
+        }
+    }
+
+    #[test]
+    fn packet_times_are_those_that_the_codec_can_make() {
+        for (codec, wanted, given) in [
+            (AudioCodec::Pcmu, 20, 20),
+            (AudioCodec::Pcmu, 35, 30),
+            (AudioCodec::Pcmu, 5, 10),
+            (AudioCodec::Pcmu, 1000, 120),
+            #[cfg(feature = "gsm")]
+            (AudioCodec::Gsm, 30, 20),
+            #[cfg(feature = "gsm")]
+            (AudioCodec::Gsm, 10, 20),
+            #[cfg(feature = "opus")]
+            (AudioCodec::Opus, 50, 40),
+            #[cfg(feature = "opus")]
+            (AudioCodec::Opus, 3, 10),
+        ] {
+            assert_eq!(codec.ptime_within(wanted), given, "{codec} {wanted}");
+        }
     }
 
     #[cfg(feature = "g722")]

@@ -53,7 +53,8 @@ pub struct JitterConfig {
     pub max_delay: Duration,
     /// Packets held at most. Default 64: 1.28 s of 20 ms packets.
     pub capacity: usize,
-    /// Longest payload held, in octets. Default 1472: what an Ethernet frame carries over UDP.
+    /// Longest payload held, in octets. Default 4096: 20 ms of linear audio of two channels at 48 kHz are 3840, all else fits in
+    /// an Ethernet frame.
     pub max_payload: usize,
 }
 
@@ -64,7 +65,7 @@ impl Default for JitterConfig {
             initial_delay: Duration::from_millis(40),
             max_delay: Duration::from_millis(400),
             capacity: 64,
-            max_payload: 1472,
+            max_payload: 4096,
         }
     }
 }

@@ -100,7 +100,7 @@ fn late_doubled_and_oversize_packets_are_told_apart() {
     assert_eq!(pull(&mut buffer, 320), "5");
     assert_eq!(insert(&mut buffer, 320, 5), Inserted::Late);
     assert_eq!(insert(&mut buffer, 320, 4), Inserted::Late);
-    assert_eq!(buffer.insert(0, 1006, 0, pcmu(&[0; 1473])), Inserted::Oversize);
+    assert_eq!(buffer.insert(0, 1006, 0, pcmu(&[0; 4097])), Inserted::Oversize);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What an audio transport is made from.
 
-use crate::codec::{AudioCodec, CodecError, MAX_PACKET_MS};
+use crate::codec::{AudioCodec, CodecError};
 use crate::dtls::DtlsFailure;
 use crate::dtmf::Digit;
 use crate::ids::{PayloadType, Ssrc};
@@ -50,8 +50,9 @@ pub struct AudioConfig {
     pub payload_type: u8,
     /// The number we receive it under: the one in our SDP. Default: the same.
     pub receive_payload_type: Option<u8>,
-    /// Milliseconds of audio per packet that we send, 10 to 120 in steps of 10 (Opus has no 30, 50, 70, 90 and
-    /// 110). Received packets may be of any length up to 120. Default 20: RFC 3551 §4.2.
+    /// Milliseconds of audio per packet that we send, as the codec [allows](AudioCodec::allows_ptime). Linear audio that is too
+    /// long for an Ethernet frame goes in packets of 5 or 10 ms. Received packets may be of any length up to 120. Default 20:
+    /// RFC 3551 §4.2.
     pub ptime_ms: u32,
     /// Other codecs that the peer may send instead at any time: those of the answer behind the first (RFC 3264 §6.1). They are
     /// heard at the sample rate of [`codec`](Self::codec). At most [`MAX_OTHERS`]. Default none.
@@ -132,11 +133,7 @@ impl AudioConfig {
     /// Checks the numbers and types them.
     pub(super) fn numbers(&self) -> Result<Numbers, AudioError> {
         let payload = |number| PayloadType::new(number).ok_or(AudioError::PayloadType(number));
-        if !(10..=MAX_PACKET_MS).contains(&self.ptime_ms) || !self.ptime_ms.is_multiple_of(10) {
-            return Err(AudioError::Ptime(self.ptime_ms));
-        }
-        #[cfg(feature = "opus")]
-        if self.codec == AudioCodec::Opus && !matches!(self.ptime_ms, 10 | 20 | 40 | 60 | 80 | 100 | 120) {
+        if !self.codec.allows_ptime(self.ptime_ms) {
             return Err(AudioError::Ptime(self.ptime_ms));
         }
         if self.cname.len() > 255 {

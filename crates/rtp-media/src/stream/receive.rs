@@ -31,6 +31,8 @@ pub(super) struct Receiver {
     joint: Box<[i16]>,
     /// Decoded audio; played up to `played`, valid up to `len`.
     pcm: Box<[i16]>,
+    /// Media time of the last packet.
+    packet: i64,
     played: usize,
     len: usize,
     pause: Option<Pause>,
@@ -80,6 +82,7 @@ impl Receiver {
             current: 0,
             joint: joint(sample_rate),
             pcm: room(sample_rate),
+            packet: 0,
             played: 0,
             len: 0,
             pause: None,
@@ -272,6 +275,11 @@ impl Receiver {
     /// Puts at least one sample into the empty buffer, to be heard `filled` samples after `now`; `wanted` are needed now.
     fn refill(&mut self, now: i64, filled: usize, wanted: usize) -> Playout {
         let offset = filled as i64 * i64::from(MEDIA_RATE) / i64::from(self.sample_rate);
+        // Of packets that are shorter than a tick, each is pulled for its own time.
+        let (now, offset) = match self.packet {
+            0 => (now, offset),
+            packet => (now + offset / packet * packet, offset % packet),
+        };
         let Self {
             jitter,
             voices,
@@ -280,6 +288,7 @@ impl Receiver {
             pcm,
             pause,
             counts,
+            packet: length,
             ..
         } = self;
         self.played = 0;
@@ -288,6 +297,7 @@ impl Receiver {
                 if let Some(heard) = decode(voices, current, joint, packet, pcm) {
                     self.len = heard.samples;
                     jitter.played(heard.ticks);
+                    *length = heard.ticks;
                     self.bend(offset);
                     return Playout::Voice;
                 }
@@ -414,10 +424,8 @@ fn rate_of(codecs: &[(PayloadType, AudioCodec)]) -> u32 {
 
 fn jitter_buffer(codecs: &[(PayloadType, AudioCodec)], bounds: JitterConfig, ptime_ms: u32) -> JitterBuffer {
     let packet = Duration::from_millis(u64::from(ptime_ms));
-    // G.711 and G.722 take an octet per tick; Opus is far smaller.
-    let rates = codecs.iter().map(|(_, codec)| codec.spec().clock_rate.min(8000));
-    let payload = rates.max().unwrap_or(8000) / 1000 * ptime_ms;
-    JitterBuffer::new(bounds, MEDIA_RATE, packet, payload as usize)
+    let payloads = codecs.iter().map(|(_, codec)| codec.octets_of(ptime_ms));
+    JitterBuffer::new(bounds, MEDIA_RATE, packet, payloads.max().unwrap_or_default())
 }
 
 /// Room for the longest packet and one period more.

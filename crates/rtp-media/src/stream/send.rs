@@ -26,6 +26,9 @@ pub(super) struct Sender {
 /// them after two minutes, many do after 30 s), and the background changes.
 const NOISE_EVERY_MS: u32 = 5000;
 
+/// Longest payload of linear audio, in octets: what an Ethernet frame carries beside the headers of IP, UDP and SRTP.
+const LONGEST_LINEAR: usize = 1400;
+
 /// What a full packet is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Worth {
@@ -44,11 +47,13 @@ impl Sender {
             clock_rate,
             ..
         } = codec.spec();
+        let ptime_ms = that_fits(codec, ptime_ms);
+        let samples = (u64::from(sample_rate) * u64::from(ptime_ms) / 1000) as u32;
         Ok(Self {
             encoder: codec.encoder(remote_fmtp)?,
-            pcm: vec![0; (sample_rate / 1000 * ptime_ms) as usize].into_boxed_slice(),
+            pcm: vec![0; samples as usize].into_boxed_slice(),
             gathered: 0,
-            ticks: clock_rate / 1000 * ptime_ms,
+            ticks: (u64::from(samples) * u64::from(clock_rate) / u64::from(sample_rate)) as u32,
             ptime_ms,
             sample_rate,
             silence: None,
@@ -70,6 +75,11 @@ impl Sender {
             self.gathered = 0;
         }
         (later, full)
+    }
+
+    /// Milliseconds of one packet.
+    pub(super) fn ptime_ms(&self) -> u32 {
+        self.ptime_ms
     }
 
     /// Ticks of one packet.
@@ -125,4 +135,11 @@ impl Sender {
     pub(super) fn expect_loss(&mut self, fraction: u8) {
         self.encoder.expect_loss((u32::from(fraction) * 100 / 256) as u8);
     }
+}
+
+/// The packet time wished for, or 20, 10 or 5 ms where more of linear audio does not go in one Ethernet frame.
+fn that_fits(codec: AudioCodec, ptime_ms: u32) -> u32 {
+    let times = [ptime_ms, 20, 10, 5];
+    let fits = |ms: &u32| *ms <= ptime_ms && codec.octets_of(*ms) <= LONGEST_LINEAR;
+    times.into_iter().find(fits).unwrap_or(ptime_ms)
 }

@@ -18,7 +18,7 @@ impl AudioTransport {
             self.sender.marker = true;
             return;
         }
-        let event = self.dtmf_out.advance(timestamp, self.config.ptime_ms);
+        let event = self.dtmf_out.advance(timestamp, self.sender.ptime_ms());
         match (event, self.numbers.dtmf) {
             (Some(event), Some(number)) => return self.send_event(event, number),
             (Some(event), None) => self.sender.play_digit(event.payload, self.config.dtmf_clock_rate),

@@ -201,6 +201,13 @@ pub(crate) fn voice(sample_rate: u32, samples: usize) -> Vec<i16> {
         .collect()
 }
 
+/// All codecs, and linear audio of each rate.
+pub(crate) fn codecs() -> Vec<AudioCodec> {
+    let linear = ["L16/8000", "L16/16000/2", "L16/32000", "L16/44100", "L16/48000"];
+    let linear = linear.map(|name| name.parse().unwrap());
+    AudioCodec::ALL.iter().copied().chain(linear).collect()
+}
+
 /// Where `needle` lies in `hay`, exactly.
 pub(crate) fn find(hay: &[i16], needle: &[i16]) -> Option<usize> {
     hay.windows(needle.len()).position(|window| window == needle)

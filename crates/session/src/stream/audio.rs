@@ -1,7 +1,7 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
 use super::formats::{
-    agree_on_formats, codec_of, formats_of, formats_to_answer, nothing_in_common, shared_formats,
+    agree_on_formats, codec_of, formats_of, formats_to_answer, nothing_in_common, packet_time, shared_formats,
 };
 use super::security::{Policies, Security, SecurityError};
 use super::{
@@ -17,7 +17,7 @@ use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 use offhook_rtp_media::{AudioConfig, SilenceDetection, SrtpKeying};
 use offhook_sdp::attribute::RtcpXr;
 use offhook_sdp::offer_answer::{Preference, answer_formats};
-use offhook_sdp::{Direction, Media, MediaKind, RtpFormat, SessionDescription};
+use offhook_sdp::{Direction, Media, MediaKind, OpusParameters, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub struct AudioStream {
     /// Set by the application, else by the settings of the session's owner.
     codecs: Option<Vec<AudioCodec>>,
     all_codecs: bool,
+    opus: Option<OpusParameters>,
     rtp_timeout: Option<Duration>,
     srtp: Option<SrtpPolicy>,
     dtls_srtp: Option<SrtpPolicy>,
@@ -69,6 +70,7 @@ impl AudioStream {
         Self {
             codecs: None,
             all_codecs: false,
+            opus: None,
             rtp_timeout: None,
             srtp: None,
             dtls_srtp: None,
@@ -98,6 +100,14 @@ impl AudioStream {
     #[must_use]
     pub fn with_all_codecs_answered(mut self) -> Self {
         self.all_codecs = true;
+        self
+    }
+
+    /// The same stream with other wishes of what the peer's Opus is to be (RFC 7587 §6.1): narrower, slower, with or without
+    /// redundancy.
+    #[must_use]
+    pub fn with_opus(mut self, wishes: OpusParameters) -> Self {
+        self.opus = Some(wishes);
         self
     }
 
@@ -217,6 +227,10 @@ impl AudioStream {
         }
     }
 
+    fn formats(&self) -> Vec<RtpFormat> {
+        formats_of(self.codecs(), self.opus.unwrap_or_default())
+    }
+
     fn codecs(&self) -> &[AudioCodec] {
         self.codecs.as_deref().unwrap_or(AudioCodec::ALL)
     }
@@ -278,6 +292,7 @@ impl AudioStream {
         let mut config = AudioConfig::new(codec, remote_rtp);
         config.remote_rtcp = remote_rtcp;
         agree_on_formats(&mut config, format, &pairs);
+        config.ptime_ms = packet_time(codec, &remote.attributes);
         config.silence_detection = self.silence;
         let wishes = remote.attributes.get::<RtcpXr>().ok().flatten();
         config.voip_metrics = wishes.is_some_and(|wishes| wishes.wants(RtcpXr::VOIP_METRICS));
@@ -341,6 +356,7 @@ impl MediaStream for AudioStream {
     ) -> Result<(), StreamError> {
         self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
         self.all_codecs |= settings.answer_all_codecs;
+        self.opus.get_or_insert(settings.opus);
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
         self.silence = self.silence.or(settings.silence_detection);
         let policies = Policies {
@@ -356,7 +372,7 @@ impl MediaStream for AudioStream {
     }
 
     fn offer(&self) -> Media {
-        let mut formats = formats_of(self.codecs());
+        let mut formats = self.formats();
         if self.silence.is_none() {
             formats.retain(|format| !format.is("CN"));
         }
@@ -378,7 +394,7 @@ impl MediaStream for AudioStream {
             });
         }
         let theirs = offered.rtp_formats();
-        let pairs = answer_formats(&theirs, &formats_of(self.codecs()), Preference::Offerer);
+        let pairs = answer_formats(&theirs, &self.formats(), Preference::Offerer);
         let most = if self.all_codecs { usize::MAX } else { 1 };
         let formats =
             formats_to_answer(&pairs, most).ok_or_else(|| nothing_in_common(self.codecs(), &theirs))?;

@@ -3,8 +3,10 @@
 use super::{Agreed, StreamError};
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::{AudioConfig, MAX_OTHERS, OtherCodec, OtherEvents};
-use offhook_sdp::RtpFormat;
+use offhook_sdp::attribute::{MaxPtime, Ptime};
 use offhook_sdp::offer_answer::{FormatMatch, match_answer};
+use offhook_sdp::{Attributes, OpusParameters, RtpFormat};
+use std::time::Duration;
 
 /// The first payload type that we give to a codec without a fixed one (RFC 3551 §3: 96 to 127 are free for that).
 const FIRST_DYNAMIC_PAYLOAD: u8 = 96;
@@ -15,8 +17,8 @@ const TELEPHONE_EVENT_PAYLOAD: u8 = 101;
 /// Telephone events beside a codec that runs at 48 kHz.
 const TELEPHONE_EVENT_48K_PAYLOAD: u8 = 102;
 
-/// What is offered for these codecs: their formats, and what goes with them.
-pub(super) fn formats_of(codecs: &[AudioCodec]) -> Vec<RtpFormat> {
+/// What is offered for these codecs, with what we wish of Opus: their formats, and what goes with them.
+pub(super) fn formats_of(codecs: &[AudioCodec], opus: OpusParameters) -> Vec<RtpFormat> {
     let mut next_dynamic = FIRST_DYNAMIC_PAYLOAD;
     let mut formats: Vec<RtpFormat> = Vec::with_capacity(codecs.len() + 2);
     for codec in codecs {
@@ -26,9 +28,15 @@ pub(super) fn formats_of(codecs: &[AudioCodec]) -> Vec<RtpFormat> {
             next_dynamic - 1
         });
         let format = RtpFormat::new(payload_type, spec.name, spec.clock_rate, spec.channels);
-        formats.push(match spec.fmtp {
-            Some(parameters) => format.with_fmtp(parameters),
-            None => format,
+        let wishes = if format.is("opus") {
+            opus.to_string()
+        } else {
+            spec.fmtp.unwrap_or_default().to_owned()
+        };
+        formats.push(if wishes.is_empty() {
+            format
+        } else {
+            format.with_fmtp(wishes)
         });
     }
     // Events share the clock of the codec that they interrupt (RFC 4733 §2.1).
@@ -44,6 +52,16 @@ pub(super) fn formats_of(codecs: &[AudioCodec]) -> Vec<RtpFormat> {
         formats.push(RtpFormat::comfort_noise());
     }
     formats
+}
+
+/// Milliseconds of audio in a packet that we send: what the other side wishes, if the codec can (RFC 8866 §6.4), never more than
+/// it takes, and else what is usual.
+pub(super) fn packet_time(codec: AudioCodec, remote: &Attributes) -> u32 {
+    let ms = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    let wished = remote.get::<Ptime>().ok().flatten().map(|time| ms(time.0));
+    let most = remote.get::<MaxPtime>().ok().flatten().map(|time| ms(time.0));
+    let wished = wished.unwrap_or(codec.spec().ptime_ms);
+    codec.ptime_within(most.map_or(wished, |most| most.min(wished)))
 }
 
 /// Pairs of formats that both descriptions share, the one to use first.

@@ -38,7 +38,7 @@ use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
 use offhook_rtp_media::SilenceDetection;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::srtp::SrtpPolicy;
-use offhook_sdp::{Media, SessionDescription};
+use offhook_sdp::{Media, OpusParameters, SessionDescription};
 use offhook_sip_core::NameAddr;
 use std::any::Any;
 use std::net::IpAddr;
@@ -171,6 +171,8 @@ pub struct StreamSettings {
     /// Whether an offer is answered with all codecs that both sides have, instead of with the first of them. Default no, as
     /// SIP SIMPLE clients do: some peers offer anew then, to have one.
     pub answer_all_codecs: bool,
+    /// What we wish the peer's Opus to be (RFC 7587 §6.1). Default with redundancy, which makes up for losses.
+    pub opus: OpusParameters,
     /// Time without media after which a stream says so. Default 30 s (`rtp.timeout`).
     pub rtp_timeout: Duration,
     /// Whether audio is encrypted, with keys in the session description. Default never: without TLS below SIP, whoever
@@ -203,6 +205,10 @@ impl Default for StreamSettings {
         Self {
             audio_codecs: AudioCodec::ALL.to_vec(),
             answer_all_codecs: false,
+            opus: OpusParameters {
+                in_band_fec: true,
+                ..OpusParameters::default()
+            },
             rtp_timeout: Duration::from_secs(30),
             srtp: SrtpPolicy::Off,
             dtls_srtp: SrtpPolicy::Off,

@@ -24,7 +24,7 @@ const COMMAND_QUEUE: usize = 1024;
 const PACKETS_PER_TURN: usize = 64;
 
 /// Largest datagram that is read: an RTP packet never comes near it (RFC 3550 leaves it to the path's MTU).
-const LARGEST_PACKET: usize = 2048;
+const LARGEST_PACKET: usize = 4200;
 
 /// When to offer an event again that there was no room for.
 const RETRY: Duration = Duration::from_millis(20);

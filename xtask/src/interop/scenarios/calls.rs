@@ -34,8 +34,8 @@ pub(super) fn check_start(stage: &Stage<'_>, us: &mut Offhook, codec: Codec) -> 
     let name = start["codec"].as_str().unwrap_or_default();
     holds(
         "codec of the call",
-        name.eq_ignore_ascii_case(codec.name()),
-        &codec.name(),
+        name.eq_ignore_ascii_case(codec.encoding()),
+        &codec.encoding(),
         &name,
     )?;
     same(

@@ -45,6 +45,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: |stage| they_call(stage, Codec::Opus),
     },
     Scenario {
+        name: "they_call_l16",
+        shows: "the same with linear audio of 16 kHz",
+        traffic: Traffic::Media,
+        play: |stage| they_call(stage, Codec::L16),
+    },
+    Scenario {
         name: "we_call_pcmu",
         shows: "we call baresip with PCMU, both hear the other's tone, we hang up after --duration",
         traffic: Traffic::Media,
@@ -73,6 +79,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         shows: "the same with Opus",
         traffic: Traffic::Media,
         play: |stage| we_call(stage, Codec::Opus),
+    },
+    Scenario {
+        name: "we_call_l16_stereo",
+        shows: "the same with linear audio of 44.1 kHz on two channels, in packets of 20 ms there and of 5 ms here",
+        traffic: Traffic::Media,
+        play: |stage| we_call(stage, Codec::L16Stereo),
     },
     Scenario {
         name: "codec_preference",
