@@ -50,15 +50,15 @@
 //!
 //! | document | covered |
 //! |---|---|
-//! | RFC 3550, RTP and RTCP | partly: all but mixers, translators and sessions of more than two; APP is passed over |
+//! | RFC 3550, RTP and RTCP | partly: all but mixers, translators and sessions of more than two |
 //! | RFC 3264 §6.1, several formats | yes: the payload type decides per packet |
-//! | RFC 3551, audio profile | partly: PCMU, PCMA, G722, GSM |
+//! | RFC 3551, audio profile | partly: PCMU, PCMA, G722, GSM, and L16 at rates that fill 10 ms |
 //! | RFC 4585, feedback | partly: headers are read, no feedback is sent |
 //! | RFC 4733, telephone-event | partly: digits, sent and heard; no tones and no other events |
 //! | RFC 4961, symmetric RTP | yes: guarded, see [`PROOF`] and [`SILENCE`] |
-//! | RFC 5506, reduced-size RTCP | partly: accepted, not sent |
+//! | RFC 5506, reduced-size RTCP | partly: accepted; of ours, what applications say |
 //! | RFC 5761, RTP and RTCP on one port | yes |
-//! | RFC 7587, RTP payload for Opus | partly: mono is sent; stereo is received as mono |
+//! | RFC 7587, RTP payload for Opus | partly: one channel is sent; two are heard as their middle |
 //! | RFC 8285, header extensions | partly: passed over |
 //! | ITU-T Q.23, Q.24, DTMF tones | yes: sent and heard where telephone-event was not agreed |
 //! | ITU-T G.107, E-model | partly: codec, random loss and delay; see [`CallQuality`] |

@@ -39,7 +39,8 @@
 //! | 5506, 5761 | `rtcp-rsize`, `rtcp-mux` | yes |
 //! | 8839, 8840, 6544 | `candidate`, `remote-candidates`, `ice-ufrag`, `ice-pwd`, `ice-options`, `ice-lite`, `end-of-candidates` | yes |
 //! | 5576 | `ssrc`, `ssrc-group` | yes |
-//! | 5888, 9143 | `mid`, `group`, `bundle-only` as attributes | yes |
+//! | 5888 | `mid`, `group` | yes |
+//! | 9143 | BUNDLE | yes, by policy: offered, answered, kept, with members refused; the caller keeps payload types apart (§9.1) |
 //! | 8285 | `extmap` | yes |
 //! | 4975, 6714, 7701 | `path`, `accept-types`, `accept-wrapped-types`, `max-size`, `msrp-cema`, `chatroom` | yes |
 //! | 5547 | `file-selector`, `-transfer-id`, `-disposition`, `-date`, `-icon`, `-range` | yes |

@@ -308,7 +308,7 @@ fn parameters_of_formats_are_agreed_on_by_the_rules_of_each() {
 }
 
 #[test]
-fn a_section_for_its_bundle_only_is_not_refused_by_its_port() {
+fn a_section_for_its_bundle_only_is_no_removal_and_is_refused_where_there_is_no_bundle() {
     // RFC 9143 §7.2
     let (mut caller, mut callee) = sides();
     let bundled = audio(0).with_attribute(Property::BundleOnly.into());
@@ -316,8 +316,8 @@ fn a_section_for_its_bundle_only_is_not_refused_by_its_port() {
     exchange(&mut caller, vec![audio(5000), bundled], &mut callee, |_| {
         Some(audio(6000))
     });
-    assert_eq!(callee.agreed_streams().filter(AgreedStream::is_active).count(), 2);
-    assert_eq!(callee.agreed_streams().nth(1).unwrap().remote_address(), None);
+    assert_eq!(callee.agreed_streams().filter(AgreedStream::is_active).count(), 1);
+    assert!(callee.agreed_streams().nth(1).unwrap().local.is_rejected());
 }
 
 /// One exchange over text.

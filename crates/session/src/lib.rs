@@ -50,8 +50,8 @@ pub use stream::{
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
     ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
     MediaStream, MediaStreamRegistry, MsrpEnd, MsrpReach, MsrpTransport, OtherDescription, Parties, RfbRole,
-    SecurityError, StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings,
-    ToolCommand, ToolCommandError,
+    RtpTransport, RtpTransportError, RtpTransportState, SecurityError, StreamContext, StreamDescription,
+    StreamError, StreamEvent, StreamKind, StreamSettings, ToolCommand, ToolCommandError,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

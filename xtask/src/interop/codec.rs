@@ -8,10 +8,8 @@ pub(super) enum Codec {
     Gsm,
     G722,
     Opus,
-    /// Linear audio, one channel of 16 kHz.
+    /// Linear audio, one channel of 16 kHz. Of two channels baresip 1.0 sends too little.
     L16,
-    /// Linear audio, two channels of 44.1 kHz.
-    L16Stereo,
 }
 
 impl Codec {
@@ -24,7 +22,6 @@ impl Codec {
             Self::G722 => "G722",
             Self::Opus => "opus",
             Self::L16 => "L16/16000",
-            Self::L16Stereo => "L16/44100/2",
         }
     }
 
@@ -42,7 +39,6 @@ impl Codec {
             Self::G722 => "G722/16000/1",
             Self::Opus => "opus/48000/2",
             Self::L16 => "L16/16000/1",
-            Self::L16Stereo => "L16/44100/2",
         }
     }
 
@@ -52,7 +48,6 @@ impl Codec {
             Self::Pcmu | Self::Pcma | Self::Gsm => 8_000,
             Self::G722 | Self::L16 => 16_000,
             Self::Opus => 48_000,
-            Self::L16Stereo => 44_100,
         }
     }
 }

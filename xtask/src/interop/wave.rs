@@ -125,11 +125,11 @@ fn measure(samples: &[i16], rate: u32, tone: Tone, other: Tone) -> Heard {
     let window = (f64::from(rate) * WINDOW_SECONDS) as usize;
     let mut holding = Vec::new();
     let mut levels = Vec::new();
-    let mut other_db = f64::NEG_INFINITY;
+    let mut others = Vec::new();
     for samples in samples.chunks_exact(window) {
         let whole = dbfs(samples);
         let in_tone = tone_level(samples, rate, tone.hertz);
-        other_db = other_db.max(tone_level(samples, rate, other.hertz));
+        others.push(tone_level(samples, rate, other.hertz));
         let holds_tone = whole > SILENT_DB && in_tone >= whole - PURE_DB;
         holding.push(holds_tone);
         if holds_tone {
@@ -143,6 +143,15 @@ fn measure(samples: &[i16], rate: u32, tone: Tone, other: Tone) -> Heard {
         .rposition(|holds| *holds)
         .map_or(0, |last| last + 1);
     let between = end.saturating_sub(first);
+    // A window in which the tone begins or ends at once is full of all others.
+    let edges = [first.checked_sub(1), Some(end)];
+    let other_db = others
+        .iter()
+        .enumerate()
+        .filter(|(place, _)| !edges.contains(&Some(*place)));
+    let other_db = other_db
+        .map(|(_, level)| *level)
+        .fold(f64::NEG_INFINITY, f64::max);
     Heard {
         seconds: levels.len() as f64 * WINDOW_SECONDS,
         gaps: (between - levels.len()) as f64 * WINDOW_SECONDS,

@@ -35,6 +35,9 @@ const FAR: Duration = Duration::from_millis(40);
 /// What the delay may differ from the target by before that is made up for.
 const TOLERANCE: Duration = Duration::from_millis(5);
 
+/// How often players come by as a rule, and how late they may be: of shorter packets several wait in turn.
+const USUAL_TICK: Duration = Duration::from_millis(20);
+
 /// Longest time an empty buffer is covered by concealment before playout pauses. By then it has faded out.
 const LONGEST_HOLD: Duration = Duration::from_millis(100);
 
@@ -284,7 +287,7 @@ impl JitterBuffer {
         };
         if self.watched < watched {
             Advice::Keep
-        } else if over > self.packet_ticks + ticks(TOLERANCE) {
+        } else if over > self.packet_ticks.max(ticks(USUAL_TICK)) + ticks(TOLERANCE) {
             Advice::Faster { most: i64::MAX }
         } else if over >= 0 && offset > ticks(TOLERANCE) {
             // The packets behind are not needed any earlier for that.

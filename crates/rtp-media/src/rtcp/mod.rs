@@ -4,11 +4,13 @@
 //! Reduced-size datagrams (RFC 5506) are accepted and [told apart](Compound::is_reduced_size). [`RtcpWriter`]
 //! writes compounds into a buffer of the caller's. [`schedule`] says when.
 
+mod application;
 mod extended;
 mod packets;
 pub mod schedule;
 mod writer;
 
+pub use application::ApplicationPacket;
 pub use extended::{BurstMetrics, VoipMetrics};
 pub use packets::{ReportBlock, RtcpPacket, SdesItem, SenderInfo};
 pub use writer::{RtcpWriteError, RtcpWriter};

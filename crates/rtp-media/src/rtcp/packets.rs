@@ -97,8 +97,17 @@ pub enum RtcpPacket<'a> {
         /// Why, if it was said.
         reason: Option<&'a [u8]>,
     },
-    /// Application-defined; not looked into.
-    Application,
+    /// Application-defined (RFC 3550 §6.7).
+    Application {
+        /// Which of its kind, 0 to 31.
+        subtype: u8,
+        /// Who sends it.
+        ssrc: Ssrc,
+        /// Whose it is: four letters, by their case.
+        name: [u8; 4],
+        /// What it says; a multiple of four octets.
+        data: &'a [u8],
+    },
     /// Feedback of RFC 4585: only the header is read.
     Feedback {
         /// 205 for the transport layer, 206 for a payload.
@@ -233,8 +242,14 @@ pub(super) fn read(packet_kind: u8, count: u8, body: &[u8]) -> Option<RtcpPacket
             RtcpPacket::Goodbye { sources, reason }
         }
         kind::APP => {
-            body.get(..8)?;
-            RtcpPacket::Application
+            let (ssrc, rest) = read_ssrc(body)?;
+            let (name, data) = rest.split_first_chunk()?;
+            RtcpPacket::Application {
+                subtype: count as u8,
+                ssrc,
+                name: *name,
+                data,
+            }
         }
         kind::RTPFB | kind::PSFB => {
             let (sender, rest) = read_ssrc(body)?;

@@ -1,5 +1,6 @@
 //! Writes a compound of RTCP packets into a buffer of the caller's.
 
+use super::ApplicationPacket;
 use super::extended::VoipMetrics;
 use super::kind;
 use super::packets::{ReportBlock, SenderInfo};
@@ -20,8 +21,8 @@ pub enum RtcpWriteError {
         /// Bytes left in the buffer.
         have: usize,
     },
-    /// More than 31 report blocks.
-    #[error("{0} report blocks, at most 31 fit")]
+    /// More than 31 report blocks, or a subtype above 31.
+    #[error("{0} report blocks, or a subtype of that; at most 31 fit")]
     TooManyBlocks(usize),
     /// A text is longer than 255 octets.
     #[error("text of {0} bytes, at most 255 fit")]
@@ -113,6 +114,21 @@ impl<'b> RtcpWriter<'b> {
         let packet = self.packet(kind::XR, 0, 4 + VoipMetrics::LEN)?;
         put(packet, 0, ssrc.0);
         packet[4..].copy_from_slice(&metrics.to_bytes(about));
+        Ok(self)
+    }
+
+    /// Adds a packet of an application's own (RFC 3550 §6.7), padded with zeros to a multiple of four octets.
+    pub fn application(
+        &mut self,
+        ssrc: Ssrc,
+        packet: &ApplicationPacket,
+    ) -> Result<&mut Self, RtcpWriteError> {
+        let (count, data) = (usize::from(packet.subtype), &packet.data);
+        let body = self.packet(kind::APP, count, 8 + data.len().next_multiple_of(4))?;
+        body.fill(0);
+        put(body, 0, ssrc.0);
+        body[4..8].copy_from_slice(&packet.name);
+        body[8..8 + data.len()].copy_from_slice(data);
         Ok(self)
     }
 

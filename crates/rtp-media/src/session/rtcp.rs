@@ -3,8 +3,11 @@
 use super::RtpSession;
 use super::statistics::RemoteReport;
 use crate::ids::Ssrc;
-use crate::rtcp::{Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo, VoipMetrics};
+use crate::rtcp::{
+    ApplicationPacket, Compound, ReportBlock, RtcpPacket, RtcpWriter, SenderInfo, VoipMetrics,
+};
 use crate::time::ticks_to_duration;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tracing::trace;
@@ -21,6 +24,14 @@ pub(crate) struct RtcpNews {
     pub(crate) loss: Option<u8>,
 }
 
+/// What goes with a report.
+#[derive(Debug, Default)]
+struct Say<'a> {
+    metrics: Option<&'a VoipMetrics>,
+    application: Option<&'a ApplicationPacket>,
+    leaving: Option<Ssrc>,
+}
+
 /// RTCP state of a session.
 #[derive(Debug)]
 pub(super) struct RtcpState {
@@ -30,7 +41,14 @@ pub(super) struct RtcpState {
     reported_packets: [u32; 2],
     /// An SSRC of ours to say goodbye for.
     leaving: Option<Ssrc>,
+    /// What the application wants to say with the next report.
+    pub(super) to_say: VecDeque<ApplicationPacket>,
+    /// What the peer's application said.
+    pub(super) said: VecDeque<ApplicationPacket>,
 }
+
+/// Packets of applications that wait, each way; later ones are refused, or lost.
+const MAX_APPLICATION: usize = 8;
 
 impl RtcpState {
     pub(super) fn new(remote: SocketAddr) -> Self {
@@ -39,6 +57,8 @@ impl RtcpState {
             candidate: None,
             reported_packets: [0; 2],
             leaving: None,
+            to_say: VecDeque::new(),
+            said: VecDeque::new(),
         }
     }
 
@@ -142,6 +162,17 @@ impl RtpSession {
                 self.totals.remote_metrics = Some(metrics);
             }
         }
+        if let RtcpPacket::Application {
+            subtype, name, data, ..
+        } = *packet
+            && self.rtcp.said.len() < MAX_APPLICATION
+            && data.len() <= ApplicationPacket::MAX_DATA
+        {
+            let data = data.to_vec();
+            self.rtcp
+                .said
+                .push_back(ApplicationPacket { subtype, name, data });
+        }
         let heard = self.remote_ssrc();
         news.left |= packet.leaving().any(|ssrc| Some(ssrc) == heard);
     }
@@ -162,7 +193,13 @@ impl RtpSession {
         if !self.schedule.is_due(now, &of, &mut self.entropy) {
             return None;
         }
-        let len = self.write_report(now, buffer, metrics, None)?;
+        let waiting = self.rtcp.to_say.pop_front();
+        let say = Say {
+            metrics,
+            application: waiting.as_ref(),
+            leaving: None,
+        };
+        let len = self.write_report(now, buffer, &say)?;
         self.rtcp.reported_packets = [self.sink.packets, self.rtcp.reported_packets[0]];
         let of = self.membership();
         self.schedule.sent(now, len, &of, &mut self.entropy);
@@ -172,16 +209,38 @@ impl RtpSession {
     /// Writes the last report, with a goodbye. Sent at once: a call has fewer than 50 members (§6.3.7).
     pub(crate) fn write_goodbye(&mut self, now: Instant, buffer: &mut [u8]) -> Option<usize> {
         let ssrc = self.sink.ssrc;
-        self.write_report(now, buffer, None, Some(ssrc))
+        let say = Say {
+            leaving: Some(ssrc),
+            ..Say::default()
+        };
+        self.write_report(now, buffer, &say)
     }
 
-    fn write_report(
-        &mut self,
-        now: Instant,
-        buffer: &mut [u8],
-        metrics: Option<&VoipMetrics>,
-        leaving: Option<Ssrc>,
-    ) -> Option<usize> {
+    /// Keeps an application's packet for the next report. False when too many wait.
+    pub(crate) fn say_with_report(&mut self, packet: ApplicationPacket) -> bool {
+        let room = self.rtcp.to_say.len() < MAX_APPLICATION;
+        if room {
+            self.rtcp.to_say.push_back(packet);
+        }
+        room
+    }
+
+    /// Writes an application's packet by itself, where the peer takes that (RFC 5506).
+    pub(crate) fn write_reduced(&mut self, packet: &ApplicationPacket, buffer: &mut [u8]) -> Option<usize> {
+        let mut writer = RtcpWriter::new(buffer);
+        let len = writer.application(self.sink.ssrc, packet).ok()?.len();
+        // Reports give way to it, so that RTCP's bandwidth stays what it is (RFC 5506 §3.4.1).
+        self.schedule.count(len);
+        self.totals.rtcp_sent += 1;
+        Some(len)
+    }
+
+    /// What the peer's application said.
+    pub(crate) fn poll_application(&mut self) -> Option<ApplicationPacket> {
+        self.rtcp.said.pop_front()
+    }
+
+    fn write_report(&mut self, now: Instant, buffer: &mut [u8], say: &Say<'_>) -> Option<usize> {
         let block = self.source.as_mut().map(|source| {
             let (last, delay) = source.last_report.map_or((0, 0), |(middle, at)| {
                 (middle, to_short(now.saturating_duration_since(at)))
@@ -210,12 +269,15 @@ impl RtpSession {
         } else {
             writer.receiver_report(ssrc, block.as_slice())
         };
-        let leaving = leaving.or(self.rtcp.leaving.take());
+        let leaving = say.leaving.or(self.rtcp.leaving.take());
         begun
             .and_then(|writer| writer.cname(ssrc, &self.config.cname))
             .ok()?;
-        if let (Some(metrics), Some(block)) = (metrics, &block) {
+        if let (Some(metrics), Some(block)) = (say.metrics, &block) {
             writer.voip_metrics(ssrc, block.ssrc, metrics).ok()?;
+        }
+        if let Some(application) = say.application {
+            writer.application(ssrc, application).ok()?;
         }
         if let Some(leaving) = leaving {
             writer.bye(leaving, "").ok()?;

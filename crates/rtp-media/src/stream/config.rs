@@ -43,6 +43,7 @@ impl Direction {
 /// What offer and answer agreed on, and limits of our own. Make it with [`AudioConfig::new`] and set what differs.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is agreed on or set by itself")]
 pub struct AudioConfig {
     /// The codec, both ways.
     pub codec: AudioCodec,
@@ -83,6 +84,8 @@ pub struct AudioConfig {
     pub remote_rtcp: SocketAddr,
     /// RTP and RTCP share the RTP address (RFC 5761). Default no.
     pub rtcp_mux: bool,
+    /// RTCP may go in reduced size (RFC 5506): what an application says is sent at once and by itself. Default no.
+    pub rtcp_reduced_size: bool,
     /// Where the keys of SRTP come from, if it was agreed on. What is not protected with them is dropped then. Default none.
     pub srtp: Option<SrtpKeying>,
     /// Our canonical name in RTCP, at most 255 octets (RFC 7022 tells how to make one). Default `offhook`.
@@ -118,6 +121,7 @@ impl AudioConfig {
             remote_rtp,
             remote_rtcp,
             rtcp_mux: false,
+            rtcp_reduced_size: false,
             srtp: None,
             cname: "offhook".to_owned(),
             rtp_timeout: Duration::from_secs(30),
@@ -218,6 +222,17 @@ pub enum AudioError {
     /// More than [`MAX_OTHERS`] formats.
     #[error("{0} other formats, at most {MAX_OTHERS} may come")]
     TooManyFormats(usize),
+    /// A packet of an application's has no name of four ASCII letters, a subtype above 31, or too much to say.
+    #[error("no packet of an application: subtype {subtype}, {len} octets")]
+    Application {
+        /// Its subtype.
+        subtype: u8,
+        /// Octets of its data.
+        len: usize,
+    },
+    /// Too many packets of the application wait for a report.
+    #[error("too many packets of the application wait")]
+    TooManyApplication,
     /// The canonical name is longer than 255 octets.
     #[error("CNAME of {0} bytes, at most 255 fit")]
     Cname(usize),

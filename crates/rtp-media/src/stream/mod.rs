@@ -1,6 +1,7 @@
 //! One audio m-line as a plain value: session, jitter buffer, codec and digits together.
 
 mod admit;
+mod application;
 mod config;
 mod loss_pattern;
 mod outgoing;
@@ -419,6 +420,11 @@ impl AudioTransport {
     /// True when what is sent and heard is encrypted; by DTLS that is nothing at all until [`AudioEvent::Secured`].
     pub fn is_encrypted(&self) -> bool {
         self.protection.is_encrypted()
+    }
+
+    /// True until it is [stopped](Self::stop): it cannot be started again.
+    pub fn is_active(&self) -> bool {
+        !self.stopped
     }
 
     /// The codec that was heard last: the one of the configuration, or one of its others.

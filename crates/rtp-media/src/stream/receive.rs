@@ -13,6 +13,10 @@ use std::time::Duration;
 /// Room for one period more than the longest packet, for stretching.
 const STRETCH_MS: u32 = 15;
 
+/// Media time of the shortest packets that are made longer or shorter: 8 ms hold a period of most voices. A stream of shorter ones,
+/// which linear audio of two channels is, is kept in step by what is dropped and concealed.
+const SHORTEST_BENT: i64 = MEDIA_RATE as i64 * 8 / 1000;
+
 /// How long one codec is blended into the next: their delays and loudness differ.
 const JOINT_MS: u32 = 5;
 
@@ -298,7 +302,9 @@ impl Receiver {
                     self.len = heard.samples;
                     jitter.played(heard.ticks);
                     *length = heard.ticks;
-                    self.bend(offset);
+                    if heard.ticks >= SHORTEST_BENT {
+                        self.bend(offset);
+                    }
                     return Playout::Voice;
                 }
                 counts.undecodable += 1;

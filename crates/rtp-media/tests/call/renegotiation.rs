@@ -84,7 +84,9 @@ fn numbers_out_of_range_change_nothing() {
         Err(AudioError::PayloadType(128))
     );
     assert_eq!(pair.alice.codec(), AudioCodec::Pcmu);
+    assert!(pair.alice.is_active());
     pair.alice.stop(pair.now);
+    assert!(!pair.alice.is_active());
     assert_eq!(
         pair.alice.update(config(AudioCodec::Pcmu, bob()), pair.now),
         Err(AudioError::Stopped)

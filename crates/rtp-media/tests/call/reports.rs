@@ -2,8 +2,8 @@
 
 use crate::link::{Link, Pair, alice, bob, config, talk};
 use offhook_rtp_media::codec::AudioCodec;
-use offhook_rtp_media::rtcp::{Compound, RtcpPacket};
-use offhook_rtp_media::{AudioEvent, MediaKind};
+use offhook_rtp_media::rtcp::{ApplicationPacket, Compound, RtcpPacket};
+use offhook_rtp_media::{AudioError, AudioEvent, MediaKind};
 use std::time::Duration;
 
 #[test]
@@ -121,4 +121,96 @@ fn reports_of_strangers_are_not_believed() {
         .handle_rtcp(pair.now, "203.0.113.66:9".parse().unwrap(), &mut goodbye);
     assert_eq!(pair.bob.poll_event(), None);
     assert_eq!(pair.bob.statistics().dropped.foreign_rtcp, 1);
+}
+
+fn note(subtype: u8, data: &[u8]) -> ApplicationPacket {
+    ApplicationPacket {
+        subtype,
+        name: *b"Note",
+        data: data.to_vec(),
+    }
+}
+
+/// RFC 3550 §6.7: with a report, or by itself where that was agreed (RFC 5506).
+#[test]
+fn applications_talk_with_reports_or_at_once() {
+    for reduced in [false, true] {
+        let mut one = config(AudioCodec::Pcmu, bob());
+        one.rtcp_reduced_size = reduced;
+        let mut pair = Pair::with(one, config(AudioCodec::Pcmu, alice()), Link::default());
+        talk(&mut pair, 20);
+        for subtype in [7, 31] {
+            pair.alice.send_application(note(subtype, b"fives")).unwrap();
+        }
+        talk(&mut pair, 2);
+        let at_once = pair.bob.poll_application();
+        assert_eq!(at_once.is_some(), reduced);
+        talk(&mut pair, 1000);
+        let mut heard: Vec<_> = at_once.into_iter().collect();
+        heard.extend(std::iter::from_fn(|| pair.bob.poll_application()));
+        assert_eq!(heard, [note(7, b"fives\0\0\0"), note(31, b"fives\0\0\0")]);
+        assert!(pair.alice.poll_application().is_none());
+        assert_eq!(pair.bob.statistics().dropped.total(), 0);
+    }
+}
+
+/// Whether the datagram that holds an application's packet is of reduced size, and its packets.
+fn with_application(reduced: bool) -> Option<(bool, usize)> {
+    let mut one = config(AudioCodec::Pcmu, bob());
+    one.rtcp_reduced_size = reduced;
+    let mut pair = Pair::with(one, config(AudioCodec::Pcmu, alice()), Link::default());
+    pair.alice.send_application(note(0, b"")).unwrap();
+    for _ in 0..500 {
+        pair.alice.write(pair.now, &[0; 160]);
+        pair.now += Duration::from_millis(20);
+        pair.alice.handle_timeout(pair.now);
+        while let Some(transmit) = pair.alice.poll_transmit() {
+            if transmit.kind == MediaKind::Rtcp {
+                let compound = Compound::parse(transmit.bytes).unwrap();
+                let says =
+                    |packet| matches!(packet, RtcpPacket::Application { name, .. } if name == *b"Note");
+                if compound.packets().any(says) {
+                    return Some((compound.is_reduced_size(), compound.packets().count()));
+                }
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn reports_lead_and_what_is_reduced_goes_alone() {
+    assert_eq!(with_application(false), Some((false, 3)));
+    assert_eq!(with_application(true), Some((true, 1)));
+}
+
+#[test]
+fn what_applications_say_is_bounded_both_ways() {
+    let mut pair = Pair::new(AudioCodec::Pcmu, Link::default());
+    let long = ApplicationPacket::MAX_DATA + 1;
+    let refused = |subtype, len| Err(AudioError::Application { subtype, len });
+    assert_eq!(pair.alice.send_application(note(32, b"")), refused(32, 0));
+    assert_eq!(
+        pair.alice.send_application(note(1, &vec![0; long])),
+        refused(1, long)
+    );
+    for _ in 0..8 {
+        pair.alice.send_application(note(1, &[1; 512])).unwrap();
+    }
+    assert_eq!(
+        pair.alice.send_application(note(1, b"")),
+        Err(AudioError::TooManyApplication)
+    );
+    let mut app = [0x81, 204, 0, 3, 0, 0, 0, 9, b'N', b'o', b't', b'e', 1, 2, 3, 4];
+    let mut from = alice();
+    from.set_port(from.port() + 1);
+    for _ in 0..100 {
+        pair.bob.handle_rtcp(pair.now, from, &mut app);
+    }
+    assert_eq!(std::iter::from_fn(|| pair.bob.poll_application()).count(), 8);
+    pair.alice.stop(pair.now);
+    assert_eq!(
+        pair.alice.send_application(note(1, b"")),
+        Err(AudioError::Stopped)
+    );
 }

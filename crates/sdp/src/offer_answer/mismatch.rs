@@ -48,6 +48,18 @@ pub enum Mismatch {
         /// Which section, from 0.
         index: usize,
     },
+    /// The answer bundles a section that the offer did not bundle, or not with the others (RFC 9143 §7.4).
+    #[error("media {index} is in a bundle that was not offered")]
+    NotBundled {
+        /// Which section, from 0.
+        index: usize,
+    },
+    /// The answer refuses the section whose transport a bundle in force uses (RFC 9143 §7.3.3).
+    #[error("media {index} is refused, but carries its bundle")]
+    TagRefused {
+        /// Which section, from 0.
+        index: usize,
+    },
     /// An accepted section names no format.
     #[error("media {index} is accepted without a format")]
     NoFormat {

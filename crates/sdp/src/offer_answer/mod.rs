@@ -1,11 +1,13 @@
 //! Offer and answer (RFC 3264): how two descriptions become one session.
 
+mod bundle;
 mod formats;
 mod mismatch;
 mod payload_types;
 mod streams;
 mod version;
 
+pub use bundle::{Bundle, BundlePolicy};
 pub use formats::{FormatMatch, Preference, answer_formats, match_answer};
 pub use mismatch::Mismatch;
 pub use streams::{AgreedStream, OfferedStream, StreamChange, add_section};
@@ -111,6 +113,7 @@ pub struct Negotiation {
     template: SessionDescription,
     versions: Versions,
     payload_types: PayloadTypes,
+    bundle_policy: BundlePolicy,
     pending: Option<Pending>,
     active: Option<Active>,
     /// The last description of the peer, agreed on or not: a new one is compared with it.
@@ -135,12 +138,19 @@ struct Active {
     offered_by: Side,
     local: SessionDescription,
     remote: SessionDescription,
+    bundles: Vec<Bundle>,
 }
 
 impl Active {
     fn is_in_use(&self, index: usize) -> bool {
         let refused = |media: &[Media]| media.get(index).is_none_or(Media::is_rejected);
         !refused(&self.local.media) && !refused(&self.remote.media)
+    }
+
+    /// The section whose transport a section uses.
+    fn transport_of(&self, index: usize) -> usize {
+        let bundle = self.bundles.iter().find(|bundle| bundle.contains(index));
+        bundle.map_or(index, Bundle::tag)
     }
 }
 
@@ -151,6 +161,7 @@ impl Negotiation {
             versions: Versions::new(template.origin.session_version),
             payload_types: PayloadTypes::default(),
             template,
+            bundle_policy: BundlePolicy::default(),
             pending: None,
             active: None,
             last_remote: None,
@@ -171,6 +182,17 @@ impl Negotiation {
     /// attributes. Version and media are set by the exchanges.
     pub fn template_mut(&mut self) -> &mut SessionDescription {
         &mut self.template
+    }
+
+    /// Says what to do from now on about sections that could share one transport (RFC 9143). Default: they never do. Whoever
+    /// takes bundles tells their packets apart, and keeps dynamic payload types apart between their sections.
+    pub fn set_bundle_policy(&mut self, policy: BundlePolicy) {
+        self.bundle_policy = policy;
+    }
+
+    /// The sections that share transports in the descriptions in force.
+    pub fn bundles(&self) -> &[Bundle] {
+        self.active.as_ref().map_or(&[], |active| &active.bundles)
     }
 
     /// Our description in force.
@@ -224,6 +246,7 @@ impl Negotiation {
                 local_session: &active.local,
                 remote_session: &active.remote,
                 we_offered: active.offered_by == Side::Us,
+                transport: active.transport_of(index),
             })
         })
     }
@@ -255,7 +278,9 @@ impl Negotiation {
         }
         let mut media = media;
         self.payload_types.apply(&mut media);
-        let offer = self.write(media);
+        let mut offer = self.template.clone().with_media(media);
+        bundle::offer(&mut offer, self.bundles(), self.bundle_policy);
+        let offer = self.write(offer);
         let from = Side::Us;
         Ok(&self.pending.insert(Pending { from, offer }).offer)
     }
@@ -269,9 +294,15 @@ impl Negotiation {
         let Some(offer) = self.offer_from(Side::Us) else {
             return Err(self.wrong_state("handle_answer"));
         };
+        let mut answer = answer;
+        let mut bundles = Vec::new();
+        if self.bundle_policy != BundlePolicy::Never {
+            bundle::expand(&mut answer);
+            bundles = bundle::agree(offer, &answer).map_err(NegotiationError::PeerAnswer)?;
+        }
         check_answer(&offer.media, &answer.media).map_err(NegotiationError::PeerAnswer)?;
         let local = offer.clone();
-        self.settle(Side::Us, local, answer);
+        self.settle(Side::Us, local, answer, bundles);
         Ok(())
     }
 
@@ -285,6 +316,10 @@ impl Negotiation {
         }
         if let Some(active) = &self.active {
             check_offer(&active.remote.media, &offer.media).map_err(NegotiationError::PeerOffer)?;
+        }
+        let mut offer = offer;
+        if self.bundle_policy != BundlePolicy::Never {
+            bundle::expand(&mut offer);
         }
         let change = RemoteChange::between(self.last_remote.as_ref(), &offer);
         let from = Side::Peer;
@@ -303,8 +338,12 @@ impl Negotiation {
         };
         check_answer(&offer.media, &media).map_err(NegotiationError::OwnAnswer)?;
         let remote = offer.clone();
-        let local = self.write(media);
-        Ok(&self.settle(Side::Peer, local, remote).local)
+        let mut local = self.template.clone().with_media(media);
+        bundle::answer(&mut local, &remote, self.bundles(), self.bundle_policy)
+            .map_err(NegotiationError::OwnAnswer)?;
+        let bundles = Bundle::read(&local);
+        let local = self.write(local);
+        Ok(&self.settle(Side::Peer, local, remote, bundles).local)
     }
 
     /// Answers the peer's offer section by section: `choose` gives our section, or `None` to refuse it. It is not
@@ -348,20 +387,26 @@ impl Negotiation {
         (pending.from == side).then_some(&pending.offer)
     }
 
-    fn settle(&mut self, offered_by: Side, local: SessionDescription, remote: SessionDescription) -> &Active {
+    fn settle(
+        &mut self,
+        offered_by: Side,
+        local: SessionDescription,
+        remote: SessionDescription,
+        bundles: Vec<Bundle>,
+    ) -> &Active {
         self.pending = None;
         self.last_remote = Some(remote.clone());
         let active = self.active.insert(Active {
             offered_by,
             local,
             remote,
+            bundles,
         });
         self.payload_types.forget(|place| !active.is_in_use(place));
         active
     }
 
-    fn write(&mut self, media: Vec<Media>) -> SessionDescription {
-        let mut description = self.template.clone().with_media(media);
+    fn write(&mut self, mut description: SessionDescription) -> SessionDescription {
         self.versions.stamp(&mut description);
         self.payload_types.record(&description.media);
         description

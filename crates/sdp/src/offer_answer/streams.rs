@@ -65,6 +65,7 @@ pub struct AgreedStream<'a> {
     pub(super) local_session: &'a SessionDescription,
     pub(super) remote_session: &'a SessionDescription,
     pub(super) we_offered: bool,
+    pub(super) transport: usize,
 }
 
 impl AgreedStream<'_> {
@@ -113,9 +114,19 @@ impl AgreedStream<'_> {
         self.local.attributes.rtcp_mux() && self.remote.attributes.rtcp_mux()
     }
 
-    /// Where to send. `None` for an inactive stream, and for a host name, which has to be looked up.
+    /// The section over whose transport it runs: itself, or the tagged one of its bundle (RFC 9143 §7.3.1).
+    pub fn transport_section(&self) -> usize {
+        self.transport
+    }
+
+    /// Where to send: for a stream in a bundle, to where the tagged one goes. `None` for an inactive stream, and for a host
+    /// name, which has to be looked up.
     pub fn remote_address(&self) -> Option<SocketAddr> {
-        self.remote.media_address(self.remote_session)
+        if self.transport == self.index || !self.is_active() {
+            return self.remote.media_address(self.remote_session);
+        }
+        let tagged = self.remote_session.media.get(self.transport)?;
+        tagged.media_address(self.remote_session)
     }
 }
 

@@ -3,7 +3,8 @@
 use super::formats::{
     agree_on_formats, codec_of, formats_of, formats_to_answer, nothing_in_common, packet_time, shared_formats,
 };
-use super::security::{Policies, Security, SecurityError};
+use super::rtp_transport::RtpTransport;
+use super::security::Security;
 use super::{
     Agreed, AudioDescription, AudioEvent, MediaStream, StreamContext, StreamDescription, StreamError,
     StreamEvent, StreamSettings,
@@ -33,12 +34,11 @@ pub struct AudioStream {
     srtp: Option<SrtpPolicy>,
     dtls_srtp: Option<SrtpPolicy>,
     silence: Option<SilenceDetection>,
-    security: Option<Security>,
     jitter: JitterConfig,
     device: Device,
     waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
     ports: u32,
-    local: Option<LocalMedia>,
+    transport: Option<RtpTransport>,
     running: Option<Running>,
     on_hold_by_local: bool,
 }
@@ -52,6 +52,9 @@ enum Device {
     Shared,
     These(DeviceOptions),
 }
+
+/// That RTCP may go in reduced size (RFC 5506 §5).
+const REDUCED_SIZE: &str = "rtcp-rsize";
 
 /// What was agreed upon last.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,12 +78,11 @@ impl AudioStream {
             srtp: None,
             dtls_srtp: None,
             silence: None,
-            security: None,
             jitter: JitterConfig::default(),
             device: Device::IfNothingElse,
             waiting: Vec::new(),
             ports: 0,
-            local: None,
+            transport: None,
             running: None,
             on_hold_by_local: false,
         }
@@ -242,7 +244,7 @@ impl AudioStream {
     }
 
     fn section(&self, formats: impl IntoIterator<Item = RtpFormat>, direction: Direction) -> Media {
-        let port = self.local.map_or(0, |local| local.rtp.port());
+        let port = self.local().map_or(0, |local| local.rtp.port());
         let mut media = Media::audio(port, formats);
         media
             .attributes
@@ -298,8 +300,11 @@ impl AudioStream {
         config.voip_metrics = wishes.is_some_and(|wishes| wishes.wants(RtcpXr::VOIP_METRICS));
         config.direction = flow(direction);
         config.rtcp_mux = both_mux;
+        config.rtcp_reduced_size = [remote, local]
+            .iter()
+            .all(|media| media.attributes.contains(REDUCED_SIZE));
         config.srtp = self
-            .security()?
+            .transport()?
             .agree((local, remote), agreed.remote, agreed.is_offerer)?;
         config.jitter = self.jitter;
         if let Some(timeout) = self.rtp_timeout {
@@ -316,7 +321,7 @@ impl AudioStream {
     }
 
     fn stream(&self) -> Result<LocalMedia, StreamError> {
-        self.local.ok_or(StreamError::NotRunning("audio"))
+        self.local().ok_or(StreamError::NotRunning("audio"))
     }
 
     /// Lets the stream be spoken and heard: on the shared device, if it wants that, and through the ports that wait and are chosen.
@@ -337,8 +342,12 @@ impl AudioStream {
         }
     }
 
-    fn security(&self) -> Result<&Security, StreamError> {
-        self.security.as_ref().ok_or(StreamError::NotRunning("audio"))
+    fn local(&self) -> Option<LocalMedia> {
+        self.transport.as_ref().and_then(RtpTransport::local)
+    }
+
+    fn transport(&self) -> Result<&RtpTransport, StreamError> {
+        self.transport.as_ref().ok_or(StreamError::NotRunning("audio"))
     }
 }
 
@@ -359,14 +368,11 @@ impl MediaStream for AudioStream {
         self.opus.get_or_insert(settings.opus);
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
         self.silence = self.silence.or(settings.silence_detection);
-        let policies = Policies {
-            sdes: self.srtp.unwrap_or(settings.srtp),
-            dtls: self.dtls_srtp.unwrap_or(settings.dtls_srtp),
-        };
-        let certificate = policies.wants_dtls().then(|| cx.plane.certificate()).transpose();
-        let certificate = certificate.map_err(SecurityError::from)?;
-        self.security = Some(Security::new(policies, certificate, &mut cx.plane.entropy()));
-        self.local = Some(cx.plane.open(local)?);
+        let srtp = self.srtp.unwrap_or(settings.srtp);
+        let dtls_srtp = self.dtls_srtp.unwrap_or(settings.dtls_srtp);
+        let mut transport = RtpTransport::new(srtp, dtls_srtp);
+        transport.set_init(cx.plane, local)?;
+        self.transport = Some(transport);
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
@@ -376,9 +382,10 @@ impl MediaStream for AudioStream {
         if self.silence.is_none() {
             formats.retain(|format| !format.is("CN"));
         }
-        let section = self.section(formats, self.wished_direction());
-        match &self.security {
-            Some(security) => security.offer(section),
+        let mut section = self.section(formats, self.wished_direction());
+        section.attributes.push(offhook_sdp::Attribute::new(REDUCED_SIZE));
+        match &self.transport {
+            Some(transport) => transport.offer(section),
             None => section,
         }
     }
@@ -400,7 +407,10 @@ impl MediaStream for AudioStream {
             formats_to_answer(&pairs, most).ok_or_else(|| nothing_in_common(self.codecs(), &theirs))?;
         let direction = offered.direction(offer).answered_with(self.wished_direction());
         let answer = self.section(formats, direction);
-        let mut answer = self.security()?.answer(offered, offer, answer)?;
+        let mut answer = self.transport()?.answer(offered, offer, answer)?;
+        if offered.attributes.contains(REDUCED_SIZE) {
+            answer.attributes.push(offhook_sdp::Attribute::new(REDUCED_SIZE));
+        }
         if offered.attributes.rtcp_mux() {
             answer.attributes.push(offhook_sdp::Attribute::new("rtcp-mux"));
         }
@@ -410,8 +420,8 @@ impl MediaStream for AudioStream {
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         let (running, config) = self.agree(agreed)?;
-        if let Some(security) = &mut self.security {
-            security.settle(config.srtp.as_ref());
+        if let Some(transport) = &mut self.transport {
+            transport.establish(config.remote_rtp, config.srtp.clone());
         }
         // Where something was heard before, this is an update.
         cx.plane.send(MediaCommand::StartAudio {
@@ -456,9 +466,9 @@ impl MediaStream for AudioStream {
             !media.is_rejected()
                 && media.media_address(remote).is_some()
                 && self
-                    .security
+                    .transport
                     .as_ref()
-                    .is_some_and(|security| security.could_answer(media, remote))
+                    .is_some_and(|transport| transport.could_answer(media, remote))
                 && media
                     .rtp_formats()
                     .iter()
@@ -469,8 +479,8 @@ impl MediaStream for AudioStream {
     fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         let (running, config) = self.agree(agreed)?;
-        if let Some(security) = &mut self.security {
-            security.settle(config.srtp.as_ref());
+        if let Some(transport) = &mut self.transport {
+            transport.establish(config.remote_rtp, config.srtp.clone());
         }
         cx.plane.send(MediaCommand::UpdateAudio {
             stream,
@@ -483,7 +493,7 @@ impl MediaStream for AudioStream {
     fn set_hold(&mut self, cx: &mut StreamContext<'_>, on_hold: bool) {
         self.on_hold_by_local = on_hold;
         if self.is_running()
-            && let Some(LocalMedia { stream, .. }) = self.local
+            && let Some(LocalMedia { stream, .. }) = self.local()
         {
             cx.plane.send(MediaCommand::SetHeld { stream, on_hold });
         }
@@ -529,15 +539,15 @@ impl MediaStream for AudioStream {
 
     fn end(&mut self, cx: &mut StreamContext<'_>) {
         self.running = None;
-        if let Some(local) = self.local.take() {
+        if let Some(mut transport) = self.transport.take() {
             cx.tell(StreamEvent::WillEnd);
-            cx.plane.send(MediaCommand::Stop { stream: local.stream });
+            transport.close(cx.plane);
             cx.tell(StreamEvent::DidEnd);
         }
     }
 
     fn id(&self) -> Option<StreamId> {
-        self.local.map(|local| local.stream)
+        self.local().map(|local| local.stream)
     }
 
     fn describe(&self) -> StreamDescription {
@@ -545,7 +555,7 @@ impl MediaStream for AudioStream {
         StreamDescription::Audio(AudioDescription {
             codec: running.map(|running| running.codec.spec().name.to_owned()),
             sample_rate: running.map(|running| running.codec.spec().sample_rate),
-            local_rtp: self.local.map(|local| local.rtp),
+            local_rtp: self.local().map(|local| local.rtp),
             remote_rtp: running.map(|running| running.remote_rtp),
             direction: running.map_or(self.wished_direction(), |running| running.direction),
             encryption: running.and_then(|running| running.encryption),

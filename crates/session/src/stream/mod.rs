@@ -11,6 +11,7 @@ mod file;
 mod formats;
 mod msrp;
 mod registry;
+mod rtp_transport;
 mod sdes;
 mod security;
 
@@ -32,6 +33,7 @@ pub(crate) use file::{numbered, safe_name};
 pub(crate) use msrp::transport as msrp_transport;
 pub use msrp::{MsrpEnd, MsrpReach};
 pub use registry::{MediaStreamRegistry, StreamKind};
+pub use rtp_transport::{RtpTransport, RtpTransportError, RtpTransportState};
 pub use security::SecurityError;
 
 use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
@@ -321,4 +323,16 @@ pub enum StreamError {
     /// The section lacks something that its kind of stream needs.
     #[error("the session description lacks {0}")]
     Lacks(&'static str),
+}
+
+impl From<RtpTransportError> for StreamError {
+    fn from(error: RtpTransportError) -> Self {
+        match error {
+            RtpTransportError::Open(error) => error.into(),
+            RtpTransportError::Security(error) => error.into(),
+            RtpTransportError::NoAddress => Self::NoAddress,
+            RtpTransportError::NoSection(_) => Self::Refused("audio"),
+            RtpTransportError::WrongState { .. } => Self::NotRunning("audio"),
+        }
+    }
 }

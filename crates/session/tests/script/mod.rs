@@ -11,7 +11,8 @@ use offhook_session::media::{
     ToolEvent, ToolStart,
 };
 use offhook_session::{
-    Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager, SessionState,
+    AudioStream, Connect, ManagerEvent, MediaStream, SessionConfig, SessionEvent, SessionId, SessionManager,
+    SessionState,
 };
 use offhook_sip_core::{
     Endpoint, EndpointConfig, HeaderName, Message, Method, NameAddr, ParseOptions, Request, Response, Route,
@@ -422,4 +423,16 @@ fn here() -> SocketAddr {
 
 fn there() -> SocketAddr {
     "10.0.0.2:5060".parse().unwrap()
+}
+
+/// Accepts an offer with a stream; gives the lines of the answer's media.
+#[track_caller]
+pub(crate) fn answer_with(stream: AudioStream, offer: &str) -> String {
+    let mut script = Script::new();
+    let id = script.invite(Some(&sdp(offer)));
+    script.accept(id, stream).expect(offer);
+    let (code, body) = script.last_response();
+    assert_eq!(code, 200, "{offer}");
+    let media = body.find("m=").expect("a media section");
+    body[media..].replace("\r\n", "\n")
 }

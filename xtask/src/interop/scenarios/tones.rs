@@ -81,10 +81,10 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         play: |stage| we_call(stage, Codec::Opus),
     },
     Scenario {
-        name: "we_call_l16_stereo",
-        shows: "the same with linear audio of 44.1 kHz on two channels, in packets of 20 ms there and of 5 ms here",
+        name: "we_call_l16",
+        shows: "the same with linear audio of 16 kHz",
         traffic: Traffic::Media,
-        play: |stage| we_call(stage, Codec::L16Stereo),
+        play: |stage| we_call(stage, Codec::L16),
     },
     Scenario {
         name: "codec_preference",
