@@ -4,8 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use offhook_msrp::chunk::{
     Continuation, FailureReport, Head, HeadWriter, Limits, Method, StartLine, StatusCode, SuccessReport,
 };
-use offhook_msrp::cpim::imdn::{ImdnDocument, ImdnError, ImdnLimits};
-use offhook_msrp::cpim::{CpimLimits, CpimMessage};
+use offhook_msrp::cpim::imdn::{Disposition, ImdnDocument, ImdnError, ImdnLimits};
+use offhook_msrp::cpim::{Address, CPIM_NAMESPACE, CpimError, CpimLimits, CpimMessage};
 use offhook_msrp::framer::{Frame, Framer};
 use offhook_msrp::session::{Delivery, IncomingId, OutgoingId, State};
 use offhook_msrp::{MsrpPath, MsrpSession, MsrpUri, OutgoingMessage, SessionConfig, SessionEvent};
@@ -97,7 +97,8 @@ pub fn msrp_uri(data: &[u8]) {
     }
 }
 
-/// A CPIM body: it prints to something that is read the same.
+/// A CPIM body: it is printed to the octet as it came; what is added to it is found in its namespace, and nothing else moves;
+/// what is told about it is read.
 pub fn cpim(data: &[u8]) {
     let limits = CpimLimits::default();
     let Ok(message) = CpimMessage::parse(&Bytes::copy_from_slice(data), &limits) else {
@@ -112,12 +113,39 @@ pub fn cpim(data: &[u8]) {
     let _ = (
         message.to().count(),
         message.cc().count(),
-        message.required().count(),
+        message.required(),
         message.notifications(),
     );
-    let printed = message.to_bytes();
-    if let Ok(again) = CpimMessage::parse(&printed, &limits) {
-        assert_eq!(again, message);
+    let _ = message.subjects().count();
+    assert_eq!(message.to_bytes(), data);
+    let bob = Address::new("im:bob@b.test");
+    let id = "n1".parse().expect("a token");
+    if let Some(told) = message.notification(&bob, &id, Disposition::Displayed) {
+        assert!(told.is_notification());
+        match ImdnDocument::parse(told.body(), &ImdnLimits::default()) {
+            // What is no text in XML may be all there is of an id.
+            Err(ImdnError::TooLong(_) | ImdnError::NoMessage) => {}
+            document => assert_eq!(
+                document.map(|read| read.disposition),
+                Ok(Some(Disposition::Displayed))
+            ),
+        }
+    }
+    let (senders, subjects) = (
+        message.values(CPIM_NAMESPACE, "From").count(),
+        message.subjects().count(),
+    );
+    let more = message
+        .with_header(("p", "urn:x-fuzz"), "N", "1")
+        .with_header(("", "urn:y-fuzz"), "N", "2")
+        .with_from(&bob);
+    assert!(more.values("urn:x-fuzz", "N").any(|value| value == "1"));
+    assert!(more.values("urn:y-fuzz", "N").any(|value| value == "2"));
+    assert_eq!(more.values(CPIM_NAMESPACE, "From").count(), senders + 1);
+    assert_eq!(more.subjects().count(), subjects);
+    match CpimMessage::parse(&more.to_bytes(), &limits) {
+        Err(CpimError::TooMany(_) | CpimError::TooLong(_)) => {}
+        again => assert_eq!(again, Ok(more)),
     }
 }
 

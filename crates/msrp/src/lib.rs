@@ -51,7 +51,7 @@
 //! | 4976 | relays | yes: client ([`relay::RelayClient`]) and relay ([`relay::server`]), SRV by a resolver that is handed in; relays know each other by TLS |
 //! | 6135 | connection direction by `a=setup` | yes ([`setup`]): the decisions; SDP is the owner's |
 //! | 6714 | matching by session id alone, CEMA | yes ([`session::PathMatching`], [`setup::Anchor`]) |
-//! | 3862 | CPIM: wrap and unwrap, namespaces, dates | yes ([`cpim`]); what Require names is told, not enforced |
+//! | 3862 | CPIM: wrap and unwrap to the octet, namespaces, languages, dates | yes ([`cpim`]); what Require names is told, not enforced |
 //! | 5438 | IMDN | yes: the header fields in CPIM, the documents, who is to be told what ([`cpim::imdn`]); when to tell it is the owner's |
 //! | 7701 §7 | NICKNAME | yes ([`nickname`]); who may have which name is the chat room's |
 

@@ -15,12 +15,9 @@ pub struct Address {
 impl Address {
     /// An address without a name. Characters that no URI has are left out.
     pub fn new(uri: &str) -> Self {
-        let uri = uri
-            .chars()
-            .filter(|character| !character.is_control() && !"<> \"\\".contains(*character));
         Self {
             name: None,
-            uri: uri.collect(),
+            uri: clean_uri(uri),
         }
     }
 
@@ -46,15 +43,13 @@ impl FromStr for Address {
     type Err = CpimError;
 
     fn from_str(text: &str) -> Result<Self, CpimError> {
-        let bad = CpimError::Header { at: 0 };
+        let bad = CpimError::Address;
         let (name, uri) = text
             .trim()
             .strip_suffix('>')
             .and_then(|text| text.rsplit_once('<'))
             .ok_or(bad)?;
-        if uri.is_empty()
-            || uri.contains(|character: char| character.is_control() || "<> \"\\".contains(character))
-        {
+        if uri.is_empty() || uri.contains(is_in_no_uri) {
             return Err(bad);
         }
         let name = name.trim();
@@ -77,4 +72,13 @@ impl fmt::Display for Address {
         }
         write!(f, "<{}>", self.uri)
     }
+}
+
+/// A URI without the characters that no URI has.
+pub(super) fn clean_uri(uri: &str) -> String {
+    uri.replace(is_in_no_uri, "")
+}
+
+fn is_in_no_uri(character: char) -> bool {
+    character.is_control() || "<> \"\\".contains(character)
 }

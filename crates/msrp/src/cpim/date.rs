@@ -29,9 +29,9 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     if !matches!(text.as_bytes()[10], b'T' | b't' | b' ') {
         return None;
     }
-    let year = number(date.get(..4)?, 9999)?;
-    let month = number(date.get(5..7)?, 12)?;
-    let day = number(date.get(8..10)?, 31)?;
+    let year = number(date.get(..4)?, 4, 9999)?;
+    let month = number(date.get(5..7)?, 2, 12)?;
+    let day = number(date.get(8..10)?, 2, 31)?;
     let is_dashed = date.as_bytes()[4] == b'-' && date.as_bytes()[7] == b'-';
     if !is_dashed || month == 0 || civil(days(year, month, day)) != (year, month, day) {
         return None;
@@ -40,8 +40,8 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
     let (clock, zone) = time.split_at(zone);
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
     let mut parts = clock.split(':');
-    let (hour, minute) = (number(parts.next()?, 23)?, number(parts.next()?, 59)?);
-    let second = number(parts.next()?, 60)?; // 60 is a leap second
+    let (hour, minute) = (number(parts.next()?, 2, 23)?, number(parts.next()?, 2, 59)?);
+    let second = number(parts.next()?, 2, 60)?;
     if parts.next().is_some() || fraction.is_empty() || !fraction.bytes().all(|digit| digit.is_ascii_digit())
     {
         return None;
@@ -50,23 +50,29 @@ pub(super) fn parse(text: &str) -> Option<Duration> {
         .parse()
         .ok()?;
     let seconds = days(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset(zone)?;
+    // A leap second is the last one of a month in Greenwich (RFC 3339 §5.7).
+    if second == 60 && (seconds.rem_euclid(DAY) != 0 || civil(seconds.div_euclid(DAY)).2 != 1) {
+        return None;
+    }
     Some(Duration::new(u64::try_from(seconds).ok()?, nanos))
 }
 
 /// Seconds east of Greenwich.
 fn offset(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
     let (sign, zone) = zone.split_at_checked(1)?;
+    let sign = match (sign, zone) {
+        ("Z" | "z", "") => return Some(0),
+        ("+", _) => 1,
+        ("-", _) => -1,
+        _ => return None,
+    };
     let (hours, minutes) = zone.split_once(':')?;
-    let seconds = number(hours, 23)? * 3600 + number(minutes, 59)? * 60;
-    Some(if sign == "-" { -seconds } else { seconds })
+    Some(sign * (number(hours, 2, 23)? * 3600 + number(minutes, 2, 59)? * 60))
 }
 
-/// A number of two or four digits.
-fn number(text: &str, most: i64) -> Option<i64> {
-    let is_number = matches!(text.len(), 2 | 4) && text.bytes().all(|digit| digit.is_ascii_digit());
+/// A number of so many digits.
+fn number(text: &str, digits: usize, most: i64) -> Option<i64> {
+    let is_number = text.len() == digits && text.bytes().all(|digit| digit.is_ascii_digit());
     text.parse().ok().filter(|number| is_number && *number <= most)
 }
 
@@ -114,6 +120,17 @@ mod tests {
             ("2001-02-02T10:48:54", None),
             ("2001-02-02T10:48:54.Z", None),
             ("2001/02/02T10:48:54Z", None),
+            ("2008-04-04T17:16:49z", Some(1_207_329_409)),
+            ("2008-04-04t12:16:49-05:00", Some(1_207_329_409)),
+            ("2008-04-04T17:16:49z05:00", None),
+            ("2008-04-04T17:16:49Z05:00", None),
+            ("2008-04-04T17:16:49+05", None),
+            ("2008-04-04T17:16:49+0005:00", None),
+            ("2008-04-04T0017:16:49Z", None),
+            ("2008-04-04T17:0016:49Z", None),
+            ("2008-04-04T17:16:0049Z", None),
+            ("2008-04-04T17:16:60Z", None),
+            ("2016-12-31T18:59:60-05:00", Some(1_483_228_800)),
             ("2001-02-02", None),
             ("", None),
         ] {

@@ -8,20 +8,25 @@
 //! let message = CpimMessage::new("text/plain", "Hi!")
 //!     .with_from(&alice)
 //!     .with_to(&bob)
-//!     .with_imdn("34jk324j", &[Notification::PositiveDelivery]);
+//!     .with_imdn(&"34jk324j".parse()?, &[Notification::PositiveDelivery]);
 //!
 //! // Bob tells Alice that it arrived; she did not ask whether he saw it.
-//! let told = message.notification(&bob, "d834jied93rf", Disposition::Delivered).unwrap();
-//! assert!(message.notification(&bob, "dfjkleriou432333", Disposition::Displayed).is_none());
+//! let told = message.notification(&bob, &"d834jied93rf".parse()?, Disposition::Delivered).unwrap();
+//! assert!(message.notification(&bob, &"dfjkleriou432333".parse()?, Disposition::Displayed).is_none());
 //! let document = ImdnDocument::parse(told.body(), &Default::default())?;
 //! assert_eq!((&*document.message_id, document.disposition), ("34jk324j", Some(Disposition::Delivered)));
-//! # Ok::<(), offhook_msrp::cpim::imdn::ImdnError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use super::{Address, CPIM_NAMESPACE, CpimMessage, IMDN_NAMESPACE, Notification, date};
+use super::header::Header;
+use super::subject::{Subject, is_language};
+use super::{
+    Address, CPIM_NAMESPACE, CpimMessage, IMDN_NAMESPACE, IMDN_PREFIX, MessageId, Notification, date,
+};
 use quick_xml::NsReader;
 use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, BytesText, Event};
+use quick_xml::XmlVersion;
+use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
 use quick_xml::name::{Namespace, ResolveResult};
 use std::time::Duration;
 
@@ -37,13 +42,13 @@ pub enum Disposition {
     Delivered,
     /// It did not arrive.
     Failed,
-    /// It was not to be delivered.
+    /// Whether it arrived is not to be known.
     DeliveryForbidden,
     /// It is not known whether it arrived, because of an error.
     DeliveryError,
     /// It was shown.
     Displayed,
-    /// It was not to be shown, or nobody is to know.
+    /// Whether it was shown is not to be known.
     DisplayForbidden,
     /// It is not known whether it was shown.
     DisplayError,
@@ -51,79 +56,49 @@ pub enum Disposition {
     Processed,
     /// An intermediary keeps it until its recipient comes.
     Stored,
-    /// An intermediary was not to pass it on.
+    /// What an intermediary does with it is not to be known.
     ProcessingForbidden,
-    /// An intermediary could not pass it on.
+    /// It is not known what an intermediary did with it.
     ProcessingError,
 }
 
 /// The element for each, the status in it, and what its sender has to have asked for.
-const DISPOSITIONS: [(&str, &str, Disposition, Notification); 11] = {
+const DISPOSITIONS: [(&str, &str, Disposition, &[Notification]); 11] = {
     use Disposition as D;
     use Notification as N;
+    const DELIVERY: &str = "delivery-notification";
+    const DISPLAY: &str = "display-notification";
+    const PROCESSING: &str = "processing-notification";
+    // Who may not know, or cannot, is told so for either wish.
+    const EITHER: &[N] = &[N::PositiveDelivery, N::NegativeDelivery];
     [
-        (
-            "delivery-notification",
-            "delivered",
-            D::Delivered,
-            N::PositiveDelivery,
-        ),
-        ("delivery-notification", "failed", D::Failed, N::NegativeDelivery),
-        (
-            "delivery-notification",
-            "forbidden",
-            D::DeliveryForbidden,
-            N::NegativeDelivery,
-        ),
-        (
-            "delivery-notification",
-            "error",
-            D::DeliveryError,
-            N::NegativeDelivery,
-        ),
-        ("display-notification", "displayed", D::Displayed, N::Display),
-        (
-            "display-notification",
-            "forbidden",
-            D::DisplayForbidden,
-            N::Display,
-        ),
-        ("display-notification", "error", D::DisplayError, N::Display),
-        (
-            "processing-notification",
-            "processed",
-            D::Processed,
-            N::Processing,
-        ),
-        ("processing-notification", "stored", D::Stored, N::Processing),
-        (
-            "processing-notification",
-            "forbidden",
-            D::ProcessingForbidden,
-            N::Processing,
-        ),
-        (
-            "processing-notification",
-            "error",
-            D::ProcessingError,
-            N::Processing,
-        ),
+        (DELIVERY, "delivered", D::Delivered, &[N::PositiveDelivery]),
+        (DELIVERY, "failed", D::Failed, &[N::NegativeDelivery]),
+        (DELIVERY, "forbidden", D::DeliveryForbidden, EITHER),
+        (DELIVERY, "error", D::DeliveryError, EITHER),
+        (DISPLAY, "displayed", D::Displayed, &[N::Display]),
+        (DISPLAY, "forbidden", D::DisplayForbidden, &[N::Display]),
+        (DISPLAY, "error", D::DisplayError, &[N::Display]),
+        (PROCESSING, "processed", D::Processed, &[N::Processing]),
+        (PROCESSING, "stored", D::Stored, &[N::Processing]),
+        (PROCESSING, "forbidden", D::ProcessingForbidden, &[N::Processing]),
+        (PROCESSING, "error", D::ProcessingError, &[N::Processing]),
     ]
 };
 
 impl Disposition {
-    /// What the sender of the message has to have asked for to be told of this (RFC 5438 §6.2).
-    pub fn is_told_for(self) -> Notification {
+    /// The wishes that it answers (RFC 5438 §5, §6.2): a sender who has one of them is told of this.
+    pub fn answers(self) -> &'static [Notification] {
         self.row().3
     }
 
-    fn row(self) -> (&'static str, &'static str, Self, Notification) {
+    fn row(self) -> (&'static str, &'static str, Self, &'static [Notification]) {
         let is_its = |row: &&(_, _, Self, _)| row.2 == self;
         *DISPOSITIONS.iter().find(is_its).unwrap_or(&DISPOSITIONS[0])
     }
 }
 
-/// An IMDN document. White space in its texts counts as one space.
+/// An IMDN document. White space in its texts counts as one space, but for that of the subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ImdnDocument {
     /// The id of the message that it is about, as its sender gave it.
@@ -132,10 +107,11 @@ pub struct ImdnDocument {
     pub date_time: String,
     /// Who the message was for in the end.
     pub recipient_uri: Option<String>,
-    /// Who it was for at first, when that is another (`Original-To`).
+    /// Who it was for at first, as `Original-To` says; otherwise the same. The schema has none or both of them, and a subject
+    /// only besides both (RFC 5438 §11.1.9).
     pub original_recipient_uri: Option<String>,
-    /// What the message was about.
-    pub subject: Option<String>,
+    /// What the message was about, in one of its languages (§11.1.5).
+    pub subject: Option<Subject>,
     /// What became of it. `None` when the document says that in words that are not known here.
     pub disposition: Option<Disposition>,
 }
@@ -169,7 +145,7 @@ impl ImdnDocument {
             return Err(ImdnError::TooLong(limits.bytes));
         }
         let text = str::from_utf8(body).map_err(|_| ImdnError::NotText)?;
-        let mut reader = NsReader::from_str(text);
+        let mut reader = NsReader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
         reader.config_mut().expand_empty_elements = true;
         let mut draft = Draft::default();
         loop {
@@ -181,8 +157,15 @@ impl ImdnDocument {
                     let is_ours = namespace == ResolveResult::Bound(Namespace(DOCUMENT_NAMESPACE));
                     let name = element.local_name();
                     draft.open(is_ours.then_some(name.as_ref()), limits)?;
+                    draft.language = language(&element).map_err(|_| broken)?;
                 }
                 Event::End(_) => draft.close(),
+                Event::Text(text) if draft.path.is_empty() => {
+                    if !text.xml10_content().trim().is_empty() {
+                        return Err(broken);
+                    }
+                }
+                Event::CData(_) | Event::GeneralRef(_) if draft.path.is_empty() => return Err(broken),
                 Event::Text(text) => draft.text.push_str(&text.xml10_content()),
                 Event::CData(text) => draft.text.push_str(&text.xml10_content()),
                 Event::GeneralRef(reference) => {
@@ -218,29 +201,20 @@ impl ImdnDocument {
                 ("datetime", Some(&self.date_time)),
                 ("recipient-uri", self.recipient_uri.as_ref()),
                 ("original-recipient-uri", self.original_recipient_uri.as_ref()),
-                ("subject", self.subject.as_ref()),
             ];
             for (name, text) in texts {
-                if let Some(text) = text {
-                    let text = token(text);
-                    writer
-                        .create_element(name)
-                        .write_text_content(BytesText::new(&text))?;
-                }
+                let Some(text) = text else { continue };
+                let element = writer.create_element(name);
+                element.write_text_content(BytesText::new(&token(text)))?;
             }
-            let Some(disposition) = self.disposition else {
-                return Ok(());
-            };
-            let (element, status, ..) = disposition.row();
-            writer.create_element(element).write_inner_content(|writer| {
-                let outer = writer.create_element("status");
-                outer.write_inner_content(|writer| {
-                    writer.create_element(status).write_empty()?;
-                    Ok(())
-                })?;
-                Ok(())
-            })?;
-            Ok(())
+            if let Some(subject) = &self.subject {
+                let language = subject.language.as_deref().filter(|tag| is_language(tag));
+                let element = writer.create_element("subject");
+                let element = element.with_attributes(language.map(|tag| ("xml:lang", tag)));
+                element.write_text_content(BytesText::new(&xml_text(&subject.text)))?;
+            }
+            self.disposition
+                .map_or(Ok(()), |disposition| write_status(writer, disposition))
         })?;
         Ok(())
     }
@@ -252,47 +226,73 @@ impl ImdnDocument {
 }
 
 impl CpimMessage {
-    /// True when the content is an IMDN document: nothing is to be told about it (RFC 5438 §7.2.1).
+    /// True when the content is an IMDN document, or many of them in one (RFC 5438 §8.3, §9): nothing is to be told about it
+    /// (§7.2.1).
     pub fn is_notification(&self) -> bool {
-        self.content_type().is_some_and(|media| {
-            let media = media.split(';').next().unwrap_or_default();
-            media.trim().eq_ignore_ascii_case(CONTENT_TYPE)
-        })
+        let is = |name, word| {
+            self.content_header(name)
+                .and_then(|value| value.split(';').next())
+                .is_some_and(|found| found.trim().eq_ignore_ascii_case(word))
+        };
+        is("Content-Type", CONTENT_TYPE) || is("Content-Disposition", "notification")
     }
 
     /// The message that tells the sender of this one what became of it (RFC 5438 §7.2.1): from `own`, who received it, with a
-    /// new `message_id` for the notification itself. Tell each sender once for each kind: a message that was delivered does not
-    /// fail later.
+    /// new `message_id` for the notification itself. It goes to the first address in `IMDN-Route`; without one, to that in
+    /// `To`. Tell each sender once for each kind: a message that was delivered does not fail later. Processing is told by
+    /// intermediaries alone.
     ///
     /// `None` when there is nothing to tell: the sender did not ask for it, gave no id or no address, or this is a notification
     /// itself.
-    pub fn notification(&self, own: &Address, message_id: &str, disposition: Disposition) -> Option<Self> {
-        let is_asked = self.notifications().contains(&disposition.is_told_for());
+    pub fn notification(
+        &self,
+        own: &Address,
+        message_id: &MessageId,
+        disposition: Disposition,
+    ) -> Option<Self> {
+        let wishes = self.notifications();
+        let is_asked = disposition.answers().iter().any(|wish| wishes.contains(wish));
         if !is_asked || self.is_notification() {
             return None;
         }
-        let value = |namespace, name| {
-            self.values(namespace, name)
-                .next()
-                .map(std::borrow::Cow::into_owned)
-        };
+        let date_time = self.values(CPIM_NAMESPACE, "DateTime").next();
+        let recipient = self.recipient(own);
         let document = ImdnDocument {
             message_id: self.imdn_message_id()?.into_owned(),
-            date_time: value(CPIM_NAMESPACE, "DateTime").unwrap_or_default(),
-            recipient_uri: Some(own.uri().to_owned()),
-            original_recipient_uri: value(IMDN_NAMESPACE, "Original-To"),
-            subject: value(CPIM_NAMESPACE, "Subject"),
+            date_time: date_time.unwrap_or_default().into_owned(),
+            original_recipient_uri: Some(self.original_to().unwrap_or_else(|| recipient.clone())),
+            recipient_uri: Some(recipient),
+            subject: self.subjects().next(),
             disposition: Some(disposition),
         };
         let mut told = Self::new(CONTENT_TYPE, document.to_xml())
             .with_content_header("Content-Disposition", "notification")
             .with_from(own)
             .with_to(&self.from()?)
-            .with_header(("imdn", IMDN_NAMESPACE), "Message-ID", message_id);
-        for route in self.values(IMDN_NAMESPACE, "IMDN-Record-Route") {
-            told = told.with_header(("imdn", IMDN_NAMESPACE), "IMDN-Route", &route);
+            .with_imdn(message_id, &[]);
+        for route in self.fields(IMDN_NAMESPACE, "IMDN-Record-Route") {
+            // To the octet: it is the intermediary's own.
+            let (parameters, value) = (route.parameters(), route.value());
+            let route = Header::from_wire(IMDN_PREFIX, "IMDN-Route", parameters, value);
+            told.headers.extend(route);
         }
         Some(told)
+    }
+
+    /// Who it is for in the end, by the name that `To` has for him (RFC 5438 §11.1.3). Among many that is our own.
+    fn recipient(&self, own: &Address) -> String {
+        let mut all = self.to();
+        let only = all.next().filter(|_| all.next().is_none());
+        only.as_ref().unwrap_or(own).uri().to_owned()
+    }
+
+    /// Who it was for at first (RFC 5438 §11.1.4). That has to be told, so an address without its brackets is forgiven.
+    fn original_to(&self) -> Option<String> {
+        let name = "Original-To";
+        let address = self.addresses(IMDN_NAMESPACE, name).next();
+        let address = address.map(|address| address.uri().to_owned());
+        let mut values = self.values(IMDN_NAMESPACE, name);
+        address.or_else(|| values.next().map(std::borrow::Cow::into_owned))
     }
 }
 
@@ -302,6 +302,8 @@ struct Draft {
     /// The elements that are open, by their names; `None` for those of other namespaces.
     path: Vec<Option<String>>,
     text: String,
+    /// Of the element that was opened last.
+    language: Option<String>,
     document: ImdnDocument,
     is_imdn: bool,
 }
@@ -333,7 +335,12 @@ impl Draft {
             ["imdn", "datetime"] => document.date_time = text,
             ["imdn", "recipient-uri"] => document.recipient_uri = Some(text),
             ["imdn", "original-recipient-uri"] => document.original_recipient_uri = Some(text),
-            ["imdn", "subject"] => document.subject = Some(text),
+            ["imdn", "subject"] => {
+                document.subject = Some(Subject {
+                    text: xml_text(&self.text),
+                    language: self.language.take(),
+                });
+            }
             ["imdn", kind, "status", status] if document.disposition.is_none() => {
                 let is_it = |row: &&(&str, &str, _, _)| (row.0, row.1) == (kind, status);
                 document.disposition = DISPOSITIONS.iter().find(is_it).map(|row| row.2);
@@ -355,8 +362,37 @@ impl Draft {
     }
 }
 
+/// The element that says what became of the message.
+fn write_status(writer: &mut Writer<Vec<u8>>, disposition: Disposition) -> std::io::Result<()> {
+    let (element, status, ..) = disposition.row();
+    writer.create_element(element).write_inner_content(|writer| {
+        writer.create_element("status").write_inner_content(|writer| {
+            writer.create_element(status).write_empty()?;
+            Ok(())
+        })?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// The language that an element says it is in, where it is one.
+fn language(element: &BytesStart<'_>) -> quick_xml::Result<Option<String>> {
+    let Some(attribute) = element.try_get_attribute("xml:lang")? else {
+        return Ok(None);
+    };
+    let tag = attribute.normalized_value(XmlVersion::Implicit1_0)?;
+    Ok(is_language(&tag).then(|| tag.into_owned()))
+}
+
+/// Text without the characters that XML does not have.
+fn xml_text(text: &str) -> String {
+    let is_in_xml = |found: &char| matches!(found, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    text.chars().filter(is_in_xml).collect()
+}
+
 /// Text without control characters, and with one space wherever there is white space.
 fn token(text: &str) -> String {
+    let text = xml_text(text);
     let words = text.split(|character: char| character.is_whitespace() || character.is_control());
     let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
     words.join(" ")

@@ -9,7 +9,7 @@
 //!     .with_from(&Address::new("sip:alice@a.test").with_name("Alice"))
 //!     .with_to(&Address::new("sip:bob@b.test"))
 //!     .with_date_time(Duration::from_secs(1_600_000_000))
-//!     .with_imdn("34jk324j", &[Notification::PositiveDelivery, Notification::Display]);
+//!     .with_imdn(&"34jk324j".parse()?, &[Notification::PositiveDelivery, Notification::Display]);
 //! let wire = message.to_bytes();
 //! let read = CpimMessage::parse(&wire, &Default::default())?;
 //! assert_eq!(read.from().unwrap().uri(), "sip:alice@a.test");
@@ -21,38 +21,42 @@
 mod address;
 mod date;
 mod escape;
+mod head;
+mod header;
 pub mod imdn;
+mod message_id;
+mod mime;
+mod namespaces;
+mod subject;
 
 pub use address::Address;
+pub use message_id::MessageId;
+pub use namespaces::QualifiedName;
+pub use subject::Subject;
 
 use bytes::Bytes;
-use escape::{escape, unescape};
+use escape::{escape, split_unquoted};
+use head::Head;
+use header::Header;
+use mime::MimeField;
+use namespaces::Namespaces;
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The namespace of header fields without a prefix (RFC 3862 §4).
 pub const CPIM_NAMESPACE: &str = "urn:ietf:params:cpim-headers:";
 /// The namespace of IMDN (RFC 5438 §6.1).
 pub const IMDN_NAMESPACE: &str = "urn:ietf:params:imdn";
+/// The prefix that we give to it.
+const IMDN_PREFIX: &str = "imdn";
 
-/// A `message/cpim` body. What was parsed is printed back as it came: RFC 3862 §2.2 forbids to change or reorder.
+/// A `message/cpim` body. What was parsed is printed back as it came, to the octet: RFC 3862 §2.2 forbids to change or
+/// reorder, and it may be signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CpimMessage {
     headers: Vec<Header>,
-    /// MIME header fields of the content.
-    content: Vec<(String, String)>,
+    content: Vec<MimeField>,
     body: Bytes,
-}
-
-/// A message header field, escaped as on the wire.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Header {
-    /// With its prefix, if it has one.
-    name: String,
-    /// What is between the colon and the space: `;lang=en`.
-    parameters: String,
-    value: String,
 }
 
 /// What a `message/cpim` body may cost.
@@ -108,7 +112,7 @@ impl CpimMessage {
     pub fn new(content_type: &str, body: impl Into<Bytes>) -> Self {
         Self {
             headers: Vec::new(),
-            content: vec![("Content-Type".to_owned(), one_line(content_type))],
+            content: MimeField::new("Content-Type", content_type).into_iter().collect(),
             body: body.into(),
         }
     }
@@ -118,54 +122,23 @@ impl CpimMessage {
     /// # Errors
     /// When it has no two header sections, or lines in them that are no header fields, or more than the limits allow.
     pub fn parse(bytes: &Bytes, limits: &CpimLimits) -> Result<Self, CpimError> {
-        let mut at = 0;
-        let mut count = 0;
-        let mut headers = Vec::new();
-        while let Some(line) = line(bytes, &mut at, limits)? {
-            count += 1;
-            let (name, rest) = line.split_once(':').ok_or(CpimError::Header { at })?;
-            let (parameters, value) = match rest.strip_prefix(';') {
-                Some(_) => rest.split_once(' ').unwrap_or((rest, "")),
-                None => ("", rest.strip_prefix(' ').unwrap_or(rest)),
-            };
-            if name.is_empty() || name.contains(' ') || count > limits.headers {
-                return Err(CpimError::Header { at });
-            }
-            headers.push(Header {
-                name: name.to_owned(),
-                parameters: parameters.to_owned(),
-                value: value.to_owned(),
-            });
-        }
-        let mut content = Vec::new();
-        while let Some(line) = line(bytes, &mut at, limits)? {
-            count += 1;
-            let (name, value) = line.split_once(':').ok_or(CpimError::Header { at })?;
-            if name.is_empty() || count > limits.headers {
-                return Err(CpimError::Header { at });
-            }
-            content.push((name.to_owned(), value.trim_matches([' ', '\t']).to_owned()));
-        }
+        let mut head = Head::new(bytes, limits);
         Ok(Self {
-            headers,
-            content,
-            body: bytes.slice(at..),
+            headers: head.message(Header::parse)?,
+            content: head.mime(MimeField::parse)?,
+            body: bytes.slice(head.len()..),
         })
     }
 
     /// The whole as bytes, to be sent with Content-Type `message/cpim`.
     pub fn to_bytes(&self) -> Bytes {
-        let mut text = String::new();
-        for header in &self.headers {
-            // Writing to memory does not fail.
-            let _ = write!(text, "{}:{} {}\r\n", header.name, header.parameters, header.value);
+        let mut bytes = Vec::new();
+        let headers = self.headers.iter().map(Header::line);
+        let content = self.content.iter().map(MimeField::text);
+        for line in headers.chain([""]).chain(content).chain([""]) {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
         }
-        text.push_str("\r\n");
-        for (name, value) in &self.content {
-            let _ = write!(text, "{name}: {value}\r\n");
-        }
-        text.push_str("\r\n");
-        let mut bytes = text.into_bytes();
         bytes.extend_from_slice(&self.body);
         bytes.into()
     }
@@ -180,82 +153,54 @@ impl CpimMessage {
         self.content_header("Content-Type")
     }
 
-    /// A MIME header field of the content, by its name in any case.
+    /// A MIME header field of the content, by its name in any case; unfolded.
     pub fn content_header(&self, name: &str) -> Option<&str> {
-        let found = self
-            .content
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| &**value)
+        let found = self.content.iter().find(|field| field.is(name));
+        found.map(MimeField::value)
     }
 
     /// Adds a MIME header field of the content. Line breaks in the value become spaces.
     #[must_use]
     pub fn with_content_header(mut self, name: &str, value: &str) -> Self {
-        self.content
-            .push((one_line(name).replace(':', ""), one_line(value)));
+        self.content.extend(MimeField::new(name, value));
         self
     }
 
     /// All values of a header field in a namespace, whatever prefix stands for it (RFC 3862 §3.4), without escapes.
     pub fn values<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
-        let mut default = CPIM_NAMESPACE;
-        let mut prefixes: Vec<(&str, &str)> = Vec::new();
-        self.headers.iter().filter_map(move |header| {
-            let (prefix, found) = header.name.split_once('.').unwrap_or(("", &header.name));
-            if header.name == "NS"
-                && let Some((prefix, uri)) = declaration(&header.value)
-            {
-                match prefix {
-                    "" => default = uri,
-                    _ => prefixes.push((prefix, uri)),
-                }
-            }
-            let is_in = match prefix {
-                "" => default == namespace,
-                _ => prefixes
-                    .iter()
-                    .rev()
-                    .find(|(known, _)| *known == prefix)
-                    .is_some_and(|(_, uri)| *uri == namespace),
-            };
-            (is_in && found == name).then(|| unescape(&header.value))
-        })
+        self.fields(namespace, name).map(Header::text)
     }
 
-    /// Adds a header field of a namespace, and its declaration if this prefix has none yet. Control characters and
-    /// backslashes in the value are escaped.
+    /// The addresses in a header field of a namespace, one in each; what is no address is passed over.
+    pub fn addresses<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = Address> {
+        // Addresses have escapes of their own inside quotes, so they are read from what is on the wire.
+        self.fields(namespace, name)
+            .filter_map(|header| header.value().parse().ok())
+    }
+
+    /// Adds a header field of a namespace, and the declaration of this prefix where it stands for another or for none. An
+    /// empty prefix leaves the choice of one: header fields without a prefix stay those of CPIM. Control characters and
+    /// backslashes in the value are escaped; blanks at its end are left out (RFC 3862 §2.2), as is what no name has.
     #[must_use]
     pub fn with_header(mut self, (prefix, namespace): (&str, &str), name: &str, value: &str) -> Self {
-        let declared = self
-            .headers
-            .iter()
-            .any(|header| header.name == "NS" && declaration(&header.value) == Some((prefix, namespace)));
-        if namespace != CPIM_NAMESPACE && !declared {
-            self.push("NS", "", &format!("{prefix} <{}>", escape(namespace)));
-        }
-        let name = if prefix.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{prefix}.{name}")
-        };
-        self.push(&name, "", &escape(value));
+        let prefix = self.declare(prefix, namespace);
+        self.headers.extend(Header::new(&prefix, name, value));
         self
     }
 
     /// Who sent it.
     pub fn from(&self) -> Option<Address> {
-        self.addresses("From").next()
+        self.addresses(CPIM_NAMESPACE, "From").next()
     }
 
     /// To whom it is sent; may be many.
     pub fn to(&self) -> impl Iterator<Item = Address> {
-        self.addresses("To")
+        self.addresses(CPIM_NAMESPACE, "To")
     }
 
     /// Who gets a copy.
     pub fn cc(&self) -> impl Iterator<Item = Address> {
-        self.addresses("cc")
+        self.addresses(CPIM_NAMESPACE, "cc")
     }
 
     /// When it was sent, as time since 1970 (RFC 3862 §4.4, RFC 3339). `None` when absent or no date.
@@ -263,74 +208,79 @@ impl CpimMessage {
         date::parse(&self.values(CPIM_NAMESPACE, "DateTime").next()?)
     }
 
-    /// What it is about.
+    /// What it is about, as its first `Subject` says.
     pub fn subject(&self) -> Option<Cow<'_, str>> {
         self.values(CPIM_NAMESPACE, "Subject").next()
     }
 
-    /// Names of header fields or features that the receiver must understand (RFC 3862 §3.5), as written.
-    pub fn required(&self) -> impl Iterator<Item = String> {
-        self.values(CPIM_NAMESPACE, "Require").flat_map(|value| {
-            value
-                .split(',')
-                .map(|name| name.trim().to_owned())
-                .collect::<Vec<_>>()
-        })
+    /// What it is about in each language that its sender knew (RFC 3862 §4.5).
+    pub fn subjects(&self) -> impl Iterator<Item = Subject> {
+        self.fields(CPIM_NAMESPACE, "Subject").map(Subject::read)
+    }
+
+    /// Header fields or features that the receiver must understand (RFC 3862 §3.5).
+    pub fn required(&self) -> Vec<QualifiedName> {
+        let mut namespaces = Namespaces::new();
+        let mut required = Vec::new();
+        for header in &self.headers {
+            let (prefix, name) = header.name();
+            if name == "Require" && namespaces.uri(prefix) == Some(CPIM_NAMESPACE) {
+                let names = header.value().split(',').map(str::trim);
+                required.extend(
+                    names
+                        .filter(|name| !name.is_empty())
+                        .map(|name| namespaces.resolve(name)),
+                );
+            }
+            namespaces.pass(header);
+        }
+        required
     }
 
     /// Names the sender.
     #[must_use]
-    pub fn with_from(mut self, address: &Address) -> Self {
-        self.push("From", "", &address.to_string());
-        self
+    pub fn with_from(self, address: &Address) -> Self {
+        self.with_wire("From", "", &address.to_string())
     }
 
     /// Adds a recipient.
     #[must_use]
-    pub fn with_to(mut self, address: &Address) -> Self {
-        self.push("To", "", &address.to_string());
-        self
+    pub fn with_to(self, address: &Address) -> Self {
+        self.with_wire("To", "", &address.to_string())
     }
 
     /// Adds somebody who gets a copy.
     #[must_use]
-    pub fn with_cc(mut self, address: &Address) -> Self {
-        self.push("cc", "", &address.to_string());
-        self
+    pub fn with_cc(self, address: &Address) -> Self {
+        self.with_wire("cc", "", &address.to_string())
     }
 
     /// Says when it is sent, as time since 1970; written in UTC to the millisecond.
     #[must_use]
-    pub fn with_date_time(mut self, since_1970: Duration) -> Self {
-        self.push("DateTime", "", &date::print(since_1970));
-        self
+    pub fn with_date_time(self, since_1970: Duration) -> Self {
+        self.with_header(("", CPIM_NAMESPACE), "DateTime", &date::print(since_1970))
     }
 
-    /// Says what it is about, and in which language (RFC 3066), if known.
+    /// Says what it is about, and in which language (RFC 3066), if known. Once for each language.
     #[must_use]
-    pub fn with_subject(mut self, subject: &str, language: Option<&str>) -> Self {
-        let is_tag = |tag: &&str| {
-            tag.bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-        };
-        let parameters = language
-            .filter(is_tag)
-            .map(|tag| format!(";lang={tag}"))
-            .unwrap_or_default();
-        self.push("Subject", &parameters, &escape(subject));
-        self
+    pub fn with_subject(self, subject: &str, language: Option<&str>) -> Self {
+        let language = language.filter(|tag| subject::is_language(tag));
+        let parameters = language.map(|tag| format!(";lang={tag}")).unwrap_or_default();
+        let subject = escape(subject);
+        self.with_wire("Subject", &parameters, subject.trim_end_matches(' '))
     }
 
-    /// Asks for notifications about the message of this id (RFC 5438 §7.1.1).
+    /// Gives it the id by which notifications name it, and asks for them (RFC 5438 §7.1.1). Who asks also has to say when the
+    /// message is sent, by [`with_date_time`](Self::with_date_time) (§7.1.1.2).
     #[must_use]
-    pub fn with_imdn(self, message_id: &str, wishes: &[Notification]) -> Self {
+    pub fn with_imdn(self, message_id: &MessageId, wishes: &[Notification]) -> Self {
+        let imdn = (IMDN_PREFIX, IMDN_NAMESPACE);
+        let named = self.with_header(imdn, "Message-ID", message_id.as_str());
+        if wishes.is_empty() {
+            return named;
+        }
         let wishes: Vec<_> = wishes.iter().map(|wish| wish.as_str()).collect();
-        self.with_header(("imdn", IMDN_NAMESPACE), "Message-ID", message_id)
-            .with_header(
-                ("imdn", IMDN_NAMESPACE),
-                "Disposition-Notification",
-                &wishes.join(", "),
-            )
+        named.with_header(imdn, "Disposition-Notification", &wishes.join(", "))
     }
 
     /// The id by which notifications name the message (RFC 5438 §6.3).
@@ -340,47 +290,62 @@ impl CpimMessage {
 
     /// What the sender wants to be notified of; words that are not known are left out (RFC 5438 §7.2.1).
     pub fn notifications(&self) -> Vec<Notification> {
-        self.values(IMDN_NAMESPACE, "Disposition-Notification")
-            .flat_map(|value| {
-                let words = value
-                    .split(',')
-                    .map(|wish| wish.split(';').next().unwrap_or_default().trim().to_owned());
-                words.collect::<Vec<_>>()
-            })
-            .filter_map(|word| {
-                Notification::WORDS
-                    .iter()
-                    .find(|(known, _)| *known == word)
-                    .map(|(_, wish)| *wish)
+        self.fields(IMDN_NAMESPACE, "Disposition-Notification")
+            .flat_map(|header| split_unquoted(header.value(), ','))
+            .filter_map(|wish| {
+                let word = wish.split(';').next().unwrap_or_default().trim();
+                let mut known = Notification::WORDS.iter();
+                known.find(|(known, _)| *known == word).map(|(_, wish)| *wish)
             })
             .collect()
     }
 
-    fn addresses<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Address> + 'a {
-        // Addresses have escapes of their own inside quotes, so they are read from what is on the wire.
-        self.headers
-            .iter()
-            .filter(move |header| header.name == name)
-            .filter_map(|header| header.value.parse().ok())
+    /// The header fields of a name in a namespace.
+    fn fields<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Header> {
+        let mut namespaces = Namespaces::new();
+        self.headers.iter().filter(move |header| {
+            let (prefix, found) = header.name();
+            let is_it = found == name && namespaces.uri(prefix) == Some(namespace);
+            namespaces.pass(header);
+            is_it
+        })
     }
 
-    fn push(&mut self, name: &str, parameters: &str, value: &str) {
-        self.headers.push(Header {
-            name: one_line(name).replace([':', ' '], ""),
-            parameters: parameters.to_owned(),
-            value: value.to_owned(),
-        });
+    /// The prefix that stands for a namespace from here on: the wished one, declared anew where needed. Without a wish one that
+    /// is there already, or a new one.
+    fn declare(&mut self, wish: &str, namespace: &str) -> String {
+        let (wish, namespace) = (header::name(wish), address::clean_uri(namespace));
+        let known = Namespaces::after(&self.headers);
+        if known.uri(&wish) == Some(&namespace) {
+            return wish;
+        }
+        let prefix = match known.prefix(&namespace) {
+            Some(prefix) if wish.is_empty() => return prefix.to_owned(),
+            _ if wish.is_empty() => known.free_prefix(),
+            _ => wish,
+        };
+        let declaration = format!("{prefix} <{namespace}>");
+        self.headers.extend(Header::from_wire("", "NS", "", &declaration));
+        prefix
+    }
+
+    /// Adds a header field of CPIM with what is escaped already.
+    fn with_wire(mut self, name: &str, parameters: &str, value: &str) -> Self {
+        let prefix = self.declare("", CPIM_NAMESPACE);
+        self.headers
+            .extend(Header::from_wire(&prefix, name, parameters, value));
+        self
     }
 }
 
-/// A body is not `message/cpim`.
+/// A body is not `message/cpim`, or a text is not what it has to be there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CpimError {
     /// The header fields do not end.
     #[error("no empty line after the header fields")]
     NoEnd,
-    /// A line is no header field, or there are too many.
+    /// A line is no header field.
     #[error("no header field before byte {at}")]
     Header {
         /// Where the line ends.
@@ -395,28 +360,15 @@ pub enum CpimError {
     /// More bytes of header fields than [`CpimLimits::head_bytes`].
     #[error("header fields of more than {0} bytes")]
     TooLong(usize),
-}
-
-/// The next line of header fields; `None` is the empty line that ends them.
-fn line<'a>(bytes: &'a [u8], at: &mut usize, limits: &CpimLimits) -> Result<Option<&'a str>, CpimError> {
-    let rest = &bytes[*at..];
-    let len = memchr::memmem::find(rest, b"\r\n").ok_or(CpimError::NoEnd)?;
-    *at += len + 2;
-    if *at > limits.head_bytes {
-        return Err(CpimError::TooLong(limits.head_bytes));
-    }
-    let line = str::from_utf8(&rest[..len]).map_err(|_| CpimError::NotText { at: *at })?;
-    Ok((!line.is_empty()).then_some(line))
-}
-
-/// Prefix and URI of an `NS` header field.
-fn declaration(value: &str) -> Option<(&str, &str)> {
-    let (prefix, uri) = value.split_once('<')?;
-    Some((prefix.trim(), uri.strip_suffix('>')?))
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(|character: char| character.is_control(), " ")
+    /// More header fields than [`CpimLimits::headers`].
+    #[error("more than {0} header fields")]
+    TooMany(usize),
+    /// A text is no [`Address`].
+    #[error("no address of the form Name <URI>")]
+    Address,
+    /// A text is no [`MessageId`].
+    #[error("a message id that is empty, or has blanks or separators")]
+    MessageId,
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A chat message, bare or wrapped in CPIM (`ChatMessage` and `CPIMMessage` of the documents).
 
 use bytes::Bytes;
-use offhook_msrp::cpim::imdn::Disposition;
-use offhook_msrp::cpim::{Address, CpimLimits, CpimMessage, Notification};
-use offhook_msrp::session::Message;
+use offhook_msrp::cpim::imdn::{self, Disposition};
+use offhook_msrp::cpim::{Address, CpimLimits, CpimMessage, MessageId, Notification};
+use offhook_sip_core::message::{Entity, Multipart};
+use offhook_sip_core::{HeaderName, Limits};
 use std::time::Duration;
 
 /// The media type of a wrapped message (RFC 3862).
@@ -29,8 +30,10 @@ pub struct ChatMessage {
     /// What its sender wants to be notified of (RFC 5438), where it goes in CPIM. Of what arrives in full, delivery is told by
     /// itself; display by [`ChatStream::send_display_notification`](super::ChatStream::send_display_notification).
     pub notifications: Vec<Notification>,
-    /// By which id notifications name it. Of a message of ours it is given when it is sent.
-    pub(super) notified_as: Option<Box<str>>,
+    /// By which id notifications name a message of ours. It is given when it is sent.
+    pub(super) notified_as: Option<MessageId>,
+    /// The CPIM in which it came: whoever tells its sender something copies from that.
+    came_in: Option<Box<CpimMessage>>,
 }
 
 impl ChatMessage {
@@ -46,6 +49,7 @@ impl ChatMessage {
             timestamp: None,
             notifications: Vec::new(),
             notified_as: None,
+            came_in: None,
         }
     }
 
@@ -87,12 +91,12 @@ impl ChatMessage {
     }
 
     /// Reads what came over MSRP. `None` where it is empty, or a broken CPIM.
-    pub(super) fn read(message: &Message) -> Option<Self> {
-        let bare = Self::new(message.content_type(), message.body.clone());
+    pub(super) fn read(content_type: &str, body: &Bytes) -> Option<Self> {
+        let bare = Self::new(content_type, body.clone());
         if !bare.media_type().eq_ignore_ascii_case(CPIM_TYPE) {
             return (!bare.content_type.is_empty()).then_some(bare);
         }
-        let cpim = CpimMessage::parse(&message.body, &CpimLimits::default())
+        let cpim = CpimMessage::parse(body, &CpimLimits::default())
             .inspect_err(|error| tracing::debug!(%error, "a CPIM message cannot be read"))
             .ok()?;
         Some(Self {
@@ -104,18 +108,36 @@ impl ChatMessage {
             subject: cpim.subject().map(std::borrow::Cow::into_owned),
             timestamp: cpim.date_time(),
             notifications: cpim.notifications(),
-            notified_as: cpim.imdn_message_id().map(|id| id.as_ref().into()),
+            notified_as: None,
+            came_in: Some(Box::new(cpim)),
         })
+    }
+
+    /// The IMDN documents in a message that tells of others: its content, or parts of it where a list server put many together
+    /// (RFC 5438 §8.3, §9). `None` when it is a message for people.
+    pub(super) fn imdn_documents(&self) -> Option<Vec<Bytes>> {
+        if self.media_type().eq_ignore_ascii_case(imdn::CONTENT_TYPE) {
+            return Some(vec![self.body.clone()]);
+        }
+        self.came_in.as_ref().filter(|cpim| cpim.is_notification())?;
+        let many = Entity::new(&self.content_type, self.body.clone()).multipart(&Limits::default());
+        let parts = many.and_then(Result::ok);
+        let parts = parts.iter().flat_map(Multipart::parts).map(|part| {
+            let content_type = part.headers().get_str(HeaderName::ContentType);
+            Self::new(content_type.unwrap_or_default(), part.body().clone())
+        });
+        let documents = parts.filter(|part| part.media_type().eq_ignore_ascii_case(imdn::CONTENT_TYPE));
+        Some(documents.map(|part| part.body).collect())
     }
 
     /// What tells the sender what became of it; `None` when there is nothing to tell.
     pub(super) fn notification(
         &self,
         own: &Address,
-        id: &str,
+        id: &MessageId,
         disposition: Disposition,
     ) -> Option<CpimMessage> {
-        self.to_cpim(None, None).notification(own, id, disposition)
+        self.came_in.as_ref()?.notification(own, id, disposition)
     }
 
     /// The message in CPIM. Where it names nobody, it is from one side of the session to the other.
@@ -141,5 +163,60 @@ impl ChatMessage {
             Some(id) if !self.notifications.is_empty() => cpim.with_imdn(id, &self.notifications),
             _ => cpim,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offhook_msrp::cpim::imdn::{ImdnDocument, ImdnLimits};
+
+    fn read(cpim: &str) -> ChatMessage {
+        ChatMessage::read(CPIM_TYPE, &Bytes::copy_from_slice(cpim.as_bytes())).expect("a CPIM message")
+    }
+
+    #[test]
+    fn what_is_told_is_copied_from_what_came() {
+        let message = read(
+            "From: Alice <im:alice@a.test>\r\nTo: <im:bob@b.test>\r\nDateTime: 2008-04-04T12:16:49-05:00\r\n\
+             Subject:;lang=fr Objet\r\nNS: i <urn:ietf:params:imdn>\r\ni.Message-ID: m@1\r\n\
+             i.Original-To: List <im:list@b.test>\r\ni.IMDN-Record-Route: \"A\" <im:relay@b.test>\r\n\
+             i.Disposition-Notification: positive-delivery\r\n\r\nContent-Type: text/plain\r\n\r\nHi",
+        );
+        let own = Address::new("sip:bob@192.0.2.1");
+        let id = "n1".parse().unwrap();
+        let told = message.notification(&own, &id, Disposition::Delivered).unwrap();
+        let routes: Vec<_> = told
+            .addresses(offhook_msrp::cpim::IMDN_NAMESPACE, "IMDN-Route")
+            .collect();
+        assert_eq!(routes, [Address::new("im:relay@b.test").with_name("A")]);
+        let document = ImdnDocument::parse(told.body(), &ImdnLimits::default()).unwrap();
+        assert_eq!(document.message_id, "m@1");
+        assert_eq!(document.date_time, "2008-04-04T12:16:49-05:00");
+        assert_eq!(document.recipient_uri.as_deref(), Some("im:bob@b.test"));
+        assert_eq!(document.original_recipient_uri.as_deref(), Some("im:list@b.test"));
+        let subject = document.subject.unwrap();
+        assert_eq!(
+            (&*subject.text, subject.language.as_deref()),
+            ("Objet", Some("fr"))
+        );
+    }
+
+    #[test]
+    fn notifications_come_alone_or_many_in_one() {
+        assert_eq!(ChatMessage::text("Hi").imdn_documents(), None);
+        let alone = read("\r\nContent-Type: Message/imdn+xml; charset=utf-8\r\n\r\none");
+        assert_eq!(alone.imdn_documents(), Some(vec![Bytes::from("one")]));
+        let many = read(
+            "\r\nContent-Type: multipart/mixed;\r\n boundary=\"b\"\r\nContent-Disposition: notification\r\n\r\n\
+             --b\r\nContent-Type: message/imdn+xml\r\n\r\none\r\n--b\r\nContent-Type: text/plain\r\n\r\nno\r\n\
+             --b\r\nContent-Type: message/imdn+xml\r\n\r\ntwo\r\n--b--\r\n",
+        );
+        assert_eq!(
+            many.imdn_documents(),
+            Some(vec![Bytes::from("one"), Bytes::from("two")])
+        );
+        let none = read("\r\nContent-Type: text/plain\r\nContent-Disposition: notification\r\n\r\nno");
+        assert_eq!(none.imdn_documents(), Some(Vec::new()));
     }
 }

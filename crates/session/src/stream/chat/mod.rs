@@ -102,7 +102,6 @@ pub struct ChatStream {
     local_identity: Option<Address>,
     remote_identity: Option<Address>,
     waiting: VecDeque<(ChatMessage, String)>,
-    messages: u64,
     timers: ComposingTimers,
 }
 
@@ -127,7 +126,6 @@ impl ChatStream {
             local_identity: None,
             remote_identity: None,
             waiting: VecDeque::new(),
-            messages: 0,
             timers: ComposingTimers::default(),
         }
     }
@@ -164,8 +162,8 @@ impl ChatStream {
         if self.end.id().is_none() {
             return Err(StreamError::NotRunning("chat"));
         }
-        let message_id = self.next_message_id();
-        message.notified_as = Some(message_id.as_str().into());
+        let message_id = new_message_id(cx);
+        message.notified_as = message_id.parse().ok();
         if self.end.is_ready() {
             self.pass(cx, &message, &message_id)?;
         } else if self.waiting.len() < MOST_WAITING {
@@ -245,11 +243,6 @@ impl ChatStream {
         Ok(())
     }
 
-    fn next_message_id(&mut self) -> String {
-        self.messages += 1;
-        format!("{}.{}", self.end.session_id(), self.messages)
-    }
-
     /// Tells the sender of a message what became of it, if he asked for that, and takes what tells it.
     fn notify(
         &mut self,
@@ -260,8 +253,9 @@ impl ChatStream {
         let Some(own) = self.local_identity.clone() else {
             return Err(StreamError::NotRunning("chat"));
         };
-        let id = self.next_message_id();
-        let told = message.notification(&own, &id, disposition);
+        let id = new_message_id(cx);
+        let named = id.parse().ok();
+        let told = named.and_then(|named| message.notification(&own, &named, disposition));
         let is_taken = self.wrap(imdn::CONTENT_TYPE).is_ok_and(|in_cpim| in_cpim);
         let Some(told) = told.filter(|_| is_taken) else {
             return Ok(());
@@ -323,7 +317,7 @@ impl ChatStream {
             // Who does not take indications is spared them.
             return Ok(());
         };
-        let message_id = self.next_message_id();
+        let message_id = new_message_id(cx);
         let outgoing = outgoing
             .with_message_id(&message_id)
             .with_failure_report(FailureReport::No);
@@ -333,7 +327,7 @@ impl ChatStream {
     }
 
     fn handle_message(&mut self, cx: &mut StreamContext<'_>, message: &Message) {
-        let Some(message) = ChatMessage::read(message) else {
+        let Some(message) = ChatMessage::read(message.content_type(), &message.body) else {
             return;
         };
         if message.media_type().eq_ignore_ascii_case(COMPOSING_TYPE) {
@@ -346,8 +340,11 @@ impl ChatStream {
             }
             return;
         }
-        if message.media_type().eq_ignore_ascii_case(imdn::CONTENT_TYPE) {
-            return tell_notification(cx, message);
+        if let Some(documents) = message.imdn_documents() {
+            for document in documents {
+                tell_notification(cx, &document, message.sender.as_ref());
+            }
+            return;
         }
         // Who sends has stopped writing, said or not (RFC 3994 §3.4).
         self.timers.message_received();
@@ -511,9 +508,14 @@ impl MediaStream for ChatStream {
     }
 }
 
+/// A message id that nobody guesses who saw others of ours, and that MSRP takes, too (RFC 5438 §6.3, RFC 4975 §9).
+fn new_message_id(cx: &mut StreamContext<'_>) -> String {
+    cx.plane.entropy().hex(32)
+}
+
 /// What a recipient says about a message of ours.
-fn tell_notification(cx: &mut StreamContext<'_>, message: ChatMessage) {
-    let document = match ImdnDocument::parse(&message.body, &ImdnLimits::default()) {
+fn tell_notification(cx: &mut StreamContext<'_>, document: &[u8], sender: Option<&Address>) {
+    let document = match ImdnDocument::parse(document, &ImdnLimits::default()) {
         Ok(document) => document,
         Err(error) => return tracing::debug!(%error, "a notification cannot be read"),
     };
@@ -521,7 +523,7 @@ fn tell_notification(cx: &mut StreamContext<'_>, message: ChatMessage) {
         cx.tell(StreamEvent::Chat(ChatEvent::GotNotification {
             message_id: document.message_id,
             disposition,
-            sender: message.sender,
+            sender: sender.cloned(),
         }));
     }
 }
