@@ -70,9 +70,9 @@ fn small(c: &mut Criterion) {
     group.bench_function("level meter", |b| b.iter(|| Level::of(black_box(&frame))));
     let mut bell = TonePlayer::new(48_000);
     // Without a pause, which would be cheaper.
-    let mut cadence = Cadence::ringback_north_america();
-    cadence.off = Duration::ZERO;
-    bell.play(cadence);
+    let mut burst = Cadence::ringback_north_america().bursts()[0];
+    burst.off = Duration::ZERO;
+    bell.play(Cadence::new(&[burst], None).expect("one burst"));
     let mut out = vec![0; 960];
     group.bench_function("tone", |b| b.iter(|| bell.produce(&tick(0), &mut out)));
     let path = std::env::temp_dir().join(format!("offhook-bench-{}.wav", std::process::id()));

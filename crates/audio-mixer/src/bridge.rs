@@ -10,18 +10,19 @@ pub struct BridgeId {
     pub(crate) generation: u32,
 }
 
-/// A set of slots in full mesh: every producer is heard by every consumer, and nobody hears itself.
+/// A set of slots in full mesh: every producer is heard by every consumer, and nobody hears itself. Whoever is reached by
+/// several bridges is heard once.
 ///
 /// The set lives in its mixer: [`AudioMixer::join`](crate::AudioMixer::join) and
 /// [`leave`](crate::AudioMixer::leave) change it, [`AudioMixer::bridge`](crate::AudioMixer::bridge) shows it. A port that
-/// leaves the mixer leaves its bridges by itself. A bridge may be put into another one with
-/// [`nest`](crate::AudioMixer::nest): the members of both then hear each other as if they were in one.
+/// leaves the mixer leaves its bridges by itself. A bridge may be put into others with
+/// [`nest`](crate::AudioMixer::nest): its members and those of each of them then hear each other as if they were in one.
 ///
 /// Cost is linear: the mixer sums once and gives each member the sum without its own part.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct AudioBridge {
     pub(crate) members: Vec<Slot>,
-    pub(crate) parent: Option<BridgeId>,
+    pub(crate) parents: Vec<BridgeId>,
 }
 
 impl AudioBridge {
@@ -35,9 +36,9 @@ impl AudioBridge {
         self.members.contains(&slot)
     }
 
-    /// The bridge that this one is nested in.
-    pub fn parent(&self) -> Option<BridgeId> {
-        self.parent
+    /// The bridges that this one is nested in.
+    pub fn parents(&self) -> &[BridgeId] {
+        &self.parents
     }
 }
 
@@ -59,12 +60,12 @@ pub enum BridgeError {
         /// The stranger.
         slot: Slot,
     },
-    /// The bridge is already nested in another one.
-    #[error("{child:?} is already nested in {parent:?}")]
-    AlreadyNested {
-        /// The bridge to nest.
+    /// The bridge is not nested there.
+    #[error("{child:?} is not nested in {parent:?}")]
+    NotNested {
+        /// The bridge to take out.
         child: BridgeId,
-        /// Where it is.
+        /// Where it is not.
         parent: BridgeId,
     },
     /// Nesting would make a bridge part of itself.

@@ -82,11 +82,6 @@ impl Ramp {
         self.to = gain;
     }
 
-    /// Where the glide goes.
-    pub(crate) fn target(self) -> Gain {
-        self.to
-    }
-
     /// The gain for this whole tick, if it does not glide.
     pub(crate) fn steady_gain(self) -> Option<Gain> {
         (self.from == self.to).then_some(self.to)

@@ -88,6 +88,6 @@ pub use mixer::{
 pub use pace::{ClockReading, DeviceClock, TickClock};
 pub use port::{AudioPort, Produced, Role, Tick};
 pub use slot::Slot;
-pub use tone::{Cadence, Tone, TonePlayer};
+pub use tone::{Burst, Cadence, Tone, TonePlayer};
 #[cfg(feature = "voice")]
 pub use voice::{VoiceOptions, VoiceProcessor};

@@ -1,8 +1,9 @@
 //! Ports that come, go and change while the mixer runs: nothing clicks, nobody hears a stranger.
 
 use offhook_audio_mixer::{
-    AudioBridge, AudioMixer, AudioPort, BridgeError, Gain, Level, MixerConfig, MixerError, PlayerOptions,
-    Produced, Role, SamplesRecorder, Slot, Tick, TickLength, WaveFile, WavePlayer, WaveRecorder,
+    AudioBridge, AudioMixer, AudioPort, BridgeError, BridgeId, Gain, Level, MixerConfig, MixerError,
+    PlayerOptions, Produced, Role, SamplesRecorder, Slot, Tick, TickLength, WaveFile, WavePlayer,
+    WaveRecorder,
 };
 use std::f64::consts::TAU;
 use std::time::{Duration, Instant};
@@ -294,6 +295,99 @@ fn a_member_of_two_nested_bridges_is_heard_once_and_until_it_has_left_both() {
     assert!(loudness(&mut room) < 0.01);
 }
 
+/// One way after the other comes and goes, and in none of the ticks is the voice louder, softer or cut.
+#[test]
+fn a_voice_that_arrives_by_several_ways_is_heard_once_all_the_time() {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(300.0));
+    let bridges: Vec<BridgeId> = (0..4)
+        .map(|_| room.mixer.add_bridge().expect("a bridge"))
+        .collect();
+    let [one, two, outer, inner] = bridges[..] else {
+        panic!("four")
+    };
+    let join = |room: &mut Room, bridge| {
+        for slot in [ear, voice] {
+            assert_eq!(room.mixer.join(bridge, slot), Ok(true));
+        }
+    };
+    let leave = |room: &mut Room, bridge| {
+        for slot in [ear, voice] {
+            assert_eq!(room.mixer.leave(bridge, slot), Ok(()));
+        }
+    };
+    join(&mut room, one);
+    room.ticks(2);
+    let begin = room.heard(ear).len();
+    join(&mut room, two);
+    room.ticks(3);
+    room.mixer.connect(voice, ear, Gain::UNITY).expect("both exist");
+    room.ticks(3);
+    leave(&mut room, one);
+    join(&mut room, inner);
+    room.ticks(3);
+    for parent in [outer, one] {
+        assert_eq!(room.mixer.nest(inner, parent), Ok(true));
+    }
+    leave(&mut room, two);
+    room.ticks(3);
+    room.mixer.disconnect(voice, ear).expect("connected");
+    room.ticks(3);
+    room.mixer.remove_bridge(outer).expect("it is there");
+    room.mixer.unnest(inner, one).expect("nested");
+    room.ticks(3);
+    let steady = &room.heard(ear)[begin..];
+    for (tick, part) in steady.chunks(320).enumerate() {
+        let level = f64::from(peak(part)) / AMPLITUDE;
+        assert!((level - 1.0).abs() < 0.01, "tick {tick}: {level}");
+    }
+    let step = steepest(&steady[..320]);
+    assert!(
+        (steepest(steady) - step).abs() < 5,
+        "{} not {step}",
+        steepest(steady)
+    );
+    room.mixer
+        .connect(voice, ear, Gain::from_percent(50))
+        .expect("both exist");
+    room.ticks(3);
+    let heard = room.heard(ear);
+    let level = f64::from(peak(&heard[heard.len() - 320..])) / AMPLITUDE;
+    assert!(
+        (level - 0.5).abs() < 0.01,
+        "a connection decides how loud: {level}"
+    );
+}
+
+/// The two outer bridges have nothing to do with each other.
+#[test]
+fn a_bridge_in_two_others_hears_both_and_they_do_not_hear_each_other() {
+    let mut room = Room::new();
+    let ears = [room.ear(), room.ear(), room.ear()];
+    let voice = room.sine(300.0);
+    let bridges: Vec<BridgeId> = (0..3)
+        .map(|_| room.mixer.add_bridge().expect("a bridge"))
+        .collect();
+    for (&bridge, ear) in bridges.iter().zip(ears) {
+        assert_eq!(room.mixer.join(bridge, ear), Ok(true));
+    }
+    for outer in &bridges[1..] {
+        assert_eq!(room.mixer.nest(bridges[0], *outer), Ok(true));
+    }
+    for (at, hears) in [(0, [true; 3]), (1, [true, true, false]), (2, [true, false, true])] {
+        assert_eq!(room.mixer.join(bridges[at], voice), Ok(true));
+        room.ticks(2);
+        for (ear, hears) in ears.into_iter().zip(hears) {
+            let heard = room.heard(ear);
+            let level = f64::from(peak(&heard[heard.len() - 320..])) / AMPLITUDE;
+            let due = if hears { 1.0 } else { 0.0 };
+            assert!((level - due).abs() < 0.01, "in {at}: {level}");
+        }
+        assert_eq!(room.mixer.leave(bridges[at], voice), Ok(()));
+        room.ticks(2);
+    }
+}
+
 #[test]
 fn gains_and_mutes_work_on_either_side_of_a_port() {
     let mut room = Room::new();
@@ -368,7 +462,13 @@ fn misuse_is_told_with_the_slots_it_was_about() {
         mixer.disconnect(a, b),
         Err(MixerError::NotConnected { from: a, to: b })
     );
-    assert_eq!(mixer.nest(hall, room_2), Ok(()));
+    let misplaced = BridgeError::NotNested {
+        child: hall,
+        parent: room_2,
+    };
+    assert_eq!(mixer.unnest(hall, room_2), Err(misplaced));
+    assert_eq!(mixer.nest(hall, room_2), Ok(true));
+    assert_eq!(mixer.nest(hall, room_2), Ok(false), "here as well");
     assert_eq!(
         mixer.nest(room_2, hall),
         Err(BridgeError::Cycle {
@@ -378,9 +478,9 @@ fn misuse_is_told_with_the_slots_it_was_about() {
     );
     assert_eq!(
         mixer.nest(hall, hall),
-        Err(BridgeError::AlreadyNested {
+        Err(BridgeError::Cycle {
             child: hall,
-            parent: room_2
+            parent: hall
         })
     );
     assert_eq!(
@@ -392,7 +492,7 @@ fn misuse_is_told_with_the_slots_it_was_about() {
     );
     assert_eq!(mixer.remove_bridge(room_2), Ok(()));
     assert_eq!(mixer.remove_bridge(room_2), Err(BridgeError::NoBridge(room_2)));
-    assert_eq!(mixer.bridge(hall).map(AudioBridge::parent), Some(None));
+    assert_eq!(mixer.bridge(hall).map(AudioBridge::parents), Some(&[][..]));
 }
 
 #[test]

@@ -70,7 +70,7 @@ enum Op {
     Join(usize, usize),
     Leave(usize, usize),
     Nest(usize, usize),
-    Unnest(usize),
+    Unnest(usize, usize),
     RemoveBridge(usize),
     Connect(usize, usize, u8),
     Disconnect(usize, usize),
@@ -85,8 +85,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         1 => index.clone().prop_map(Op::Remove),
         6 => (index.clone(), index.clone()).prop_map(|(b, p)| Op::Join(b, p)),
         2 => (index.clone(), index.clone()).prop_map(|(b, p)| Op::Leave(b, p)),
-        1 => (index.clone(), index.clone()).prop_map(|(c, p)| Op::Nest(c, p)),
-        1 => index.clone().prop_map(Op::Unnest),
+        2 => (index.clone(), index.clone()).prop_map(|(c, p)| Op::Nest(c, p)),
+        1 => (index.clone(), index.clone()).prop_map(|(c, p)| Op::Unnest(c, p)),
         1 => index.clone().prop_map(Op::RemoveBridge),
         3 => (index.clone(), index.clone(), 0..200_u8).prop_map(|(f, t, g)| Op::Connect(f, t, g)),
         1 => (index.clone(), index.clone()).prop_map(|(f, t)| Op::Disconnect(f, t)),
@@ -100,7 +100,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
 #[derive(Default)]
 struct Model {
     ports: BTreeMap<Slot, Told>,
-    bridges: BTreeMap<BridgeId, (BTreeSet<Slot>, Option<BridgeId>)>,
+    /// The members, and the bridges around it.
+    bridges: BTreeMap<BridgeId, (BTreeSet<Slot>, BTreeSet<BridgeId>)>,
     connections: BTreeMap<(Slot, Slot), Gain>,
 }
 
@@ -112,11 +113,18 @@ struct Told {
 }
 
 impl Model {
-    fn root(&self, mut id: BridgeId) -> BridgeId {
-        while let Some((_, Some(parent))) = self.bridges.get(&id) {
-            id = *parent;
+    /// The outermost bridges around a bridge.
+    fn roots(&self, id: BridgeId) -> BTreeSet<BridgeId> {
+        let parents = &self.bridges[&id].1;
+        if parents.is_empty() {
+            return BTreeSet::from([id]);
         }
-        id
+        parents.iter().flat_map(|&parent| self.roots(parent)).collect()
+    }
+
+    fn is_within(&self, id: BridgeId, other: BridgeId) -> bool {
+        let parents = &self.bridges[&id].1;
+        id == other || parents.iter().any(|&parent| self.is_within(parent, other))
     }
 
     fn groups(&self, slot: Slot) -> BTreeSet<BridgeId> {
@@ -124,7 +132,7 @@ impl Model {
             .bridges
             .iter()
             .filter(|(_, (members, _))| members.contains(&slot));
-        holding.map(|(&id, _)| self.root(id)).collect()
+        holding.flat_map(|(&id, _)| self.roots(id)).collect()
     }
 
     /// What `to` should hear, or `None` if nothing is connected to it.
@@ -143,14 +151,12 @@ impl Model {
             let Some(voice) = Parrot::voice(told.id, told.amplitude, tick, len) else {
                 continue;
             };
-            let times = if from == to {
-                0
-            } else {
-                self.groups(from).intersection(&groups).count()
-            };
-            let direct = self.connections.get(&(from, to)).copied().unwrap_or(Gain::SILENT);
+            // Once, by whatever ways; a connection decides how loud.
+            let joined = from != to && !self.groups(from).is_disjoint(&groups);
+            let bridged = if joined { Gain::UNITY } else { Gain::SILENT };
+            let gain = self.connections.get(&(from, to)).copied().unwrap_or(bridged);
             for (sum, &sample) in sum.iter_mut().zip(&voice) {
-                *sum += times as i64 * i64::from(sample) + i64::from(direct.apply(sample));
+                *sum += i64::from(gain.apply(sample));
             }
         }
         Some(sum.into_iter().map(limited).collect())
@@ -200,16 +206,17 @@ impl Bench {
             }
             Op::Nest(c, p) => {
                 let (child, parent) = (self.nth_bridge(c), self.nth_bridge(p));
-                let allowed = self.model.bridges[&child].1.is_none() && self.model.root(parent) != child;
-                assert_eq!(self.mixer.nest(child, parent).is_ok(), allowed);
+                let around = self.model.bridges[&child].1.contains(&parent);
+                let allowed = !self.model.is_within(parent, child);
+                assert_eq!(self.mixer.nest(child, parent).ok(), allowed.then_some(!around));
                 if allowed {
-                    self.model.bridges.get_mut(&child)?.1 = Some(parent);
+                    self.model.bridges.get_mut(&child)?.1.insert(parent);
                 }
             }
-            Op::Unnest(b) => {
-                let bridge = self.nth_bridge(b);
-                assert_eq!(self.mixer.unnest(bridge), Ok(()));
-                self.model.bridges.get_mut(&bridge)?.1 = None;
+            Op::Unnest(c, p) => {
+                let (child, parent) = (self.nth_bridge(c), self.nth_bridge(p));
+                let was = self.model.bridges.get_mut(&child)?.1.remove(&parent);
+                assert_eq!(self.mixer.unnest(child, parent).is_ok(), was);
             }
             Op::RemoveBridge(b) => self.remove_bridge(self.nth_bridge(b)),
             Op::Connect(f, t, percent) => {
@@ -278,13 +285,8 @@ impl Bench {
     fn remove_bridge(&mut self, bridge: BridgeId) {
         assert_eq!(self.mixer.remove_bridge(bridge), Ok(()));
         self.model.bridges.remove(&bridge);
-        for (_, parent) in self
-            .model
-            .bridges
-            .values_mut()
-            .filter(|(_, p)| *p == Some(bridge))
-        {
-            *parent = None;
+        for (_, parents) in self.model.bridges.values_mut() {
+            parents.remove(&bridge);
         }
         self.model.bridges.insert(
             self.mixer.add_bridge().expect("one was removed"),
@@ -312,7 +314,7 @@ proptest! {
     fn each_listener_hears_exactly_the_sum_of_what_it_should_hear(ops in ops()) {
         let now = Instant::now();
         let mut mixer = AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate");
-        let bridges = (0..3).map(|_| (mixer.add_bridge().expect("a bridge"), Default::default())).collect();
+        let bridges = (0..5).map(|_| (mixer.add_bridge().expect("a bridge"), Default::default())).collect();
         let model = Model { bridges, ..Model::default() };
         let mut bench = Bench { mixer, model, next_id: 0 };
         for op in ops {

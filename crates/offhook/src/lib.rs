@@ -45,9 +45,10 @@ pub use offhook_account::{
     Account, AccountId, FileStorage, InvalidAccountId, MemoryStorage, Settings, Storage,
 };
 pub use offhook_audio_mixer::{
-    AudioPort, Cadence, DeviceChoice, DeviceError, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
-    Direction, Gain, KNOWS_CARDS, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions, RecordError,
-    Recording, TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder, devices as sound_devices,
+    AudioPort, Burst, Cadence, DeviceChoice, DeviceError, DeviceInfo, DeviceMixer, DeviceMixerError,
+    DeviceOptions, Direction, Gain, KNOWS_CARDS, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions,
+    RecordError, Recording, TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder,
+    devices as sound_devices,
 };
 pub use offhook_conference::{AudioConference, ConferenceError};
 pub use offhook_lookup::LookupError;

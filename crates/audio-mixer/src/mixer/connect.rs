@@ -1,27 +1,25 @@
 //! Who hears whom: single connections, bridges, and bridges in bridges.
 
-use super::entry::{Membership, Source};
-use super::group::Group;
+use super::entry::Source;
 use super::{AudioMixer, Bridged, MixerError};
 use crate::bridge::{AudioBridge, BridgeError, BridgeId};
-use crate::gain::{Gain, Ramp};
+use crate::gain::Gain;
 use crate::port::AudioPort;
 use crate::slot::Slot;
 
 impl<P: AudioPort> AudioMixer<P> {
-    /// Lets `to` hear `from` at `gain`, besides what it hears by bridges. Connecting again changes the gain. A slot may
-    /// be connected to itself, as for an echo test.
+    /// Lets `to` hear `from` at `gain`, whether bridges let it hear `from` as well or not: nobody is heard twice. Connecting
+    /// again changes the gain. A slot may be connected to itself, as for an echo test.
     pub fn connect(&mut self, from: Slot, to: Slot, gain: Gain) -> Result<(), MixerError> {
         self.entry(from).ok_or(MixerError::NoSlot(from))?;
         self.change(to, |entry| {
             if let Some(source) = entry.sources.iter_mut().find(|s| s.from == from.index()) {
-                source.leaving = false;
-                source.ramp.aim(gain);
+                source.gain = Some(gain);
             } else {
                 entry.sources.push(Source {
                     from: from.index(),
-                    ramp: Ramp::fade_in(gain),
-                    leaving: false,
+                    was: None,
+                    gain: Some(gain),
                 });
             }
         })
@@ -33,10 +31,9 @@ impl<P: AudioPort> AudioMixer<P> {
         let entry = self.entry_mut(to).ok_or(MixerError::NoSlot(to))?;
         let mut sources = entry.sources.iter_mut();
         let source = sources
-            .find(|s| s.from == from.index() && !s.leaving)
+            .find(|s| s.from == from.index() && s.gain.is_some())
             .ok_or(MixerError::NotConnected { from, to })?;
-        source.leaving = true;
-        source.ramp.aim(Gain::SILENT);
+        source.gain = None;
         self.unsettled = true;
         Ok(())
     }
@@ -45,32 +42,27 @@ impl<P: AudioPort> AudioMixer<P> {
     pub fn connection(&self, from: Slot, to: Slot) -> Option<Gain> {
         self.entry(from)?;
         let mut sources = self.entry(to)?.sources.iter();
-        let source = sources.find(|s| s.from == from.index() && !s.leaving)?;
-        Some(source.ramp.target())
+        sources.find(|s| s.from == from.index())?.gain
     }
 
     /// A new bridge without members.
     pub fn add_bridge(&mut self) -> Result<BridgeId, MixerError> {
-        let bridge = Some(AudioBridge {
-            members: Vec::new(),
-            parent: None,
-        });
-        let vacant = |b: &Bridged| b.bridge.is_none() && b.group.members.is_empty();
-        let index = if let Some(index) = self.bridges.iter().position(vacant) {
-            self.bridges[index].bridge = bridge;
-            index
-        } else if self.bridges.len() < self.config.max_bridges {
-            self.bridges.push(Bridged {
-                generation: 0,
-                bridge,
-                group: Group::new(self.frame_len),
-            });
-            self.bridges.len() - 1
-        } else {
+        let bridge = Some(AudioBridge::default());
+        let vacant = self.bridges.iter().position(|bridged| bridged.bridge.is_none());
+        let index = vacant.unwrap_or(self.bridges.len());
+        if index == self.config.max_bridges {
             return Err(MixerError::TooManyBridges {
                 max: self.config.max_bridges,
             });
-        };
+        }
+        if vacant.is_some() {
+            self.bridges[index].bridge = bridge;
+        } else {
+            self.bridges.push(Bridged {
+                generation: 0,
+                bridge,
+            });
+        }
         Ok(BridgeId {
             index: index as u32,
             generation: self.bridges[index].generation,
@@ -80,16 +72,20 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Removes a bridge. Its members stop hearing each other; bridges nested in it stand alone again.
     pub fn remove_bridge(&mut self, id: BridgeId) -> Result<(), BridgeError> {
         self.bridge(id).ok_or(BridgeError::NoBridge(id))?;
-        self.regroup(|mixer| {
-            for bridged in &mut mixer.bridges {
-                if let Some(bridge) = bridged.bridge.as_mut().filter(|b| b.parent == Some(id)) {
-                    bridge.parent = None;
-                }
-            }
-            let bridged = &mut mixer.bridges[id.index as usize];
-            bridged.bridge = None;
-            bridged.generation += 1;
-        });
+        for bridge in self
+            .bridges
+            .iter_mut()
+            .filter_map(|bridged| bridged.bridge.as_mut())
+        {
+            bridge.parents.retain(|&parent| parent != id);
+        }
+        for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
+            entry.bridges.retain(|&bridge| bridge != id);
+        }
+        let bridged = &mut self.bridges[id.index as usize];
+        bridged.bridge = None;
+        bridged.generation += 1;
+        self.reseat_all();
         Ok(())
     }
 
@@ -111,8 +107,10 @@ impl<P: AudioPort> AudioMixer<P> {
             return Ok(false);
         }
         bridge.members.push(slot);
-        let group = self.root(id).index as usize;
-        self.enter(slot, group);
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.bridges.push(id);
+        }
+        self.reseat(slot);
         Ok(true)
     }
 
@@ -125,30 +123,38 @@ impl<P: AudioPort> AudioMixer<P> {
             .position(|&member| member == slot)
             .ok_or(BridgeError::NotAMember { bridge: id, slot })?;
         members.swap_remove(at);
-        let group = self.root(id).index as usize;
-        if !self.groups_of(slot).any(|other| other == group) {
-            self.exit(slot, group);
+        if let Some(entry) = self.entry_mut(slot) {
+            entry.bridges.retain(|&bridge| bridge != id);
         }
+        self.reseat(slot);
         Ok(())
     }
 
-    /// Puts one bridge into another: members of both hear each other as if they were in one.
-    pub fn nest(&mut self, child: BridgeId, parent: BridgeId) -> Result<(), BridgeError> {
+    /// Puts one bridge into another: members of both hear each other as if they were in one. A bridge may be in several: its
+    /// members hear those of all of them, who do not hear each other by it. `false` if it was there already.
+    pub fn nest(&mut self, child: BridgeId, parent: BridgeId) -> Result<bool, BridgeError> {
         self.bridge(parent).ok_or(BridgeError::NoBridge(parent))?;
-        if let Some(parent) = self.bridge(child).ok_or(BridgeError::NoBridge(child))?.parent {
-            return Err(BridgeError::AlreadyNested { child, parent });
+        let nested = self.bridge(child).ok_or(BridgeError::NoBridge(child))?;
+        if nested.parents.contains(&parent) {
+            return Ok(false);
         }
-        if self.root(parent) == child {
+        if self.is_within(parent, child) {
             return Err(BridgeError::Cycle { child, parent });
         }
-        self.regroup(|mixer| mixer.set_parent(child, Some(parent)));
-        Ok(())
+        self.bridge_mut(child)?.parents.push(parent);
+        self.reseat_all();
+        Ok(true)
     }
 
-    /// Takes a bridge out of the one it was nested in. Does nothing if it stands alone.
-    pub fn unnest(&mut self, child: BridgeId) -> Result<(), BridgeError> {
-        self.bridge(child).ok_or(BridgeError::NoBridge(child))?;
-        self.regroup(|mixer| mixer.set_parent(child, None));
+    /// Takes a bridge out of one that it was nested in.
+    pub fn unnest(&mut self, child: BridgeId, parent: BridgeId) -> Result<(), BridgeError> {
+        let parents = &mut self.bridge_mut(child)?.parents;
+        let at = parents
+            .iter()
+            .position(|&other| other == parent)
+            .ok_or(BridgeError::NotNested { child, parent })?;
+        parents.remove(at);
+        self.reseat_all();
         Ok(())
     }
 
@@ -164,76 +170,51 @@ impl<P: AudioPort> AudioMixer<P> {
         bridge.ok_or(BridgeError::NoBridge(id))
     }
 
-    fn set_parent(&mut self, child: BridgeId, parent: Option<BridgeId>) {
-        if let Ok(bridge) = self.bridge_mut(child) {
-            bridge.parent = parent;
-        }
+    fn parents(&self, id: BridgeId) -> &[BridgeId] {
+        self.bridge(id).map_or(&[], AudioBridge::parents)
     }
 
-    /// The outermost bridge around this one, whose group mixes for all of them.
-    fn root(&self, id: BridgeId) -> BridgeId {
-        let mut id = id;
-        while let Some(parent) = self.bridge(id).and_then(AudioBridge::parent) {
-            id = parent;
-        }
-        id
+    /// Whether a bridge is another one, or is nested in it, by whatever way.
+    fn is_within(&self, id: BridgeId, other: BridgeId) -> bool {
+        id == other || self.outward(vec![id]).any(|outer| outer == other)
     }
 
-    /// The groups in which a slot should be by its bridges.
-    fn groups_of(&self, slot: Slot) -> impl Iterator<Item = usize> {
-        let bridges = self.bridges.iter().enumerate();
-        bridges
-            .filter(move |(_, b)| b.bridge.as_ref().is_some_and(|b| b.contains(slot)))
-            .map(|(index, b)| BridgeId {
-                index: index as u32,
-                generation: b.generation,
-            })
-            .map(|id| self.root(id).index as usize)
-    }
-
-    /// Changes the tree of bridges, then moves each slot to the groups in which it now belongs.
-    fn regroup(&mut self, change: impl FnOnce(&mut Self)) {
-        change(self);
-        for index in 0..self.places.len() {
-            let slot = Slot {
-                index: index as u32,
-                generation: self.places[index].generation,
-            };
-            let Some(entry) = self.entry(slot) else { continue };
-            let target: Vec<usize> = self.groups_of(slot).collect();
-            let stale = |m: &&Membership| !m.leaving && !target.contains(&m.group);
-            let stale: Vec<usize> = entry.memberships.iter().filter(stale).map(|m| m.group).collect();
-            for group in stale {
-                self.exit(slot, group);
+    /// These bridges and all around them, each at least once.
+    fn outward(&self, mut ahead: Vec<BridgeId>) -> impl Iterator<Item = BridgeId> {
+        let mut seen = ahead.clone();
+        std::iter::from_fn(move || {
+            let id = ahead.pop()?;
+            for &parent in self.parents(id) {
+                if !seen.contains(&parent) {
+                    seen.push(parent);
+                    ahead.push(parent);
+                }
             }
-            for group in target {
-                self.enter(slot, group);
-            }
-        }
+            Some(id)
+        })
     }
 
-    fn enter(&mut self, slot: Slot, group: usize) {
-        let Some(entry) = self.entry_mut(slot) else { return };
-        if let Some(membership) = entry.memberships.iter_mut().find(|m| m.group == group) {
-            membership.leaving = false;
-            membership.ramp.aim(Gain::UNITY);
-        } else {
-            entry.memberships.push(Membership {
-                group,
-                ramp: Ramp::fade_in(Gain::UNITY),
-                leaving: false,
-            });
-            self.bridges[group].group.members.push(slot.index());
+    /// Seats a slot by the outermost bridges around those that it is a member of.
+    pub(super) fn reseat(&mut self, slot: Slot) {
+        let Some(entry) = self.entry(slot) else { return };
+        let around = self.outward(entry.bridges.clone());
+        let outermost = around.filter(|&id| self.parents(id).is_empty());
+        let mut halls: Vec<u32> = outermost.map(|id| id.index).collect();
+        halls.sort_unstable();
+        halls.dedup();
+        if !std::mem::replace(&mut self.moved, true) {
+            self.before.copy_seats(&self.cells);
         }
+        self.cells.seat(slot.index(), &halls);
         self.unsettled = true;
     }
 
-    fn exit(&mut self, slot: Slot, group: usize) {
-        let Some(entry) = self.entry_mut(slot) else { return };
-        if let Some(membership) = entry.memberships.iter_mut().find(|m| m.group == group) {
-            membership.leaving = true;
-            membership.ramp.aim(Gain::SILENT);
-            self.unsettled = true;
+    fn reseat_all(&mut self) {
+        for index in 0..self.places.len() {
+            self.reseat(Slot {
+                index: index as u32,
+                generation: self.places[index].generation,
+            });
         }
     }
 }

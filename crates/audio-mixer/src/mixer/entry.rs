@@ -1,6 +1,7 @@
 //! One port inside the mixer: its edge (rate, gain, mute) and what it listens to.
 
 use super::kernel;
+use crate::bridge::BridgeId;
 use crate::gain::{Gain, Ramp};
 use crate::level::Level;
 use crate::port::{AudioPort, Produced, Role, Tick};
@@ -13,7 +14,8 @@ pub(crate) struct Entry<P> {
     pub(crate) edge: Edge,
     pub(crate) input: Fader,
     pub(crate) output: Fader,
-    pub(crate) memberships: Vec<Membership>,
+    /// The bridges that it is a member of.
+    pub(crate) bridges: Vec<BridgeId>,
     pub(crate) sources: Vec<Source>,
     /// Ticks whose sound was late or lost.
     pub(crate) missing: u64,
@@ -39,20 +41,14 @@ pub(crate) struct Fader {
     pub(crate) ramp: Ramp,
 }
 
-/// A place in the mix of one bridge (or of several nested ones).
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Membership {
-    pub(crate) group: usize,
-    pub(crate) ramp: Ramp,
-    pub(crate) leaving: bool,
-}
-
-/// Another port that this one hears besides its bridges.
+/// Another port that this one hears at a gain of its own.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Source {
     pub(crate) from: usize,
-    pub(crate) ramp: Ramp,
-    pub(crate) leaving: bool,
+    /// In the last tick; `None`: not by this.
+    pub(crate) was: Option<Gain>,
+    /// From this tick on.
+    pub(crate) gain: Option<Gain>,
 }
 
 impl<P: AudioPort> Entry<P> {
@@ -62,18 +58,16 @@ impl<P: AudioPort> Entry<P> {
             edge,
             input: Fader::default(),
             output: Fader::default(),
-            memberships: Vec::new(),
+            bridges: Vec::new(),
             sources: Vec::new(),
             missing: 0,
             gap: false,
         }
     }
 
-    /// Whether anything is connected to what this port hears.
+    /// Whether the port takes sound, if there is some for it.
     pub(crate) fn listens(&self) -> bool {
-        self.port.is_some()
-            && self.edge.role.consumer
-            && !(self.memberships.is_empty() && self.sources.is_empty())
+        self.port.is_some() && self.edge.role.consumer
     }
 
     /// Puts the port's sound of this tick into `voice`, which still holds the tick before. `None` is silence.
@@ -124,14 +118,14 @@ impl<P: AudioPort> Entry<P> {
         }
     }
 
-    /// The tick is over: glides have reached their targets, and what was leaving has left.
+    /// The tick is over: glides have reached their targets.
     pub(crate) fn settle(&mut self) {
         self.input.ramp.advance();
         self.output.ramp.advance();
-        self.memberships.retain(|m| !m.leaving);
-        self.memberships.iter_mut().for_each(|m| m.ramp.advance());
-        self.sources.retain(|s| !s.leaving);
-        self.sources.iter_mut().for_each(|s| s.ramp.advance());
+        self.sources.retain(|source| source.gain.is_some());
+        self.sources
+            .iter_mut()
+            .for_each(|source| source.was = source.gain);
     }
 }
 

@@ -52,11 +52,19 @@ pub(crate) fn accumulate_one(sum: &mut [i32], voice: &[i16]) {
     }
 }
 
-/// Adds one voice whose gain glides.
-pub(crate) fn accumulate_gliding(sum: &mut [i32], voice: &[i16], ramp: Ramp) {
-    let factors = ramp.factors(voice.len());
-    for ((sum, &v), factor) in sum.iter_mut().zip(voice).zip(factors) {
-        *sum += scaled(v, factor);
+/// Adds one voice whose factor glides.
+pub(crate) fn accumulate_gliding(sum: &mut [i32], voice: &[i16], from: f32, to: f32) {
+    let step = (to - from) / voice.len() as f32;
+    for (n, (sum, &v)) in sum.iter_mut().zip(voice).enumerate() {
+        *sum = sum.saturating_add(scaled(v, from + step * (n + 1) as f32));
+    }
+}
+
+/// Lets a sum glide from what it was to what it is. Where both are the same nothing changes.
+pub(crate) fn cross(sum: &mut [i32], was: &[i32]) {
+    let factors = Ramp::fade_in(Gain::UNITY).factors(sum.len());
+    for ((sum, &was), factor) in sum.iter_mut().zip(was).zip(factors) {
+        *sum = was + ((*sum - was) as f32 * factor) as i32;
     }
 }
 

@@ -1,8 +1,8 @@
 //! The mixer: slots, edges, and the tick.
 
+mod cell;
 mod connect;
 mod entry;
-mod group;
 pub(crate) mod kernel;
 mod tick;
 mod voices;
@@ -13,8 +13,8 @@ use crate::level::Level;
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Role};
 use crate::slot::Slot;
+use cell::Cells;
 use entry::{Edge, Entry};
-use group::Group;
 use std::time::Duration;
 use thiserror::Error;
 use voices::Voices;
@@ -60,7 +60,7 @@ pub struct MixerConfig {
     /// Most ports at a time. At most [`MAX_PORTS`]. Default 1024: twice the conference that the mixer is measured for; one port costs about
     /// 2 kB at 48 kHz, and 60 kB more if its rate differs.
     pub max_ports: usize,
-    /// Most bridges at a time. Default 1024; one costs about 25 kB at 48 kHz.
+    /// Most bridges at a time. Default 1024; one with members costs about 25 kB at 48 kHz.
     pub max_bridges: usize,
 }
 
@@ -181,8 +181,14 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     free: Vec<u32>,
     voices: Voices,
     bridges: Vec<Bridged>,
-    /// Sum and frame for the general case of a listener.
+    /// Who hears whom by bridges, now and before the commands since the last tick.
+    cells: Cells,
+    before: Cells,
+    /// The two differ.
+    moved: bool,
+    /// Sums and frame for the general case of a listener.
     sum: Vec<i32>,
+    was: Vec<i32>,
     heard: Vec<i16>,
     ticks: u64,
     /// The port whose clock the driver goes by.
@@ -212,7 +218,6 @@ fn unfit(rate: u32, most: u32, tick: Duration) -> String {
 struct Bridged {
     generation: u32,
     bridge: Option<AudioBridge>,
-    group: Group,
 }
 
 impl<P: AudioPort> AudioMixer<P> {
@@ -234,7 +239,11 @@ impl<P: AudioPort> AudioMixer<P> {
             free: Vec::new(),
             voices: Voices::new(frame_len),
             bridges: Vec::new(),
+            cells: Cells::new(frame_len),
+            before: Cells::new(frame_len),
+            moved: false,
             sum: vec![0; frame_len],
+            was: vec![0; frame_len],
             heard: vec![0; frame_len],
             ticks: 0,
             clock: None,
@@ -272,6 +281,8 @@ impl<P: AudioPort> AudioMixer<P> {
                 entry,
             });
             self.voices.resize(self.places.len());
+            self.cells.resize(self.places.len());
+            self.before.resize(self.places.len());
             // A tick puts vacated places on the list, and must not allocate for it.
             self.free.reserve(self.places.len());
             self.places.len() as u32 - 1
@@ -286,7 +297,10 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Takes a port out, with its connections and memberships, and gives it back. What it said last fades out within
     /// one tick. `None` if the slot is gone already.
     pub fn remove_port(&mut self, slot: Slot) -> Option<P> {
-        let port = self.entry_mut(slot)?.port.take()?;
+        let entry = self.entry_mut(slot)?;
+        let port = entry.port.take()?;
+        entry.bridges.clear();
+        self.reseat(slot);
         self.places[slot.index()].generation += 1;
         for bridged in &mut self.bridges {
             if let Some(bridge) = &mut bridged.bridge {
@@ -297,7 +311,7 @@ impl<P: AudioPort> AudioMixer<P> {
             let sources = entry.sources.iter_mut();
             sources
                 .filter(|s| s.from == slot.index())
-                .for_each(|s| s.leaving = true);
+                .for_each(|s| s.gain = None);
         }
         self.unsettled = true;
         Some(port)

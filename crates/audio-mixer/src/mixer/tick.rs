@@ -1,5 +1,7 @@
 //! One tick: everybody speaks, the sums are made, everybody hears.
 
+use super::entry::Source;
+use super::voices::Voice;
 use super::{AudioMixer, kernel};
 use crate::gain::Gain;
 use crate::port::{AudioPort, Tick};
@@ -18,8 +20,11 @@ impl<P: AudioPort> AudioMixer<P> {
         };
         self.ticks += 1;
         self.gather(&tick);
-        for (id, bridged) in self.bridges.iter_mut().enumerate() {
-            bridged.group.add_up(id, &self.places, &self.voices);
+        self.cells.add_up(&self.voices);
+        if self.moved {
+            self.before.add_up(&self.voices);
+        } else {
+            self.cells.prepare();
         }
         self.hand_out(&tick);
         if self.unsettled {
@@ -42,13 +47,14 @@ impl<P: AudioPort> AudioMixer<P> {
             let Some(entry) = place.entry.as_mut().filter(|e| e.listens()) else {
                 continue;
             };
+            let joined = self.cells.has(index) || (self.moved && self.before.has(index));
+            if !joined && entry.sources.is_empty() {
+                continue;
+            }
             let own = self.voices.get(index);
             let plain = entry.output.ramp.steady_gain() == Some(Gain::UNITY) && entry.sources.is_empty();
-            if let [one] = entry.memberships[..]
-                && plain
-                && one.ramp.steady_gain().is_some()
-            {
-                if let Some(heard) = self.bridges[one.group].group.heard(own, &mut self.heard) {
+            if plain && !self.moved {
+                if let Some(heard) = self.cells.heard(index, own, &mut self.heard) {
                     entry.consume(tick, heard);
                 } else {
                     self.heard.fill(0);
@@ -56,19 +62,22 @@ impl<P: AudioPort> AudioMixer<P> {
                 }
                 continue;
             }
-            self.sum.fill(0);
-            for membership in &entry.memberships {
-                let group = &self.bridges[membership.group].group;
-                group.add_heard(membership, own, &mut self.sum);
+            set_around(&mut self.sum, self.cells.said_around(index), own);
+            if self.moved {
+                set_around(&mut self.was, self.before.said_around(index), own);
+                kernel::cross(&mut self.sum, &self.was);
             }
             for source in &entry.sources {
                 let Some(voice) = self.voices.get(source.from) else {
                     continue;
                 };
-                match source.ramp.steady_gain() {
-                    Some(gain) => kernel::accumulate_scaled(&mut self.sum, voice.samples, gain),
-                    None => kernel::accumulate_gliding(&mut self.sum, voice.samples, source.ramp),
-                }
+                let joined = self.cells.are_joined(source.from, index);
+                let were_joined = if self.moved {
+                    self.before.are_joined(source.from, index)
+                } else {
+                    joined
+                };
+                add_source(&mut self.sum, voice, source, [were_joined, joined]);
             }
             if entry.output.ramp.steady_gain() != Some(Gain::UNITY) {
                 kernel::scale_sum(&mut self.sum, entry.output.ramp);
@@ -80,25 +89,53 @@ impl<P: AudioPort> AudioMixer<P> {
 
     /// Glides have arrived, and what was leaving has left.
     fn settle(&mut self) {
-        self.unsettled = false;
+        (self.unsettled, self.moved) = (false, false);
         for (index, place) in self.places.iter_mut().enumerate() {
             let Some(entry) = &mut place.entry else { continue };
             entry.settle();
             // The entry itself stays until its place is used again: a tick frees no memory.
             if entry.port.is_none() && !place.vacant {
-                entry.memberships.clear();
                 entry.sources.clear();
                 place.vacant = true;
                 self.voices.set_level(index, None);
                 self.free.push(index as u32);
             }
         }
-        for (id, bridged) in self.bridges.iter_mut().enumerate() {
-            let places = &self.places;
-            bridged.group.members.retain(|&place| {
-                let entry = places[place].entry.as_ref();
-                entry.is_some_and(|e| e.membership(id).is_some())
-            });
-        }
     }
+}
+
+/// Sets `sum` to what is said around somebody, less what he says himself.
+fn set_around(sum: &mut [i32], said: &[i32], own: Option<Voice<'_>>) {
+    sum.fill(0);
+    if said.is_empty() {
+        return;
+    }
+    sum.copy_from_slice(said);
+    if let Some(own) = own {
+        sum.iter_mut()
+            .zip(own.samples)
+            .for_each(|(sum, &own)| *sum -= i32::from(own));
+    }
+}
+
+/// Lets a voice be heard at the gain of a connection. Whom a bridge lets hear it anyway, before and now, hears it at that gain
+/// instead: the sum has it at unity already.
+fn add_source(sum: &mut [i32], voice: Voice<'_>, source: &Source, joined: [bool; 2]) {
+    if let (Some(gain), true, true) = (source.gain, source.was == source.gain, joined[0] == joined[1]) {
+        if joined[1] {
+            sum.iter_mut()
+                .zip(voice.samples)
+                .for_each(|(sum, &voice)| *sum -= i32::from(voice));
+        }
+        return kernel::accumulate_scaled(sum, voice.samples, gain);
+    }
+    let more = |gain: Option<Gain>, joined: bool| {
+        gain.map_or(0.0, |gain| gain.factor() - if joined { 1.0 } else { 0.0 })
+    };
+    kernel::accumulate_gliding(
+        sum,
+        voice.samples,
+        more(source.was, joined[0]),
+        more(source.gain, joined[1]),
+    );
 }
