@@ -223,6 +223,16 @@ impl Reporter {
                     "",
                 );
             }
+            FileTransferEvent::DidResume { transferred, size } => {
+                let fields = json!({ "transferred": transferred, "size": size });
+                let sentence = match size {
+                    Some(size) => {
+                        format!("Going on where it broke off: {transferred} of {size} bytes are there")
+                    }
+                    None => format!("Going on where it broke off: {transferred} bytes are there"),
+                };
+                self.say("file_did_resume", fields, &sentence);
+            }
             FileTransferEvent::DidFinish { path } => {
                 let path = path.display().to_string();
                 self.say(

@@ -15,11 +15,17 @@ struct Relay {
 
 impl Relay {
     fn start() -> Self {
+        Self::of_speed(None)
+    }
+
+    /// One through which no more than so many bytes a second pass.
+    fn of_speed(bytes_per_second: Option<u64>) -> Self {
         let runtime = Runtime::new().expect("threads");
         let mut config = RelayConfig::new("msrp://127.0.0.1:0;tcp".parse().expect("a URI"));
         config.allow_plain_auth = true;
         for user in ["alice", "bob"] {
-            let user_there = RelayUser::new(format!("{user}'s secret"));
+            let mut user_there = RelayUser::new(format!("{user}'s secret"));
+            user_there.bytes_per_second = bytes_per_second;
             config.users.insert(user.to_owned(), user_there);
         }
         let server = RelayServer::bind("127.0.0.1:0".parse().expect("an address"), config);
@@ -155,4 +161,93 @@ fn a_relay_that_gives_no_place_is_told_in_one_sentence() {
     Program::start(["chat", "sip:bob@127.0.0.1:9", &at])
         .end()
         .failed_with(2);
+}
+
+/// Which of the two does not live to see the end of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Killed {
+    Sender,
+    Receiver,
+}
+
+#[test]
+fn a_file_goes_on_where_it_broke_off_whoever_is_killed() {
+    for killed in [Killed::Sender, Killed::Receiver] {
+        let folder = Folder::new(&format!("killed-{killed:?}"));
+        let relay = Relay::of_speed(Some(100_000));
+        let inbox = folder.path("inbox");
+        std::fs::create_dir(&inbox).expect("a folder of the test");
+        let content = "what is long enough to be cut off ".repeat(60_000);
+        let file = folder.file("long.txt", &content);
+        let receive = || {
+            let words = [
+                "receive-files",
+                "--dir",
+                &inbox,
+                "--listen",
+                "127.0.0.1:0",
+                "--sessions",
+                "1",
+            ];
+            let mut bob = Program::start(words);
+            let uri = format!("sip:bob@{}", bob.listening());
+            (bob, uri)
+        };
+        let (mut bob, uri) = receive();
+        let alice = Program::start([
+            "send-file",
+            &uri,
+            &file,
+            "--listen",
+            "127.0.0.1:0",
+            &relay.option(),
+            "--relay-user",
+            "alice",
+            "--relay-password-file",
+            &folder.file("alice", "alice's secret"),
+        ]);
+        while bob.wait_for("file_progress")["transferred"].as_u64() < Some(50_000) {}
+        let left = match killed {
+            Killed::Sender => {
+                alice.signal("KILL");
+                bob
+            }
+            Killed::Receiver => {
+                bob.signal("KILL");
+                alice
+            }
+        };
+        // A relay does not tell either side that the other has gone.
+        drop(relay);
+        left.end().failed_with(24);
+        let kept = std::fs::read_dir(&inbox)
+            .expect("there")
+            .next()
+            .expect("a part")
+            .expect("readable");
+        let kept = kept.metadata().expect("there").len();
+        assert!(kept >= 50_000, "{kept}");
+
+        let (bob, uri) = receive();
+        let alice = Program::start(["send-file", &uri, &file, "--listen", "127.0.0.1:0"]).end();
+        let bob = bob.end();
+        alice.succeeded();
+        bob.succeeded();
+        for program in [&alice, &bob] {
+            assert_eq!(
+                program.event("file_did_resume")["transferred"],
+                kept,
+                "{killed:?}"
+            );
+        }
+        assert_eq!(
+            std::fs::read_to_string(format!("{inbox}/long.txt")).expect("there"),
+            content
+        );
+        assert_eq!(
+            std::fs::read_dir(&inbox).expect("there").count(),
+            1,
+            "nothing else is left"
+        );
+    }
 }

@@ -18,7 +18,7 @@
 //! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`: over TLS between fingerprints, or TCP |
 //! | 4976 | [`ChatStream`], [`FileTransferStream`] and [`DesktopSharingStream`] through relays, by `tokio::MsrpRelay` | yes: places that a relay moves while a session runs are not offered anew |
 //! | 3862, 3994 | CPIM in chats; who is writing | yes |
-//! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash | partly: no ranges, no icons, no dates |
+//! | 5547 | [`FileTransferStream`], pushed and pulled, checked by hash, resumed | partly: ranges to the end of the file only, no icons, no dates |
 //! | 6143 | [`DesktopSharingStream`]: RFB as messages, for VNC programs or the application's own | carried, and not looked into |
 //! | 3551, 3264 §6.2 | [`ExternalMediaStream`]: RTP of a tool of its own, to one or to a group | negotiated; the tool sends and receives |
 //! | 3665 | basic call flows | partly: success, busy, no answer, cancel |

@@ -290,7 +290,8 @@ async fn transfer(path: &Path, name: &str, into: &Path) -> (Vec<u64>, PathBuf) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_arrives_whole_under_a_name_that_leads_nowhere() {
     let folder = Folder::new("push");
-    let content: Vec<u8> = (0..3_000_000_u32).map(|n| (n * 31 % 251) as u8).collect();
+    // More than a message that is kept in memory may have.
+    let content: Vec<u8> = (0..6_000_000_u32).map(|n| (n * 31 % 251) as u8).collect();
     let source = folder.0.join("source");
     fs::write(&source, &content).expect("there is room");
     let inbox = Folder::new("push-inbox");

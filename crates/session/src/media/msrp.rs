@@ -135,6 +135,11 @@ pub struct FileToReceive {
     pub size: Option<u64>,
     /// Its hashes, where they were told: SHA-1 and SHA-256 are checked.
     pub hashes: Vec<FileHash>,
+    /// Whether what comes is kept when the connection breaks, so that another try goes on from there. Only where the size and a
+    /// hash were told.
+    pub can_resume: bool,
+    /// The first byte that the sender was asked for: those before it are here, from a try that broke off.
+    pub start: u64,
 }
 
 /// What the media side tells of a message stream.
@@ -169,6 +174,11 @@ pub enum MsrpEvent {
         nickname: Nickname,
         /// 200 when it is ours; 424 and 425 say that it is malformed or taken.
         status: StatusCode,
+    },
+    /// The file goes on where an earlier try broke off.
+    FileResumed {
+        /// The first byte that goes over.
+        at: u64,
     },
     /// Bytes of the file went over so far.
     Progress {

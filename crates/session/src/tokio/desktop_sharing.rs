@@ -1,7 +1,7 @@
 //! RFB data on its way between an MSRP connection and a VNC program, or the application.
 
 use super::file_transfer::ended;
-use super::msrp_streams::{Teller, finish};
+use super::msrp_streams::{Teller, finish, tell_closed};
 use crate::media::{
     MsrpCommand, MsrpEvent, RFB_PIECE, RFB_PIECES_GIVEN, RFB_PIECES_TOLD, RfbCommand, RfbContext, RfbEvent,
     RfbTask,
@@ -41,9 +41,6 @@ const EARLY_BYTES: usize = 64 * 1024;
 
 /// How much is read from a VNC program at a time.
 const READ: usize = 64 * 1024;
-
-/// How long the peer's BYE may take after its connection has ended: usually the two come together.
-const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Small queues, so that a slow viewer slows the server down, and what it sees is not old.
 pub(super) fn configure(config: &mut SessionConfig) {
@@ -96,13 +93,6 @@ pub(super) async fn share_desktop(
     }
     ended(&mut commands).await;
     finish(connection).await;
-}
-
-/// The session is about to end as well, perhaps, and then nothing has failed.
-async fn tell_closed(teller: &Teller, commands: &mut mpsc::Receiver<MsrpCommand>, reason: String) {
-    if timeout(GOODBYE, ended(commands)).await.is_err() {
-        teller.tell(MsrpEvent::Closed { reason }).await;
-    }
 }
 
 /// The VNC viewer or server is a program of its own.

@@ -2,12 +2,13 @@
 
 use super::CommandError;
 use super::device::equip_all;
+use super::file_transfer::find_parts;
 use super::relay::Relayer;
 use super::voice::VoiceDevice;
 use crate::stream::MediaStream;
 use offhook_sdp::SessionDescription;
 
-/// Sound devices for those that are spoken and heard, places at our relay for those over MSRP.
+/// Sound devices for those that are spoken and heard, places at our relay for those over MSRP, what is here already for files.
 #[derive(Clone)]
 pub(super) struct Equipment {
     pub(super) voice: VoiceDevice,
@@ -25,6 +26,7 @@ impl Equipment {
         proposed: Option<&SessionDescription>,
     ) -> Result<Vec<Box<dyn MediaStream>>, CommandError> {
         let mut streams = equip_all(streams, &self.voice).await?;
+        find_parts(&mut streams, proposed).await;
         self.relayer.set_reach(&mut streams, proposed).await?;
         Ok(streams)
     }

@@ -1,7 +1,7 @@
 //! The message streams of a user agent: each a listening socket, then a task of its own.
 
 use super::desktop_sharing::{self, Desktop, share_desktop};
-use super::file_transfer::{receive_file, send_file};
+use super::file_transfer::{self, ended, receive_file, send_file};
 use super::relay::RelayTrust;
 use crate::media::{
     ConnectionRole, MediaEvent, MsrpCommand, MsrpEvent, MsrpStart, MsrpTask, RelayPlace, StreamId,
@@ -9,7 +9,7 @@ use crate::media::{
 use offhook_msrp::chunk::{ByteRange, StatusCode};
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::nickname::Nickname;
-use offhook_msrp::session::{CloseReason, Delivery, Message, OutgoingId, Reports, SessionEvent};
+use offhook_msrp::session::{CloseReason, Message, OutgoingId, Reports, SessionEvent};
 use offhook_msrp::tokio::{
     AcceptorDirect, AcceptorRelay, ConnectError, ConnectorDirect, MsrpConnection, TlsIdentity,
 };
@@ -20,10 +20,14 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
 /// Messages that may wait for a connection to take them.
 const COMMAND_QUEUE: usize = 1024;
+
+/// How long the peer's BYE may take after its connection has ended: usually the two come together.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to send what is queued once its stream has ended.
 const LINGER: Duration = Duration::from_secs(5);
@@ -193,7 +197,7 @@ async fn run(teller: Teller, mut place: Place, start: MsrpStart, mut commands: m
     // What is reported as delivered was told to the application, or is on the disk under its name.
     config.reports = Reports::Manual;
     match &task {
-        MsrpTask::ReceiveFile(_) => config.delivery = Delivery::Pieces,
+        MsrpTask::ReceiveFile(file) => file_transfer::configure(&mut config, file),
         MsrpTask::ShareDesktop(_) => desktop_sharing::configure(&mut config),
         MsrpTask::Messages | MsrpTask::SendFile(_) => {}
     }
@@ -308,8 +312,13 @@ async fn converse(
                 None => return finish(connection).await,
             },
             event = connection.next_event() => {
-                let Some(event) = event else { return };
-                tell_of(teller, &mut asked, event).await;
+                match event {
+                    Some(SessionEvent::Closed(reason)) => {
+                        return tell_closed(teller, &mut commands, teller.why(&reason)).await;
+                    }
+                    Some(event) => tell_of(teller, &mut asked, event).await,
+                    None => return,
+                }
             }
         }
     }
@@ -410,12 +419,16 @@ async fn tell_of(teller: &Teller, asked: &mut Asked, event: SessionEvent) {
             Some(nickname) => MsrpEvent::NicknameAnswered { nickname, status },
             None => return,
         },
-        SessionEvent::Closed(reason) => MsrpEvent::Closed {
-            reason: teller.why(&reason),
-        },
         _ => return,
     };
     teller.tell(told).await;
+}
+
+/// Tells that the connection is over, unless the session is about to end as well: then nothing has failed.
+pub(super) async fn tell_closed(teller: &Teller, commands: &mut mpsc::Receiver<MsrpCommand>, reason: String) {
+    if timeout(GOODBYE, ended(commands)).await.is_err() {
+        teller.tell(MsrpEvent::Closed { reason }).await;
+    }
 }
 
 /// Sends what is queued, then closes, within a limit.
@@ -425,7 +438,7 @@ pub(super) async fn finish(mut connection: MsrpConnection) {
             while connection.next_event().await.is_some() {}
         }
     };
-    if tokio::time::timeout(LINGER, closing).await.is_err() {
+    if timeout(LINGER, closing).await.is_err() {
         debug!("a peer did not take the last messages");
     }
 }

@@ -9,7 +9,7 @@ use offhook_session::{MediaStream, SessionEvent};
 use offhook_sip_core::{NameAddr, Route, SipUri};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Longer than any event lets itself be waited for, on the slowest machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -70,8 +70,10 @@ impl Pair {
 /// Reads events until one that is chosen; gives what is chosen of it.
 pub(crate) async fn until<R>(session: &mut Session, mut choose: impl FnMut(&SessionEvent) -> Option<R>) -> R {
     let mut seen = Vec::new();
+    // Statistics go on coming whatever is waited for.
+    let end = Instant::now() + PATIENCE;
     loop {
-        let event = timeout(PATIENCE, session.next_event()).await;
+        let event = timeout_at(end, session.next_event()).await;
         let event = event.unwrap_or_else(|_| panic!("nothing came after {seen:#?}"));
         let event = event.unwrap_or_else(|| panic!("the session ended after {seen:#?}"));
         if let Some(result) = choose(&event) {

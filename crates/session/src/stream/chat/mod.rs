@@ -456,6 +456,7 @@ impl MediaStream for ChatStream {
                 reason,
             },
             MsrpEvent::Progress { .. }
+            | MsrpEvent::FileResumed { .. }
             | MsrpEvent::FileDone { .. }
             | MsrpEvent::FileFailed { .. }
             | MsrpEvent::Rfb(_) => return Ok(()),

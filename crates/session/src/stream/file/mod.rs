@@ -13,7 +13,7 @@ use super::{
     StreamSettings,
 };
 use crate::media::{FileToReceive, FileToSend, MediaEvent, MsrpCommand, MsrpEvent, MsrpTask, StreamId};
-use offhook_sdp::attribute::FileTransferId;
+use offhook_sdp::attribute::{FileRange, FileTransferId};
 use offhook_sdp::{Attribute, Direction, Media, MediaKind, SessionDescription};
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -25,6 +25,13 @@ const UNKNOWN_TYPE: &str = "application/octet-stream";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileTransferEvent {
+    /// The file goes on where an earlier try broke off (RFC 5547 §6, `file-range`).
+    DidResume {
+        /// So many bytes the receiver has already.
+        transferred: u64,
+        /// All of them, where that is known.
+        size: Option<u64>,
+    },
     /// More of the file went over (`FileTransferStreamDidDeliverChunk`, `FileTransferStreamGotChunk`).
     Progress {
         /// Bytes that the receiver has.
@@ -43,11 +50,21 @@ pub enum FileTransferEvent {
 ///
 /// What is received lies under another name until it is complete and its hash, where one was told, is right; then it
 /// gets its own, made safe, and never that of a file that is there.
+///
+/// Where size and hash were told, what came before a connection broke is kept, under a name that begins with a dot and ends in
+/// `.part`. The next try for the same file into the same folder asks for the rest (RFC 5547 §6): in its offer if it pulls, and in
+/// its answer to who pushes and says `file-range` in the offer, as this type does. The hash is that of the whole.
 #[derive(Debug)]
 pub struct FileTransferStream {
     end: MsrpEnd,
     side: Side,
     selector: FileSelector,
+    /// Whether what came is kept when the connection breaks.
+    can_resume: bool,
+    /// What is here of files that may be wanted, by their selectors; at last of this one.
+    held: Vec<(FileSelector, FileToReceive)>,
+    /// What our section says of the range.
+    range: Option<FileRange>,
     /// Where the file lies at last.
     finished: Option<PathBuf>,
 }
@@ -85,7 +102,82 @@ impl FileTransferStream {
             end: MsrpEnd::new(MediaKind::Message),
             side,
             selector,
+            can_resume: true,
+            held: Vec::new(),
+            range: None,
             finished: None,
+        }
+    }
+
+    /// The same transfer without another try that goes on from what came: nothing is left of one that breaks off.
+    #[must_use]
+    pub fn without_resume(mut self) -> Self {
+        self.can_resume = false;
+        self
+    }
+
+    /// What is known of the file.
+    pub fn selector(&self) -> &FileSelector {
+        &self.selector
+    }
+
+    /// What is to be received of a file, from its beginning; `None` for a sender.
+    pub(crate) fn to_receive(&self, selector: &FileSelector) -> Option<FileToReceive> {
+        let Side::Receives(directory) = &self.side else {
+            return None;
+        };
+        Some(FileToReceive {
+            directory: directory.clone(),
+            name: safe_name(selector.name.as_deref().unwrap_or_default()),
+            size: selector.size,
+            hashes: selector.hashes.clone(),
+            can_resume: self.can_resume,
+            start: 0,
+        })
+    }
+
+    /// Says that the beginning of a file with this selector is here: if it is wanted, it is the rest that is asked for.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn go_on_with(&mut self, selector: FileSelector, rest: FileToReceive) {
+        if self.can_resume {
+            self.held.push((selector, rest));
+        }
+    }
+
+    /// What is here of the file, if anything.
+    fn held(&self) -> Option<&FileToReceive> {
+        let mut held = self.held.iter();
+        held.find_map(|(selector, rest)| (*selector == self.selector).then_some(rest))
+    }
+
+    /// What we want, or can give, of the range that is offered; `None` where nothing is said about it.
+    ///
+    /// # Errors
+    /// When it is a part of a file whose beginning is not here, or that does not go to the end.
+    fn answered_range(&self, offered: &Media) -> Result<Option<FileRange>, StreamError> {
+        let unreadable = || StreamError::Lacks("a readable range of the file");
+        let Some(range) = offered.attributes.get::<FileRange>().map_err(|_| unreadable())? else {
+            return Ok(None);
+        };
+        let size = self.selector.size.unwrap_or(u64::MAX);
+        let is_to_the_end = range.stop.is_none_or(|stop| stop == size);
+        let held = self.held().map_or(0, |rest| rest.start);
+        let is_fine = match self.is_incoming() {
+            true if range.start == 1 && is_to_the_end => {
+                return Ok(Some(FileRange {
+                    start: held + 1,
+                    ..range
+                }));
+            }
+            true => range.start - 1 == held,
+            false => range.start - 1 <= size,
+        };
+        if is_fine && is_to_the_end {
+            Ok(Some(range))
+        } else {
+            Err(StreamError::File(format!(
+                "nothing can be done with the bytes {range} of the file alone"
+            )))
         }
     }
 
@@ -124,6 +216,9 @@ impl FileTransferStream {
 
     fn decorate(&self, mut media: Media, id: Option<&str>) -> Media {
         media.attributes.push(Attribute::from(&self.selector));
+        if let Some(range) = &self.range {
+            media.attributes.push(Attribute::from(range));
+        }
         if let Some(id) = id {
             media
                 .attributes
@@ -132,15 +227,23 @@ impl FileTransferStream {
         media.with_direction(self.direction())
     }
 
+    /// The first byte that is to go over.
+    fn first_byte(&self) -> u64 {
+        self.range.map_or(0, |range| range.start - 1)
+    }
+
     fn task(&self) -> Result<MsrpTask, StreamError> {
         match &self.side {
+            Side::Sends(_) if self.selector.size.is_some_and(|size| self.first_byte() > size) => Err(
+                StreamError::File("the other side asks for bytes behind the end of the file".to_owned()),
+            ),
             Side::Sends(path) => Ok(MsrpTask::SendFile(FileToSend {
                 path: path.clone(),
                 size: self
                     .selector
                     .size
                     .ok_or(StreamError::Lacks("the size of the file"))?,
-                start: 0,
+                start: self.first_byte(),
                 content_type: self
                     .selector
                     .media_type
@@ -148,13 +251,15 @@ impl FileTransferStream {
                     .unwrap_or(UNKNOWN_TYPE)
                     .to_owned(),
             })),
-            Side::Receives(directory) => Ok(MsrpTask::ReceiveFile(FileToReceive {
-                directory: directory.clone(),
-                name: safe_name(self.selector.name.as_deref().unwrap_or_default()),
-                size: self.selector.size,
-                hashes: self.selector.hashes.clone(),
-            })),
-            Side::Proposed { .. } => Err(StreamError::NotRunning("file transfer")),
+            _ => {
+                let rest = self
+                    .held()
+                    .filter(|rest| rest.start == self.first_byte())
+                    .cloned();
+                let file = rest.or_else(|| self.to_receive(&self.selector));
+                file.map(MsrpTask::ReceiveFile)
+                    .ok_or(StreamError::NotRunning("file transfer"))
+            }
         }
     }
 }
@@ -176,6 +281,14 @@ impl MediaStream for FileTransferStream {
         settings: &StreamSettings,
     ) -> Result<(), StreamError> {
         self.end.open(cx, local, settings)?;
+        self.range = match self.held() {
+            Some(rest) => Some(FileRange {
+                start: rest.start + 1,
+                stop: None,
+            }),
+            // Who is asked may want less.
+            None => (!self.is_incoming()).then(FileRange::default),
+        };
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
@@ -194,6 +307,7 @@ impl MediaStream for FileTransferStream {
             let selector = offered.attributes.get::<FileSelector>().ok().flatten();
             self.selector = selector.ok_or(StreamError::Lacks("a readable file selector"))?;
         }
+        self.range = self.answered_range(offered)?;
         let answer = self.end.answer(offered, &Self::accept())?;
         let id = offered.attributes.get::<FileTransferId>().ok().flatten();
         let id = id.map(|id| id.to_string());
@@ -202,7 +316,13 @@ impl MediaStream for FileTransferStream {
 
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let section = agreed.remote.media.get(agreed.index);
+        let answered = section.and_then(|media| media.attributes.get::<FileRange>().ok().flatten());
+        if agreed.is_offerer && (!self.is_incoming() || answered != self.range) {
+            // Who does not know ranges sends all, and takes all.
+            self.range = answered;
+        }
         if self.is_incoming()
+            && self.first_byte() == 0
             && let Some(Ok(Some(told))) = section.map(|media| media.attributes.get::<FileSelector>())
         {
             // Whoever has the file knows best what it is.
@@ -237,6 +357,12 @@ impl MediaStream for FileTransferStream {
             MsrpEvent::Ready => {
                 self.end.set_ready();
                 cx.tell(StreamEvent::DidStart);
+            }
+            MsrpEvent::FileResumed { at } => {
+                cx.tell(StreamEvent::FileTransfer(FileTransferEvent::DidResume {
+                    transferred: at,
+                    size: self.selector.size,
+                }));
             }
             MsrpEvent::Progress { transferred, size } => {
                 let size = size.or(self.selector.size);

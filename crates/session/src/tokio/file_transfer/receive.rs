@@ -1,0 +1,248 @@
+//! A file that comes.
+
+use super::partial::{Partial, held};
+use super::{Progress, ended};
+use crate::media::{FileToReceive, MsrpCommand, MsrpEvent};
+use crate::stream::{FileSelector, FileTransferStream, MediaStream};
+use crate::tokio::msrp_streams::{Teller, finish};
+use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
+use offhook_msrp::session::{AbortReason, Delivery, SessionEvent};
+use offhook_msrp::tokio::MsrpConnection;
+use offhook_msrp::{MsrpSession, SessionConfig};
+use offhook_sdp::SessionDescription;
+use std::any::Any;
+use std::io;
+use std::path::PathBuf;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tracing::debug;
+
+/// How far ahead of all that is there a piece may begin, in bytes: far more than is on the way at a time, and not so far that a
+/// peer could make the file long with little.
+const GAP: u64 = 64 * 1024 * 1024;
+
+/// Pieces go to the disk as they come, however many there are.
+pub(in crate::tokio) fn configure(config: &mut SessionConfig, file: &FileToReceive) {
+    config.delivery = Delivery::Pieces;
+    config.message_limits.bytes = file.size.unwrap_or(u64::MAX);
+    config.message_limits.gap = GAP;
+}
+
+/// Receives a file over its connection.
+pub(in crate::tokio) async fn receive_file(
+    teller: &Teller,
+    mut connection: MsrpConnection,
+    mut commands: mpsc::Receiver<MsrpCommand>,
+    file: FileToReceive,
+) {
+    let mut began = None;
+    let received = pull(teller, &mut connection, &mut commands, &file, &mut began).await;
+    let (mut kept, mut lost) = (None, None);
+    let whole = |message: Began| (message.head, ByteRange::whole(message.size));
+    match received {
+        Ok(path) => {
+            kept = began.map(whole);
+            teller.tell(MsrpEvent::FileDone { path }).await;
+        }
+        Err(reason) => {
+            lost = began.map(whole);
+            teller.tell(MsrpEvent::FileFailed { reason }).await;
+        }
+    }
+    // Events that nobody takes would keep the responses to the last chunks back.
+    let mut is_open = true;
+    loop {
+        tokio::select! {
+            event = connection.next_event(), if is_open => is_open = event.is_some(),
+            command = commands.recv() => match (command, kept.take()) {
+                (Some(_), Some((head, all))) => report(&connection, head, all, StatusCode::OK).await,
+                (Some(_), None) => {}
+                (None, _) => break,
+            }
+        }
+    }
+    // Where the bytes were all taken, a report is the way to say that they are not kept. Last, because the other side may end
+    // the session as soon as it knows, and ours would not be told why.
+    if let Some((head, all)) = lost {
+        report(&connection, head, all, StatusCode::STOP_SENDING).await;
+    }
+    finish(connection).await;
+}
+
+async fn report(connection: &MsrpConnection, head: Head, range: ByteRange, status: StatusCode) {
+    let report = move |session: &mut MsrpSession| session.report(&head, range, status);
+    if connection.handle().with(report).await.is_err() {
+        debug!("the sender of a file is gone");
+    }
+}
+
+/// The message that carries the file, or what lacks of it.
+struct Began {
+    head: Head,
+    /// How much it is, as far as that is known.
+    size: u64,
+}
+
+/// Why a file is not there.
+enum Broken {
+    /// What came is worth nothing.
+    Refused(String),
+    /// The connection, the session or the other side's patience ended: another try can go on from here.
+    Lost(String),
+}
+
+impl From<String> for Broken {
+    fn from(reason: String) -> Self {
+        Self::Refused(reason)
+    }
+}
+
+/// Takes the file in and gives where it lies.
+async fn pull(
+    teller: &Teller,
+    connection: &mut MsrpConnection,
+    commands: &mut mpsc::Receiver<MsrpCommand>,
+    file: &FileToReceive,
+    began: &mut Option<Began>,
+) -> Result<PathBuf, String> {
+    let unwritable = |error| format!("cannot write into {}: {error}", file.directory.display());
+    let mut partial = Partial::open(file).await.map_err(unwritable)?;
+    match take_in(teller, connection, commands, file, (&mut partial, began)).await {
+        // From here on the end of the session changes nothing.
+        Ok(()) => partial.complete(file).await,
+        Err(Broken::Refused(reason)) => Err(reason),
+        Err(Broken::Lost(reason)) => Err(match partial.keep_for_another_try().await {
+            Some(held) => {
+                format!("{reason}; the first {held} bytes are kept, another try goes on from there")
+            }
+            None => reason,
+        }),
+    }
+}
+
+/// Takes all bytes in.
+async fn take_in(
+    teller: &Teller,
+    connection: &mut MsrpConnection,
+    commands: &mut mpsc::Receiver<MsrpCommand>,
+    file: &FileToReceive,
+    (partial, began): (&mut Partial, &mut Option<Began>),
+) -> Result<(), Broken> {
+    let mut progress = Progress {
+        size: file.size,
+        told_at: None,
+    };
+    // Where in the file the message begins.
+    let mut start = 0;
+    loop {
+        let event = tokio::select! {
+            event = connection.next_event() => event,
+            () = ended(commands) => return Err(Broken::Lost("the session ended".to_owned())),
+        };
+        match event {
+            Some(SessionEvent::MessageBegan { size, message, head }) => {
+                start = match start_of(file, size) {
+                    Ok(start) => start,
+                    Err(reason) => {
+                        let _ = connection.handle().reject(message).await;
+                        return Err(reason.into());
+                    }
+                };
+                let size = size.or(file.size).unwrap_or_default();
+                *began = Some(Began { head, size });
+                if start > 0 {
+                    teller.tell(MsrpEvent::FileResumed { at: start }).await;
+                } else if file.start > 0 {
+                    partial
+                        .restart()
+                        .await
+                        .map_err(|error| unwritable(partial, &error))?;
+                }
+            }
+            Some(SessionEvent::MessageData { message, at, data }) => {
+                let (at, end) = (start + at, start + at + data.len() as u64);
+                if file.size.is_some_and(|size| end > size) {
+                    let _ = connection.handle().reject(message).await;
+                    return Err("more comes than was announced".to_owned().into());
+                }
+                if let Err(error) = partial.write(at, data).await {
+                    let _ = connection.handle().reject(message).await;
+                    return Err(unwritable(partial, &error).into());
+                }
+                progress.tell(teller, end).await;
+            }
+            Some(SessionEvent::MessageEnded { size, .. }) => {
+                let all = start + size;
+                if file.size.is_some_and(|told| told != all) {
+                    return Err(format!("{all} bytes came instead of those that were announced").into());
+                }
+                if let Some(began) = began {
+                    began.size = size;
+                }
+                progress.told_at = None;
+                progress.tell(teller, all).await;
+                return Ok(());
+            }
+            Some(SessionEvent::MessageAborted { reason, .. }) => match reason {
+                AbortReason::SessionEnded => {} // why is told next
+                // Its session may have ended before its connection did.
+                AbortReason::BySender => return Err(Broken::Lost("the other side gave up".to_owned())),
+                other => return Err(format!("the file was refused: {other:?}").into()),
+            },
+            Some(SessionEvent::Closed(reason)) => return Err(Broken::Lost(teller.why(&reason))),
+            Some(_) => {}
+            None => return Err(Broken::Lost("the connection ended".to_owned())),
+        }
+    }
+}
+
+/// Where in the file a message of that size begins. Who sends only what lacks sends so much less; who does not know how sends all.
+fn start_of(file: &FileToReceive, size: Option<u64>) -> Result<u64, String> {
+    match (file.size, size) {
+        (Some(told), Some(size)) if told - file.start.min(told) == size => Ok(file.start),
+        (Some(told), Some(size)) if told != size => Err(format!(
+            "{size} bytes come instead of the {told} that were announced"
+        )),
+        _ => Ok(0),
+    }
+}
+
+fn unwritable(partial: &Partial, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", partial.path.display())
+}
+
+/// Says to each stream that receives what is here already of its file, from a transfer that broke off. Without a description of
+/// the other side's it is we who ask for the file.
+pub(in crate::tokio) async fn find_parts(
+    streams: &mut [Box<dyn MediaStream>],
+    proposed: Option<&SessionDescription>,
+) {
+    for stream in streams {
+        let any: &mut dyn Any = &mut **stream;
+        let Some(stream) = any.downcast_mut::<FileTransferStream>() else {
+            continue;
+        };
+        let selectors = match proposed {
+            None => vec![stream.selector().clone()],
+            Some(offer) => {
+                let taken = (0..offer.media.len()).filter(|index| stream.takes(offer, *index));
+                let selector = |index: usize| offer.media[index].attributes.get::<FileSelector>();
+                taken.filter_map(|index| selector(index).ok()?).collect()
+            }
+        };
+        for selector in selectors {
+            let Some(mut file) = stream.to_receive(&selector) else {
+                continue;
+            };
+            let looking = spawn_blocking(move || {
+                file.start = held(&file);
+                file
+            });
+            match looking.await {
+                Ok(file) if file.start > 0 => stream.go_on_with(selector, file),
+                Ok(_) => {}
+                Err(error) => debug!(%error, "nobody looked for the part of a file"),
+            }
+        }
+    }
+}
