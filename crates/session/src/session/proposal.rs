@@ -5,7 +5,6 @@ use super::{Context, Exchange, Session};
 use crate::media::StreamId;
 use crate::stream::{MediaStream, StreamError};
 use crate::{Originator, SessionError, SessionEvent, SessionState, SessionTrigger, Streams};
-use offhook_sdp::Media;
 use offhook_sip_core::StatusCode;
 use std::net::IpAddr;
 use tracing::debug;
@@ -136,18 +135,17 @@ impl Session {
         let Some(offer) = self.negotiation.offer() else {
             return false;
         };
-        let was_refused = |index: usize| {
-            let local = self.negotiation.local().and_then(|local| local.media.get(index));
-            local.is_some_and(Media::is_rejected)
-                && self
-                    .negotiation
-                    .remote()
-                    .and_then(|remote| remote.media.get(index))
-                    .is_some_and(|before| !before.is_rejected())
+        // What the other side had offered before is not proposed anew: it was refused, or is over here, which the other side
+        // has not been told yet.
+        let was_offered = |index: usize| {
+            let before = self
+                .negotiation
+                .remote()
+                .and_then(|remote| remote.media.get(index));
+            before.is_some_and(|before| !before.is_rejected())
         };
         let new: Vec<_> = (0..offer.media.len())
-            // What was refused before, and is offered unchanged, was not proposed anew.
-            .filter(|index| self.places.get(*index).is_none() && !was_refused(*index))
+            .filter(|index| self.places.get(*index).is_none() && !was_offered(*index))
             .filter_map(|index| cx.registry.describe(offer, index))
             .collect();
         if new.is_empty() {
