@@ -13,7 +13,7 @@ mod ends;
 mod sent;
 
 use bytes::Bytes;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use common::{Failure, Summary, check_end, end, interrupted, tell, tell_event};
 use ends::{Protection, ThroughRelay, uri};
 use offhook_msrp::chunk::SuccessReport;
@@ -51,9 +51,10 @@ struct Args {
     /// The largest body of a chunk, in bytes. Larger chunks are faster; smaller ones let other messages pass between them.
     #[arg(long, default_value = "2048")]
     chunk: NonZeroU32,
-    /// Ask for reports of success. On when there is a relay between: only the peer can say that it has a message.
-    #[arg(long)]
-    success_report: bool,
+    /// Ask for reports of success; `--success-report=no` does not. Without it they are asked for when there is a relay between:
+    /// only the peer can say that it has a message.
+    #[arg(long, value_enum, value_name = "WISH", num_args = 0..=1, require_equals = true, default_missing_value = "yes")]
+    success_report: Option<Wish>,
     /// Wait until each message has come back, as `listen --mode echo` sends them, and compare.
     #[arg(long, conflicts_with = "file")]
     echo: bool,
@@ -73,6 +74,19 @@ struct Args {
     protection: Protection,
     #[command(flatten)]
     through: ThroughRelay,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Wish {
+    Yes,
+    No,
+}
+
+impl Args {
+    /// Whether a message is only over when it is reported.
+    fn awaits_reports(&self) -> bool {
+        self.success_report == Some(Wish::Yes)
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -98,7 +112,9 @@ async fn run(args: &mut Args, summary: &mut Option<Summary>) -> Result<(), Failu
         .through
         .remote_path(&args.protection, args.remote_path.as_ref())?;
     // A relay says that it has a message, and only the peer that it has arrived.
-    args.success_report |= connector.local_path().uris().len() > 1 || remote_path.uris().len() > 1;
+    if connector.local_path().uris().len() > 1 || remote_path.uris().len() > 1 {
+        args.success_report.get_or_insert(Wish::Yes);
+    }
     let mut config = connector.session_config(remote_path);
     config.chunk_size = args.chunk;
     config
@@ -195,7 +211,7 @@ async fn send_messages(
         }
         match next_event(args, session).await? {
             SessionEvent::Reported { complete: true, .. } => over += 1,
-            SessionEvent::SendDone { .. } if !args.success_report => over += 1,
+            SessionEvent::SendDone { .. } if !args.awaits_reports() => over += 1,
             SessionEvent::Message(echo) if args.echo => {
                 if echo.body != body {
                     return Err("a message came back changed".into());
@@ -213,7 +229,7 @@ async fn send_messages(
 /// The next event, as long as something of what we wait for can still come.
 async fn next_event(args: &Args, session: &mut MsrpConnection) -> Result<SessionEvent, Failure> {
     let next = session.next_event();
-    let event = if args.success_report || args.echo {
+    let event = if args.awaits_reports() || args.echo {
         let awaited = if args.echo { "echo" } else { "report of success" };
         let patience = Duration::from_secs(args.patience);
         tokio::time::timeout(patience, next)
@@ -261,7 +277,7 @@ async fn send_file(
                 }
             },
             SessionEvent::Reported { complete: true, .. } => break,
-            SessionEvent::SendDone { .. } if !args.success_report => break,
+            SessionEvent::SendDone { .. } if !args.awaits_reports() => break,
             _ => {}
         }
     }
@@ -270,7 +286,7 @@ async fn send_file(
 }
 
 fn wish(args: &Args, message: OutgoingMessage) -> OutgoingMessage {
-    if args.success_report {
+    if args.awaits_reports() {
         message.with_success_report(SuccessReport::Yes)
     } else {
         message

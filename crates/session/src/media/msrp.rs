@@ -77,9 +77,9 @@ pub enum MsrpCommand {
     /// Report a message as delivered, where its sender wants to know. Not before the session has told it: the sender may
     /// say goodbye as soon as it has the report.
     Report(Box<Message>),
-    /// Report the file that was received as delivered. Not before the session knows of it: the sender may say goodbye as
+    /// Report what became of the file that was received. Not before the session knows of it: the sender may say goodbye as
     /// soon as it has the report.
-    ConfirmFile,
+    ReportFile,
     /// For a shared desktop.
     Rfb(RfbCommand),
 }

@@ -27,7 +27,7 @@ use tracing::{debug, warn};
 const COMMAND_QUEUE: usize = 1024;
 
 /// How long the peer's BYE may take after its connection has ended: usually the two come together.
-const GOODBYE: Duration = Duration::from_secs(1);
+pub(super) const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How long a connection may take to send what is queued once its stream has ended.
 const LINGER: Duration = Duration::from_secs(5);
@@ -339,7 +339,7 @@ async fn send(teller: &Teller, connection: &MsrpConnection, asked: &mut Asked, c
         MsrpCommand::RequestNickname(nickname) => {
             return request_nickname(teller, connection, asked, nickname).await;
         }
-        MsrpCommand::Start(_) | MsrpCommand::ConfirmFile | MsrpCommand::Rfb(_) => {
+        MsrpCommand::Start(_) | MsrpCommand::ReportFile | MsrpCommand::Rfb(_) => {
             return debug!("a conversation is neither started twice nor a file nor a desktop");
         }
     };

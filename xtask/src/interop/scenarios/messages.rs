@@ -126,7 +126,8 @@ fn echo(stage: &Stage<'_>) -> Result<(), Disagreement> {
     bob.matching(stage, "message", |event| event["event"] == "message")?;
     drop((alice, bob));
     // The script has no way back for reports to who has no place.
-    let (mut carol, mut bob) = meet(stage, &relay, &["--port", "1"], &[], false)?;
+    let connect = ["--success-report=no"];
+    let (mut carol, mut bob) = meet(stage, &relay, &["--port", "1"], &connect, false)?;
     throughput(stage, &mut carol, 1)?;
     bob.matching(stage, "message", |event| event["event"] == "message_ended")?;
     without_complaint(&relay)

@@ -67,6 +67,8 @@ pub struct FileTransferStream {
     range: Option<FileRange>,
     /// Where the file lies at last.
     finished: Option<PathBuf>,
+    /// Why the file that came is not kept. It is told once the other side knows, or the stream ends.
+    lost: Option<String>,
 }
 
 /// Which way the file goes.
@@ -106,6 +108,7 @@ impl FileTransferStream {
             held: Vec::new(),
             range: None,
             finished: None,
+            lost: None,
         }
     }
 
@@ -374,14 +377,19 @@ impl MediaStream for FileTransferStream {
             MsrpEvent::FileDone { path } => {
                 self.finished = Some(path.clone());
                 if self.is_incoming() {
-                    self.end.send(cx, MsrpCommand::ConfirmFile)?;
+                    self.end.send(cx, MsrpCommand::ReportFile)?;
                 }
                 cx.tell(StreamEvent::FileTransfer(FileTransferEvent::DidFinish { path }));
+            }
+            MsrpEvent::FileFailed { reason } if self.is_incoming() => {
+                self.lost = Some(reason);
+                self.end.send(cx, MsrpCommand::ReportFile)?;
             }
             MsrpEvent::FileFailed { reason } => return Err(StreamError::File(reason)),
             // After the last byte the connection may go.
             MsrpEvent::Closed { reason } if self.finished.is_none() => {
-                return Err(StreamError::Closed(reason));
+                let lost = self.lost.take().map(StreamError::File);
+                return Err(lost.unwrap_or(StreamError::Closed(reason)));
             }
             _ => {}
         }
@@ -390,6 +398,10 @@ impl MediaStream for FileTransferStream {
 
     fn end(&mut self, cx: &mut StreamContext<'_>) {
         if self.end.end(cx) {
+            if let Some(lost) = self.lost.take() {
+                let reason = StreamError::File(lost).to_string();
+                cx.tell(StreamEvent::DidFail { reason });
+            }
             cx.tell(StreamEvent::WillEnd);
             cx.tell(StreamEvent::DidEnd);
         }

@@ -4,7 +4,7 @@ use super::partial::{Partial, held};
 use super::{Progress, ended};
 use crate::media::{FileToReceive, MsrpCommand, MsrpEvent};
 use crate::stream::{FileSelector, FileTransferStream, MediaStream};
-use crate::tokio::msrp_streams::{Teller, finish};
+use crate::tokio::msrp_streams::{GOODBYE, Teller, finish};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
 use offhook_msrp::session::{AbortReason, Delivery, SessionEvent};
 use offhook_msrp::tokio::MsrpConnection;
@@ -15,6 +15,7 @@ use std::io;
 use std::path::PathBuf;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until};
 use tracing::debug;
 
 /// How far ahead of all that is there a piece may begin, in bytes: far more than is on the way at a time, and not so far that a
@@ -37,36 +38,44 @@ pub(in crate::tokio) async fn receive_file(
 ) {
     let mut began = None;
     let received = pull(teller, &mut connection, &mut commands, &file, &mut began).await;
-    let (mut kept, mut lost) = (None, None);
-    let whole = |message: Began| (message.head, ByteRange::whole(message.size));
-    match received {
-        Ok(path) => {
-            kept = began.map(whole);
-            teller.tell(MsrpEvent::FileDone { path }).await;
-        }
-        Err(reason) => {
-            lost = began.map(whole);
-            teller.tell(MsrpEvent::FileFailed { reason }).await;
-        }
-    }
-    // Events that nobody takes would keep the responses to the last chunks back.
+    let is_kept = received.is_ok();
+    let (told, status) = match received {
+        Ok(path) => (MsrpEvent::FileDone { path }, StatusCode::OK),
+        Err(reason) => (MsrpEvent::FileFailed { reason }, StatusCode::STOP_SENDING),
+    };
+    teller.tell(told).await;
+    let mut unreported = began.map(|message| (message.head, ByteRange::whole(message.size)));
+    // Who sends a file that is not kept ends its transfer when it hears of it, or else we do.
+    let mut goodbye = None;
     let mut is_open = true;
     loop {
         tokio::select! {
+            // Events that nobody takes would keep the responses to the last chunks back.
             event = connection.next_event(), if is_open => is_open = event.is_some(),
-            command = commands.recv() => match (command, kept.take()) {
-                (Some(_), Some((head, all))) => report(&connection, head, all, StatusCode::OK).await,
-                (Some(_), None) => {}
-                (None, _) => break,
+            command = commands.recv() => {
+                if command.is_none() {
+                    break;
+                }
+                if let Some((head, all)) = unreported.take() {
+                    report(&connection, head, all, status).await;
+                }
+                goodbye = (!is_kept).then(|| Instant::now() + GOODBYE);
+            }
+            () = until(goodbye, is_open), if goodbye.is_some() => {
+                goodbye = None;
+                let reason = "the file is not kept".to_owned();
+                teller.tell(MsrpEvent::Closed { reason }).await;
             }
         }
     }
-    // Where the bytes were all taken, a report is the way to say that they are not kept. Last, because the other side may end
-    // the session as soon as it knows, and ours would not be told why.
-    if let Some((head, all)) = lost {
-        report(&connection, head, all, StatusCode::STOP_SENDING).await;
-    }
     finish(connection).await;
+}
+
+/// Waits until then, while the connection is open.
+async fn until(then: Option<Instant>, is_open: bool) {
+    if let Some(then) = then.filter(|_| is_open) {
+        sleep_until(then).await;
+    }
 }
 
 async fn report(connection: &MsrpConnection, head: Head, range: ByteRange, status: StatusCode) {
