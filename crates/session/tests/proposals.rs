@@ -331,3 +331,51 @@ fn a_stream_that_fails_leaves_the_others_alone() {
     let session = script.manager.session(id).expect("there");
     assert_eq!(session.streams().len(), 1);
 }
+
+/// RFC 3264 §8.1: a description would grow with each stream that comes and goes, and peers refuse what is too long.
+#[test]
+fn sections_of_streams_that_are_over_are_used_again() {
+    let (mut script, id) = proposing();
+    let refused = SECURE.replace("m=message 7000", "m=message 0");
+    let mut number = 2;
+    for round in 0..100 {
+        let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+        assert_eq!(body.matches("\r\nm=").count(), 2, "{round}: {body}");
+        script.respond(
+            "INVITE",
+            200,
+            Some(&version(number, &format!("{AUDIO}\n{SECURE}"))),
+        );
+        let stream = script.media_ready();
+        script
+            .manager
+            .remove_stream(script.now, id, stream)
+            .expect("connected");
+        script.drain();
+        script.respond(
+            "INVITE",
+            200,
+            Some(&version(number + 1, &format!("{AUDIO}\n{refused}"))),
+        );
+        script
+            .manager
+            .add_streams(script.now, id, chat())
+            .expect("connected");
+        script.drain();
+        number += 2;
+    }
+    // One that is refused keeps its section until both sides have given it up.
+    script.respond("INVITE", 488, None);
+    assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
+    script
+        .manager
+        .add_streams(script.now, id, chat())
+        .expect("connected");
+    script.drain();
+    script.respond(
+        "INVITE",
+        200,
+        Some(&version(number, &format!("{AUDIO}\n{SECURE}"))),
+    );
+    assert_eq!(script.manager.session(id).expect("there").streams().len(), 2);
+}

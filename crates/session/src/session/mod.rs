@@ -107,13 +107,8 @@ enum Exchange {
     Idle,
     /// Ours, which changes directions only.
     Holding,
-    /// Ours, which adds streams.
-    Adding {
-        /// Where they are.
-        places: Vec<usize>,
-        /// How many places there were before.
-        before: usize,
-    },
+    /// Ours, which adds streams at these places.
+    Adding(Vec<usize>),
     /// Ours, which leaves out streams that are over.
     Removing(Vec<StreamDescription>),
     /// Theirs, which adds streams and waits for the application.
@@ -123,7 +118,7 @@ enum Exchange {
 impl Exchange {
     /// True while ours has no final answer.
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Holding | Self::Adding { .. } | Self::Removing(_))
+        matches!(self, Self::Holding | Self::Adding(_) | Self::Removing(_))
     }
 }
 

@@ -99,9 +99,22 @@ impl Places {
 
     /// Puts streams behind the others, as for an offer; gives their places.
     pub(super) fn append(&mut self, streams: Vec<Box<dyn MediaStream>>) -> Vec<usize> {
-        let first = self.at.len();
-        self.at.extend(streams.into_iter().map(Some));
-        (first..self.at.len()).collect()
+        self.put(streams, &[])
+    }
+
+    /// Puts streams at these free places, and behind the others when they are used up; gives their places.
+    pub(super) fn put(&mut self, streams: Vec<Box<dyn MediaStream>>, free: &[usize]) -> Vec<usize> {
+        let mut free = free.iter();
+        let put = |stream| {
+            if let Some(index) = free.next() {
+                self.at[*index] = Some(stream);
+                *index
+            } else {
+                self.at.push(Some(stream));
+                self.at.len() - 1
+            }
+        };
+        streams.into_iter().map(put).collect()
     }
 
     /// Makes sure that there are this many places at least, empty ones behind the others.
@@ -262,12 +275,14 @@ impl Places {
         }
     }
 
-    /// Takes back places that were appended for an offer that was refused.
-    pub(super) fn truncate(&mut self, stage: &mut Stage<'_>, places: usize) {
-        for index in places..self.at.len() {
-            self.end(stage, index);
+    /// Ends streams that did not come to be; places behind the last stream are given up.
+    pub(super) fn withdraw(&mut self, stage: &mut Stage<'_>, places: &[usize]) {
+        for index in places {
+            self.end(stage, *index);
         }
-        self.at.truncate(places);
+        while let Some(None) = self.at.last() {
+            self.at.pop();
+        }
     }
 
     /// Gives an event of the media side to the stream that it names. An error names the stream that ends by it.

@@ -1,6 +1,5 @@
 //! Streams that are added to, and removed from, a running session: proposals of either side.
 
-use super::places::Places;
 use super::{Context, Exchange, Session};
 use crate::media::StreamId;
 use crate::stream::{MediaStream, StreamError};
@@ -28,18 +27,30 @@ impl Session {
         let streams = self.on_places(cx, |places, stage| {
             places.initialize(stage, streams, local_ip, settings)
         })?;
-        // A section that was refused once keeps its place (RFC 3264 §8): new streams come behind all there were.
         let sections = self.negotiation.local().map_or(0, |local| local.media.len());
-        let before = self.places.len();
         self.places.widen(sections);
-        let places = self.places.append(streams);
+        let free = self.disabled_sections();
+        let places = self.places.put(streams, &free);
         let offer = self.places.offer(self.negotiation.local());
-        if self.propose(cx, offer, Exchange::Adding { places, before }) {
+        if self.propose(cx, offer, Exchange::Adding(places.clone())) {
             self.step(SessionTrigger::AddStreams);
             return Ok(());
         }
-        self.on_places(cx, |places, stage| places.truncate(stage, before));
+        self.on_places(cx, |all, stage| all.withdraw(stage, &places));
         Err(self.illegal(SessionTrigger::AddStreams))
+    }
+
+    /// The sections that both sides have set to port 0: new streams may take them (RFC 3264 §8.1), so that a session may change
+    /// for as long as it likes without growing.
+    fn disabled_sections(&self) -> Vec<usize> {
+        let (Some(local), Some(remote)) = (self.negotiation.local(), self.negotiation.remote()) else {
+            return Vec::new();
+        };
+        let sections = local.media.iter().zip(&remote.media).enumerate();
+        let disabled = sections.filter(|(index, (local, remote))| {
+            local.is_rejected() && remote.is_rejected() && self.places.get(*index).is_none()
+        });
+        disabled.map(|(index, _)| index).collect()
     }
 
     /// Removes a stream from a connected session. It ends at once, whatever the other side says.
@@ -84,17 +95,11 @@ impl Session {
         let streams = self.on_places(cx, |places, stage| {
             places.initialize(stage, streams, local_ip, settings)
         })?;
-        let before = self.places.len();
         let placed = self.on_places(cx, |places, stage| places.place(stage, &offer, streams));
         let proposal = std::mem::take(&mut self.exchange);
         let body = self.answer_offer(cx);
         if body.is_none() {
-            self.on_places(cx, |places, stage| {
-                places.truncate(stage, before);
-                for index in &placed {
-                    places.end(stage, *index);
-                }
-            });
+            self.on_places(cx, |places, stage| places.withdraw(stage, &placed));
             self.step(SessionTrigger::RejectProposal);
             self.respond_to_reinvite(cx, None, &[]);
             if let Exchange::Proposed(streams) = proposal {
@@ -233,16 +238,15 @@ impl Session {
         cx: &mut Context<'_>,
         code: StatusCode,
         reason: &str,
-        places: &[usize],
-        before: usize,
+        withdrawn: &[usize],
     ) {
-        let streams = Streams::new(self.places.describe(places));
+        let streams = Streams::new(self.places.describe(withdrawn));
         let originator = if self.state == SessionState::CancellingProposal {
             Originator::Local
         } else {
             Originator::Remote
         };
-        self.on_places(cx, |places, stage| Places::truncate(places, stage, before));
+        self.on_places(cx, |places, stage| places.withdraw(stage, withdrawn));
         self.step(SessionTrigger::ProposalAnswered);
         let reason = if reason.is_empty() {
             code.default_reason()

@@ -112,7 +112,7 @@ impl Session {
             self.take_offer_back(cx);
             let is_glare = code == StatusCode::REQUEST_PENDING;
             match exchange {
-                Exchange::Adding { places, before } => self.give_up_adding(cx, code, reason, &places, before),
+                Exchange::Adding(places) => self.give_up_adding(cx, code, reason, &places),
                 // The streams are over here whatever the other side says; it is told again with the next offer.
                 Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
                 _ if is_glare => {}
@@ -121,7 +121,7 @@ impl Session {
             return;
         }
         let added = match &exchange {
-            Exchange::Adding { places, .. } => places.clone(),
+            Exchange::Adding(places) => places.clone(),
             _ => Vec::new(),
         };
         self.update_streams(cx, true, &added);
@@ -130,7 +130,7 @@ impl Session {
             self.tell_hold(cx, Originator::Local, wished, MediaStream::is_on_hold_by_local);
         }
         match exchange {
-            Exchange::Adding { places, .. } => self.begin_added(cx, &places, true),
+            Exchange::Adding(places) => self.begin_added(cx, &places, true),
             Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
             Exchange::Idle | Exchange::Holding | Exchange::Proposed(_) => {}
         }
