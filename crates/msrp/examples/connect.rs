@@ -120,7 +120,11 @@ async fn run(args: &mut Args, summary: &mut Option<Summary>) -> Result<(), Failu
     config
         .peer_fingerprints
         .extend(args.protection.fingerprint.clone());
-    let mut session = connector.complete(config).await?;
+    let mut interrupt = std::pin::pin!(interrupted());
+    let mut session = tokio::select! {
+        session = connector.complete(config) => session?,
+        () = &mut interrupt => return Err("interrupted".into()),
+    };
     tell(&json!({ "event": "ready" }));
     let summary = summary.insert(Summary::start("sent"));
     let sending = async {
@@ -130,7 +134,7 @@ async fn run(args: &mut Args, summary: &mut Option<Summary>) -> Result<(), Failu
         }
     };
     let interrupted = async {
-        interrupted().await;
+        interrupt.await;
         Err("interrupted".into())
     };
     let sent = tokio::select! {

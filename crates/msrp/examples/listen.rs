@@ -23,7 +23,7 @@ use serde_json::json;
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -119,10 +119,14 @@ async fn run(args: &Args, summary: &mut Option<Summary>) -> Result<(), Failure> 
     if args.session_match || args.address.is_unspecified() {
         config.matching = PathMatching::SessionId;
     }
-    let mut session = acceptor.complete(config).await?;
+    let mut interrupt = pin!(interrupted());
+    let mut session = tokio::select! {
+        session = acceptor.complete(config) => session?,
+        () = &mut interrupt => return Err("interrupted".into()),
+    };
     tell(&json!({ "event": "ready" }));
     let summary = summary.insert(Summary::start("received"));
-    hear(args, &mut session, files, summary).await
+    hear(args, &mut session, files, summary, interrupt).await
 }
 
 /// Takes what comes until the session ends, or somebody interrupts us.
@@ -131,8 +135,8 @@ async fn hear(
     session: &mut MsrpConnection,
     mut files: Option<Received>,
     summary: &mut Summary,
+    mut interrupt: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), Failure> {
-    let mut interrupt = pin!(interrupted());
     let mut failures = 0;
     let mut arriving = HashSet::new();
     loop {

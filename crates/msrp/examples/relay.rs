@@ -109,9 +109,10 @@ async fn run() -> Result<(), Failure> {
     .map_err(|error| format!("cannot listen on {}: {error}", file.listen))?;
     tell(&json!({ "event": "listening", "address": relay.local_addr().to_string() }));
     let mut seen = (0, 0);
+    let mut interrupt = std::pin::pin!(interrupted());
     loop {
         tokio::select! {
-            () = interrupted() => return Ok(()),
+            () = &mut interrupt => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
         let now = (relay.place_count(), relay.connection_count());

@@ -54,19 +54,28 @@ fn in_full(error: &Failure) -> String {
     }
 }
 
-/// Waits until somebody ends us: by control-C, or as a system stops its programs.
-pub(crate) async fn interrupted() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminated.recv() => {}
-            }
-            return;
+/// Waits until somebody ends us: by control-C, or as a system stops its programs. No signal is lost from this call on,
+/// whenever it is waited for.
+#[cfg(unix)]
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+    async fn came(signal: std::io::Result<Signal>) {
+        match signal {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await, // then it ends us as it would have without
         }
     }
+    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async {
+        tokio::select! {
+            () = came(interrupt) => {}
+            () = came(terminate) => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
