@@ -247,3 +247,34 @@ fn two_recordings_do_not_share_a_file() {
     recording.finish().expect("writable");
     WaveRecorder::start(&path, 8_000).expect("it is free again");
 }
+
+/// A call that never stood drops its ports before anybody says that its recording is not wanted.
+#[test]
+fn what_is_discarded_after_its_port_is_gone_replaces_nothing() {
+    let folder = std::env::temp_dir().join(format!("offhook-aside-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("there is room");
+    let path = folder.join("call.wav");
+    for older in [None, Some("older")] {
+        if let Some(older) = older {
+            fs::write(&path, older).expect("there is room");
+        }
+        let (port, recording) = WaveRecorder::start_aside(&path, 8_000).expect("writable");
+        drop(port);
+        std::thread::sleep(Duration::from_millis(150));
+        recording.discard();
+        assert_eq!(fs::read_to_string(&path).ok().as_deref(), older);
+        assert_eq!(
+            fs::read_dir(&folder).expect("there").count(),
+            usize::from(older.is_some())
+        );
+    }
+    // Nobody is there to say so.
+    let (port, recording) = WaveRecorder::start_aside(folder.join("left.wav"), 8_000).expect("writable");
+    drop((port, recording));
+    let until = Instant::now() + Duration::from_secs(30);
+    while !folder.join("left.wav").exists() {
+        assert!(Instant::now() < until, "it gets its name");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    fs::remove_dir_all(&folder).expect("ours");
+}

@@ -60,6 +60,11 @@ impl Side {
     }
 }
 
+/// How often the writer itself has hold of what it shares with its ports and its owner.
+const WRITERS: usize = 2;
+/// How often it looks whether its owner is still there.
+const DECISION: Duration = Duration::from_millis(50);
+
 impl<W: Write + Seek> Writer<W> {
     pub(super) fn new(
         place: Place,
@@ -95,6 +100,9 @@ impl<W: Write + Seek> Writer<W> {
             Ok(()) => self.written,
             Err(_) => tell_length(&self.place.written, channels).unwrap_or(self.written),
         };
+        if result.is_ok() {
+            self.place.await_decision(&shared);
+        }
         let wanted = !shared.discard.load(Ordering::Relaxed);
         let whole = result.is_ok() && self.written > 0;
         let settled = self.place.settle(wanted, whole);
@@ -179,6 +187,15 @@ impl Place {
         }
         ordinary(&self.name)?;
         OpenOptions::new().write(true).open(&self.name).map(drop)
+    }
+
+    /// A file aside that ended because its ports were dropped gets its name when its owner has finished or discarded it, or
+    /// let go of it: a call that never stood drops its ports first.
+    fn await_decision(&self, shared: &Arc<Shared>) {
+        let aside = self.written != self.name;
+        while aside && !shared.finish.load(Ordering::Acquire) && Arc::strong_count(shared) > WRITERS {
+            thread::park_timeout(DECISION);
+        }
     }
 
     /// Gives the file its name if it is wanted, and `whole` or nobody has the name.
