@@ -1,6 +1,6 @@
 //! A conference: what one 20 ms tick costs by the number of members, all talking, at 16 and 48 kHz.
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use offhook_audio_mixer::{AudioMixer, AudioPort, Gain, MixerConfig, Produced, Tick};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -39,14 +39,20 @@ impl AudioPort for Member {
 }
 
 fn conference(rate: u32, members: usize, member: impl Fn(usize) -> Member) -> AudioMixer<Member> {
-    let mut mixer = AudioMixer::new(MixerConfig::at_rate(rate)).expect("a usual rate");
-    let hall = mixer.add_bridge().expect("one bridge");
-    for id in 0..members {
-        let slot = mixer.add_port(member(id)).expect("below the limit");
-        mixer.join(hall, slot).expect("both exist");
-    }
+    let mut mixer = joined(rate, (0..members).map(member).collect());
     // The first tick is the glide of the joins.
     mixer.tick(Instant::now());
+    mixer
+}
+
+/// All of them in one bridge, from the next tick on.
+fn joined(rate: u32, members: Vec<Member>) -> AudioMixer<Member> {
+    let mut mixer = AudioMixer::new(MixerConfig::at_rate(rate)).expect("a usual rate");
+    let hall = mixer.add_bridge().expect("one bridge");
+    for member in members {
+        let slot = mixer.add_port(member).expect("below the limit");
+        mixer.join(hall, slot).expect("both exist");
+    }
     mixer
 }
 
@@ -92,8 +98,20 @@ fn bridge(c: &mut Criterion) {
         group.bench_function("all shout, limiter on", |b| b.iter(|| mixer.tick(now)));
         let mut mixer = conference(rate, 500, |id| Member::new(rate, rate, id, 3000.0, id < 3));
         group.bench_function("three talk", |b| b.iter(|| mixer.tick(now)));
-        group.bench_function("join", |b| {
-            b.iter(|| conference(rate, 500, |id| Member::new(rate, rate, id, 600.0, false)));
+        let voices = || {
+            (0..500)
+                .map(|id| Member::new(rate, rate, id, 600.0, true))
+                .collect()
+        };
+        group.bench_function("all join", |b| {
+            b.iter_batched(voices, |voices| joined(rate, voices), BatchSize::LargeInput);
+        });
+        group.bench_function("the tick after a join", |b| {
+            let tick = |mut mixer: AudioMixer<Member>| {
+                mixer.tick(now);
+                mixer
+            };
+            b.iter_batched(|| joined(rate, voices()), tick, BatchSize::LargeInput);
         });
         group.finish();
     }

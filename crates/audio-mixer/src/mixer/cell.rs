@@ -161,7 +161,9 @@ impl Cells {
 
     fn leave(&mut self, place: usize, old: usize) {
         let cell = &mut self.all[old];
-        cell.members.retain(|&member| member != place);
+        if let Some(at) = cell.members.iter().position(|&member| member == place) {
+            cell.members.swap_remove(at);
+        }
         if cell.members.is_empty() {
             cell.halls.clear();
             cell.talkers = 0;

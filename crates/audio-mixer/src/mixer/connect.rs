@@ -158,7 +158,7 @@ impl<P: AudioPort> AudioMixer<P> {
         Ok(())
     }
 
-    fn bridge_mut(&mut self, id: BridgeId) -> Result<&mut AudioBridge, BridgeError> {
+    pub(super) fn bridge_mut(&mut self, id: BridgeId) -> Result<&mut AudioBridge, BridgeError> {
         let bridged = self
             .bridges
             .get_mut(id.index as usize)

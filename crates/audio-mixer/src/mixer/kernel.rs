@@ -62,9 +62,34 @@ pub(crate) fn accumulate_gliding(sum: &mut [i32], voice: &[i16], from: f32, to: 
 
 /// Lets a sum glide from what it was to what it is. Where both are the same nothing changes.
 pub(crate) fn cross(sum: &mut [i32], was: &[i32]) {
-    let factors = Ramp::fade_in(Gain::UNITY).factors(sum.len());
-    for ((sum, &was), factor) in sum.iter_mut().zip(was).zip(factors) {
-        *sum = was + ((*sum - was) as f32 * factor) as i32;
+    let step = 1.0 / sum.len() as f32;
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for (n, (sum, &was)) in sum.iter_mut().zip(was).enumerate() {
+                let factor = step * (n as i32 + 1) as f32;
+                *sum = was + ((*sum - was) as f32 * factor) as i32;
+            }
+        },
+    );
+}
+
+/// Sets `out` to a sum without one voice.
+pub(crate) fn without(sum: &[i32], voice: &[i16], out: &mut [i32]) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((out, &sum), &v) in out.iter_mut().zip(sum).zip(voice) {
+                *out = sum - i32::from(v);
+            }
+        },
+    );
+}
+
+/// Takes one voice away.
+pub(crate) fn take_away(sum: &mut [i32], voice: &[i16]) {
+    for (sum, &v) in sum.iter_mut().zip(voice) {
+        *sum -= i32::from(v);
     }
 }
 

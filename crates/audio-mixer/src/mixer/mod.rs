@@ -179,6 +179,8 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     frame_len: usize,
     places: Vec<Slotted<P>>,
     free: Vec<u32>,
+    /// Places with a port in them.
+    ports: usize,
     voices: Voices,
     bridges: Vec<Bridged>,
     /// Who hears whom by bridges, now and before the commands since the last tick.
@@ -237,6 +239,7 @@ impl<P: AudioPort> AudioMixer<P> {
             frame_len,
             places: Vec::new(),
             free: Vec::new(),
+            ports: 0,
             voices: Voices::new(frame_len),
             bridges: Vec::new(),
             cells: Cells::new(frame_len),
@@ -264,7 +267,7 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Puts a port in. It hears nothing and is heard by nobody until it is connected. A refused port is dropped.
     pub fn add_port(&mut self, port: P) -> Result<Slot, MixerError> {
         let max = self.config.max_ports.min(MAX_PORTS);
-        if self.ports() >= max {
+        if self.ports >= max {
             return Err(MixerError::TooManyPorts { max });
         }
         let edge = self.edge_of(&port)?;
@@ -288,6 +291,7 @@ impl<P: AudioPort> AudioMixer<P> {
             self.places.len() as u32 - 1
         };
         self.voices.set_level(index as usize, None);
+        self.ports += 1;
         Ok(Slot {
             index,
             generation: self.places[index as usize].generation,
@@ -299,14 +303,14 @@ impl<P: AudioPort> AudioMixer<P> {
     pub fn remove_port(&mut self, slot: Slot) -> Option<P> {
         let entry = self.entry_mut(slot)?;
         let port = entry.port.take()?;
-        entry.bridges.clear();
-        self.reseat(slot);
-        self.places[slot.index()].generation += 1;
-        for bridged in &mut self.bridges {
-            if let Some(bridge) = &mut bridged.bridge {
+        for id in std::mem::take(&mut entry.bridges) {
+            if let Ok(bridge) = self.bridge_mut(id) {
                 bridge.members.retain(|&member| member != slot);
             }
         }
+        self.reseat(slot);
+        self.places[slot.index()].generation += 1;
+        self.ports -= 1;
         for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
             let sources = entry.sources.iter_mut();
             sources
@@ -319,8 +323,7 @@ impl<P: AudioPort> AudioMixer<P> {
 
     /// How many ports there are.
     pub fn ports(&self) -> usize {
-        let occupied = |place: &&Slotted<P>| place.entry.as_ref().is_some_and(|e| e.port.is_some());
-        self.places.iter().filter(occupied).count()
+        self.ports
     }
 
     /// The port in a slot.

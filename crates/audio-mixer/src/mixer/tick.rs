@@ -106,15 +106,10 @@ impl<P: AudioPort> AudioMixer<P> {
 
 /// Sets `sum` to what is said around somebody, less what he says himself.
 fn set_around(sum: &mut [i32], said: &[i32], own: Option<Voice<'_>>) {
-    sum.fill(0);
-    if said.is_empty() {
-        return;
-    }
-    sum.copy_from_slice(said);
-    if let Some(own) = own {
-        sum.iter_mut()
-            .zip(own.samples)
-            .for_each(|(sum, &own)| *sum -= i32::from(own));
+    match own {
+        _ if said.is_empty() => sum.fill(0),
+        None => sum.copy_from_slice(said),
+        Some(own) => kernel::without(said, own.samples, sum),
     }
 }
 
@@ -123,9 +118,7 @@ fn set_around(sum: &mut [i32], said: &[i32], own: Option<Voice<'_>>) {
 fn add_source(sum: &mut [i32], voice: Voice<'_>, source: &Source, joined: [bool; 2]) {
     if let (Some(gain), true, true) = (source.gain, source.was == source.gain, joined[0] == joined[1]) {
         if joined[1] {
-            sum.iter_mut()
-                .zip(voice.samples)
-                .for_each(|(sum, &voice)| *sum -= i32::from(voice));
+            kernel::take_away(sum, voice.samples);
         }
         return kernel::accumulate_scaled(sum, voice.samples, gain);
     }
