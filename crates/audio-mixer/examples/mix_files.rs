@@ -103,15 +103,7 @@ fn mix() -> Result<(), Box<dyn Error>> {
     if to_device {
         return play(name, inputs, live);
     }
-    let output = Path::new(name);
-    if inputs.iter().any(|input| is_same(Path::new(input), output)) {
-        return Err(format!(
-            "{} is an input as well: it would be overwritten",
-            output.display()
-        )
-        .into());
-    }
-    to_file(output, inputs)
+    to_file(Path::new(name), inputs)
 }
 
 /// Whether both are the same file, by whatever name or link.
@@ -254,6 +246,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Time is what its driver says it is: this mixer runs as fast as it can.
 fn to_file(output: &Path, inputs: &[OsString]) -> Result<(), Box<dyn Error>> {
+    if inputs.iter().any(|input| is_same(Path::new(input), output)) {
+        let output = output.display();
+        return Err(format!("{output} is an input as well: it would be overwritten").into());
+    }
     let (mut mixer, hall, longest) = players(inputs)?;
     let (glide, rate) = (mixer.frame_len(), mixer.config().sample_rate);
     let recorder = SamplesRecorder::new(rate, glide + longest);
@@ -280,4 +276,57 @@ fn to_file(output: &Path, inputs: &[OsString]) -> Result<(), Box<dyn Error>> {
     writer.finalize()?;
     println!("{}: {:.2} s", output.display(), longest as f64 / f64::from(rate));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn an_input_is_not_written_over_by_whatever_name_it_goes() {
+        let folder = std::env::temp_dir().join(format!("offhook-mix-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the temporary folder is writable");
+        let file = |name: &str| folder.join(name);
+        let input = file("input.wav");
+        let spec = WavSpec {
+            channels: 1,
+            sample_rate: 8_000,
+            bits_per_sample: 16,
+            sample_format: SampleFormat::Int,
+        };
+        let mut writer = WavWriter::create(&input, spec).expect("writable");
+        (0..8_000).for_each(|n| writer.write_sample(n as i16).expect("writable"));
+        writer.finalize().expect("writable");
+        let before = fs::read(&input).expect("it was written");
+        fs::hard_link(&input, file("hard.wav")).expect("one file system");
+        let mut same = vec![
+            input.clone(),
+            file("hard.wav"),
+            folder.join(".").join("input.wav"),
+        ];
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&input, file("soft.wav")).expect("links are known");
+            same.push(file("soft.wav"));
+        }
+        for output in same {
+            let refused = to_file(&output, &[input.clone().into()]).map_err(|error| error.to_string());
+            assert!(
+                refused
+                    .as_ref()
+                    .is_err_and(|error| error.contains("is an input as well")),
+                "{}: {refused:?}",
+                output.display()
+            );
+            assert!(
+                fs::read(&input).is_ok_and(|now| now == before),
+                "nothing was written"
+            );
+        }
+        to_file(&file("output.wav"), &[input.into()]).expect("two files");
+        let mixed = WaveFile::load(file("output.wav"), 8_000).expect("it was mixed");
+        assert_eq!(mixed.samples().len(), 8_000);
+        fs::remove_dir_all(&folder).expect("it was made");
+    }
 }

@@ -1,9 +1,8 @@
 //! A tick allocates nothing, whatever is connected.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, Cadence, FileDevice, Gain, Level, MixerConfig, NullDevice, PlayerOptions,
-    Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer,
-    WaveRecorder,
+    AudioMixer, AudioPort, Cadence, FileDevice, Gain, MixerConfig, NullDevice, PlayerOptions, Produced, Role,
+    SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer, WaveRecorder,
 };
 use std::time::{Duration, Instant};
 
@@ -145,7 +144,7 @@ fn ticks_of_stereo_recordings_file_devices_and_gaps_allocate_nothing() {
 #[cfg(feature = "voice")]
 #[test]
 fn ticks_with_an_echo_canceller_allocate_nothing() {
-    use offhook_audio_mixer::{ThreadedPort, TickLength, VoiceOptions, VoiceProcessor};
+    use offhook_audio_mixer::{Level, ThreadedPort, TickLength, VoiceOptions, VoiceProcessor};
 
     /// Hears what it says.
     struct Room(Vec<i16>);

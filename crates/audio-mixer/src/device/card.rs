@@ -3,6 +3,7 @@
 use super::choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, Direction};
 use super::doubt::Doubt;
 use super::ring::{self, Counters, DeviceStats, Inlet, Outlet};
+use super::rounds::Rounds;
 use crate::pace::{ClockReading, DeviceClock};
 use crate::port::{AudioPort, Produced, Role, Tick};
 use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
@@ -10,7 +11,6 @@ use cpal::{
     BufferSize, ErrorKind, FromSample, SampleFormat, SizedSample, StreamConfig, SupportedStreamConfigRange,
 };
 use rtrb::{Consumer, Producer, RingBuffer};
-use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,7 +34,7 @@ pub struct AudioDevice {
 /// The application's end of an open device. The device is closed when this is dropped.
 pub struct DeviceHandle {
     ends: Vec<OpenEnd>,
-    rounds: Cell<u64>,
+    rounds: Rounds,
     counters: Arc<Counters>,
 }
 
@@ -45,8 +45,6 @@ struct OpenEnd {
     _stream: cpal::Stream,
     reports: Consumer<Report>,
     doubt: Doubt,
-    /// How often the card had called when this was last looked at.
-    seen: Cell<u64>,
 }
 
 /// What the library says of a stream.
@@ -138,7 +136,7 @@ impl AudioDevice {
         };
         let mut handle = DeviceHandle {
             ends: Vec::new(),
-            rounds: Cell::new(0),
+            rounds: Rounds::new(counters),
             counters: Arc::clone(counters),
         };
         if let Some(end) = input {
@@ -241,15 +239,8 @@ impl DeviceHandle {
         Arc::clone(&self.counters)
     }
 
-    /// How often all directions have called, each at least once more: a microphone that stands still is not made up for by
-    /// its loudspeaker.
-    pub(super) fn rounds(&self) -> u64 {
-        let calls = |end: &OpenEnd| self.counters.flow(end.direction).calls();
-        if self.ends.iter().all(|end| calls(end) != end.seen.get()) {
-            self.ends.iter().for_each(|end| end.seen.set(calls(end)));
-            self.rounds.set(self.rounds.get() + 1);
-        }
-        self.rounds.get()
+    pub(super) fn rounds(&self) -> &Rounds {
+        &self.rounds
     }
 
     fn start(&mut self, end: &End, ring: Ring) -> Result<Arc<DeviceClock>, DeviceError> {
@@ -266,12 +257,12 @@ impl DeviceHandle {
             _ => end.stream::<f32>(ring, Arc::clone(&clock), watch),
         };
         let stream = stream.and_then(|stream| stream.play().map(|()| stream));
+        self.rounds.add(end.direction);
         self.ends.push(OpenEnd {
             direction: end.direction,
             _stream: stream.map_err(|error| cause(end.direction, &error))?,
             reports,
             doubt: Doubt::default(),
-            seen: Cell::new(0),
         });
         Ok(clock)
     }

@@ -168,5 +168,9 @@ pub enum DeviceEvent {
     /// A direction that was interrupted works again.
     Resumed(Direction),
     /// The system moved the stream to another device; it goes on.
+    ///
+    /// Only systems that tell it to the program that plays: macOS and iOS do. On Linux sound goes through ALSA, whose plugins for
+    /// sound servers, as that of PulseAudio, keep such a move to themselves: the stream goes on, nothing is told, and what the
+    /// move costs is counted ([`DeviceStats`](crate::DeviceStats)). Windows does not move a stream: it fails, and is opened anew.
     Rerouted(Direction),
 }

@@ -31,6 +31,11 @@ pub trait OpenDevice: Send + 'static {
 
     /// A number that grows as long as the device works.
     fn progress(&self) -> u64;
+
+    /// Which direction stands still, when the device makes no progress. Default: the output.
+    fn waits_for(&self) -> Direction {
+        Direction::Output
+    }
 }
 
 /// What happened to a [`LastingDevice`].
@@ -44,7 +49,7 @@ pub enum LastingEvent {
     Lost(DeviceError),
     /// A direction that was lost alone is there again.
     Resumed(Direction),
-    /// The system moved the sound to another device; it goes on.
+    /// The system moved the sound to another device; it goes on ([`DeviceEvent::Rerouted`] says which systems tell).
     Rerouted(Direction),
 }
 
@@ -376,10 +381,10 @@ impl<O: OpenDevice> Watched<O> {
             (self.progress, self.since) = (progress, now);
         }
         let stalled = now.saturating_duration_since(self.since) >= LastingDevice::STALL;
-        let stalled = stalled.then_some(DeviceEvent::Failed(DeviceError::Lost {
-            direction: Direction::Output,
-        }));
-        self.device.poll_event().or(stalled)
+        self.device.poll_event().or_else(|| {
+            let direction = self.device.waits_for();
+            stalled.then_some(DeviceEvent::Failed(DeviceError::Lost { direction }))
+        })
     }
 }
 

@@ -1,81 +1,7 @@
 //! A simulated device that is pulled out, stalls and comes back.
 
+use super::super::simulated::{Shared, Socket, World};
 use super::*;
-use std::sync::Arc;
-
-/// What the simulated device does, told by the test.
-#[derive(Debug, Default)]
-struct World {
-    plugged: bool,
-    rate: u32,
-    stalled: bool,
-    busy: bool,
-    moved: Option<Direction>,
-    progress: u64,
-    opened: u32,
-    open_now: u32,
-    played: u64,
-}
-
-type Shared = Arc<Mutex<World>>;
-
-struct Socket(Shared);
-struct Plug(Shared);
-struct Sound(Shared);
-
-impl DeviceSource for Socket {
-    type Open = Plug;
-
-    fn open(&mut self) -> Result<(Box<dyn AudioPort>, Plug), DeviceError> {
-        let mut world = self.0.lock().expect("no test panicked");
-        let direction = Direction::Input;
-        if world.busy {
-            return Err(DeviceError::Busy { direction });
-        }
-        if !world.plugged {
-            return Err(DeviceError::NoDefault { direction });
-        }
-        world.opened += 1;
-        world.open_now += 1;
-        Ok((Box::new(Sound(Arc::clone(&self.0))), Plug(Arc::clone(&self.0))))
-    }
-}
-
-impl OpenDevice for Plug {
-    fn poll_event(&mut self) -> Option<DeviceEvent> {
-        let direction = Direction::Input;
-        let mut world = self.0.lock().expect("no test panicked");
-        if let Some(direction) = world.moved.take() {
-            return Some(DeviceEvent::Rerouted(direction));
-        }
-        (!world.plugged).then_some(DeviceEvent::Failed(DeviceError::Lost { direction }))
-    }
-
-    fn progress(&self) -> u64 {
-        let mut world = self.0.lock().expect("no test panicked");
-        world.progress += u64::from(!world.stalled);
-        world.progress
-    }
-}
-
-impl Drop for Plug {
-    fn drop(&mut self) {
-        self.0.lock().expect("no test panicked").open_now -= 1;
-    }
-}
-
-impl AudioPort for Sound {
-    fn sample_rate(&self) -> u32 {
-        self.0.lock().expect("no test panicked").rate
-    }
-    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
-        frame.fill(1000);
-        Produced::Audio
-    }
-    fn consume(&mut self, _: &Tick, frame: &[i16]) {
-        self.0.lock().expect("no test panicked").played += frame.len() as u64;
-    }
-}
 
 /// A port at 16 kHz and its keeper, in stepped time.
 struct Bench {
@@ -89,16 +15,11 @@ struct Bench {
 
 impl Bench {
     fn new(plugged: bool, rate: u32) -> Self {
-        let world = World {
-            plugged,
-            rate,
-            ..World::default()
-        };
-        let world = Arc::new(Mutex::new(world));
+        let (socket, world) = Socket::new(plugged, rate);
         let (told, events) = mpsc::channel();
         let tell = Box::new(move |event| told.send(event).expect("the bench listens"));
-        let (port, keeper) = LastingDevice::apart(Socket(Arc::clone(&world)), 16_000, TickLength::Ms20, tell)
-            .expect("a usual rate");
+        let (port, keeper) =
+            LastingDevice::apart(socket, 16_000, TickLength::Ms20, tell).expect("a usual rate");
         Self {
             world,
             port,
@@ -175,16 +96,17 @@ fn a_device_that_is_not_there_at_first_is_found_later() {
 }
 
 #[test]
-fn a_device_that_stops_calling_is_opened_anew() {
+fn a_device_that_stops_calling_is_opened_anew_and_which_direction_of_it_did_is_told() {
     let mut bench = Bench::new(true, 16_000);
     bench.run(SECOND);
-    bench.set(|world| world.stalled = true);
-    let (events, heard) = bench.run(4 * SECOND);
-    assert!(matches!(events[..], [LastingEvent::Lost(_)]), "{events:?}");
-    assert_eq!(heard, 0);
-    bench.set(|world| world.stalled = false);
-    assert_eq!(bench.run(3 * SECOND), (vec![LastingEvent::Found], 1000));
-    bench.set(|world| assert_eq!((world.opened, world.open_now), (2, 1)));
+    for (times, direction) in [(2, Direction::Input), (3, Direction::Output)] {
+        bench.set(|world| world.stalled = Some(direction));
+        let lost = LastingEvent::Lost(DeviceError::Lost { direction });
+        assert_eq!(bench.run(4 * SECOND), (vec![lost], 0));
+        bench.set(|world| world.stalled = None);
+        assert_eq!(bench.run(3 * SECOND), (vec![LastingEvent::Found], 1000));
+        bench.set(|world| assert_eq!((world.opened, world.open_now), (times, 1)));
+    }
 }
 
 #[test]
@@ -209,13 +131,8 @@ fn a_device_of_another_rate_is_resampled() {
 fn another_device_takes_the_place_of_the_first() {
     let mut bench = Bench::new(true, 16_000);
     bench.run(SECOND);
-    let other = World {
-        plugged: true,
-        rate: 48_000,
-        ..World::default()
-    };
-    let other = Arc::new(Mutex::new(other));
-    bench.keeper.change(Socket(Arc::clone(&other)));
+    let (socket, other) = Socket::new(true, 48_000);
+    bench.keeper.change(socket);
     assert_eq!(bench.world.lock().expect("no test panicked").open_now, 0);
     let (events, heard) = bench.run(SECOND);
     assert_eq!(events, [LastingEvent::Found]);
@@ -259,15 +176,9 @@ fn a_mixer_that_stands_still_does_not_pile_up_devices() {
 
 #[test]
 fn the_device_is_closed_when_its_handle_goes() {
-    let world = World {
-        plugged: true,
-        rate: 16_000,
-        ..World::default()
-    };
-    let world = Arc::new(Mutex::new(world));
-    let (_port, mut handle) =
-        LastingDevice::start(Socket(Arc::clone(&world)), 16_000, TickLength::Ms20).expect("a usual rate");
-    let patience = Instant::now() + 10 * SECOND;
+    let (socket, world) = Socket::new(true, 16_000);
+    let (_port, mut handle) = LastingDevice::start(socket, 16_000, TickLength::Ms20).expect("a usual rate");
+    let patience = Instant::now() + 30 * SECOND;
     while handle.poll_event() != Some(LastingEvent::Found) {
         assert!(Instant::now() < patience, "the device was never found");
         thread::sleep(Duration::from_millis(5));
@@ -278,8 +189,8 @@ fn the_device_is_closed_when_its_handle_goes() {
 
 #[test]
 fn a_rate_that_no_mixer_takes_is_refused() {
-    let world = Arc::new(Mutex::new(World::default()));
-    let refused = LastingDevice::start(Socket(world), 11_025, TickLength::Ms20).map(|_| ());
+    let (socket, _) = Socket::new(true, 16_000);
+    let refused = LastingDevice::start(socket, 11_025, TickLength::Ms20).map(|_| ());
     assert!(matches!(refused, Err(MixerError::PortRate { rate: 11_025, .. })));
 }
 

@@ -17,6 +17,10 @@ mod file;
 mod lasting;
 mod null;
 mod ring;
+#[cfg(feature = "device")]
+mod rounds;
+#[cfg(test)]
+mod simulated;
 mod slide;
 mod source;
 mod station;

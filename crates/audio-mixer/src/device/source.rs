@@ -156,6 +156,14 @@ impl OpenDevice for OpenPair {
         }
         self.files.progress()
     }
+
+    #[cfg(feature = "device")]
+    fn waits_for(&self) -> Direction {
+        match &self.card {
+            Some(OpenCard::Alone(card)) => card.waits_for(),
+            _ => self.files.waits_for(),
+        }
+    }
 }
 
 #[cfg(feature = "device")]
@@ -165,6 +173,10 @@ impl OpenDevice for DeviceHandle {
     }
 
     fn progress(&self) -> u64 {
-        self.rounds()
+        self.rounds().over()
+    }
+
+    fn waits_for(&self) -> Direction {
+        self.rounds().waits_for().unwrap_or(Direction::Output)
     }
 }
