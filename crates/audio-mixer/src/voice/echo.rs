@@ -46,10 +46,15 @@ impl Echo {
     }
 }
 
-/// The library's own settings, but for the length of its linear filters. Those with which it begins stay as short as they are,
-/// for a short filter learns sooner.
+/// The library's own settings, but for two. Its linear filters are as long as the tail; those with which it begins stay as short
+/// as they are, for a short filter learns sooner. And while somebody speaks here, high notes are let through as low ones are, and
+/// the linear filter is trusted to take away more than 6 and 2 dB: by the library's own settings a near voice lost up to
+/// another dB to an echo that was gone already (`docs/decisions/0004-echo-canceller.md`).
 fn config(tail: Duration) -> EchoCanceller3Config {
     let mut config = EchoCanceller3Config::default();
+    let near = &mut config.suppressor.nearend_tuning;
+    near.mask_hf = near.mask_lf.clone();
+    (config.erle.max_l, config.erle.max_h) = (16.0, 8.0);
     let blocks = blocks(tail);
     let filter = &mut config.filter;
     filter.refined.length_blocks = blocks;
