@@ -50,8 +50,10 @@ impl SessionState {
     /// wire is answered without a change.
     #[must_use]
     pub fn after(self, trigger: SessionTrigger) -> Option<Self> {
-        let (_, from, to) = MOVES.iter().find(|(of, ..)| *of == trigger)?;
-        from.contains(&self).then(|| to.unwrap_or(self))
+        let mut fitting = MOVES
+            .iter()
+            .filter(|(of, from, _)| *of == trigger && from.contains(&self));
+        fitting.next().map(|(.., to)| to.unwrap_or(self))
     }
 
     /// True from the first message to the last: the session takes part in signalling.
@@ -175,21 +177,8 @@ const MOVES: &[(SessionTrigger, &[SessionState], Option<SessionState>)] = {
         (T::Transfer, &[S::Connected], None),
         (T::AcceptTransfer, ESTABLISHED, None),
         (T::RejectTransfer, ESTABLISHED, None),
-        (
-            T::End,
-            &[
-                S::Connecting,
-                S::Incoming,
-                S::Accepting,
-                S::Connected,
-                S::SendingProposal,
-                S::ReceivedProposal,
-                S::AcceptingProposal,
-                S::CancellingProposal,
-                S::Terminating,
-            ],
-            Some(S::Terminating),
-        ),
+        (T::End, LIVING, Some(S::Terminating)),
+        (T::End, &[S::Terminating], None),
         (T::Ending, LIVING, Some(S::Terminating)),
         (T::Ended, &[S::Terminating], Some(S::Terminated)),
     ]
