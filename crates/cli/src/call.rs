@@ -23,7 +23,7 @@ pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
     let outcome = match media.stream(1) {
         Ok((stream, recorded)) => {
             let limits = Limits {
-                ring: Some(Duration::from_secs_f64(args.ring_timeout)),
+                ring: Some(args.ring.timeout()),
                 talk: args.media.duration.map(Duration::from_secs_f64),
             };
             let phone = Phone {

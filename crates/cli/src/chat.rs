@@ -11,7 +11,6 @@ use offhook::{
     SessionEvent, StatusCode, StreamDescription, StreamEvent,
 };
 use std::collections::HashSet;
-use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
@@ -26,7 +25,7 @@ pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
     let mut lines = Lines::listen();
     let outcome = match target {
         Some(target) => {
-            let limit = Duration::from_secs_f64(args.ring_timeout);
+            let limit = args.ring.timeout();
             match place_with(&app, target, streams(), reporter).await {
                 Ok(mut session) => {
                     let conversation = Conversation::new(reporter, &interrupt, Some(Instant::now() + limit));

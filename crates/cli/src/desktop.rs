@@ -176,7 +176,7 @@ impl Desk<'_> {
             let sentence = format!("Waiting for a VNC viewer at {address}");
             reporter.say("viewer_wanted", json!({ "address": address }), &sentence);
         }
-        let ring = Duration::from_secs_f64(self.args.ring_timeout);
+        let ring = self.args.ring.timeout();
         let watch = Watch {
             desk: self,
             reporter,

@@ -26,7 +26,7 @@ pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
     let target = uri(&args.uri)?;
     let streams = prepare(&args.files).await?;
     let app = start_for_messages(&args.common, &args.relay, 0, reporter).await?;
-    let limit = Instant::now() + Duration::from_secs_f64(args.ring_timeout);
+    let limit = Instant::now() + args.ring.timeout();
     let outcome = match place_with(&app, target, streams, reporter).await {
         Ok(mut session) => {
             let transfer = Transfer::new(reporter, &interrupt, args.files.len(), Some(limit));

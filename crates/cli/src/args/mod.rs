@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use offhook::{DeviceChoice, DeviceOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -191,9 +192,8 @@ pub(crate) struct CallArgs {
     pub(crate) common: CommonArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
-    /// Give up when nobody answers for this long
-    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
-    pub(crate) ring_timeout: f64,
+    #[command(flatten)]
+    pub(crate) ring: RingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -243,9 +243,8 @@ pub(crate) struct ChatArgs {
     pub(crate) common: CommonArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
-    /// Give up when nobody answers for this long
-    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
-    pub(crate) ring_timeout: f64,
+    #[command(flatten)]
+    pub(crate) ring: RingArgs,
     /// Without a URI: leave after this many chats [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "uri")]
     pub(crate) chats: Option<u64>,
@@ -262,9 +261,8 @@ pub(crate) struct SendFileArgs {
     pub(crate) common: CommonArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
-    /// Give up when nobody answers for this long
-    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
-    pub(crate) ring_timeout: f64,
+    #[command(flatten)]
+    pub(crate) ring: RingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -316,9 +314,8 @@ pub(crate) struct DesktopArgs {
     pub(crate) common: CommonArgs,
     #[command(flatten)]
     pub(crate) relay: RelayArgs,
-    /// Give up when nobody answers for this long
-    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
-    pub(crate) ring_timeout: f64,
+    #[command(flatten)]
+    pub(crate) ring: RingArgs,
     /// End it this long after it is established
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<f64>,
@@ -402,6 +399,19 @@ pub(crate) struct DevicesArgs {
     /// Print one device a line as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RingArgs {
+    /// Give up when nobody answers for this long
+    #[arg(long, value_name = "SECONDS", default_value_t = 90.0, value_parser = seconds)]
+    ring_timeout: f64,
+}
+
+impl RingArgs {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.ring_timeout)
+    }
 }
 
 /// Names of devices have no slash; what is written with one is a file.
