@@ -225,7 +225,7 @@ async fn nobody_home_is_an_error() {
     theirs.bind_timeout = Duration::from_millis(50);
     assert!(matches!(
         acceptor.complete(theirs).await,
-        Err(ConnectError::BindTimeout)
+        Err(ConnectError::BindTimeout(None))
     ));
     assert!(
         matches!(connector.complete(ours).await, Err(ConnectError::Io(_))),
@@ -395,7 +395,7 @@ async fn a_session_that_nobody_binds_is_forgotten() {
     config.bind_timeout = Duration::from_millis(50);
     assert!(matches!(
         expected.complete(config).await,
-        Err(ConnectError::BindTimeout)
+        Err(ConnectError::BindTimeout(None))
     ));
     assert!(server.prepare(Some(uri)).is_ok());
 }

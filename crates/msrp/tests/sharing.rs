@@ -1,9 +1,11 @@
 //! Several sessions on one connection (RFC 4975 §5.4), over real sockets on this machine.
 #![cfg(feature = "tokio")]
 
+use offhook_msrp::chunk::StatusCode;
 use offhook_msrp::session::CloseReason;
 use offhook_msrp::tokio::{
     ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ServerConfig, SharedConnections,
+    TurnedAway,
 };
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
 use std::time::Duration;
@@ -235,7 +237,16 @@ async fn a_server_takes_further_sessions_on_a_connection_and_refuses_what_it_doe
         .await
         .unwrap();
     assert!(chunk(&mut stream).await.starts_with("MSRP none2 481"));
-    assert!(matches!(waiting.await.unwrap(), Err(ConnectError::BindTimeout)));
+    let ended = waiting.await.unwrap();
+    assert!(
+        matches!(
+            &ended,
+            Err(ConnectError::BindTimeout(Some(TurnedAway::Refused(
+                StatusCode::NO_SESSION
+            ))))
+        ),
+        "{ended:?}"
+    );
     let taken = sessions[0].1.clone();
     stream
         .write_all(send("none3", &taken, "msrp://127.0.0.1:9/mallory;tcp").as_bytes())

@@ -6,7 +6,7 @@ use offhook_msrp::relay::server::{RelayConfig, RelayUser};
 use offhook_msrp::session::CloseReason;
 use offhook_msrp::tokio::{
     AcceptorDirect, AcceptorRelay, ConnectError, ConnectorDirect, ConnectorRelay, MsrpConnection,
-    MsrpRelaySettings, MsrpServer, RelayServer, ServerConfig, SharedConnections, TlsIdentity,
+    MsrpRelaySettings, MsrpServer, RelayServer, ServerConfig, SharedConnections, TlsIdentity, TurnedAway,
 };
 use offhook_msrp::{OutgoingMessage, SessionConfig, SessionEvent};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -316,7 +316,13 @@ async fn a_server_lets_a_session_join_only_with_the_certificate_that_its_peer_an
     theirs.peer_fingerprints.push(carol.fingerprint().clone());
     theirs.bind_timeout = Duration::from_millis(500);
     let (alices, carols) = tokio::join!(connector.complete(ours), expected.complete(theirs));
-    assert!(matches!(carols, Err(ConnectError::BindTimeout)), "{carols:?}");
+    let is_told = matches!(
+        &carols,
+        Err(ConnectError::BindTimeout(Some(TurnedAway::Refused(
+            StatusCode::FORBIDDEN
+        ))))
+    );
+    assert!(is_told, "{carols:?}");
     let refused = matches!(&alices, Err(ConnectError::NotBound(_)));
     assert!(
         refused,

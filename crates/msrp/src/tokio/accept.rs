@@ -1,6 +1,6 @@
 //! The end that takes a connection, for one session.
 
-use super::connect::{ConnectError, ready};
+use super::connect::{ConnectError, TurnedAway, ready};
 use super::door::Door;
 use super::driver::{Company, MsrpConnection};
 use super::entropy;
@@ -125,16 +125,21 @@ impl AcceptorDirect {
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
         let limits = config.head_limits;
         let mut door = Door::new(MOST_ARRIVALS);
+        let mut last = None;
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => {
                     door.enter(Arrival::receive(accepted?.0, self.tls.clone(), limits, config.bind_timeout));
                 }
-                arrival = door.next() => match arrival.check(config) {
-                    Ok(()) => return Ok(arrival),
-                    Err(status) => door.refuse(arrival, status),
+                arrival = door.next() => match arrival.map(|arrival| (arrival.check(config), arrival)) {
+                    Ok((Ok(()), arrival)) => return Ok(arrival),
+                    Ok((Err(status), arrival)) => {
+                        last = Some(TurnedAway::Refused(status));
+                        door.refuse(arrival, status);
+                    }
+                    Err(error) => last = Some(TurnedAway::Left(error)),
                 },
-                () = tokio::time::sleep_until(deadline) => return Err(ConnectError::BindTimeout),
+                () = tokio::time::sleep_until(deadline) => return Err(ConnectError::BindTimeout(last)),
             }
         }
     }

@@ -5,6 +5,7 @@ use super::entropy;
 use super::sharing::SharedConnections;
 use super::stream::{ClientTls, Stream, is_announced, tune};
 use super::transport::{MsrpTransport, ReadError};
+use crate::chunk::StatusCode;
 use crate::framer::Framer;
 use crate::session::{CloseReason, MsrpSession, SessionConfig, SessionEvent};
 use crate::uri::{MsrpPath, MsrpUri, RECOMMENDED_PORT, UriError};
@@ -111,7 +112,7 @@ impl ConnectorDirect {
         let transport = MsrpTransport::new(stream, Framer::new(config.head_limits), None, config)?;
         tokio::time::timeout(within, transport.bind())
             .await
-            .unwrap_or(Err(ConnectError::BindTimeout))
+            .unwrap_or(Err(ConnectError::BindTimeout(None)))
     }
 }
 
@@ -189,6 +190,23 @@ fn own_address() -> IpAddr {
     route().unwrap_or(Ipv4Addr::LOCALHOST.into())
 }
 
+/// Why somebody who connected did not bind the session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TurnedAway {
+    /// It was refused: it named another path than ours or its own (481), or showed another certificate than was announced
+    /// (403).
+    #[error("was refused with {}", .0.in_words())]
+    Refused(StatusCode),
+    /// It went before it had said for whom it comes, or did not agree on TLS.
+    #[error("went before it said what it wants: {0}")]
+    Left(#[source] io::Error),
+}
+
+fn in_words(last: Option<&TurnedAway>) -> String {
+    last.map_or_else(String::new, |last| format!(": the last who connected {last}"))
+}
+
 /// No session came to be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -225,9 +243,9 @@ pub enum ConnectError {
     /// Our relay gave no place.
     #[error(transparent)]
     Relay(#[from] crate::relay::RelayError),
-    /// Nobody connected and bound in time.
-    #[error("nobody bound the session in time; who names another path than ours is refused")]
-    BindTimeout,
+    /// Nobody connected and bound in time. Of those who tried, the last one.
+    #[error("nobody bound the session in time{}", in_words(.0.as_ref()))]
+    BindTimeout(Option<TurnedAway>),
     /// The session id is expected already.
     #[error("the session is prepared already")]
     AlreadyPrepared,

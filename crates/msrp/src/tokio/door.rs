@@ -40,12 +40,13 @@ impl<T: Send + 'static> Door<T> {
         self.silent.push_back(self.arriving.spawn(receiving));
     }
 
-    /// The next one who has said what they want; never, while nobody is there. Nothing is lost when it is not waited for.
-    pub(super) async fn next(&mut self) -> T {
+    /// The next one who has said what they want, or has gone without; never, while nobody is there. Nothing is lost when it is
+    /// not waited for.
+    pub(super) async fn next(&mut self) -> io::Result<T> {
         loop {
             match self.arriving.join_next().await {
-                Some(Ok(Ok(arrival))) => return arrival,
-                Some(_) => {} // who said nothing of use, or was sent away
+                Some(Ok(arrival)) => return arrival,
+                Some(Err(_)) => {} // who was sent away
                 None => std::future::pending().await,
             }
         }

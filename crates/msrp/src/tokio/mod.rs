@@ -44,7 +44,7 @@ mod stream;
 mod transport;
 
 pub use accept::AcceptorDirect;
-pub use connect::{ConnectError, ConnectorDirect};
+pub use connect::{ConnectError, ConnectorDirect, TurnedAway};
 pub use driver::MsrpConnection;
 pub use handle::{DeliverError, SessionGone, SessionHandle};
 #[cfg(feature = "tls")]

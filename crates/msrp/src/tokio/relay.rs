@@ -241,7 +241,7 @@ impl ConnectorRelay {
         let transport = self.0.open(config)?;
         tokio::time::timeout(within, transport.bind())
             .await
-            .unwrap_or(Err(ConnectError::BindTimeout))
+            .unwrap_or(Err(ConnectError::BindTimeout(None)))
     }
 }
 

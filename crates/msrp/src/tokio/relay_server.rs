@@ -195,7 +195,11 @@ async fn listen(listener: TcpListener, tls: ServerTls, shared: Arc<Shared>) {
                 // Out of file descriptors, most likely: others have to end first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
-            stream = door.next() => admit(&shared, stream, tls.is_secure()),
+            stream = door.next() => {
+                if let Ok(stream) = stream {
+                    admit(&shared, stream, tls.is_secure());
+                }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One listening socket for many sessions.
 
 use super::accept::Arrival;
-use super::connect::ConnectError;
+use super::connect::{ConnectError, TurnedAway};
 use super::door::Door;
 use super::driver::{Company, MsrpConnection};
 use super::entropy;
@@ -164,7 +164,8 @@ impl MsrpServer {
     }
 
     /// Expects a session from now on; the peer may connect before [`Expected::complete`] is called. Without a URI one is
-    /// made from the address on which the server listens.
+    /// made from the address on which the server listens; one of the caller's may name another, such as that of a router
+    /// which forwards the port.
     ///
     /// # Errors
     /// When the session id is expected already, or the URI has none.
@@ -267,19 +268,21 @@ impl Expected {
         config.local_path = self.local_path.clone();
         self.tls.check(&config.peer_fingerprints)?;
         let deadline = tokio::time::Instant::now() + config.bind_timeout;
+        let mut last = None;
         loop {
-            let caller = tokio::time::timeout_at(deadline, self.callers.recv())
-                .await
-                .map_err(|_| ConnectError::BindTimeout)?
-                .ok_or(ConnectError::ServerGone)?;
-            if let Err(status) = caller.check(config) {
-                caller.refuse(status);
-                continue;
-            }
-            match fitting(caller) {
-                Ok(caller) => return Ok(caller),
-                Err(caller) => caller.refuse(StatusCode::ALREADY_BOUND),
-            }
+            let Ok(caller) = tokio::time::timeout_at(deadline, self.callers.recv()).await else {
+                return Err(ConnectError::BindTimeout(last));
+            };
+            let caller = caller.ok_or(ConnectError::ServerGone)?;
+            let (caller, status) = match caller.check(config) {
+                Ok(()) => match fitting(caller) {
+                    Ok(caller) => return Ok(caller),
+                    Err(caller) => (caller, StatusCode::ALREADY_BOUND),
+                },
+                Err(status) => (caller, status),
+            };
+            caller.refuse(status);
+            last = Some(TurnedAway::Refused(status));
         }
     }
 }
@@ -310,7 +313,9 @@ async fn listen(listener: TcpListener, config: ServerConfig, expected: Sessions)
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             },
             arrival = door.next() => {
-                if let Err((Caller::Alone(arrival), status)) = Caller::Alone(Box::new(arrival)).announce(&expected) {
+                if let Ok(arrival) = arrival
+                    && let Err((Caller::Alone(arrival), status)) = Caller::Alone(Box::new(arrival)).announce(&expected)
+                {
                     door.refuse(*arrival, status);
                 }
             }

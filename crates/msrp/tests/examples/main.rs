@@ -268,7 +268,8 @@ fn tls_wants_a_certificate_that_is_trusted() {
     assert_eq!(throughput(&sent, "sent").0, 5);
     // Without trust there is no session.
     let caller = CALLER.replace("msrp:", "msrps:");
-    let listen = [&["--port", "0", "--remote-path", &caller], &secure[..]].concat();
+    let waiting = ["--port", "0", "--remote-path", &caller, "--bind-timeout", "2"];
+    let listen = [&waiting, &secure[..]].concat();
     let mut listener = Program::start("listen", &listen);
     let path = listener.path("listening");
     let connector = Program::start(
@@ -281,6 +282,12 @@ fn tls_wants_a_certificate_that_is_trusted() {
         "{said}"
     );
     assert!(said.contains("--ca FILE names whom to trust"), "{said}");
+    let said = listener.complaint();
+    assert!(
+        said.starts_with("error: nobody bound the session in time: the last who connected went before")
+            && said.contains("UnknownCA"),
+        "{said}"
+    );
 }
 
 #[test]
