@@ -56,16 +56,7 @@ fn files_arrive_side_by_side_and_nothing_is_replaced() {
     std::fs::write(format!("{inbox}/one.txt"), "mine").expect("a file of the test");
     let one = folder.file("one.txt", &"one ".repeat(100_000));
     let two = folder.file("two.txt", "two");
-    let mut bob = Program::start([
-        "receive-files",
-        "--dir",
-        &inbox,
-        "--listen",
-        "127.0.0.1:0",
-        "--sessions",
-        "1",
-    ]);
-    let uri = format!("sip:bob@{}", bob.listening());
+    let (bob, uri) = Program::receive_files(&inbox);
     let alice = Program::start(["send-file", &uri, &one, &two, "--listen", "127.0.0.1:0"]).end();
     let bob = bob.end();
     alice.succeeded();

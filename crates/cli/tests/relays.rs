@@ -36,6 +36,14 @@ impl Relay {
         }
     }
 
+    /// What somebody says who goes through it by the name of one of its users.
+    fn options(&self, user: &str, folder: &Folder) -> Vec<String> {
+        let password = folder.file(user, &format!("{user}'s secret"));
+        let option = self.option();
+        let words = [&option, "--relay-user", user, "--relay-password-file", &password];
+        words.map(str::to_owned).to_vec()
+    }
+
     fn option(&self) -> String {
         format!(
             "--relay=127.0.0.1:{};transport=tcp",
@@ -44,24 +52,25 @@ impl Relay {
     }
 }
 
+fn start(words: &[&str], options: &[String]) -> Program {
+    let words = words.iter().copied();
+    Program::start(words.chain(options.iter().map(String::as_str)))
+}
+
 #[test]
 fn a_chat_goes_through_the_relays_of_both() {
     let folder = Folder::new("relays");
     let (hers, his) = (Relay::start(), Relay::start());
-    let (password, hers_at) = (folder.file("alice", "alice's secret\n"), hers.option());
-    let his_at = his.option();
-    let mut bob = Program::start([
-        "chat",
-        "--listen",
-        "127.0.0.1:0",
-        "--chats",
-        "1",
-        &his_at,
-        "--relay-user",
-        "bob",
-        "--relay-password-file",
-        &folder.file("bob", "bob's secret"),
-    ]);
+    let (password, hers_at) = (
+        folder.file(
+            "alice",
+            "alice's secret
+",
+        ),
+        hers.option(),
+    );
+    let words = ["chat", "--listen", "127.0.0.1:0", "--chats", "1"];
+    let mut bob = start(&words, &his.options("bob", &folder));
     let uri = format!("sip:bob@{}", bob.listening());
     // The relay knows her by the account's name and password.
     let alice = Program::start_with_input(
@@ -92,30 +101,10 @@ fn files_arrive_through_the_relay_of_the_sender() {
     std::fs::create_dir(&inbox).expect("a folder of the test");
     let content = "a file ".repeat(50_000);
     let (one, two) = (folder.file("one.txt", &content), folder.file("two.txt", "two"));
-    let mut bob = Program::start([
-        "receive-files",
-        "--dir",
-        &inbox,
-        "--listen",
-        "127.0.0.1:0",
-        "--sessions",
-        "1",
-    ]);
-    let uri = format!("sip:bob@{}", bob.listening());
+    let (bob, uri) = Program::receive_files(&inbox);
     // What is offered without TLS is offered to a relay without TLS.
-    let alice = Program::start([
-        "send-file",
-        &uri,
-        &one,
-        &two,
-        "--listen",
-        "127.0.0.1:0",
-        &relay.option(),
-        "--relay-user",
-        "alice",
-        "--relay-password-file",
-        &folder.file("alice", "alice's secret"),
-    ]);
+    let words = ["send-file", &uri, &one, &two, "--listen", "127.0.0.1:0"];
+    let alice = start(&words, &relay.options("alice", &folder));
     let (alice, bob) = (alice.end(), bob.end());
     alice.succeeded();
     bob.succeeded();
@@ -143,18 +132,9 @@ fn a_relay_that_gives_no_place_is_told_in_one_sentence() {
     let mut bob = Program::start([&["chat", "--listen", "127.0.0.1:0", &at], &user[..]].concat());
     let uri = format!("sip:bob@{}", bob.listening());
     let plain = Relay::start();
-    let alice = Program::start([
-        "chat",
-        &uri,
-        "--listen",
-        "127.0.0.1:0",
-        &plain.option(),
-        "--relay-user",
-        "alice",
-        "--relay-password-file",
-        &folder.file("right", "alice's secret"),
-    ])
-    .end();
+    let words = ["chat", &uri, "--listen", "127.0.0.1:0"];
+    let known = Folder::new("a-place");
+    let alice = start(&words, &plain.options("alice", &known)).end();
     alice.failed_with(22);
     bob.end().failed_with(26);
     // Without a name there is nothing to say to a relay.
@@ -179,33 +159,9 @@ fn a_file_goes_on_where_it_broke_off_whoever_is_killed() {
         std::fs::create_dir(&inbox).expect("a folder of the test");
         let content = "what is long enough to be cut off ".repeat(60_000);
         let file = folder.file("long.txt", &content);
-        let receive = || {
-            let words = [
-                "receive-files",
-                "--dir",
-                &inbox,
-                "--listen",
-                "127.0.0.1:0",
-                "--sessions",
-                "1",
-            ];
-            let mut bob = Program::start(words);
-            let uri = format!("sip:bob@{}", bob.listening());
-            (bob, uri)
-        };
-        let (mut bob, uri) = receive();
-        let alice = Program::start([
-            "send-file",
-            &uri,
-            &file,
-            "--listen",
-            "127.0.0.1:0",
-            &relay.option(),
-            "--relay-user",
-            "alice",
-            "--relay-password-file",
-            &folder.file("alice", "alice's secret"),
-        ]);
+        let (mut bob, uri) = Program::receive_files(&inbox);
+        let words = ["send-file", &uri, &file, "--listen", "127.0.0.1:0"];
+        let alice = start(&words, &relay.options("alice", &folder));
         while bob.wait_for("file_progress")["transferred"].as_u64() < Some(50_000) {}
         let left = match killed {
             Killed::Sender => {
@@ -228,7 +184,7 @@ fn a_file_goes_on_where_it_broke_off_whoever_is_killed() {
         let kept = kept.metadata().expect("there").len();
         assert!(kept >= 50_000, "{kept}");
 
-        let (bob, uri) = receive();
+        let (bob, uri) = Program::receive_files(&inbox);
         let alice = Program::start(["send-file", &uri, &file, "--listen", "127.0.0.1:0"]).end();
         let bob = bob.end();
         alice.succeeded();

@@ -4,7 +4,7 @@
 
 mod calls;
 
-use calls::{Pair, until, until_started};
+use calls::{PATIENCE, Pair, boxed, until, until_started, why_it_failed};
 use offhook_session::media::RfbContext;
 use offhook_session::tokio::Session;
 use offhook_session::{
@@ -20,8 +20,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
 /// A time that no test waits out.
 const LONG: Duration = Duration::from_mins(1);
 
@@ -31,7 +29,7 @@ async fn sharing(hers: DesktopSharingHandler, his: DesktopSharingHandler) -> Pai
 }
 
 fn desktop(handler: DesktopSharingHandler) -> Vec<Box<dyn MediaStream>> {
-    vec![Box::new(DesktopSharingStream::new(handler))]
+    boxed(DesktopSharingStream::new(handler))
 }
 
 async fn desktop_event<R>(
@@ -43,17 +41,6 @@ async fn desktop_event<R>(
             event: StreamEvent::DesktopSharing(event),
             ..
         } => choose(event),
-        _ => None,
-    })
-    .await
-}
-
-async fn why_it_failed(session: &mut Session) -> String {
-    until(session, |event| match event {
-        SessionEvent::Stream {
-            event: StreamEvent::DidFail { reason },
-            ..
-        } => Some(reason.clone()),
         _ => None,
     })
     .await

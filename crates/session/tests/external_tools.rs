@@ -4,32 +4,12 @@
 
 mod calls;
 
-use calls::{Pair, until, until_started};
+use calls::folder::Folder;
+use calls::{PATIENCE, Pair, boxed, until, until_started, why_it_failed};
 use offhook_sdp::{MediaKind, RtpFormat};
-use offhook_session::tokio::Session;
-use offhook_session::{ExternalMediaStream, MediaStream, SessionEvent, StreamEvent, ToolCommand};
+use offhook_session::{ExternalMediaStream, MediaStream, SessionEvent, ToolCommand};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A folder of this test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("offhook-tool-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).expect("a place for temporary files");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A tool that is a script of the shell; its arguments follow.
 fn tool(script: &str, arguments: &[&str]) -> Vec<Box<dyn MediaStream>> {
@@ -41,22 +21,7 @@ fn tool(script: &str, arguments: &[&str]) -> Vec<Box<dyn MediaStream>> {
 
 fn external(command: ToolCommand) -> Vec<Box<dyn MediaStream>> {
     let formats = [RtpFormat::new(96, "VP8", 90_000, 1)];
-    vec![Box::new(ExternalMediaStream::new(
-        MediaKind::Video,
-        formats,
-        command,
-    ))]
-}
-
-async fn why_it_failed(session: &mut Session) -> String {
-    until(session, |event| match event {
-        SessionEvent::Stream {
-            event: StreamEvent::DidFail { reason },
-            ..
-        } => Some(reason.clone()),
-        _ => None,
-    })
-    .await
+    boxed(ExternalMediaStream::new(MediaKind::Video, formats, command))
 }
 
 /// Waits until a file says so.
@@ -77,8 +42,8 @@ const NOTES: &str = r#"out="$1"; shift; for word; do echo "$word"; done > "$out"
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_tools_are_told_where_the_other_is() {
-    let folder = Folder::new("told");
-    let files = [folder.0.join("alice"), folder.0.join("bob")];
+    let folder = Folder::new("tool-told");
+    let files = [folder.join("alice"), folder.join("bob")];
     let notes = |file: &Path| {
         let file = file.to_str().expect("plain names");
         tool(
@@ -145,8 +110,8 @@ async fn a_tool_that_is_not_there_is_told_by_its_name() {
 /// Asked first, with all that it has started; and ended where it does not listen.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tool_ends_with_its_session_whether_it_wants_or_not() {
-    let folder = Folder::new("end");
-    let (polite, stubborn) = (folder.0.join("polite"), folder.0.join("stubborn"));
+    let folder = Folder::new("tool-end");
+    let (polite, stubborn) = (folder.join("polite"), folder.join("stubborn"));
     let path = |path: &Path| path.to_str().expect("plain names").to_owned();
     let listens = r#"trap 'echo asked >> "$1"; exit 0' TERM; echo $$ > "$1"; while :; do sleep 0.05; done"#;
     let does_not = r#"trap '' TERM; echo $$ > "$1"; while :; do sleep 0.05; done"#;

@@ -4,7 +4,8 @@
 
 mod calls;
 
-use calls::{call, incoming, start, until, until_started};
+use calls::folder::Folder;
+use calls::{boxed, call, incoming, start, until, until_started};
 use offhook_msrp::cpim::Notification;
 use offhook_msrp::cpim::imdn::Disposition;
 use offhook_session::tokio::{Session, select_file};
@@ -41,43 +42,6 @@ async fn chat_event<R>(session: &mut Session, mut choose: impl FnMut(&ChatEvent)
 
 fn chat() -> Vec<Box<dyn MediaStream>> {
     vec![Box::new(ChatStream::new())]
-}
-
-fn boxed(stream: impl MediaStream) -> Vec<Box<dyn MediaStream>> {
-    vec![Box::new(stream)]
-}
-
-/// A folder of this test's own, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("offhook-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a place for temporary files");
-        Self(path)
-    }
-
-    fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.0).expect("there");
-        let mut names: Vec<_> = entries
-            .map(|entry| {
-                entry
-                    .expect("readable")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        names.sort();
-        names
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,17 +256,17 @@ async fn a_file_arrives_whole_under_a_name_that_leads_nowhere() {
     let folder = Folder::new("push");
     // More than a message that is kept in memory may have.
     let content: Vec<u8> = (0..6_000_000_u32).map(|n| (n * 31 % 251) as u8).collect();
-    let source = folder.0.join("source");
+    let source = folder.join("source");
     fs::write(&source, &content).expect("there is room");
     let inbox = Folder::new("push-inbox");
-    let (progress, received) = transfer(&source, "../../report.txt", &inbox.0).await;
-    assert_eq!(received, inbox.0.join("report.txt"));
+    let (progress, received) = transfer(&source, "../../report.txt", inbox.path()).await;
+    assert_eq!(received, inbox.join("report.txt"));
     assert_eq!(fs::read(&received).expect("there"), content);
     assert_eq!(progress.last(), Some(&(content.len() as u64)));
     assert!(progress.is_sorted(), "{progress:?}");
     // What is there stays there.
-    let (_, second) = transfer(&source, "report.txt", &inbox.0).await;
-    assert_eq!(second, inbox.0.join("report-1.txt"));
+    let (_, second) = transfer(&source, "report.txt", inbox.path()).await;
+    assert_eq!(second, inbox.join("report-1.txt"));
     assert_eq!(
         inbox.names(),
         ["report-1.txt", "report.txt"],
@@ -313,16 +277,16 @@ async fn a_file_arrives_whole_under_a_name_that_leads_nowhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_arrives_too() {
     let folder = Folder::new("empty");
-    let source = folder.0.join("nothing");
+    let source = folder.join("nothing");
     fs::write(&source, "").expect("there is room");
-    let (_, received) = transfer(&source, "nothing", &folder.0).await;
+    let (_, received) = transfer(&source, "nothing", folder.path()).await;
     assert_eq!(fs::metadata(received).expect("there").len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_with_another_hash_is_not_kept() {
     let folder = Folder::new("hash");
-    let source = folder.0.join("source");
+    let source = folder.join("source");
     fs::write(&source, "what was announced").expect("there is room");
     let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
     let selector = select_file(&source, "text/plain", true).await.expect("there");
@@ -332,7 +296,7 @@ async fn a_file_with_another_hash_is_not_kept() {
     let mut answered = incoming(&mut bob_events).await;
     let inbox = Folder::new("hash-inbox");
     answered
-        .accept_with(boxed(FileTransferStream::receive(&inbox.0)))
+        .accept_with(boxed(FileTransferStream::receive(inbox.path())))
         .await
         .expect("acceptable");
     let reason = until(&mut answered, |event| match event {
@@ -354,12 +318,12 @@ async fn a_file_with_another_hash_is_not_kept() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_is_fetched_from_who_has_it() {
     let folder = Folder::new("pull");
-    let source = folder.0.join("wanted");
+    let source = folder.join("wanted");
     fs::write(&source, "here you are").expect("there is room");
     let selector = select_file(&source, "text/plain", true).await.expect("there");
     let ((alice, _alice_events), (bob, mut bob_events)) = (start(), start());
     let inbox = Folder::new("pull-inbox");
-    let streams = boxed(FileTransferStream::fetch(selector.clone(), &inbox.0));
+    let streams = boxed(FileTransferStream::fetch(selector.clone(), inbox.path()));
     let mut outgoing = call(&alice, bob.local_addr(), streams).await;
     let answered = incoming(&mut bob_events).await;
     answered

@@ -2,6 +2,7 @@
 
 mod script;
 
+use offhook_session::media::StreamId;
 use offhook_session::{
     AudioStream, ChatStream, MediaStream, Originator, RenegotiationAction, SessionEvent, SessionId,
     SessionState,
@@ -19,6 +20,39 @@ const SECURE: &str = "m=message 7000 TCP/TLS/MSRP *\na=path:msrps://10.0.0.2:700
 
 fn chat() -> Vec<Box<dyn MediaStream>> {
     vec![Box::new(ChatStream::new())]
+}
+
+fn accept_chat(script: &mut Script, id: SessionId) {
+    let accepted = script.manager.accept_proposal(script.now, id, chat());
+    accepted.expect("proposed");
+    script.drain();
+}
+
+fn add_chat(script: &mut Script, id: SessionId) {
+    let added = script.manager.add_streams(script.now, id, chat());
+    added.expect("connected");
+    script.drain();
+}
+
+fn remove(script: &mut Script, id: SessionId, stream: StreamId) {
+    let removed = script.manager.remove_stream(script.now, id, stream);
+    removed.expect("connected");
+    script.drain();
+}
+
+/// The peer says yes to what we propose beside the audio, in its description of that number.
+fn answer(script: &mut Script, number: u32, section: &str) {
+    let description = version(number, &format!("{AUDIO}\n{section}"));
+    script.respond("INVITE", 200, Some(&description));
+}
+
+/// The same section at port 0.
+fn refused(section: &str) -> String {
+    section.replace("m=message 7000", "m=message 0")
+}
+
+fn last_offer(script: &Script) -> String {
+    String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned()
 }
 
 fn running() -> (Script, SessionId) {
@@ -55,11 +89,7 @@ fn proposed() -> (Script, SessionId) {
 #[test]
 fn a_proposal_waits_for_the_application_and_is_accepted_in_part() {
     let (mut script, id) = proposed();
-    script
-        .manager
-        .accept_proposal(script.now, id, chat())
-        .expect("proposed");
-    script.drain();
+    accept_chat(&mut script, id);
     let (code, body) = script.last_response();
     assert_eq!(code, 200);
     assert!(
@@ -141,11 +171,7 @@ fn kinds_that_nobody_knows_are_refused_without_asking() {
 
 fn proposing() -> (Script, SessionId) {
     let (mut script, id) = running();
-    script
-        .manager
-        .add_streams(script.now, id, chat())
-        .expect("connected");
-    script.drain();
+    add_chat(&mut script, id);
     assert_eq!(script.state(id), Some(SessionState::SendingProposal));
     assert_eq!(script.count("INVITE"), 1);
     (script, id)
@@ -154,7 +180,7 @@ fn proposing() -> (Script, SessionId) {
 #[test]
 fn our_proposal_is_accepted() {
     let (mut script, id) = proposing();
-    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
+    answer(&mut script, 2, SECURE);
     assert_eq!(script.state(id), Some(SessionState::Connected));
     assert_eq!(story(&script), ["GotAcceptProposal"]);
     script.media_ready();
@@ -163,19 +189,15 @@ fn our_proposal_is_accepted() {
     };
     assert_eq!((*action, streams.len()), (RenegotiationAction::Add, 1));
     // A second one while this runs comes behind it.
-    script
-        .manager
-        .add_streams(script.now, id, chat())
-        .expect("connected");
-    script.drain();
-    let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    add_chat(&mut script, id);
+    let body = last_offer(&script);
     assert_eq!(body.matches("m=message").count(), 2, "{body}");
 }
 
 #[test]
 fn messages_are_proposed_by_tls_with_the_fingerprint_of_our_certificate() {
     let (mut script, _) = proposing();
-    let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    let body = last_offer(&script);
     for line in [
         "m=message 40002 TCP/TLS/MSRP *\r\n".to_owned(),
         "a=path:msrps://10.0.0.1:40002/here1;tcp\r\n".to_owned(),
@@ -183,7 +205,7 @@ fn messages_are_proposed_by_tls_with_the_fingerprint_of_our_certificate() {
     ] {
         assert!(body.contains(&line), "{line} in {body}");
     }
-    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
+    answer(&mut script, 2, SECURE);
     let announced = "SHA-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB".to_owned();
     assert_eq!(script.msrp_start(), (true, vec![announced]));
 }
@@ -196,13 +218,13 @@ fn a_peer_that_announces_no_certificate_or_leaves_tls_out_gets_no_messages() {
         .unwrap_or_default()
         .to_owned();
     let weaker = CHAT.replace("setup:passive", "setup:active");
-    for (answer, told) in [
+    for (section, told) in [
         (nameless, &["GotAcceptProposal", "HadProposalFailure"][..]),
         (weaker, &["GotRejectProposal"]),
     ] {
         let (mut script, id) = proposing();
-        script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{answer}"))));
-        assert_eq!(story(&script), told, "{answer}");
+        answer(&mut script, 2, &section);
+        assert_eq!(story(&script), told, "{section}");
         assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
     }
 }
@@ -211,11 +233,7 @@ fn a_peer_that_announces_no_certificate_or_leaves_tls_out_gets_no_messages() {
 fn tls_that_is_proposed_is_answered_by_tls() {
     let (mut script, id) = running();
     script.request("INVITE", Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
-    script
-        .manager
-        .accept_proposal(script.now, id, chat())
-        .expect("proposed");
-    script.drain();
+    accept_chat(&mut script, id);
     let (code, body) = script.last_response();
     assert_eq!(code, 200);
     let fingerprint = format!("a=fingerprint:{FINGERPRINT}\r\n");
@@ -230,8 +248,7 @@ fn tls_that_is_proposed_is_answered_by_tls() {
 #[test]
 fn our_proposal_is_refused_by_port_0_or_by_a_status() {
     let (mut script, id) = proposing();
-    let refused = SECURE.replace("m=message 7000", "m=message 0");
-    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{refused}"))));
+    answer(&mut script, 2, &refused(SECURE));
     assert_eq!(script.state(id), Some(SessionState::Connected));
     assert_eq!(story(&script), ["GotAcceptProposal", "HadProposalFailure"]);
     for code in [488, 603] {
@@ -258,7 +275,7 @@ fn proposals_of_both_sides_at_once_come_one_after_the_other() {
         script.count("INVITE") >= 2,
         "tried again, and repeated while nobody answers"
     );
-    script.respond("INVITE", 200, Some(&version(2, &format!("{AUDIO}\n{SECURE}"))));
+    answer(&mut script, 2, SECURE);
     assert_eq!(story(&script), ["GotAcceptProposal"]);
 }
 
@@ -286,25 +303,13 @@ fn our_proposal_is_taken_back() {
 fn a_stream_that_is_removed_ends_at_once_and_the_peer_is_told() {
     let (mut script, id) = running();
     script.request("INVITE", Some(&version(2, &format!("{AUDIO}\n{CHAT}"))));
-    script
-        .manager
-        .accept_proposal(script.now, id, chat())
-        .expect("proposed");
-    script.drain();
+    accept_chat(&mut script, id);
     script.ack(None);
     let stream = script.media_ready();
-    script
-        .manager
-        .remove_stream(script.now, id, stream)
-        .expect("connected");
-    script.drain();
-    let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    remove(&mut script, id, stream);
+    let body = last_offer(&script);
     assert!(body.contains("m=message 0 TCP/MSRP *\r\n"), "{body}");
-    let answer = version(
-        3,
-        &format!("{AUDIO}\n{}", CHAT.replace("m=message 7000", "m=message 0")),
-    );
-    script.respond("INVITE", 200, Some(&answer));
+    answer(&mut script, 3, &refused(CHAT));
     assert!(matches!(
         script.last_event(),
         SessionEvent::DidRenegotiateStreams { action: RenegotiationAction::Remove, streams } if streams.len() == 1
@@ -315,11 +320,7 @@ fn a_stream_that_is_removed_ends_at_once_and_the_peer_is_told() {
 #[test]
 fn a_stream_that_fails_leaves_the_others_alone() {
     let (mut script, id) = proposed();
-    script
-        .manager
-        .accept_proposal(script.now, id, chat())
-        .expect("proposed");
-    script.drain();
+    accept_chat(&mut script, id);
     script.ack(None);
     script.media_closed();
     assert_eq!(script.state(id), Some(SessionState::Connected));
@@ -336,46 +337,21 @@ fn a_stream_that_fails_leaves_the_others_alone() {
 #[test]
 fn sections_of_streams_that_are_over_are_used_again() {
     let (mut script, id) = proposing();
-    let refused = SECURE.replace("m=message 7000", "m=message 0");
     let mut number = 2;
     for round in 0..100 {
-        let body = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+        let body = last_offer(&script);
         assert_eq!(body.matches("\r\nm=").count(), 2, "{round}: {body}");
-        script.respond(
-            "INVITE",
-            200,
-            Some(&version(number, &format!("{AUDIO}\n{SECURE}"))),
-        );
+        answer(&mut script, number, SECURE);
         let stream = script.media_ready();
-        script
-            .manager
-            .remove_stream(script.now, id, stream)
-            .expect("connected");
-        script.drain();
-        script.respond(
-            "INVITE",
-            200,
-            Some(&version(number + 1, &format!("{AUDIO}\n{refused}"))),
-        );
-        script
-            .manager
-            .add_streams(script.now, id, chat())
-            .expect("connected");
-        script.drain();
+        remove(&mut script, id, stream);
+        answer(&mut script, number + 1, &refused(SECURE));
+        add_chat(&mut script, id);
         number += 2;
     }
     // One that is refused keeps its section until both sides have given it up.
     script.respond("INVITE", 488, None);
     assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
-    script
-        .manager
-        .add_streams(script.now, id, chat())
-        .expect("connected");
-    script.drain();
-    script.respond(
-        "INVITE",
-        200,
-        Some(&version(number, &format!("{AUDIO}\n{SECURE}"))),
-    );
+    add_chat(&mut script, id);
+    answer(&mut script, number, SECURE);
     assert_eq!(script.manager.session(id).expect("there").streams().len(), 2);
 }

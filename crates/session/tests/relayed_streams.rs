@@ -4,15 +4,14 @@
 
 mod calls;
 
-use calls::{PATIENCE, call, incoming, start, start_with, until, until_started};
+use calls::folder::Folder;
+use calls::relay::{at, config, nowhere, relay, serve, settings};
+use calls::{PATIENCE, Two, call, incoming, start, start_with, until, until_started};
 use offhook_account::Account;
-use offhook_msrp::relay::server::{RelayConfig, RelayUser};
-use offhook_msrp::tokio::{MsrpRelaySettings, RelayServer};
+use offhook_msrp::tokio::RelayServer;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::Transport;
-use offhook_session::tokio::{
-    MsrpRelay, RelayUsage, Session, UserAgent, UserAgentConfig, UserAgentEvents, select_file,
-};
+use offhook_session::tokio::{MsrpRelay, RelayUsage, Session, UserAgentConfig, select_file};
 use offhook_session::{
     AudioEvent, AudioStream, ChatEvent, ChatMessage, ChatStream, FileTransferEvent, FileTransferStream,
     MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
@@ -22,73 +21,20 @@ use offhook_sip_core::{NameAddr, Route, SipUri};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::sync::Arc;
 
-/// A relay for alice and bob, without TLS.
-async fn relay() -> RelayServer {
-    RelayServer::bind("127.0.0.1:0".parse().unwrap(), config("msrp", true))
-        .await
-        .expect("a free port")
-}
-
-fn config(scheme: &str, allow_plain_auth: bool) -> RelayConfig {
-    let mut config = RelayConfig::new(format!("{scheme}://127.0.0.1:0;tcp").parse().unwrap());
-    config.allow_plain_auth = allow_plain_auth;
-    config.aliases.push("localhost".to_owned());
-    for user in ["alice", "bob"] {
-        config
-            .users
-            .insert(user.to_owned(), RelayUser::new(format!("{user}pw")));
-    }
-    config
-}
-
-fn settings(user: &str, password: &str, relay: &RelayServer) -> MsrpRelaySettings {
-    MsrpRelaySettings::new("localhost", user, password).with_host("127.0.0.1", relay.local_addr().port())
-}
-
-/// Uses a relay without TLS.
-fn at(user: &'static str, relay: &RelayServer, usage: RelayUsage) -> impl FnOnce(&mut UserAgentConfig) {
-    let settings = settings(user, &format!("{user}pw"), relay).without_tls();
-    move |config| {
-        config.msrp_relay = Some(MsrpRelay { settings, usage });
-        config.sessions.streams.msrp_transport = MsrpTransport::Tcp;
-    }
-}
-
-fn nowhere(config: &mut UserAgentConfig) {
-    config.sessions.streams.msrp_transport = MsrpTransport::Tcp;
-}
-
 fn chat() -> Vec<Box<dyn MediaStream>> {
     vec![Box::new(ChatStream::new())]
 }
 
-/// Two who can call each other.
-struct Two {
-    alice: (UserAgent, UserAgentEvents),
-    bob: (UserAgent, UserAgentEvents),
-}
-
-impl Two {
-    fn new(hers: impl FnOnce(&mut UserAgentConfig), his: impl FnOnce(&mut UserAgentConfig)) -> Self {
-        Self {
-            alice: start_with(hers),
-            bob: start_with(his),
-        }
-    }
-
-    /// Alice calls Bob.
-    async fn meet(
-        &mut self,
-        hers: Vec<Box<dyn MediaStream>>,
-        his: Vec<Box<dyn MediaStream>>,
-    ) -> (Session, Session) {
-        let mut alice = call(&self.alice.0, self.bob.0.local_addr(), hers).await;
-        let mut bob = incoming(&mut self.bob.1).await;
-        bob.accept_with(his).await.expect("acceptable");
-        until_started(&mut alice).await;
-        until_started(&mut bob).await;
-        (alice, bob)
-    }
+/// Alice calls Bob, and both run.
+async fn meet(
+    two: &mut Two,
+    hers: Vec<Box<dyn MediaStream>>,
+    his: Vec<Box<dyn MediaStream>>,
+) -> (Session, Session) {
+    let (mut alice, mut bob) = two.meet(hers, his).await;
+    until_started(&mut alice).await;
+    until_started(&mut bob).await;
+    (alice, bob)
 }
 
 async fn say(from: &Session, to: &mut Session, text: &str) {
@@ -123,7 +69,7 @@ async fn two_behind_relays_of_their_own_talk() {
         at("alice", &hers, RelayUsage::Always),
         at("bob", &his, RelayUsage::Always),
     );
-    let (mut alice, mut bob) = two.meet(chat(), chat()).await;
+    let (mut alice, mut bob) = meet(&mut two, chat(), chat()).await;
     assert_eq!((hers.place_count(), his.place_count()), (1, 1));
     talk(&mut alice, &mut bob).await;
     end(&alice, &mut bob).await;
@@ -152,7 +98,7 @@ async fn a_relay_of_either_side_is_enough() {
             }
         };
         let mut two = Two::new(of("alice", hers), of("bob", his));
-        let (mut alice, mut bob) = two.meet(chat(), chat()).await;
+        let (mut alice, mut bob) = meet(&mut two, chat(), chat()).await;
         assert_eq!(relay.place_count(), places, "{hers:?} {his:?}");
         talk(&mut alice, &mut bob).await;
         end(&alice, &mut bob).await;
@@ -171,7 +117,7 @@ async fn a_chat_is_added_and_a_file_sent_through_a_relay() {
     let relay = relay().await;
     let mut two = Two::new(at("alice", &relay, RelayUsage::default()), nowhere);
     let audio = || -> Vec<Box<dyn MediaStream>> { vec![Box::new(AudioStream::offer().without_device())] };
-    let (mut alice, mut bob) = two.meet(audio(), audio()).await;
+    let (mut alice, mut bob) = meet(&mut two, audio(), audio()).await;
     assert_eq!(relay.place_count(), 0, "audio needs none");
     alice.add_streams(chat()).await.expect("connected");
     until(&mut bob, |event| {
@@ -187,8 +133,7 @@ async fn a_chat_is_added_and_a_file_sent_through_a_relay() {
     }
     talk(&mut alice, &mut bob).await;
 
-    let folder = std::env::temp_dir().join(format!("offhook-relayed-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a place for temporary files");
+    let folder = Folder::new("relayed");
     let source = folder.join("source");
     let content: Vec<u8> = (0..1_000_000_u32).map(|n| (n * 31 % 251) as u8).collect();
     std::fs::write(&source, &content).expect("there is room");
@@ -200,7 +145,7 @@ async fn a_chat_is_added_and_a_file_sent_through_a_relay() {
         matches!(event, SessionEvent::GotProposal { .. }).then_some(())
     })
     .await;
-    let file: Vec<Box<dyn MediaStream>> = vec![Box::new(FileTransferStream::receive(&folder))];
+    let file: Vec<Box<dyn MediaStream>> = vec![Box::new(FileTransferStream::receive(folder.path()))];
     bob.accept_proposal(file).await.expect("proposed");
     let path = until(&mut bob, |event| match event {
         SessionEvent::Stream {
@@ -211,17 +156,15 @@ async fn a_chat_is_added_and_a_file_sent_through_a_relay() {
     })
     .await;
     assert_eq!(std::fs::read(&path).expect("there"), content);
-    let _ = std::fs::remove_dir_all(&folder);
     end(&alice, &mut bob).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_gives_no_place_is_told_before_anybody_is_called() {
     let relay = relay().await;
-    let strict = RelayServer::bind("127.0.0.1:0".parse().unwrap(), config("msrp", false)).await;
-    let strict = strict.expect("a free port");
+    let strict = serve(config("msrp", false)).await;
     let gone = {
-        let gone = self::relay().await;
+        let gone = calls::relay::relay().await;
         settings("alice", "alicepw", &gone)
     };
     let (bob, mut bobs_events) = start();
@@ -276,7 +219,7 @@ async fn a_relay_that_dies_takes_the_chat_with_it_and_nothing_else() {
             Box::new(ChatStream::new()),
         ]
     };
-    let (mut alice, mut bob) = two.meet(streams(), streams()).await;
+    let (mut alice, mut bob) = meet(&mut two, streams(), streams()).await;
     talk(&mut alice, &mut bob).await;
     drop(relay);
     let mut reasons = Vec::new();
@@ -366,7 +309,7 @@ async fn a_relay_is_believed_over_tls_by_its_certificate_alone() {
                 config.msrp_relay = his;
             },
         );
-        let (mut alice, mut bob) = two.meet(chat(), chat()).await;
+        let (mut alice, mut bob) = meet(&mut two, chat(), chat()).await;
         for session in [&alice, &bob] {
             let described = session.with_stream(None, |chat: &mut ChatStream, _| Ok(chat.describe()));
             let StreamDescription::Chat(chat) = described.await.expect("it runs") else {

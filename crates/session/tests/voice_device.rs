@@ -2,6 +2,10 @@
 
 #![cfg(feature = "tokio")]
 
+mod calls;
+
+use calls::PATIENCE;
+use calls::folder::Folder;
 use offhook_account::Account;
 use offhook_audio_mixer::{
     AudioPort, DeviceChoice, DeviceOptions, Gain, LastingEvent, Produced, Role, Tick, WaveFile,
@@ -17,24 +21,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
-
-const PATIENCE: Duration = Duration::from_secs(10);
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("offhook-voice-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("the temporary folder is writable");
-        Self(path)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 fn start(sound_devices: DeviceOptions) -> (UserAgent, UserAgentEvents) {
     let config = UserAgentConfig {
@@ -158,8 +144,8 @@ async fn until_heard(hum: &Hum, what: &str, loud: impl Fn(u32) -> bool) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_call_goes_over_to_another_device() {
-    let folder = Folder::new("change");
-    let (first, second) = (folder.0.join("first.wav"), folder.0.join("second.wav"));
+    let folder = Folder::new("voice-change");
+    let (first, second) = (folder.join("first.wav"), folder.join("second.wav"));
     let ((alice, mut events), (bob, mut bob_events)) =
         (start(to_file(&first)), start(DeviceOptions::default()));
     assert!(!first.exists(), "nothing is open without a call");
@@ -183,8 +169,8 @@ async fn a_running_call_goes_over_to_another_device() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_device_is_lost_and_told_and_the_call_goes_on() {
-    let folder = Folder::new("lost");
-    let heard = folder.0.join("heard.wav");
+    let folder = Folder::new("voice-lost");
+    let heard = folder.join("heard.wav");
     let ((alice, mut events), (bob, mut bob_events)) =
         (start(to_file(&heard)), start(DeviceOptions::default()));
     let (outgoing, _answered, _hum) = talk(&alice, &bob, &mut bob_events).await;
@@ -197,8 +183,8 @@ async fn the_device_is_lost_and_told_and_the_call_goes_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_calls_share_one_device_and_its_mutes_and_volumes() {
-    let folder = Folder::new("shared");
-    let (spoken, heard) = (folder.0.join("spoken.wav"), folder.0.join("heard.wav"));
+    let folder = Folder::new("voice-shared");
+    let (spoken, heard) = (folder.join("spoken.wav"), folder.join("heard.wav"));
     let tone: Vec<i16> = (0..8_000 * 60)
         .map(|n| if n % 16 < 8 { 8_000 } else { -8_000 })
         .collect();

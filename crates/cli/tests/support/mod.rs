@@ -96,6 +96,14 @@ impl Program {
         (program, address)
     }
 
+    /// `offhook receive-files` into a folder, for one session, and the URI to send to.
+    pub(crate) fn receive_files(inbox: &str) -> (Self, String) {
+        let words = ["receive-files", "--dir", inbox, "--listen", "127.0.0.1:0"];
+        let mut program = Self::start([&words[..], &["--sessions", "1"]].concat());
+        let uri = format!("sip:bob@{}", program.listening());
+        (program, uri)
+    }
+
     /// `offhook call` to whoever listens there.
     pub(crate) fn call(to: SocketAddr, options: &[&str]) -> Self {
         let uri = format!("sip:bob@{to}");

@@ -6,6 +6,8 @@
 //! ```
 #![expect(clippy::print_stdout, reason = "an example tells what it does")]
 
+#[path = "../../tests/calls/altered.rs"]
+mod altered;
 mod lossy;
 mod side;
 
@@ -107,7 +109,7 @@ async fn call(bob: SocketAddr, lasts: Duration, seed: u64, folder: &Path) -> Res
     let uri: SipUri = format!("sip:bob@{bob}").parse()?;
     let routes = vec![Route::new(Transport::Udp, bob)];
     let streams: Vec<Box<dyn MediaStream>> = vec![
-        Box::new(lossy::Lossy::new(seed)),
+        Box::new(lossy::lossy(seed)),
         Box::new(ChatStream::new()),
         Box::new(DesktopSharingStream::new(DesktopSharingHandler::InternalServer)),
     ];
@@ -138,7 +140,7 @@ async fn be_called(seed: u64, folder: &Path) -> Result<(), Box<dyn Error>> {
         }
     };
     let streams: Vec<Box<dyn MediaStream>> = vec![
-        Box::new(lossy::Lossy::new(seed + 1)),
+        Box::new(lossy::lossy(seed + 1)),
         Box::new(ChatStream::new()),
         Box::new(DesktopSharingStream::new(DesktopSharingHandler::InternalViewer)),
     ];

@@ -1,6 +1,6 @@
 //! One side of the session: what it does, and what it must see.
 
-use crate::lossy::Lossy;
+use crate::lossy::lossy;
 use bytes::Bytes;
 use offhook_sansio::Entropy;
 use offhook_session::media::StreamId;
@@ -270,7 +270,7 @@ impl Side {
         let mut answers: Vec<Box<dyn MediaStream>> = Vec::new();
         for stream in proposed {
             match stream {
-                StreamDescription::Audio(_) => answers.push(Box::new(Lossy::new(self.entropy.u64()))),
+                StreamDescription::Audio(_) => answers.push(Box::new(lossy(self.entropy.u64()))),
                 StreamDescription::Chat(_) => answers.push(Box::new(ChatStream::new())),
                 StreamDescription::FileTransfer(file) if file.is_incoming => {
                     answers.push(Box::new(FileTransferStream::receive(&inbox)));
@@ -328,7 +328,7 @@ impl Side {
             _ if self.extras.len() >= MOST_EXTRAS => self.remove_one().await,
             3 => self.add(ChatStream::new()).await,
             4 => {
-                let audio = Lossy::new(self.entropy.u64());
+                let audio = lossy(self.entropy.u64());
                 self.add(audio).await
             }
             5 => {

@@ -2,10 +2,14 @@
 
 #![allow(dead_code, reason = "each test file uses its own part of this one")]
 
+pub(crate) mod altered;
+pub(crate) mod folder;
+pub(crate) mod relay;
+
 use offhook_account::Account;
 use offhook_sansio::Transport;
 use offhook_session::tokio::{Session, UserAgent, UserAgentConfig, UserAgentEvent, UserAgentEvents};
-use offhook_session::{MediaStream, SessionEvent};
+use offhook_session::{MediaStream, SessionEvent, StreamEvent};
 use offhook_sip_core::{NameAddr, Route, SipUri};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,24 +49,53 @@ pub(crate) async fn incoming(events: &mut UserAgentEvents) -> Session {
     }
 }
 
+/// Two who can call each other.
+pub(crate) struct Two {
+    pub(crate) alice: (UserAgent, UserAgentEvents),
+    pub(crate) bob: (UserAgent, UserAgentEvents),
+}
+
+impl Two {
+    /// With something other than the defaults.
+    pub(crate) fn new(
+        hers: impl FnOnce(&mut UserAgentConfig),
+        his: impl FnOnce(&mut UserAgentConfig),
+    ) -> Self {
+        Self {
+            alice: start_with(hers),
+            bob: start_with(his),
+        }
+    }
+
+    /// Alice calls Bob with hers, he accepts with his.
+    pub(crate) async fn meet(
+        &mut self,
+        hers: Vec<Box<dyn MediaStream>>,
+        his: Vec<Box<dyn MediaStream>>,
+    ) -> (Session, Session) {
+        let alice = call(&self.alice.0, self.bob.0.local_addr(), hers).await;
+        let bob = incoming(&mut self.bob.1).await;
+        bob.accept_with(his).await.expect("acceptable");
+        (alice, bob)
+    }
+}
+
 /// Two ends of a session, with what keeps them alive.
 pub(crate) struct Pair {
     pub(crate) alice: Session,
     pub(crate) bob: Session,
-    _agents: [(UserAgent, UserAgentEvents); 2],
+    _agents: Two,
 }
 
 impl Pair {
     /// Alice calls Bob with hers, he accepts with his.
     pub(crate) async fn new(hers: Vec<Box<dyn MediaStream>>, his: Vec<Box<dyn MediaStream>>) -> Self {
-        let (agent, (bobs_agent, mut bobs_events)) = (start(), start());
-        let alice = call(&agent.0, bobs_agent.local_addr(), hers).await;
-        let bob = incoming(&mut bobs_events).await;
-        bob.accept_with(his).await.expect("acceptable");
+        let mut agents = Two::new(|_| {}, |_| {});
+        let (alice, bob) = agents.meet(hers, his).await;
         Self {
             alice,
             bob,
-            _agents: [agent, (bobs_agent, bobs_events)],
+            _agents: agents,
         }
     }
 }
@@ -88,4 +121,21 @@ pub(crate) async fn until_started(session: &mut Session) {
         matches!(event, SessionEvent::DidStart { .. }).then_some(())
     })
     .await;
+}
+
+/// Why the next stream that fails does.
+pub(crate) async fn why_it_failed(session: &mut Session) -> String {
+    until(session, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::DidFail { reason },
+            ..
+        } => Some(reason.clone()),
+        _ => None,
+    })
+    .await
+}
+
+/// One stream as the streams of a session.
+pub(crate) fn boxed(stream: impl MediaStream) -> Vec<Box<dyn MediaStream>> {
+    vec![Box::new(stream)]
 }
