@@ -2,9 +2,11 @@
 
 use crate::args::{MediaArgs, SrtpArg};
 use crate::exit::{Code, Failure};
+use crate::orders::refused;
+use crate::report::Reporter;
 use offhook::{
-    Attachment, AudioCodec, AudioStream, DeviceChoice, DeviceOptions, PlayerOptions, Recording, SrtpPolicy,
-    WaveFile, WavePlayer, WaveRecorder,
+    Attachment, AudioCodec, AudioStream, DeviceChoice, DeviceOptions, PlayerOptions, RecordError,
+    RecordedParties, Recording, RecordingOptions, Session, SrtpPolicy, WaveFile, WavePlayer, WaveRecorder,
 };
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,11 @@ const RECORD_RATE: u32 = 48_000;
 pub(crate) struct Media {
     codecs: Vec<AudioCodec>,
     tune: Option<WaveFile>,
+    hold_music: Option<WaveFile>,
     record: Option<PathBuf>,
+    /// For what is recorded under names of its own.
+    record_dir: Option<PathBuf>,
+    parties: RecordedParties,
     srtp: SrtpPolicy,
     dtls_srtp: SrtpPolicy,
     use_device: bool,
@@ -37,18 +43,19 @@ impl Media {
                 format_args!("{error}; choose from {}", known.join(", ")),
             )
         })?;
-        let tune = match &args.play {
-            Some(path) => Some(load(path)?),
-            None => None,
-        };
-        if let Some(path) = &args.record {
+        let load = |path: &Option<PathBuf>| path.as_deref().map(load).transpose();
+        let (tune, hold_music) = (load(&args.play)?, load(&args.hold_music)?);
+        if let Some(path) = &args.recording.record {
             check_writable(path)?;
         }
         args.refuse_same_file(None)?;
         Ok(Self {
             codecs,
             tune,
-            record: args.record.clone(),
+            hold_music,
+            record: args.recording.record.clone(),
+            record_dir: args.recording.record_dir.clone(),
+            parties: args.recording.record_as.into(),
             srtp: policy(args.srtp),
             dtls_srtp: policy(args.dtls_srtp),
             use_device: args.wants_device(),
@@ -70,6 +77,9 @@ impl Media {
             .with_codecs(&self.codecs)
             .with_srtp(self.srtp)
             .with_dtls_srtp(self.dtls_srtp);
+        if let Some(music) = &self.hold_music {
+            stream = stream.with_hold_music(music.clone());
+        }
         if let Some(devices) = &self.devices {
             stream = stream.with_device(numbered_device(devices, call));
         } else if !self.use_device {
@@ -83,10 +93,43 @@ impl Media {
         let Some(path) = &self.record else {
             return Ok((stream, None));
         };
-        let (recorder, recording) = WaveRecorder::start_aside(numbered(path, call), RECORD_RATE)
+        let (stream, recording) = self
+            .recorded(stream, numbered(path, call))
             .map_err(|error| Failure::new(Code::Record, error))?;
-        let stream = stream.with_port(Attachment::Listens, recorder);
         Ok((stream, Some(Recorded(recording))))
+    }
+
+    fn recorded(
+        &self,
+        mut stream: AudioStream,
+        path: PathBuf,
+    ) -> Result<(AudioStream, Recording), RecordError> {
+        let (recorders, recording) = if self.parties == RecordedParties::Separate {
+            let (left, right, recording) = WaveRecorder::start_stereo_aside(path, RECORD_RATE)?;
+            (vec![left, right], recording)
+        } else {
+            let (recorder, recording) = WaveRecorder::start_aside(path, RECORD_RATE)?;
+            (vec![recorder], recording)
+        };
+        for (attachment, recorder) in self.parties.attachments().iter().zip(recorders) {
+            stream = stream.with_port(*attachment, recorder);
+        }
+        Ok((stream, recording))
+    }
+
+    /// Begins to record a call that was established, where each is recorded under a name of its own.
+    pub(crate) async fn begin_recording(&self, session: &Session, reporter: Reporter) {
+        let Some(folder) = self.record_dir.clone() else {
+            return;
+        };
+        let options = RecordingOptions {
+            folder,
+            parties: self.parties,
+            ..RecordingOptions::default()
+        };
+        if let Err(error) = session.start_recording(options).await {
+            refused(reporter, &error.to_string());
+        }
     }
 
     /// The same for a call that another one led to.
@@ -105,9 +148,13 @@ impl MediaArgs {
                 _ => None,
             }
         }
-        let inputs = [self.play.as_deref(), file(self.input_device.as_ref())];
+        let inputs = [
+            self.play.as_deref(),
+            self.hold_music.as_deref(),
+            file(self.input_device.as_ref()),
+        ];
         let outputs = [
-            self.record.as_deref(),
+            self.recording.record.as_deref(),
             file(self.output_device.as_ref()),
             file(alert),
         ];

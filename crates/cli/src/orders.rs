@@ -2,8 +2,9 @@
 
 use crate::report::Reporter;
 use crate::setup::uri;
-use offhook::{CommandError, Digit, Session, SipUri};
+use offhook::{AudioCodec, CommandError, Digit, RecordingOptions, Session, SipUri, UnknownCodec};
 use serde_json::json;
+use std::path::PathBuf;
 
 /// A line that a call understands.
 #[derive(Debug, PartialEq)]
@@ -12,11 +13,17 @@ pub(crate) enum Order {
     Resume,
     Dial(Vec<Digit>),
     Transfer(SipUri),
+    /// Speak by other codecs.
+    Codecs(Vec<AudioCodec>),
+    /// To this file, or to one that is called after the time and the two sides.
+    Record(Option<PathBuf>),
+    StopRecording,
     HangUp,
 }
 
 /// What the lines may be, for whoever typed something else.
-const KNOWN: &str = "hold, resume, dtmf DIGITS, transfer URI, or hangup";
+const KNOWN: &str =
+    "hold, resume, dtmf DIGITS, transfer URI, codecs LIST, record [FILE.wav], stop-recording, or hangup";
 
 impl Order {
     /// Reads a line; the error is what to tell the person.
@@ -33,6 +40,14 @@ impl Order {
             ("transfer", target) if !target.is_empty() => {
                 uri(target).map(Self::Transfer).map_err(|failure| failure.message)
             }
+            ("codecs", names) if !names.is_empty() => {
+                let codecs: Result<_, _> = names.split(',').map(|name| name.trim().parse()).collect();
+                codecs
+                    .map(Self::Codecs)
+                    .map_err(|error: UnknownCodec| error.to_string())
+            }
+            ("record", path) => Ok(Self::Record((!path.is_empty()).then(|| path.into()))),
+            ("stop-recording", "") => Ok(Self::StopRecording),
             ("dtmf", digits) if !digits.is_empty() => {
                 let digits: Result<_, _> = digits.chars().map(Digit::try_from).collect();
                 digits.map(Self::Dial).map_err(|error| error.to_string())
@@ -48,6 +63,15 @@ impl Order {
             Self::Resume => session.unhold().await,
             Self::Transfer(target) => session.transfer(target.into()).await,
             Self::Dial(digits) => dial(session, digits).await,
+            Self::Codecs(codecs) => session.set_codecs(codecs).await,
+            Self::Record(path) => {
+                let options = RecordingOptions {
+                    path,
+                    ..RecordingOptions::default()
+                };
+                session.start_recording(options).await.map(drop)
+            }
+            Self::StopRecording => session.stop_recording().await.map(drop),
             Self::HangUp => Ok(()),
         }
     }
@@ -82,6 +106,14 @@ mod tests {
             panic!()
         };
         assert_eq!(digits.len(), 3);
+        let opus = Order::Codecs(vec![AudioCodec::Pcma, AudioCodec::Opus]);
+        assert_eq!(Order::read("codecs PCMA, opus"), Ok(opus));
+        assert_eq!(Order::read("record"), Ok(Order::Record(None)));
+        assert_eq!(
+            Order::read("record a b.wav"),
+            Ok(Order::Record(Some("a b.wav".into())))
+        );
+        assert_eq!(Order::read("stop-recording"), Ok(Order::StopRecording));
         let Ok(Order::Transfer(target)) = Order::read("transfer bob@b.test") else {
             panic!()
         };
@@ -91,6 +123,7 @@ mod tests {
             ("hold on", "understands hold"),
             ("transfer", "understands hold"),
             ("dtmf 1x", "x"),
+            ("codecs PCMX", "PCMX"),
             ("transfer nowhere", "not a SIP URI"),
         ] {
             let error = Order::read(line).unwrap_err();

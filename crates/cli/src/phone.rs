@@ -149,6 +149,8 @@ impl<'a> Following<'a> {
         match event {
             SessionEvent::DidStart { .. } if !self.hung_up => {
                 self.deadline = self.phone.limits.talk.map(|talk| Instant::now() + talk);
+                let (session, reporter) = (&*self.session, self.phone.reporter);
+                self.phone.media.begin_recording(session, reporter).await;
             }
             SessionEvent::GotRingIndication | SessionEvent::GotProvisionalResponse { .. } => {
                 self.is_there = true;

@@ -6,6 +6,7 @@ use offhook::{
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Prints events as they come: sentences for people, or one JSON object a line.
@@ -145,30 +146,7 @@ impl Reporter {
 
     fn stream(&self, event: &StreamEvent) {
         match event {
-            StreamEvent::Audio(AudioEvent::Statistics(statistics)) => self.statistics(statistics),
-            StreamEvent::Audio(AudioEvent::GotDtmf { digit }) => {
-                self.say(
-                    "got_dtmf",
-                    json!({ "digit": digit.to_string() }),
-                    &format!("The other side pressed {digit}"),
-                );
-            }
-            StreamEvent::Audio(AudioEvent::DidEnableEncryption { suite }) => self.say(
-                "did_enable_encryption",
-                json!({ "encryption": suite.name() }),
-                &format!("Encrypted, and the other side is who it says: {suite}"),
-            ),
-            StreamEvent::Audio(AudioEvent::DidTimeoutRtp) => {
-                self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
-            }
-            StreamEvent::Audio(AudioEvent::DidChangeRtpParameters { remote }) => {
-                let sentence = format!("Sound now comes from {remote}");
-                self.say(
-                    "did_change_rtp_parameters",
-                    json!({ "remote": remote.to_string() }),
-                    &sentence,
-                );
-            }
+            StreamEvent::Audio(event) => self.audio(event),
             StreamEvent::Chat(event) => self.chat(event),
             StreamEvent::FileTransfer(event) => self.file(event),
             StreamEvent::DesktopSharing(event) => self.desktop(event),
@@ -177,6 +155,56 @@ impl Reporter {
             }
             _ => {}
         }
+    }
+
+    fn audio(&self, event: &AudioEvent) {
+        match event {
+            AudioEvent::Statistics(statistics) => self.statistics(statistics),
+            AudioEvent::GotDtmf { digit } => {
+                self.say(
+                    "got_dtmf",
+                    json!({ "digit": digit.to_string() }),
+                    &format!("The other side pressed {digit}"),
+                );
+            }
+            AudioEvent::DidEnableEncryption { suite } => self.say(
+                "did_enable_encryption",
+                json!({ "encryption": suite.name() }),
+                &format!("Encrypted, and the other side is who it says: {suite}"),
+            ),
+            AudioEvent::DidTimeoutRtp => {
+                self.say("did_timeout_rtp", json!({}), "No sound has arrived for a while");
+            }
+            AudioEvent::DidChangeRtpParameters {
+                codec,
+                sample_rate,
+                remote,
+            } => self.say(
+                "did_change_rtp_parameters",
+                json!({ "codec": codec, "sample_rate": sample_rate, "remote": remote.to_string() }),
+                &format!("Sound now goes as {codec}, {sample_rate} Hz, and comes from {remote}"),
+            ),
+            AudioEvent::CodecChangeDidFail { reason } => self.say(
+                "codec_change_did_fail",
+                json!({ "reason": reason }),
+                &format!("The other side does not change the codec: {}", printable(reason)),
+            ),
+            AudioEvent::DidStartRecording { path } => {
+                self.recording("did_start_recording", "Recording to", path);
+            }
+            AudioEvent::DidStopRecording { path } => self.recording("did_stop_recording", "Recorded", path),
+            AudioEvent::RecordingDidFail { path, reason } => self.say(
+                "recording_did_fail",
+                json!({ "path": path, "reason": reason }),
+                reason,
+            ),
+            _ => {}
+        }
+    }
+
+    fn recording(&self, name: &str, what: &str, path: &Path) {
+        let sentence = format!("{what} {}", path.display());
+        self.say(name, json!({ "path": path }), &sentence);
     }
 
     fn chat(&self, event: &ChatEvent) {

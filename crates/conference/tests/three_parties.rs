@@ -1,7 +1,10 @@
 //! Three parties and the one in the middle, each with a tone of its own: the tones prove who hears whom.
 
+#[path = "../../session/tests/calls/singer.rs"]
+mod singer;
+
 use offhook_account::Account;
-use offhook_audio_mixer::{AudioPort, DeviceChoice, DeviceOptions, Produced, Role, Tick};
+use offhook_audio_mixer::{DeviceChoice, DeviceOptions};
 use offhook_conference::{AudioConference, ConferenceError};
 use offhook_sansio::Transport;
 use offhook_session::media::{Attachment, StreamId};
@@ -11,92 +14,19 @@ use offhook_session::tokio::{
 use offhook_session::{AudioStream, SessionError, SessionEvent};
 use offhook_sip_core::{NameAddr, Route, SipUri};
 use offhook_testkit::audio::tone_level;
-use std::f64::consts::TAU;
+use singer::{HEARD, RATE, Singer};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio::time::{sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-const RATE: u32 = 8_000;
-/// What is listened to at a time.
-const WINDOW: usize = RATE as usize / 5;
-/// Louder than this is heard, in dBFS; tones are sent with -12.
-const HEARD: f64 = -30.0;
-
-/// Sings one tone, and keeps the last of what it hears.
-#[derive(Clone)]
-struct Singer {
-    hz: f64,
-    sung: u64,
-    heard: Arc<Mutex<Vec<i16>>>,
-}
-
-impl Singer {
-    fn new(hz: f64) -> Self {
-        Self {
-            hz,
-            sung: 0,
-            heard: Arc::default(),
-        }
-    }
-
-    fn sing(&mut self, frame: &mut [i16]) {
-        for sample in frame {
-            let phase = TAU * self.hz * self.sung as f64 / f64::from(RATE);
-            *sample = (phase.sin() * 8_000.0) as i16;
-            self.sung += 1;
-        }
-    }
-
-    fn hears(&self, hz: f64) -> bool {
-        let heard = self.heard.lock().unwrap();
-        heard.len() == WINDOW && tone_level(&heard, RATE, hz) > HEARD
-    }
-
-    /// Waits until exactly these tones are heard of all.
-    async fn comes_to_hear(&self, wanted: &[f64]) {
-        let patience = Instant::now() + PATIENCE;
-        loop {
-            let now: Vec<f64> = ALL.into_iter().filter(|hz| self.hears(*hz)).collect();
-            if now == wanted {
-                return;
-            }
-            assert!(
-                Instant::now() < patience,
-                "{} hears {now:?}, not {wanted:?}",
-                self.hz
-            );
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-impl AudioPort for Singer {
-    fn sample_rate(&self) -> u32 {
-        RATE
-    }
-    fn role(&self) -> Role {
-        Role::BOTH
-    }
-    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
-        self.sing(frame);
-        Produced::Audio
-    }
-    fn consume(&mut self, _: &Tick, frame: &[i16]) {
-        let mut heard = self.heard.lock().unwrap();
-        heard.extend_from_slice(frame);
-        let surplus = heard.len().saturating_sub(WINDOW);
-        heard.drain(..surplus);
-    }
-}
 
 const US: f64 = 500.0;
 const BOB: f64 = 900.0;
 const CAROL: f64 = 1_300.0;
 const DAVE: f64 = 1_700.0;
-const ALL: [f64; 4] = [US, BOB, CAROL, DAVE];
+static ALL: [f64; 4] = [US, BOB, CAROL, DAVE];
 
 fn start() -> (UserAgent, UserAgentEvents) {
     start_with(DeviceOptions {
@@ -140,7 +70,7 @@ async fn call(us: &UserAgent, hz: f64) -> Party {
     else {
         panic!("not a call")
     };
-    let singer = Singer::new(hz);
+    let singer = Singer::among(&ALL, hz);
     let stream = AudioStream::offer().with_port(Attachment::TalksAndListens, singer.clone());
     answered.accept([stream]).await.expect("acceptable");
     loop {
@@ -179,7 +109,7 @@ async fn tones_prove_who_hears_whom() {
     carol.singer.comes_to_hear(&[BOB]).await;
     dave.singer.comes_to_hear(&[]).await;
 
-    let ours = Singer::new(US);
+    let ours = Singer::among(&ALL, US);
     let port = conference.bridge().add_port(ours.clone()).await.unwrap();
     conference.add(dave.stream).await.unwrap();
     bob.singer.comes_to_hear(&[US, CAROL, DAVE]).await;
@@ -225,7 +155,7 @@ impl Room {
         let path = std::env::temp_dir().join(format!("offhook-conference-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("the temporary folder is writable");
         let mut sung = vec![0; 60 * RATE as usize];
-        Singer::new(US).sing(&mut sung);
+        Singer::among(&ALL, US).sing(&mut sung);
         let spec = hound::WavSpec {
             channels: 1,
             sample_rate: RATE,

@@ -47,8 +47,8 @@ pub use offhook_account::{
 pub use offhook_audio_mixer::{
     AudioPort, Burst, Cadence, DeviceChoice, DeviceError, DeviceInfo, DeviceMixer, DeviceMixerError,
     DeviceOptions, Direction, Gain, KNOWS_CARDS, LastingEvent, PlayerEvent, PlayerEvents, PlayerOptions,
-    RecordError, Recording, TonePlayer, WaveError, WaveFile, WavePlayer, WaveRecorder,
-    devices as sound_devices,
+    RecordError, Recording, Summary as RecordingSummary, TonePlayer, WaveError, WaveFile, WavePlayer,
+    WaveRecorder, devices as sound_devices,
 };
 pub use offhook_conference::{AudioConference, ConferenceError};
 pub use offhook_lookup::LookupError;
@@ -60,15 +60,16 @@ pub use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
 pub use offhook_sansio::Transport;
 pub use offhook_session::media::{Attachment, OpenError, RfbContext, StreamId};
 pub use offhook_session::tokio::{
-    CommandError, LocalError, MsrpRelay, MsrpRelaySettings, Publication, Registration, RelayUsage, Session,
-    StartError, StreamBridge, Subscription, VoiceDevice, select_file,
+    CommandError, LocalError, MsrpRelay, MsrpRelaySettings, Publication, RecordingOptions, Registration,
+    RelayUsage, Session, StartError, StreamBridge, Subscription, VoiceDevice, select_file,
 };
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
-    FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream, MediaStream,
-    MediaStreamRegistry, Originator, RenegotiationAction, RfbRole, SessionError, SessionEvent, SessionId,
-    StreamDescription, StreamError, StreamEvent, Streams,
+    ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
+    MediaStream, MediaStreamRegistry, Originator, RecordedParties, RenegotiationAction, RfbRole,
+    SessionError, SessionEvent, SessionId, StreamDescription, StreamError, StreamEvent, Streams, ToolCommand,
+    ToolCommandError, recording_name,
 };
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};
 pub use offhook_sip_core::invitation::{Cause, RedirectPolicy};

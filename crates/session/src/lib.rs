@@ -49,9 +49,10 @@ pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
     ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
-    MediaStream, MediaStreamRegistry, MsrpEnd, MsrpReach, MsrpTransport, OtherDescription, Parties, RfbRole,
-    RtpTransport, RtpTransportError, RtpTransportState, SecurityError, StreamContext, StreamDescription,
-    StreamError, StreamEvent, StreamKind, StreamSettings, ToolCommand, ToolCommandError,
+    MediaStream, MediaStreamRegistry, MsrpEnd, MsrpReach, MsrpTransport, OtherDescription, Parties,
+    RecordedParties, RfbRole, RtpTransport, RtpTransportError, RtpTransportState, SecurityError,
+    StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings, ToolCommand,
+    ToolCommandError, recording_name,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

@@ -212,6 +212,15 @@ impl WaveRecorder {
         Ok((left, right, recording))
     }
 
+    /// A [stereo recording](Self::start_stereo) that takes its name [when it is over](Self::start_aside).
+    pub fn start_stereo_aside(
+        path: impl Into<PathBuf>,
+        rate: u32,
+    ) -> Result<(Self, Self, Recording), RecordError> {
+        let ([left, right], recording) = Self::record(Place::aside(path.into()), rate)?;
+        Ok((left, right, recording))
+    }
+
     fn record<const CHANNELS: usize>(
         place: Place,
         rate: u32,

@@ -1,7 +1,7 @@
 //! Who hears whom: single connections, bridges, and bridges in bridges.
 
 use super::entry::Source;
-use super::{AudioMixer, Bridged, MixerError};
+use super::{AudioMixer, Bridged, MixerError, Overhearer};
 use crate::bridge::{AudioBridge, BridgeError, BridgeId};
 use crate::gain::Gain;
 use crate::port::AudioPort;
@@ -11,21 +11,44 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Lets `to` hear `from` at `gain`, whether bridges let it hear `from` as well or not: nobody is heard twice. Connecting
     /// again changes the gain. A slot may be connected to itself, as for an echo test.
     pub fn connect(&mut self, from: Slot, to: Slot, gain: Gain) -> Result<(), MixerError> {
+        self.set_source(from, to, gain, false)
+    }
+
+    /// Does the same for what `to` shall hear whatever its own gain is, and even while what it hears is muted: music for who is
+    /// on hold. Where bridges let it hear `from` as well, it hears it twice.
+    pub fn announce(&mut self, from: Slot, to: Slot, gain: Gain) -> Result<(), MixerError> {
+        self.set_source(from, to, gain, true)
+    }
+
+    fn set_source(&mut self, from: Slot, to: Slot, gain: Gain, announced: bool) -> Result<(), MixerError> {
         self.entry(from).ok_or(MixerError::NoSlot(from))?;
         self.change(to, |entry| {
             if let Some(source) = entry.sources.iter_mut().find(|s| s.from == from.index()) {
-                source.gain = Some(gain);
+                (source.gain, source.announced) = (Some(gain), announced);
             } else {
                 entry.sources.push(Source {
                     from: from.index(),
                     was: None,
                     gain: Some(gain),
+                    announced,
                 });
             }
         })
     }
 
-    /// Ends what [`connect`](Self::connect) began.
+    /// Lets `by` hear what `of` hears, gains and mutes of `of` included, and beside it only what it is
+    /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. It ends with either port.
+    pub fn overhear(&mut self, by: Slot, of: Slot) -> Result<(), MixerError> {
+        for slot in [by, of] {
+            self.port(slot).ok_or(MixerError::NoSlot(slot))?;
+        }
+        let (by, of) = (by.index(), of.index());
+        self.overhearers.retain(|overhearer| overhearer.by != by);
+        self.overhearers.push(Overhearer { by, of });
+        Ok(())
+    }
+
+    /// Ends what [`connect`](Self::connect) or [`announce`](Self::announce) began.
     pub fn disconnect(&mut self, from: Slot, to: Slot) -> Result<(), MixerError> {
         self.entry(from).ok_or(MixerError::NoSlot(from))?;
         let entry = self.entry_mut(to).ok_or(MixerError::NoSlot(to))?;
@@ -38,7 +61,7 @@ impl<P: AudioPort> AudioMixer<P> {
         Ok(())
     }
 
-    /// The gain of a connection made by [`connect`](Self::connect).
+    /// The gain of a connection made by [`connect`](Self::connect) or [`announce`](Self::announce).
     pub fn connection(&self, from: Slot, to: Slot) -> Option<Gain> {
         self.entry(from)?;
         let mut sources = self.entry(to)?.sources.iter();

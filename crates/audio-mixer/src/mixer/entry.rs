@@ -49,6 +49,8 @@ pub(crate) struct Source {
     pub(crate) was: Option<Gain>,
     /// From this tick on.
     pub(crate) gain: Option<Gain>,
+    /// Heard whatever the listener's own gain is.
+    pub(crate) announced: bool,
 }
 
 impl<P: AudioPort> Entry<P> {

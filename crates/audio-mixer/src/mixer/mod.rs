@@ -188,6 +188,7 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     before: Cells,
     /// The two differ.
     moved: bool,
+    overhearers: Vec<Overhearer>,
     /// Sums and frame for the general case of a listener.
     sum: Vec<i32>,
     was: Vec<i32>,
@@ -205,6 +206,13 @@ struct Slotted<P> {
     /// On the free list; the entry is what an earlier port left.
     vacant: bool,
     entry: Option<Entry<P>>,
+}
+
+/// A place that hears what another one hears.
+#[derive(Clone, Copy)]
+struct Overhearer {
+    by: usize,
+    of: usize,
 }
 
 /// What is wrong with a rate.
@@ -245,6 +253,7 @@ impl<P: AudioPort> AudioMixer<P> {
             cells: Cells::new(frame_len),
             before: Cells::new(frame_len),
             moved: false,
+            overhearers: Vec::new(),
             sum: vec![0; frame_len],
             was: vec![0; frame_len],
             heard: vec![0; frame_len],
@@ -317,6 +326,8 @@ impl<P: AudioPort> AudioMixer<P> {
                 .filter(|s| s.from == slot.index())
                 .for_each(|s| s.gain = None);
         }
+        let place = slot.index();
+        self.overhearers.retain(|o| o.by != place && o.of != place);
         self.unsettled = true;
         Some(port)
     }

@@ -1,8 +1,9 @@
 //! One tick: everybody speaks, the sums are made, everybody hears.
 
+use super::cell::Cells;
 use super::entry::Source;
 use super::voices::Voice;
-use super::{AudioMixer, kernel};
+use super::{AudioMixer, Overhearer, kernel};
 use crate::gain::Gain;
 use crate::port::{AudioPort, Tick};
 use std::time::Instant;
@@ -43,12 +44,12 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     fn hand_out(&mut self, tick: &Tick) {
-        for (index, place) in self.places.iter_mut().enumerate() {
-            let Some(entry) = place.entry.as_mut().filter(|e| e.listens()) else {
+        for index in 0..self.places.len() {
+            let Some(entry) = self.places[index].entry.as_mut().filter(|e| e.listens()) else {
                 continue;
             };
             let joined = self.cells.has(index) || (self.moved && self.before.has(index));
-            if !joined && entry.sources.is_empty() {
+            if !joined && entry.sources.is_empty() || self.overhearers.iter().any(|o| o.by == index) {
                 continue;
             }
             let own = self.voices.get(index);
@@ -62,27 +63,57 @@ impl<P: AudioPort> AudioMixer<P> {
                 }
                 continue;
             }
-            set_around(&mut self.sum, self.cells.said_around(index), own);
-            if self.moved {
-                set_around(&mut self.was, self.before.said_around(index), own);
-                kernel::cross(&mut self.sum, &self.was);
-            }
-            for source in &entry.sources {
-                let Some(voice) = self.voices.get(source.from) else {
-                    continue;
-                };
-                let joined = self.cells.are_joined(source.from, index);
-                let were_joined = if self.moved {
-                    self.before.are_joined(source.from, index)
-                } else {
-                    joined
-                };
-                add_source(&mut self.sum, voice, source, [were_joined, joined]);
-            }
-            if entry.output.ramp.steady_gain() != Some(Gain::UNITY) {
-                kernel::scale_sum(&mut self.sum, entry.output.ramp);
-            }
-            kernel::limit_all(&self.sum, &mut self.heard);
+            self.add_up(index);
+            self.give(index, tick);
+        }
+        for nth in 0..self.overhearers.len() {
+            let Overhearer { by, of } = self.overhearers[nth];
+            self.add_up(of);
+            self.add_sources(by, |_| true);
+            self.give(by, tick);
+        }
+    }
+
+    /// Makes the sum of all that a place hears.
+    fn add_up(&mut self, index: usize) {
+        let own = self.voices.get(index);
+        set_around(&mut self.sum, self.cells.said_around(index), own);
+        if self.moved {
+            set_around(&mut self.was, self.before.said_around(index), own);
+            kernel::cross(&mut self.sum, &self.was);
+        }
+        self.add_sources(index, |source| !source.announced);
+        let ramp = self.places[index].entry.as_ref().map(|entry| entry.output.ramp);
+        if let Some(ramp) = ramp.filter(|ramp| ramp.steady_gain() != Some(Gain::UNITY)) {
+            kernel::scale_sum(&mut self.sum, ramp);
+        }
+        self.add_sources(index, |source| source.announced);
+    }
+
+    /// Adds the chosen ones of those that a place hears by itself.
+    fn add_sources(&mut self, index: usize, chosen: impl Fn(&Source) -> bool) {
+        let Some(entry) = &self.places[index].entry else {
+            return;
+        };
+        for source in entry.sources.iter().filter(|source| chosen(source)) {
+            let Some(voice) = self.voices.get(source.from) else {
+                continue;
+            };
+            let is_joined = |cells: &Cells| !source.announced && cells.are_joined(source.from, index);
+            let joined = is_joined(&self.cells);
+            let were_joined = if self.moved {
+                is_joined(&self.before)
+            } else {
+                joined
+            };
+            add_source(&mut self.sum, voice, source, [were_joined, joined]);
+        }
+    }
+
+    /// Hands the sum to a place.
+    fn give(&mut self, index: usize, tick: &Tick) {
+        kernel::limit_all(&self.sum, &mut self.heard);
+        if let Some(entry) = &mut self.places[index].entry {
             entry.consume(tick, &self.heard);
         }
     }

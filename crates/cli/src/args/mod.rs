@@ -1,8 +1,10 @@
 //! The command line.
 
 mod common;
+mod record;
 
 pub(crate) use common::{CommonArgs, RelayArgs, TlsArgs, TransportArg};
+pub(crate) use record::RecordArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use offhook::{DeviceChoice, DeviceOptions};
@@ -344,10 +346,11 @@ pub(crate) struct MediaArgs {
     /// Play this wave file to the other side, once; the call goes on in silence
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) play: Option<PathBuf>,
-    /// Record what the other side says; it grows as FILE.wav.part until the call is over. Further calls go to
-    /// FILE-2.wav, FILE-3.wav, ...
+    #[command(flatten)]
+    pub(crate) recording: RecordArgs,
+    /// Play this wave file, without end, to the other side while we hold it [default: silence]
     #[arg(long, value_name = "FILE.wav")]
-    pub(crate) record: Option<PathBuf>,
+    pub(crate) hold_music: Option<PathBuf>,
     /// Hang up this long after the call is established
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) duration: Option<f64>,
@@ -377,7 +380,7 @@ pub(crate) struct MediaArgs {
 impl MediaArgs {
     /// Whether the call may be spoken and heard on the system's sound card.
     pub(crate) fn wants_device(&self) -> bool {
-        !self.no_device && self.play.is_none() && self.record.is_none()
+        !self.no_device && self.play.is_none() && self.recording.record.is_none()
     }
 
     /// The devices that were chosen, if any.

@@ -194,6 +194,9 @@ impl Place {
             SessionEvent::TransferNewIncoming { target, .. } => {
                 return self.go_on_with(target, room, reporter).await;
             }
+            SessionEvent::DidStart { .. } => {
+                return room.media.begin_recording(&self.session, reporter).await;
+            }
             _ => return,
         };
         self.proposed = Some(proposed);

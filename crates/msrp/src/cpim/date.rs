@@ -5,7 +5,7 @@ use std::time::Duration;
 const DAY: i64 = 86_400;
 
 /// `2001-02-01T17:16:49.123Z`; without the fraction when it is zero. Years beyond 9999 are written as 9999's last second.
-pub(super) fn print(since_1970: Duration) -> String {
+pub fn rfc3339(since_1970: Duration) -> String {
     let last = Duration::from_secs(253_402_300_799);
     let time = since_1970.min(last);
     let seconds = time.as_secs() as i64;
@@ -146,7 +146,7 @@ mod tests {
         #[test]
         fn any_time_is_printed_and_read(millis in 0..253_402_300_799_000_u64) {
             let time = Duration::from_millis(millis);
-            prop_assert_eq!(parse(&print(time)), Some(time));
+            prop_assert_eq!(parse(&rfc3339(time)), Some(time));
         }
 
         #[test]

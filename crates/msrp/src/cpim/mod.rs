@@ -30,6 +30,7 @@ mod namespaces;
 mod subject;
 
 pub use address::Address;
+pub use date::rfc3339;
 pub use message_id::MessageId;
 pub use namespaces::QualifiedName;
 pub use subject::Subject;
@@ -258,7 +259,7 @@ impl CpimMessage {
     /// Says when it is sent, as time since 1970; written in UTC to the millisecond.
     #[must_use]
     pub fn with_date_time(self, since_1970: Duration) -> Self {
-        self.with_header(("", CPIM_NAMESPACE), "DateTime", &date::print(since_1970))
+        self.with_header(("", CPIM_NAMESPACE), "DateTime", &rfc3339(since_1970))
     }
 
     /// Says what it is about, and in which language (RFC 3066), if known. Once for each language.

@@ -39,16 +39,12 @@ pub enum Attachment {
     Listens,
     /// Both: a sound device.
     TalksAndListens,
-}
-
-impl Attachment {
-    pub(super) fn talks(self) -> bool {
-        self != Self::Listens
-    }
-
-    pub(super) fn listens(self) -> bool {
-        self != Self::Talks
-    }
+    /// The port hears what the remote party hears: a recorder of our side.
+    Overhears,
+    /// The port hears the remote party and what it hears: a recorder of the whole conversation.
+    Witnesses,
+    /// The remote party hears the port, also while it is held: music.
+    Announces,
 }
 
 /// What the signalling side wants of the media side. Commands for a stream that has ended are dropped.

@@ -409,11 +409,19 @@ impl MediaEngine {
     ) -> Result<(), MixerError> {
         let slot = self.mixer.add_port(MediaPort::Attached(audio))?;
         self.attached.push(Attached { port, stream, slot });
-        if attachment.talks() {
-            self.mixer.connect(slot, remote, Gain::UNITY)?;
-        }
-        if attachment.listens() {
-            self.mixer.connect(remote, slot, Gain::UNITY)?;
+        match attachment {
+            Attachment::Talks => self.mixer.connect(slot, remote, Gain::UNITY)?,
+            Attachment::Listens => self.mixer.connect(remote, slot, Gain::UNITY)?,
+            Attachment::TalksAndListens => {
+                self.mixer.connect(slot, remote, Gain::UNITY)?;
+                self.mixer.connect(remote, slot, Gain::UNITY)?;
+            }
+            Attachment::Overhears => self.mixer.overhear(slot, remote)?,
+            Attachment::Witnesses => {
+                self.mixer.overhear(slot, remote)?;
+                self.mixer.connect(remote, slot, Gain::UNITY)?;
+            }
+            Attachment::Announces => self.mixer.announce(slot, remote, Gain::UNITY)?,
         }
         // The stream's own sound card, perhaps; a port without a clock changes nothing.
         if attachment == Attachment::TalksAndListens && self.mixer.clock().is_none() {

@@ -107,6 +107,8 @@ enum Exchange {
     Idle,
     /// Ours, which changes directions only.
     Holding,
+    /// Ours, by which streams change what they are made of.
+    Changing,
     /// Ours, which adds streams at these places.
     Adding(Vec<usize>),
     /// Ours, which leaves out streams that are over.
@@ -118,7 +120,10 @@ enum Exchange {
 impl Exchange {
     /// True while ours has no final answer.
     fn is_ours(&self) -> bool {
-        matches!(self, Self::Holding | Self::Adding(_) | Self::Removing(_))
+        matches!(
+            self,
+            Self::Holding | Self::Changing | Self::Adding(_) | Self::Removing(_)
+        )
     }
 }
 
@@ -449,7 +454,10 @@ impl Session {
         id: Option<StreamId>,
         command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError>,
     ) -> Result<R, SessionError> {
-        Ok(self.on_places(cx, |places, stage| places.with(stage, id, command))?)
+        let result = self.on_places(cx, |places, stage| places.with(stage, id, command));
+        // It may be something else by now that the stream wants to offer.
+        self.pursue(cx);
+        Ok(result?)
     }
 
     /// Sends a digit on the audio stream.

@@ -380,6 +380,15 @@ impl Places {
         }
     }
 
+    /// The other side refused what we offered.
+    pub(super) fn offer_refused(&mut self, stage: &mut Stage<'_>, reason: &str) {
+        for stream in self.at.iter_mut().flatten() {
+            Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                stream.offer_refused(cx, reason);
+            });
+        }
+    }
+
     /// How many places there are, empty ones too.
     pub(super) fn len(&self) -> usize {
         self.at.len()

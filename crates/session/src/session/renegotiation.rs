@@ -1,4 +1,4 @@
-//! Changes while the session runs: hold by either side, streams that end, peers that move.
+//! Changes while the session runs: hold by either side, other codecs, streams that end, peers that move.
 
 use super::places::Outcome;
 use super::{Context, Exchange, Session};
@@ -29,16 +29,17 @@ impl Session {
             return;
         }
         let holds = self.hold.wished != self.hold.agreed;
-        if !holds && !self.has_leftovers() {
+        let changes = self.places.iter().any(MediaStream::wants_offer);
+        if !holds && !changes && !self.has_leftovers() {
             return;
         }
         let on_hold = self.hold.wished;
         self.on_places(cx, |places, stage| places.set_hold(stage, on_hold));
         let removed = std::mem::take(&mut self.removed);
-        let exchange = if removed.is_empty() {
-            Exchange::Holding
-        } else {
-            Exchange::Removing(removed)
+        let exchange = match (removed.is_empty(), holds) {
+            (false, _) => Exchange::Removing(removed),
+            (true, true) => Exchange::Holding,
+            (true, false) => Exchange::Changing,
         };
         let sections = self.places.offer(self.negotiation.local());
         self.propose(cx, sections, exchange);
@@ -111,6 +112,14 @@ impl Session {
             debug!(%code, "a re-INVITE was refused");
             self.take_offer_back(cx);
             let is_glare = code == StatusCode::REQUEST_PENDING;
+            if !is_glare {
+                let refusal = if reason.is_empty() {
+                    code.default_reason()
+                } else {
+                    reason
+                };
+                self.on_places(cx, |places, stage| places.offer_refused(stage, refusal));
+            }
             match exchange {
                 Exchange::Adding(places) => self.give_up_adding(cx, code, reason, &places),
                 // The streams are over here whatever the other side says; it is told again with the next offer.
@@ -132,7 +141,7 @@ impl Session {
         match exchange {
             Exchange::Adding(places) => self.begin_added(cx, &places, true),
             Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
-            Exchange::Idle | Exchange::Holding | Exchange::Proposed(_) => {}
+            Exchange::Idle | Exchange::Holding | Exchange::Changing | Exchange::Proposed(_) => {}
         }
         self.pursue(cx);
     }

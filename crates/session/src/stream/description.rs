@@ -50,6 +50,8 @@ pub struct AudioDescription {
     pub direction: Direction,
     /// What encrypts it; `None` when it flows in the clear.
     pub encryption: Option<SrtpSuite>,
+    /// The file that it is recorded to at present.
+    pub recording: Option<PathBuf>,
 }
 
 impl AudioDescription {

@@ -5,6 +5,7 @@ use offhook_rtp_media::Statistics;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::srtp::SrtpSuite;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// A notification of one stream, with the names of the SIP SIMPLE documents (`MediaStream...`, `AudioStream...`,
 /// `ChatStream...`, `FileTransferStream...`, `DesktopSharing...`).
@@ -46,10 +47,46 @@ pub enum AudioEvent {
         /// Which.
         digit: Digit,
     },
-    /// Media comes from another address than negotiated (`AudioStreamDidChangeRTPParameters`).
+    /// Media comes from another address than negotiated, or is spoken by another codec (`AudioStreamDidChangeRTPParameters`).
     DidChangeRtpParameters {
+        /// What we speak now.
+        codec: String,
+        /// Samples a second of its sound.
+        sample_rate: u32,
         /// Where media comes from now.
         remote: SocketAddr,
+    },
+    /// The other side has not agreed to other codecs; the stream goes on with those that it had.
+    CodecChangeDidFail {
+        /// Why, in words for a person.
+        reason: String,
+    },
+    /// The stream is about to be recorded (`AudioStreamWillStartRecordingAudio`).
+    WillStartRecording {
+        /// To this file.
+        path: PathBuf,
+    },
+    /// The stream is being recorded (`AudioStreamDidStartRecordingAudio`).
+    DidStartRecording {
+        /// To this file.
+        path: PathBuf,
+    },
+    /// The recording is about to end (`AudioStreamWillStopRecordingAudio`).
+    WillStopRecording {
+        /// To this file.
+        path: PathBuf,
+    },
+    /// The recording has ended (`AudioStreamDidStopRecordingAudio`). Its file is closed soon after.
+    DidStopRecording {
+        /// To this file.
+        path: PathBuf,
+    },
+    /// The recording broke off: the disk is full, say. The stream goes on, and what was written until then is kept.
+    RecordingDidFail {
+        /// To this file.
+        path: PathBuf,
+        /// What is wrong, in words for a person.
+        reason: String,
     },
     /// DTLS proved who the other side is and gave the keys: media flows from now on, encrypted (`RTPStreamDidEnableEncryption`).
     DidEnableEncryption {

@@ -17,16 +17,26 @@ const TELEPHONE_EVENT_PAYLOAD: u8 = 101;
 /// Telephone events beside a codec that runs at 48 kHz.
 const TELEPHONE_EVENT_48K_PAYLOAD: u8 = 102;
 
-/// What is offered for these codecs, with what we wish of Opus: their formats, and what goes with them.
-pub(super) fn formats_of(codecs: &[AudioCodec], opus: OpusParameters) -> Vec<RtpFormat> {
-    let mut next_dynamic = FIRST_DYNAMIC_PAYLOAD;
+/// What is offered for these codecs, with what we wish of Opus: their formats, and what goes with them. Those without a fixed
+/// payload type are numbered in the order of `numbered`, which holds all of them.
+pub(super) fn formats_of(
+    codecs: &[AudioCodec],
+    numbered: &[AudioCodec],
+    opus: OpusParameters,
+) -> Vec<RtpFormat> {
+    let dynamic = |codec: &AudioCodec| {
+        let mut dynamic = numbered
+            .iter()
+            .filter(|codec| codec.spec().static_payload.is_none());
+        let place = dynamic.position(|other| other == codec).unwrap_or(numbered.len());
+        u8::try_from(place)
+            .unwrap_or(u8::MAX)
+            .saturating_add(FIRST_DYNAMIC_PAYLOAD)
+    };
     let mut formats: Vec<RtpFormat> = Vec::with_capacity(codecs.len() + 2);
     for codec in codecs {
         let spec = codec.spec();
-        let payload_type = spec.static_payload.unwrap_or_else(|| {
-            next_dynamic += 1;
-            next_dynamic - 1
-        });
+        let payload_type = spec.static_payload.unwrap_or_else(|| dynamic(codec));
         let format = RtpFormat::new(payload_type, spec.name, spec.clock_rate, spec.channels);
         let wishes = if format.is("opus") {
             opus.to_string()

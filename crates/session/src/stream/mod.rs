@@ -15,7 +15,7 @@ mod rtp_transport;
 mod sdes;
 mod security;
 
-pub use audio::AudioStream;
+pub use audio::{AudioStream, RecordedParties, recording_name};
 pub use chat::{ChatEvent, ChatMessage, ChatStream, Composing};
 pub use description::{
     AudioDescription, ChatDescription, DesktopSharingDescription, FileTransferDescription, OtherDescription,
@@ -37,6 +37,7 @@ pub use rtp_transport::{RtpTransport, RtpTransportError, RtpTransportState};
 pub use security::SecurityError;
 
 use crate::media::{MediaError, MediaEvent, MediaPlane, OpenError, StreamId};
+use offhook_audio_mixer::WaveFile;
 use offhook_rtp_media::SilenceDetection;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::srtp::SrtpPolicy;
@@ -44,6 +45,7 @@ use offhook_sdp::{Media, OpusParameters, SessionDescription};
 use offhook_sip_core::NameAddr;
 use std::any::Any;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What a session asks of a stream (`IMediaStream` in the documents).
@@ -88,6 +90,17 @@ pub trait MediaStream: Any + Send {
 
     /// Says whether a renegotiated section could be followed; changes nothing.
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool;
+
+    /// True when it would now offer something else than what is agreed upon: its session offers it as soon as it can. Never by
+    /// default.
+    fn wants_offer(&self) -> bool {
+        false
+    }
+
+    /// The other side refused what it [wanted to offer](Self::wants_offer), for this reason: it offers what is agreed upon again.
+    fn offer_refused(&mut self, cx: &mut StreamContext<'_>, reason: &str) {
+        let _ = (cx, reason);
+    }
 
     /// Follows a renegotiation.
     fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
@@ -186,6 +199,8 @@ pub struct StreamSettings {
     /// When silence is not sent (`enable_silence_detection`). Default never, as today. Comfort noise (RFC 3389) is offered
     /// along with it; what a peer offers of it is taken in any case.
     pub silence_detection: Option<SilenceDetection>,
+    /// What who is held hears, without end. Default silence.
+    pub hold_music: Option<WaveFile>,
     /// How connections for messages and files are offered (`msrp.transport`). Default by TLS. What is proposed to us is taken
     /// either way.
     pub msrp_transport: MsrpTransport,
@@ -215,6 +230,7 @@ impl Default for StreamSettings {
             srtp: SrtpPolicy::Off,
             dtls_srtp: SrtpPolicy::Off,
             silence_detection: None,
+            hold_music: None,
             msrp_transport: MsrpTransport::default(),
         }
     }
@@ -285,6 +301,15 @@ pub enum StreamError {
     /// The media side cannot run the stream.
     #[error(transparent)]
     Media(#[from] MediaError),
+    /// The stream is recorded already.
+    #[error("the stream is recorded to {} already", .0.display())]
+    AlreadyRecording(PathBuf),
+    /// The stream is not recorded.
+    #[error("the stream is not recorded")]
+    NotRecording,
+    /// No codecs are left to talk by.
+    #[error("a stream needs at least one codec")]
+    NoCodecs,
     /// The session has no stream of the wanted kind.
     #[error("the session has no such stream")]
     NoSuchStream,

@@ -13,6 +13,8 @@ use offhook_sdp::SessionDescription;
 pub(super) struct Equipment {
     pub(super) voice: VoiceDevice,
     pub(super) relayer: Relayer,
+    /// Samples a second of the mixer, for what is recorded.
+    pub(super) mixer_rate: u32,
 }
 
 impl Equipment {

@@ -8,6 +8,7 @@ use crate::stream::{
     ChatMessage, ChatStream, Composing, DesktopSharingStream, MediaStream, StreamContext, StreamError,
 };
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
+use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sip_core::tokio::{Handle, PostError};
 use offhook_sip_core::{NameAddr, StatusCode, Uri};
@@ -21,7 +22,7 @@ use tracing::debug;
 pub struct Session {
     id: SessionId,
     remote_identity: NameAddr,
-    handle: Handle<SessionManager>,
+    pub(super) handle: Handle<SessionManager>,
     equipment: Equipment,
     events: EventQueue,
 }
@@ -163,6 +164,18 @@ impl Session {
     /// Takes the other side off hold.
     pub async fn unhold(&self) -> Result<(), CommandError> {
         self.set_hold(false).await
+    }
+
+    /// Wishes other codecs for the session's first audio stream, in order of preference; what becomes of it comes as an event
+    /// ([`AudioStream::set_codecs`]).
+    pub async fn set_codecs(&self, codecs: Vec<AudioCodec>) -> Result<(), CommandError> {
+        self.with_stream(None, move |audio: &mut AudioStream, _| audio.set_codecs(&codecs))
+            .await
+    }
+
+    /// Samples a second of what is recorded.
+    pub(super) fn mixer_rate(&self) -> u32 {
+        self.equipment.mixer_rate
     }
 
     /// Sends a DTMF digit.

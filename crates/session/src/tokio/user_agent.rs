@@ -20,7 +20,7 @@ use crate::{
     Connect, ManagerEvent, SessionConfig, SessionError, SessionEvent, SessionId, SessionManager, Stamped,
 };
 use offhook_account::Account;
-use offhook_audio_mixer::{DeviceOptions, LastingEvent, MixerError};
+use offhook_audio_mixer::{DeviceOptions, LastingEvent, MixerError, RecordError};
 use offhook_msrp::tokio::ConnectError;
 use offhook_rtp_media::dtls::DtlsCertificate;
 use offhook_sansio::{Path, Received, ServerId, Transmit, Transport, WallClock};
@@ -152,6 +152,9 @@ pub enum CommandError {
     /// Whom to believe as an MSRP relay cannot be read.
     #[error("no TLS to the MSRP relay: {0}")]
     RelayTls(TlsError),
+    /// The recording was not begun, or broke off.
+    #[error(transparent)]
+    Record(#[from] Arc<RecordError>),
     /// The user agent has stopped.
     #[error(transparent)]
     Gone(#[from] DriverGone),
@@ -247,7 +250,11 @@ impl UserAgent {
             teller,
         );
         let relayer = Relayer::new(config.msrp_relay, trust);
-        let equipment = Equipment { voice, relayer };
+        let equipment = Equipment {
+            voice,
+            relayer,
+            mixer_rate: config.media.sample_rate,
+        };
         // Weak: these two serve the driver, and must not keep it alive when the application has dropped everything.
         let dispatcher = Dispatcher {
             handle: handle.downgrade(),

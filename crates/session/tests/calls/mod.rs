@@ -5,6 +5,7 @@
 pub(crate) mod altered;
 pub(crate) mod folder;
 pub(crate) mod relay;
+pub(crate) mod singer;
 
 use offhook_account::Account;
 use offhook_sansio::Transport;
@@ -90,7 +91,15 @@ pub(crate) struct Pair {
 impl Pair {
     /// Alice calls Bob with hers, he accepts with his.
     pub(crate) async fn new(hers: Vec<Box<dyn MediaStream>>, his: Vec<Box<dyn MediaStream>>) -> Self {
-        let mut agents = Two::new(|_| {}, |_| {});
+        Self::of(Two::new(|_| {}, |_| {}), hers, his).await
+    }
+
+    /// The same of these two.
+    pub(crate) async fn of(
+        mut agents: Two,
+        hers: Vec<Box<dyn MediaStream>>,
+        his: Vec<Box<dyn MediaStream>>,
+    ) -> Self {
         let (alice, bob) = agents.meet(hers, his).await;
         Self {
             alice,

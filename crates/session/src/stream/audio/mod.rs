@@ -1,5 +1,11 @@
 //! One audio stream of a session: RTP negotiated by SDP.
 
+mod hold;
+mod recording;
+mod wishes;
+
+pub use recording::{RecordedParties, recording_name};
+
 use super::formats::{
     agree_on_formats, codec_of, formats_of, formats_to_answer, nothing_in_common, packet_time, shared_formats,
 };
@@ -10,8 +16,8 @@ use super::{
     StreamEvent, StreamSettings,
 };
 use crate::media::{Attachment, LocalMedia, MediaCommand, MediaEvent, PortId, StreamId, VoiceCommand};
-use offhook_audio_mixer::{AudioPort, DeviceOptions};
-use offhook_rtp_media::codec::{AudioCodec, UnknownCodec};
+use offhook_audio_mixer::{AudioPort, DeviceOptions, WaveFile};
+use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_rtp_media::jitter::JitterConfig;
 use offhook_rtp_media::srtp::{SrtpPolicy, SrtpSuite};
@@ -20,6 +26,7 @@ use offhook_sdp::attribute::RtcpXr;
 use offhook_sdp::offer_answer::{Preference, answer_formats};
 use offhook_sdp::{Direction, Media, MediaKind, OpusParameters, RtpFormat, SessionDescription};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 /// An RTP audio stream (`AudioStream` of the documents): offered or answered, started, held and ended by its session.
@@ -28,6 +35,10 @@ use std::time::Duration;
 pub struct AudioStream {
     /// Set by the application, else by the settings of the session's owner.
     codecs: Option<Vec<AudioCodec>>,
+    /// All that it ever had: a dynamic payload type means one codec as long as the session lasts (RFC 3264 §8.3.2).
+    numbered_codecs: Vec<AudioCodec>,
+    /// What the running stream shall have instead, once the other side has agreed.
+    wished_codecs: Option<Vec<AudioCodec>>,
     all_codecs: bool,
     opus: Option<OpusParameters>,
     rtp_timeout: Option<Duration>,
@@ -36,6 +47,10 @@ pub struct AudioStream {
     silence: Option<SilenceDetection>,
     jitter: JitterConfig,
     device: Device,
+    hold_music: Option<WaveFile>,
+    /// The port that plays it.
+    music: Option<PortId>,
+    recorded: Option<recording::Recorded>,
     waiting: Vec<(PortId, Attachment, Box<dyn AudioPort>)>,
     ports: u32,
     transport: Option<RtpTransport>,
@@ -62,6 +77,8 @@ struct Running {
     codec: AudioCodec,
     direction: Direction,
     remote_rtp: SocketAddr,
+    /// Where media comes from, as far as it is known to come from elsewhere.
+    remote_rtp_received: SocketAddr,
     encryption: Option<SrtpSuite>,
     on_hold_by_remote: bool,
 }
@@ -72,6 +89,8 @@ impl AudioStream {
     pub fn offer() -> Self {
         Self {
             codecs: None,
+            numbered_codecs: Vec::new(),
+            wished_codecs: None,
             all_codecs: false,
             opus: None,
             rtp_timeout: None,
@@ -80,98 +99,15 @@ impl AudioStream {
             silence: None,
             jitter: JitterConfig::default(),
             device: Device::IfNothingElse,
+            hold_music: None,
+            music: None,
+            recorded: None,
             waiting: Vec::new(),
             ports: 0,
             transport: None,
             running: None,
             on_hold_by_local: false,
         }
-    }
-
-    /// The same stream with other codecs, in order of preference. An empty list changes nothing.
-    #[must_use]
-    pub fn with_codecs(mut self, codecs: &[AudioCodec]) -> Self {
-        if !codecs.is_empty() {
-            self.codecs = Some(codecs.to_vec());
-        }
-        self
-    }
-
-    /// The same stream that answers with all codecs which it shares with the offer, instead of with the first of them: the
-    /// other side may change between them without a word. Peers that want one codec at a time may offer anew.
-    #[must_use]
-    pub fn with_all_codecs_answered(mut self) -> Self {
-        self.all_codecs = true;
-        self
-    }
-
-    /// The same stream with other wishes of what the peer's Opus is to be (RFC 7587 §6.1): narrower, slower, with or without
-    /// redundancy.
-    #[must_use]
-    pub fn with_opus(mut self, wishes: OpusParameters) -> Self {
-        self.opus = Some(wishes);
-        self
-    }
-
-    /// The same stream with codecs by name, as in settings.
-    ///
-    /// # Errors
-    /// The first name that no built-in codec has.
-    pub fn with_codec_names<S: AsRef<str>>(self, names: &[S]) -> Result<Self, UnknownCodec> {
-        let codecs: Result<Vec<AudioCodec>, _> = names.iter().map(|name| name.as_ref().parse()).collect();
-        Ok(self.with_codecs(&codecs?))
-    }
-
-    /// The same stream with a port that is connected as soon as the stream runs: a wave player that talks, a recorder
-    /// that listens, a sound device that does both.
-    #[must_use]
-    pub fn with_port(mut self, attachment: Attachment, port: impl AudioPort + 'static) -> Self {
-        let id = self.next_port();
-        self.waiting.push((id, attachment, Box::new(port)));
-        self
-    }
-
-    /// The same stream with another time without packets after which it says so.
-    #[must_use]
-    pub fn with_rtp_timeout(mut self, timeout: Duration) -> Self {
-        self.rtp_timeout = Some(timeout);
-        self
-    }
-
-    /// The same stream with another answer to whether it is encrypted (keys by RFC 4568).
-    #[must_use]
-    pub fn with_srtp(mut self, policy: SrtpPolicy) -> Self {
-        self.srtp = Some(policy);
-        self
-    }
-
-    /// The same stream with another answer to whether it is encrypted by DTLS-SRTP (RFC 5763).
-    #[must_use]
-    pub fn with_dtls_srtp(mut self, policy: SrtpPolicy) -> Self {
-        self.dtls_srtp = Some(policy);
-        self
-    }
-
-    /// The same stream that does not send silence, whatever the [`StreamSettings`] say.
-    #[must_use]
-    pub fn with_silence_detection(mut self, detection: SilenceDetection) -> Self {
-        self.silence = Some(detection);
-        self
-    }
-
-    /// The same stream with other bounds of the delay that smoothes arrivals: longer ones for a recorder that nobody waits
-    /// for, or for a machine whose threads are late. Default: what a conversation needs.
-    #[must_use]
-    pub fn with_jitter(mut self, bounds: JitterConfig) -> Self {
-        self.jitter = bounds;
-        self
-    }
-
-    /// The same stream without a sound card: what comes is dropped, what goes is silence, unless a port is attached.
-    #[must_use]
-    pub fn without_device(mut self) -> Self {
-        self.device = Device::No;
-        self
     }
 
     /// Sends a digit to the remote party (RFC 4733).
@@ -181,6 +117,24 @@ impl AudioStream {
     pub fn send_dtmf(&mut self, cx: &mut StreamContext<'_>, digit: Digit) -> Result<(), StreamError> {
         let stream = self.stream()?.stream;
         cx.plane.send(MediaCommand::SendDtmf { stream, digit });
+        Ok(())
+    }
+
+    /// Wishes other codecs for a running stream, in order of preference: its session offers them as soon as it can (RFC 3264
+    /// §8.3.2). The stream goes on with what is agreed then; [`AudioEvent::DidChangeRtpParameters`] tells it, or
+    /// [`AudioEvent::CodecChangeDidFail`] that the other side refused, and all is as before.
+    ///
+    /// # Errors
+    /// When the stream does not run, or the list is empty.
+    pub fn set_codecs(&mut self, codecs: &[AudioCodec]) -> Result<(), StreamError> {
+        if self.running.is_none() {
+            return Err(StreamError::NotRunning("audio"));
+        }
+        if codecs.is_empty() {
+            return Err(StreamError::NoCodecs);
+        }
+        self.wished_codecs = Some(codecs.to_vec());
+        self.number(codecs.to_vec());
         Ok(())
     }
 
@@ -194,43 +148,17 @@ impl AudioStream {
             remote_rtp: section.and_then(|media| media.media_address(offer)),
             direction: section.map_or(Direction::SendRecv, |media| media.direction(offer).reversed()),
             encryption: None,
+            recording: None,
         })
     }
 
-    /// The same stream spoken and heard on devices of its own, whatever else is attached: another card, or files.
-    #[must_use]
-    pub fn with_device(mut self, options: DeviceOptions) -> Self {
-        self.device = Device::These(options);
-        self
+    fn formats(&self, codecs: &[AudioCodec]) -> Vec<RtpFormat> {
+        formats_of(codecs, &self.numbered_codecs, self.opus.unwrap_or_default())
     }
 
-    /// The same stream spoken and heard on the device that all streams share ([`VoiceCommand`]), whatever else is attached.
-    #[must_use]
-    pub fn with_voice_device(mut self) -> Self {
-        self.device = Device::Shared;
-        self
-    }
-
-    /// Whether the stream is to be spoken and heard on the shared device: when it was told so, or when nothing else is
-    /// attached and nobody said no.
-    pub fn wants_voice_device(&self) -> bool {
-        match &self.device {
-            Device::No | Device::These(_) => false,
-            Device::Shared => true,
-            Device::IfNothingElse => self.waiting.is_empty(),
-        }
-    }
-
-    /// The devices of its own on which the stream is to be spoken and heard, if any were chosen.
-    pub fn own_device(&self) -> Option<&DeviceOptions> {
-        match &self.device {
-            Device::These(options) => Some(options),
-            _ => None,
-        }
-    }
-
-    fn formats(&self) -> Vec<RtpFormat> {
-        formats_of(self.codecs(), self.opus.unwrap_or_default())
+    fn number(&mut self, mut codecs: Vec<AudioCodec>) {
+        codecs.retain(|codec| !self.numbered_codecs.contains(codec));
+        self.numbered_codecs.extend(codecs);
     }
 
     fn codecs(&self) -> &[AudioCodec] {
@@ -314,10 +242,31 @@ impl AudioStream {
             codec,
             direction,
             remote_rtp,
+            remote_rtp_received: remote_rtp,
             encryption: config.srtp.as_ref().and_then(SrtpKeying::suite),
             on_hold_by_remote: !remote_direction.receives(),
         };
         Ok((running, config))
+    }
+
+    /// After a renegotiation: takes the codecs over that we offered in it, and tells if what is spoken has changed, or was asked to.
+    fn notice_codec(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>, before: Option<AudioCodec>) {
+        let offered = || -> Option<Vec<AudioCodec>> {
+            let local = agreed.local.media.get(agreed.index)?;
+            Some(local.rtp_formats().iter().filter_map(codec_of).collect())
+        };
+        // What is wished may have come too late for this offer.
+        let granted = agreed.is_offerer && self.wished_codecs.is_some() && self.wished_codecs == offered();
+        if granted {
+            self.codecs = self.wished_codecs.take();
+        }
+        if let Some(running) = self
+            .running
+            .as_ref()
+            .filter(|running| granted || before != Some(running.codec))
+        {
+            cx.tell(StreamEvent::Audio(running.parameters()));
+        }
     }
 
     fn stream(&self) -> Result<LocalMedia, StreamError> {
@@ -363,11 +312,14 @@ impl MediaStream for AudioStream {
         local: IpAddr,
         settings: &StreamSettings,
     ) -> Result<(), StreamError> {
-        self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
+        let codecs = self.codecs.get_or_insert_with(|| settings.audio_codecs.clone());
+        let codecs = codecs.clone();
+        self.number(codecs);
         self.all_codecs |= settings.answer_all_codecs;
         self.opus.get_or_insert(settings.opus);
         self.rtp_timeout.get_or_insert(settings.rtp_timeout);
         self.silence = self.silence.or(settings.silence_detection);
+        self.hold_music = self.hold_music.take().or_else(|| settings.hold_music.clone());
         let srtp = self.srtp.unwrap_or(settings.srtp);
         let dtls_srtp = self.dtls_srtp.unwrap_or(settings.dtls_srtp);
         let mut transport = RtpTransport::new(srtp, dtls_srtp);
@@ -378,7 +330,7 @@ impl MediaStream for AudioStream {
     }
 
     fn offer(&self) -> Media {
-        let mut formats = self.formats();
+        let mut formats = self.formats(self.wished_codecs.as_deref().unwrap_or(self.codecs()));
         if self.silence.is_none() {
             formats.retain(|format| !format.is("CN"));
         }
@@ -401,7 +353,7 @@ impl MediaStream for AudioStream {
             });
         }
         let theirs = offered.rtp_formats();
-        let pairs = answer_formats(&theirs, &self.formats(), Preference::Offerer);
+        let pairs = answer_formats(&theirs, &self.formats(self.codecs()), Preference::Offerer);
         let most = if self.all_codecs { usize::MAX } else { 1 };
         let formats =
             formats_to_answer(&pairs, most).ok_or_else(|| nothing_in_common(self.codecs(), &theirs))?;
@@ -429,10 +381,7 @@ impl MediaStream for AudioStream {
             config: Box::new(config),
         });
         if self.on_hold_by_local {
-            cx.plane.send(MediaCommand::SetHeld {
-                stream,
-                on_hold: true,
-            });
+            self.hold_media(cx, stream);
         }
         self.attach(cx, stream, |_| true);
         self.running = Some(running);
@@ -486,16 +435,30 @@ impl MediaStream for AudioStream {
             stream,
             config: Box::new(config),
         });
-        self.running = Some(running);
+        let before = self.running.replace(running);
+        self.pause_recording_on_hold();
+        self.notice_codec(cx, agreed, before.map(|before| before.codec));
         Ok(())
+    }
+
+    fn wants_offer(&self) -> bool {
+        self.wished_codecs.is_some()
+    }
+
+    fn offer_refused(&mut self, cx: &mut StreamContext<'_>, reason: &str) {
+        if self.wished_codecs.take().is_some() {
+            let reason = reason.to_owned();
+            cx.tell(StreamEvent::Audio(AudioEvent::CodecChangeDidFail { reason }));
+        }
     }
 
     fn set_hold(&mut self, cx: &mut StreamContext<'_>, on_hold: bool) {
         self.on_hold_by_local = on_hold;
+        self.pause_recording_on_hold();
         if self.is_running()
             && let Some(LocalMedia { stream, .. }) = self.local()
         {
-            cx.plane.send(MediaCommand::SetHeld { stream, on_hold });
+            self.hold_media(cx, stream);
         }
     }
 
@@ -519,7 +482,10 @@ impl MediaStream for AudioStream {
         event: MediaEvent,
     ) -> Result<(), StreamError> {
         let event = match event {
-            MediaEvent::Statistics { statistics, .. } => AudioEvent::Statistics(statistics),
+            MediaEvent::Statistics { statistics, .. } => {
+                self.notice_failed_recording(cx);
+                AudioEvent::Statistics(statistics)
+            }
             MediaEvent::GotDtmf { digit, .. } => AudioEvent::GotDtmf { digit },
             // Before the other side accepts, it owes us nothing.
             MediaEvent::RtpTimeout { .. } if self.running.is_none() => return Ok(()),
@@ -530,7 +496,13 @@ impl MediaStream for AudioStream {
                 }
                 AudioEvent::DidEnableEncryption { suite }
             }
-            MediaEvent::RemoteAddressChanged { remote, .. } => AudioEvent::DidChangeRtpParameters { remote },
+            MediaEvent::RemoteAddressChanged { remote, .. } => {
+                let Some(running) = &mut self.running else {
+                    return Ok(());
+                };
+                running.remote_rtp_received = remote;
+                running.parameters()
+            }
             _ => return Ok(()),
         };
         cx.tell(StreamEvent::Audio(event));
@@ -539,6 +511,8 @@ impl MediaStream for AudioStream {
 
     fn end(&mut self, cx: &mut StreamContext<'_>) {
         self.running = None;
+        // Its file is closed when its ports come back from the media side.
+        drop(self.stop_recording(cx));
         if let Some(mut transport) = self.transport.take() {
             cx.tell(StreamEvent::WillEnd);
             transport.close(cx.plane);
@@ -559,7 +533,19 @@ impl MediaStream for AudioStream {
             remote_rtp: running.map(|running| running.remote_rtp),
             direction: running.map_or(self.wished_direction(), |running| running.direction),
             encryption: running.and_then(|running| running.encryption),
+            recording: self.recording_path().map(Path::to_owned),
         })
+    }
+}
+
+impl Running {
+    fn parameters(&self) -> AudioEvent {
+        let spec = self.codec.spec();
+        AudioEvent::DidChangeRtpParameters {
+            codec: spec.name.to_owned(),
+            sample_rate: spec.sample_rate,
+            remote: self.remote_rtp_received,
+        }
     }
 }
 
