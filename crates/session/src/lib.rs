@@ -15,6 +15,7 @@
 //! | 3261 §13-15 | calls, their refusal and their end | yes |
 //! | 3264, 6337 | offer and answer in INVITE, re-INVITE and ACK | yes: any number of streams, added and removed while the session runs |
 //! | 3264 §8.4 | hold, by direction and by the unspecified address | yes |
+//! | 3264 §8.3.2 | other codecs for a running stream | yes, asked for by either side |
 //! | 4975, 6135, 6714 | [`ChatStream`] over MSRP, either side connecting | yes, by `offhook-msrp`: over TLS between fingerprints, or TCP |
 //! | 4976 | [`ChatStream`], [`FileTransferStream`] and [`DesktopSharingStream`] through relays, by `tokio::MsrpRelay` | yes: places that a relay moves while a session runs are not offered anew |
 //! | 3862, 3994 | CPIM in chats; who is writing | yes |

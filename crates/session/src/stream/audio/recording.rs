@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_recording_is_called_after_its_time_and_parties() {
         assert_eq!(
-            name("\"Alice\" <sip:alice@a.test;x=y>", "<sip:bob@b.test:5080>;tag=1"),
+            name("\"Alice\" <sip:alice@a.test;x=y>", "<sip:bob@b.test:5080>"),
             "20261122-024500-alice@a.test-bob@b.test.wav"
         );
         assert_eq!(
@@ -200,8 +200,8 @@ mod tests {
             "20261122-024500-a.test-..%2F..%2Fetc@[2001_db8__1].wav"
         );
         assert_eq!(
-            name("<sip:alice@a.test>", "<tel:+123/4>"),
-            "20261122-024500-alice@a.test-tel_+123_4.wav"
+            name("<sip:alice@a.test>", "<sip:../etc/x@b.test>"),
+            "20261122-024500-alice@a.test-.._etc_x@b.test.wav"
         );
     }
 }
