@@ -42,6 +42,7 @@ pub const TARGETS: &[Target] = &[
     ("rtcp_compound", rtp::rtcp_compound),
     ("rtp_packet", rtp::rtp_packet),
     ("sdp_attributes", sdp::sdp_attributes),
+    ("sdp_bundle", sdp::sdp_bundle),
     ("sdp_offer_answer", sdp::sdp_offer_answer),
     ("sdp_parse", sdp::sdp_parse),
     ("session_ops", session::session_ops),

@@ -2,7 +2,8 @@
 
 use offhook_sdp::attribute::{self, TypedAttribute};
 use offhook_sdp::offer_answer::{
-    Negotiation, NegotiationState, OfferedStream, Preference, add_section, answer_formats, match_answer,
+    BundlePolicy, Negotiation, NegotiationState, OfferedStream, Preference, add_section, answer_formats,
+    match_answer,
 };
 use offhook_sdp::{
     Attribute, Attributes, Direction, HoldStyle, Media, MediaKind, ParseOptions, RtpFormat,
@@ -37,7 +38,26 @@ pub fn sdp_parse(data: &[u8]) {
 /// state machine keeps its rules: counts of sections match, versions never go back, a refused event changes nothing,
 /// payload types keep their meaning in what each side offers.
 pub fn sdp_offer_answer(data: &[u8]) {
+    converse([side(1), side(2)], data);
+}
+
+/// The same between two sides that put sections on one transport, each as the first byte says.
+pub fn sdp_bundle(data: &[u8]) {
+    let Some((policies, data)) = data.split_first() else {
+        return;
+    };
+    let policy = |number| match number % 3 {
+        0 => BundlePolicy::Never,
+        1 => BundlePolicy::Accept,
+        _ => BundlePolicy::Offer,
+    };
     let mut sides = [side(1), side(2)];
+    sides[0].set_bundle_policy(policy(policies & 15));
+    sides[1].set_bundle_policy(policy(policies >> 4));
+    converse(sides, data);
+}
+
+fn converse(mut sides: [Negotiation; 2], data: &[u8]) {
     let mut versions = [0; 2];
     let mut wire: Option<(usize, bool, SessionDescription)> = None; // to whom, is it an offer, what
     for byte in data.iter().take(256) {
@@ -100,11 +120,34 @@ fn check_side(side: &Negotiation) {
     if let (Some(local), Some(remote)) = (side.local(), side.remote()) {
         assert_eq!(local.media.len(), remote.media.len());
     }
+    check_bundles(side);
     let settled = matches!(side.state(), NegotiationState::Idle | NegotiationState::Stable);
     assert_eq!(settled, side.offer().is_none());
     for stream in side.agreed_streams() {
         assert!(stream.is_active() || stream.direction() == Direction::Inactive);
         assert!(stream.formats().len() <= stream.remote.formats.len().max(stream.local.formats.len()));
+    }
+}
+
+/// A section is in one bundle at most, and all of a bundle go where its tagged one goes.
+fn check_bundles(side: &Negotiation) {
+    let mut seen = Vec::new();
+    for bundle in side.bundles() {
+        assert!(bundle.sections().contains(&bundle.tag()));
+        for section in bundle.sections() {
+            assert!(!seen.contains(section), "{section} is in two bundles");
+            seen.push(*section);
+        }
+    }
+    let streams: Vec<_> = side.agreed_streams().collect();
+    for (index, stream) in streams.iter().enumerate() {
+        let carrier = &streams[stream.transport_section()];
+        assert_eq!(carrier.transport_section(), stream.transport_section());
+        if !seen.contains(&index) {
+            assert_eq!(stream.transport_section(), index);
+        } else if stream.is_active() && carrier.is_active() {
+            assert_eq!(stream.remote_address(), carrier.remote_address());
+        }
     }
 }
 

@@ -186,7 +186,7 @@ pub(super) fn agree(
     answer: &SessionDescription,
 ) -> Result<Vec<Bundle>, Mismatch> {
     let offered = Bundle::read(offer);
-    let mut agreed = Bundle::read(answer);
+    let agreed = Bundle::read(answer);
     for bundle in &agreed {
         let ours = offered.iter().find(|ours| ours.contains(bundle.tag()));
         for place in &bundle.sections {
@@ -195,7 +195,6 @@ pub(super) fn agree(
             }
         }
     }
-    agreed.retain(|bundle| !bundle.sections.is_empty());
     Ok(agreed)
 }
 
