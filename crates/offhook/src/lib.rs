@@ -71,6 +71,7 @@ pub use offhook_session::{
     SessionError, SessionEvent, SessionId, StreamDescription, StreamError, StreamEvent, Streams, ToolCommand,
     ToolCommandError, recording_name,
 };
+pub use offhook_session::{Direction as MediaDirection, MediaKind, RtpFormat};
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};
 pub use offhook_sip_core::invitation::{Cause, RedirectPolicy};
 pub use offhook_sip_core::tokio::{

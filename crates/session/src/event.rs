@@ -3,7 +3,7 @@
 use crate::media::StreamId;
 use crate::{AudioDescription, Originator, SessionId, StreamDescription, StreamEvent};
 #[cfg(feature = "tokio")]
-use crate::{AudioEvent, DesktopSharingEvent, FileTransferEvent};
+use crate::{AudioEvent, FileTransferEvent};
 use offhook_sip_core::{NameAddr, StatusCode, Uri};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -170,20 +170,11 @@ pub enum SessionEvent {
 }
 
 impl SessionEvent {
-    /// True for an event of which there are few at a time, as its stream waits until they are read.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.taken_from().is_some()
-    }
-
     /// The stream that wants to hear that this event was read.
     #[cfg(feature = "tokio")]
     pub(crate) fn taken_from(&self) -> Option<StreamId> {
         match self {
-            Self::Stream {
-                stream,
-                event: StreamEvent::DesktopSharing(DesktopSharingEvent::GotData { .. }),
-            } => Some(*stream),
+            Self::Stream { stream, event } if event.is_waited_for() => Some(*stream),
             _ => None,
         }
     }

@@ -44,6 +44,7 @@ pub mod tokio;
 pub use error::SessionError;
 pub use event::{NoSuchStream, RenegotiationAction, SessionEvent, Stamped, Streams};
 pub use manager::{ManagerEvent, SessionConfig, SessionManager};
+pub use offhook_sdp::{Direction, MediaKind, RtpFormat};
 pub use session::{Connect, Session, SessionId};
 pub use state::{Originator, SessionDirection, SessionState, SessionTrigger};
 pub use stream::{

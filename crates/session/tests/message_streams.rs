@@ -5,17 +5,21 @@
 mod calls;
 
 use calls::folder::Folder;
-use calls::{boxed, call, incoming, start, until, until_started};
+use calls::{Pair, boxed, call, incoming, start, until, until_started};
 use offhook_msrp::cpim::Notification;
 use offhook_msrp::cpim::imdn::Disposition;
+use offhook_rtp_media::dtmf::Digit;
 use offhook_session::tokio::{Session, select_file};
 use offhook_session::{
-    AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent, FileTransferStream,
-    MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
+    AudioEvent, AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent,
+    FileTransferStream, MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription,
+    StreamEvent,
 };
 use offhook_sip_core::StatusCode;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// Waits until one stream was added or removed.
 async fn until_renegotiated(session: &mut Session, wanted: RenegotiationAction) {
@@ -413,4 +417,63 @@ async fn a_chat_is_added_to_a_call_and_removed_again() {
         matches!(event, SessionEvent::DidEnd { .. }).then_some(())
     })
     .await;
+}
+
+/// What one side may have waiting at the other: more than fits into all that lies between the two.
+const FLOOD: usize = 1_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read_his_chat_makes_the_other_side_wait_and_loses_nothing() {
+    let streams = || -> Vec<Box<dyn MediaStream>> {
+        vec![
+            Box::new(AudioStream::offer().without_device()),
+            Box::new(ChatStream::new()),
+        ]
+    };
+    let mut pair = Pair::new(streams(), streams()).await;
+    until_started(&mut pair.alice).await;
+    until_started(&mut pair.bob).await;
+    for number in 0..FLOOD {
+        let text = format!("{number} {}", "x".repeat(16_000));
+        let sent = pair.alice.send_message(ChatMessage::text(&text)).await;
+        sent.expect("there is room for it here");
+    }
+    // As long as he does not read, few are told as delivered.
+    let delivered = |event: &SessionEvent| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::Chat(ChatEvent::DidDeliverMessage { .. }),
+            ..
+        } => Some(()),
+        _ => None,
+    };
+    let mut count = 0;
+    while timeout(Duration::from_secs(3), until(&mut pair.alice, delivered))
+        .await
+        .is_ok()
+    {
+        count += 1;
+    }
+    assert!((1..FLOOD / 2).contains(&count), "{count}");
+    // The other streams go on.
+    let five = Digit::try_from('5').expect("a digit");
+    pair.bob.send_dtmf(five).await.expect("the call goes on");
+    until(&mut pair.alice, |event| match event {
+        SessionEvent::Stream {
+            event: StreamEvent::Audio(AudioEvent::GotDtmf { digit }),
+            ..
+        } => (*digit == five).then_some(()),
+        _ => None,
+    })
+    .await;
+    for number in 0..FLOOD {
+        let text = chat_event(&mut pair.bob, |event| match event {
+            ChatEvent::GotMessage { message } => message.as_text().map(str::to_owned),
+            _ => None,
+        });
+        assert!(text.await.starts_with(&format!("{number} ")), "{number}");
+    }
+    while count < FLOOD {
+        until(&mut pair.alice, delivered).await;
+        count += 1;
+    }
 }

@@ -1,4 +1,4 @@
-//! Chats and files between two user agents, through relays of `offhook-msrp` (RFC 4976).
+//! Chats, files and desktops between two user agents, through relays of `offhook-msrp` (RFC 4976).
 
 #![cfg(feature = "tokio")]
 
@@ -6,15 +6,16 @@ mod calls;
 
 use calls::folder::Folder;
 use calls::relay::{at, config, nowhere, relay, serve, settings};
-use calls::{PATIENCE, Two, call, incoming, start, start_with, until, until_started};
+use calls::{PATIENCE, Two, boxed, call, incoming, start, start_with, until, until_started};
 use offhook_account::Account;
 use offhook_msrp::tokio::RelayServer;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::Transport;
 use offhook_session::tokio::{MsrpRelay, RelayUsage, Session, UserAgentConfig, select_file};
 use offhook_session::{
-    AudioEvent, AudioStream, ChatEvent, ChatMessage, ChatStream, FileTransferEvent, FileTransferStream,
-    MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
+    AudioEvent, AudioStream, ChatEvent, ChatMessage, ChatStream, DesktopSharingEvent, DesktopSharingHandler,
+    DesktopSharingStream, FileTransferEvent, FileTransferStream, MediaStream, MsrpTransport,
+    RenegotiationAction, SessionEvent, StreamDescription, StreamEvent,
 };
 use offhook_sip_core::tokio::{TlsOptions, Trust};
 use offhook_sip_core::{NameAddr, Route, SipUri};
@@ -157,6 +158,56 @@ async fn a_chat_is_added_and_a_file_sent_through_a_relay() {
     .await;
     assert_eq!(std::fs::read(&path).expect("there"), content);
     end(&alice, &mut bob).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desktop_is_seen_through_the_relays_of_both() {
+    let (hers, his) = (relay().await, relay().await);
+    let mut two = Two::new(
+        at("alice", &hers, RelayUsage::Always),
+        at("bob", &his, RelayUsage::Always),
+    );
+    let desktop = |handler| boxed(DesktopSharingStream::new(handler));
+    let (mut alice, mut bob) = meet(
+        &mut two,
+        desktop(DesktopSharingHandler::InternalServer),
+        desktop(DesktopSharingHandler::InternalViewer),
+    )
+    .await;
+    assert_eq!((hers.place_count(), his.place_count()), (1, 1));
+    let shown: Vec<u8> = (0..300_000_u32).map(|n| (n * 31 % 251) as u8).collect();
+    for piece in shown.chunks(10_000).map(<[u8]>::to_vec) {
+        let sent = alice.with_stream(None, |desktop: &mut DesktopSharingStream, cx| {
+            desktop.send(cx, piece)
+        });
+        sent.await.expect("there is room for them");
+    }
+    assert_eq!(seen(&mut bob, shown.len()).await, shown);
+    let pressed = b"a key".to_vec();
+    let answered = pressed.clone();
+    let sent = bob.with_stream(None, |desktop: &mut DesktopSharingStream, cx| {
+        desktop.send(cx, answered)
+    });
+    sent.await.expect("there is room for it");
+    assert_eq!(seen(&mut alice, pressed.len()).await, pressed);
+    end(&alice, &mut bob).await;
+}
+
+/// So many bytes of what the other side shows, or does.
+async fn seen(session: &mut Session, length: usize) -> Vec<u8> {
+    let mut seen = Vec::new();
+    until(session, |event| {
+        if let SessionEvent::Stream {
+            event: StreamEvent::DesktopSharing(DesktopSharingEvent::GotData { data }),
+            ..
+        } = event
+        {
+            seen.extend_from_slice(data);
+        }
+        (seen.len() >= length).then_some(())
+    })
+    .await;
+    seen
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ const TONE_SECONDS: u32 = 30;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Manners {
     pub(super) codec: Codec,
+    /// Another one that it takes.
+    pub(super) second_codec: Option<Codec>,
     /// What it plays to its peer.
     pub(super) tone: Tone,
     pub(super) answers: Answers,
@@ -54,6 +56,7 @@ impl Manners {
     pub(super) fn playing(codec: Codec, tone: Tone) -> Self {
         Self {
             codec,
+            second_codec: None,
             tone,
             answers: Answers::AtOnce,
             encryption: Encryption::Off,
@@ -62,6 +65,13 @@ impl Manners {
 
     pub(super) fn answering(self, answers: Answers) -> Self {
         Self { answers, ..self }
+    }
+
+    pub(super) fn with_second_codec(self, codec: Codec) -> Self {
+        Self {
+            second_codec: Some(codec),
+            ..self
+        }
     }
 
     pub(super) fn encrypting(self, encryption: Encryption) -> Self {
@@ -196,14 +206,16 @@ fn account(uri: &str, manners: Manners) -> String {
         Answers::AtOnce => "auto",
         Answers::ByHand | Answers::GivesUpAfter(_) => "manual",
     };
-    let codec = manners.codec.in_baresip();
+    let codecs = [Some(manners.codec), manners.second_codec].into_iter().flatten();
+    let codecs: Vec<_> = codecs.map(Codec::in_baresip).collect();
+    let codecs = codecs.join(",");
     let encryption = match manners.encryption {
         Encryption::Off => "",
         Encryption::Optional => ";mediaenc=srtp",
         Encryption::Required => ";mediaenc=srtp-mand",
         Encryption::Dtls => ";mediaenc=dtls_srtp",
     };
-    format!("<{uri}>;regint=0;answermode={mode};audio_codecs={codec}{encryption}\n")
+    format!("<{uri}>;regint=0;answermode={mode};audio_codecs={codecs}{encryption}\n")
 }
 
 fn config(stage: &Stage<'_>, home: &Path, seat: Seat, manners: Manners) -> String {

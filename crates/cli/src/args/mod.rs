@@ -2,9 +2,11 @@
 
 mod common;
 mod record;
+mod tool;
 
 pub(crate) use common::{CommonArgs, RelayArgs, TlsArgs, TransportArg};
 pub(crate) use record::RecordArgs;
+pub(crate) use tool::ToolArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use offhook::{DeviceChoice, DeviceOptions};
@@ -229,6 +231,8 @@ pub(crate) struct SessionArgs {
     pub(crate) relay: RelayArgs,
     #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) tool: ToolArgs,
     /// Take files that others send, and put them into this folder. Names are made safe, and what lies there is never replaced
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,

@@ -46,6 +46,7 @@ pub(crate) async fn run(args: SessionArgs) -> Result<(), Failure> {
     let room = Room {
         app: app.clone(),
         media,
+        tool: args.tool,
         dir: args.dir,
         auto_answer: args.auto_answer,
         conference: OnceCell::new(),

@@ -52,14 +52,16 @@ pub(super) enum Ask {
 pub(super) enum Kind {
     Audio,
     Chat,
+    /// Media of the tool of the command line.
+    Tool,
     /// Files that the other side sends.
     Files,
 }
 
 pub(super) const KNOWN: &str = "\
-call URI [audio] [chat], list, use N, out, in, quit; and, after the number of a session or for the one in use: \
-accept [audio] [chat] [files], reject [CODE], add audio|chat, remove audio|chat, send FILE, say TEXT, join, leave, hold, \
-resume, dtmf DIGITS, transfer URI, transfer to N, hangup";
+call URI [audio] [chat] [tool], list, use N, out, in, quit; and, after the number of a session or for the one in use: \
+accept [audio] [chat] [tool] [files], reject [CODE], add audio|chat|tool, remove audio|chat|tool, send FILE, say TEXT, join, \
+leave, hold, resume, dtmf DIGITS, transfer URI, transfer to N, codecs LIST, record [FILE.wav], stop-recording, hangup";
 
 impl Line {
     /// Reads a line; the error is what to tell the person.
@@ -118,16 +120,18 @@ impl Ask {
                 kinds => Self::Add(kinds),
             },
             ("remove", kind) => match Kind::read_all(kind)?[..] {
-                [kind @ (Kind::Audio | Kind::Chat)] => Self::Remove(kind),
+                [kind @ (Kind::Audio | Kind::Chat | Kind::Tool)] => Self::Remove(kind),
                 _ => return Err(understands()),
             },
             ("send", file) if !file.is_empty() => Self::SendFile(file.into()),
             ("say", text) if !text.is_empty() => Self::Say(text.to_owned()),
             ("join", "") => Self::Join,
             ("leave", "") => Self::Leave,
-            ("hold" | "resume" | "unhold" | "dtmf" | "transfer" | "hangup", _) => {
-                Self::Call(Order::read(line)?)
-            }
+            (
+                "hold" | "resume" | "unhold" | "dtmf" | "transfer" | "codecs" | "record" | "stop-recording"
+                | "hangup",
+                _,
+            ) => Self::Call(Order::read(line)?),
             _ => return Err(understands()),
         })
     }
@@ -138,8 +142,11 @@ impl Kind {
         let kinds = words.split_whitespace().map(|word| match &*word.to_lowercase() {
             "audio" => Ok(Self::Audio),
             "chat" => Ok(Self::Chat),
+            "tool" => Ok(Self::Tool),
             "files" => Ok(Self::Files),
-            _ => Err(format!("`{word}` is no kind of stream: audio, chat or files")),
+            _ => Err(format!(
+                "`{word}` is no kind of stream: audio, chat, tool or files"
+            )),
         });
         kinds.collect()
     }
@@ -167,6 +174,11 @@ mod tests {
             (
                 " Call sip:bob@b.test chat Audio",
                 Line::Call(bob(), vec![Kind::Chat, Kind::Audio]),
+            ),
+            ("call bob@b.test tool", Line::Call(bob(), vec![Kind::Tool])),
+            (
+                "1 stop-recording",
+                Line::To(Some(1), Ask::Call(Order::StopRecording)),
             ),
             ("use 3", Line::Use(3)),
             ("out", Line::StepOut),

@@ -2,6 +2,7 @@
 
 use super::order::{Ask, Kind};
 use super::seat;
+use crate::args::ToolArgs;
 use crate::call::{place_with, settle};
 use crate::exit::{Code, Failure};
 use crate::media::{Media, Recorded};
@@ -9,9 +10,9 @@ use crate::orders::{Order, refused};
 use crate::report::Reporter;
 use crate::setup::failure;
 use offhook::{
-    Application, AudioConference, ChatMessage, ChatStream, CommandError, Error, FileTransferStream,
-    MediaStream, NameAddr, Session, SessionEvent, SessionId, SipUri, StatusCode, StreamDescription, Streams,
-    select_file,
+    Application, AudioConference, ChatMessage, ChatStream, CommandError, Error, ExternalMediaStream,
+    FileTransferStream, MediaStream, NameAddr, Session, SessionEvent, SessionId, SipUri, StatusCode,
+    StreamDescription, Streams, select_file,
 };
 use std::path::{Path, PathBuf};
 use tokio::sync::{OnceCell, mpsc};
@@ -20,6 +21,7 @@ use tokio::sync::{OnceCell, mpsc};
 pub(super) struct Room {
     pub(super) app: Application,
     pub(super) media: Media,
+    pub(super) tool: ToolArgs,
     /// Where files go that others send; none are taken without it.
     pub(super) dir: Option<PathBuf>,
     /// Whether all that is proposed is accepted.
@@ -78,6 +80,10 @@ impl Room {
                     streams.push(Box::new(stream));
                 }
                 Kind::Chat => streams.push(Box::new(ChatStream::new())),
+                Kind::Tool => {
+                    let tool = self.tool.stream();
+                    streams.push(Box::new(tool.ok_or_else(no_tool)?));
+                }
                 Kind::Files => {}
             }
         }
@@ -109,8 +115,18 @@ impl Room {
                 _ => {}
             }
         }
+        // It takes what it speaks; of other media nobody has told.
+        if wants(Kind::Tool)
+            && let Some(tool) = self.tool.stream()
+        {
+            streams.push(Box::new(tool));
+        }
         Ok(streams)
     }
+}
+
+fn no_tool() -> Failure {
+    Failure::new(Code::Usage, "no tool was named: start with --tool")
 }
 
 /// A session with what belongs to it here.
@@ -272,7 +288,13 @@ impl Place {
                     .with_stream(None, |chat: &mut ChatStream, _| Ok(chat.id()));
                 chat.await?
             }
-            _ => Some(self.session.audio_stream().await?),
+            Kind::Tool => {
+                let tool = self
+                    .session
+                    .with_stream(None, |tool: &mut ExternalMediaStream, _| Ok(tool.id()));
+                tool.await?
+            }
+            Kind::Audio | Kind::Files => Some(self.session.audio_stream().await?),
         };
         match stream {
             Some(stream) => self.session.remove_stream(stream).await,

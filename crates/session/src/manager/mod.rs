@@ -1,6 +1,7 @@
 //! All sessions of a user agent, over one SIP endpoint and one media plane.
 
 mod bridges;
+mod proposals;
 mod transfers;
 
 use crate::media::{MediaCommand, MediaEvent, MediaPlane, StreamId, VoiceCommand};
@@ -246,55 +247,6 @@ impl SessionManager {
         self.with(now, id, |session, cx| session.set_hold(cx, on_hold))
     }
 
-    /// Proposes to add streams to a connected session.
-    pub fn add_streams(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        streams: Vec<Box<dyn MediaStream>>,
-    ) -> Result<(), SessionError> {
-        let local_ip = self.local_ip_of(id)?;
-        self.with(now, id, |session, cx| session.add_streams(cx, local_ip, streams))
-    }
-
-    /// Removes a stream from a connected session. It ends at once, whatever the other side says.
-    pub fn remove_stream(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        stream: StreamId,
-    ) -> Result<(), SessionError> {
-        self.with(now, id, |session, cx| session.remove_stream(cx, stream))
-    }
-
-    /// Takes our proposal of streams back.
-    pub fn cancel_proposal(&mut self, now: Instant, id: SessionId) -> Result<(), SessionError> {
-        self.with(now, id, Session::cancel_proposal)
-    }
-
-    /// Accepts a proposal with these streams, each for the first proposed section that it takes.
-    pub fn accept_proposal(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        streams: Vec<Box<dyn MediaStream>>,
-    ) -> Result<(), SessionError> {
-        let local_ip = self.local_ip_of(id)?;
-        self.with(now, id, |session, cx| {
-            session.accept_proposal(cx, local_ip, streams)
-        })
-    }
-
-    /// Refuses a proposal, usually with 488.
-    pub fn reject_proposal(
-        &mut self,
-        now: Instant,
-        id: SessionId,
-        code: StatusCode,
-    ) -> Result<(), SessionError> {
-        self.with(now, id, |session, cx| session.reject_proposal(cx, code))
-    }
-
     /// Runs a command on the first stream of a type, or on the one with that name: sends a message on a chat, say.
     pub fn with_stream<S: MediaStream, R>(
         &mut self,
@@ -304,6 +256,18 @@ impl SessionManager {
         command: impl FnOnce(&mut S, &mut StreamContext<'_>) -> Result<R, StreamError>,
     ) -> Result<R, SessionError> {
         self.with(now, id, |session, cx| session.with_stream(cx, stream, command))
+    }
+
+    /// Says that an application has read an event of a stream that [waits for that](crate::StreamEvent::is_waited_for). Say it once
+    /// for each; nothing happens when the stream is over.
+    pub fn event_taken(&mut self, now: Instant, id: SessionId, stream: StreamId) {
+        let taken = self.with(now, id, |session, cx| {
+            session.event_taken(cx, stream);
+            Ok(())
+        });
+        if let Err(error) = taken {
+            debug!(%error, "an event was read after the end of its session");
+        }
     }
 
     /// Sends a DTMF digit in an established session.

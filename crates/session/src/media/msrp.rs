@@ -80,6 +80,10 @@ pub enum MsrpCommand {
     /// Report what became of the file that was received. Not before the session knows of it: the sender may say goodbye as
     /// soon as it has the report.
     ReportFile,
+    /// Take nothing more from the peer of a conversation, which has to wait: the application does not read.
+    Pause,
+    /// Go on.
+    Resume,
     /// For a shared desktop.
     Rfb(RfbCommand),
 }

@@ -460,6 +460,11 @@ impl Session {
         Ok(result?)
     }
 
+    /// The application has read an event of a stream.
+    pub(crate) fn event_taken(&mut self, cx: &mut Context<'_>, id: StreamId) {
+        self.on_places(cx, |places, stage| places.event_taken(stage, id));
+    }
+
     /// Sends a digit on the audio stream.
     pub(crate) fn send_dtmf(&mut self, cx: &mut Context<'_>, digit: Digit) -> Result<(), SessionError> {
         self.permit(SessionTrigger::SendDigits)?;

@@ -307,6 +307,14 @@ impl Places {
         .map_err(|error| (index, error))
     }
 
+    /// The application has read an event of that stream, unless it is over.
+    pub(super) fn event_taken(&mut self, stage: &mut Stage<'_>, id: StreamId) {
+        let mut streams = self.at.iter_mut().flatten();
+        if let Some(stream) = streams.find(|stream| stream.id() == Some(id)) {
+            Self::act(&mut self.told, stage, &mut **stream, MediaStream::event_taken);
+        }
+    }
+
     pub(super) fn handle_timeout(&mut self, stage: &mut Stage<'_>) {
         for stream in self.at.iter_mut().flatten() {
             if stream.poll_timeout().is_some_and(|due| due <= stage.now) {

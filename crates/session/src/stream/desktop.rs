@@ -179,7 +179,7 @@ pub enum DesktopSharingEvent {
         reason: String,
     },
     /// RFB data of the other side, for an internal handler (`DesktopSharingStreamGotData`). Whoever drives the core says
-    /// [`data_taken`](DesktopSharingStream::data_taken) for each; the handle `tokio::Session` does so when the event is read. So the
+    /// [`event_taken`](MediaStream::event_taken) for each; the handle `tokio::Session` does so when the event is read. So the
     /// other side is no faster than the application.
     GotData {
         /// The bytes, at most [`RFB_PIECE`](crate::media::RFB_PIECE) of them.
@@ -249,14 +249,6 @@ impl DesktopSharingStream {
         self.end.send(cx, MsrpCommand::Rfb(RfbCommand::Send(data)))?;
         self.given += 1;
         Ok(())
-    }
-
-    /// Says that the application has the data of one [`DesktopSharingEvent::GotData`]. Say it once for each.
-    ///
-    /// # Errors
-    /// When the stream has ended.
-    pub fn data_taken(&mut self, cx: &mut StreamContext<'_>) -> Result<(), StreamError> {
-        self.end.send(cx, MsrpCommand::Rfb(RfbCommand::Taken))
     }
 
     fn accept() -> Accepted {
@@ -387,6 +379,12 @@ impl MediaStream for DesktopSharingStream {
             MsrpEvent::Rfb(event) => self.handle_rfb_event(cx, event),
             MsrpEvent::Closed { reason } => Err(StreamError::Closed(reason)),
             _ => Ok(()),
+        }
+    }
+
+    fn event_taken(&mut self, cx: &mut StreamContext<'_>) {
+        if let Err(error) = self.end.send(cx, MsrpCommand::Rfb(RfbCommand::Taken)) {
+            tracing::debug!(%error, "a desktop's data was read after its end");
         }
     }
 

@@ -38,6 +38,19 @@ pub enum StreamEvent {
     DesktopSharing(DesktopSharingEvent),
 }
 
+impl StreamEvent {
+    /// True for an event that is never dropped, as its stream listens to the other side no longer while too many of them wait for the
+    /// application. Whoever drives sessions says by [`SessionManager::event_taken`](crate::SessionManager::event_taken) that one
+    /// was read; the handle `tokio::Session` does.
+    #[must_use]
+    pub fn is_waited_for(&self) -> bool {
+        matches!(
+            self,
+            Self::Chat(_) | Self::DesktopSharing(DesktopSharingEvent::GotData { .. })
+        )
+    }
+}
+
 /// What an [`AudioStream`](super::AudioStream) tells.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -132,6 +132,12 @@ pub trait MediaStream: Any + Send {
         event: MediaEvent,
     ) -> Result<(), StreamError>;
 
+    /// The application has read one of the stream's events of which [few may wait](StreamEvent::is_waited_for): the other side, which
+    /// is not listened to while there are too many, may go on. Nothing by default.
+    fn event_taken(&mut self, cx: &mut StreamContext<'_>) {
+        let _ = cx;
+    }
+
     /// Does what is due by [`poll_timeout`](Self::poll_timeout).
     fn handle_timeout(&mut self, cx: &mut StreamContext<'_>) {
         let _ = cx;
@@ -310,6 +316,9 @@ pub enum StreamError {
     /// No codecs are left to talk by.
     #[error("a stream needs at least one codec")]
     NoCodecs,
+    /// The application has to read what it was told before more is sent.
+    #[error("{0} events of the chat are not read")]
+    TooMuchUnread(usize),
     /// The session has no stream of the wanted kind.
     #[error("the session has no such stream")]
     NoSuchStream,

@@ -11,7 +11,7 @@ use tracing::warn;
 const MOST_WAITING: usize = 256;
 
 /// A queue that never blocks the side that fills it: figures replace older figures, and past the limit everything
-/// but the end of the session is dropped, and what the other side can cause no more of before it is read.
+/// but the end of the session is dropped, and what [the other side is kept waiting for](crate::StreamEvent::is_waited_for).
 #[derive(Clone, Default)]
 pub(super) struct EventQueue {
     shared: Arc<Shared>,
@@ -40,7 +40,7 @@ impl EventQueue {
             && event.event.replaces(&last.event)
         {
             *last = event;
-        } else if waiting.events.len() < MOST_WAITING || is_last || event.event.is_waited_for() {
+        } else if waiting.events.len() < MOST_WAITING || is_last || event.event.taken_from().is_some() {
             waiting.events.push_back(event);
         } else {
             warn!("an application does not read its session's events: one was dropped");

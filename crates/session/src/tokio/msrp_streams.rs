@@ -19,7 +19,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
@@ -50,7 +50,11 @@ enum Stream {
         viewer: Option<TcpListener>,
     },
     /// Its task runs until this is dropped.
-    Started { commands: mpsc::Sender<MsrpCommand> },
+    Started {
+        commands: mpsc::Sender<MsrpCommand>,
+        /// Apart from the commands, which may have to wait for the peer: this may be what lets it go on.
+        paused: watch::Sender<bool>,
+    },
 }
 
 impl MsrpStreams {
@@ -110,6 +114,7 @@ impl MsrpStreams {
         match (self.streams.remove(&stream), command) {
             (Some(Stream::Open { door, viewer }), MsrpCommand::Start(start)) => {
                 let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
+                let (paused, is_paused) = watch::channel(false);
                 let teller = Teller {
                     stream,
                     events: self.events.clone(),
@@ -119,16 +124,23 @@ impl MsrpStreams {
                     .is_secure
                     .then(|| (self.identity.clone(), self.trust.clone()));
                 let place = Place { door, viewer, tls };
-                tokio::spawn(run(teller, place, *start, queue));
-                self.streams.insert(stream, Stream::Started { commands });
+                tokio::spawn(run(teller, place, *start, queue, is_paused));
+                self.streams.insert(stream, Stream::Started { commands, paused });
             }
-            (Some(Stream::Started { commands }), command) => {
+            (
+                Some(Stream::Started { commands, paused }),
+                order @ (MsrpCommand::Pause | MsrpCommand::Resume),
+            ) => {
+                paused.send_replace(matches!(order, MsrpCommand::Pause));
+                self.streams.insert(stream, Stream::Started { commands, paused });
+            }
+            (Some(Stream::Started { commands, paused }), command) => {
                 if let Err(mpsc::error::TrySendError::Full(MsrpCommand::Send(_, message_id))) =
                     commands.try_send(command)
                 {
                     self.refuse(stream, message_id);
                 }
-                self.streams.insert(stream, Stream::Started { commands });
+                self.streams.insert(stream, Stream::Started { commands, paused });
             }
             (Some(open @ Stream::Open { .. }), command) => {
                 debug!(?command, "a message stream has not started");
@@ -187,7 +199,13 @@ impl Teller {
 }
 
 /// The life of a stream from its negotiation on.
-async fn run(teller: Teller, mut place: Place, start: MsrpStart, mut commands: mpsc::Receiver<MsrpCommand>) {
+async fn run(
+    teller: Teller,
+    mut place: Place,
+    start: MsrpStart,
+    mut commands: mpsc::Receiver<MsrpCommand>,
+    is_paused: watch::Receiver<bool>,
+) {
     let MsrpStart {
         mut config,
         is_secure: _,
@@ -224,7 +242,7 @@ async fn run(teller: Teller, mut place: Place, start: MsrpStart, mut commands: m
     };
     teller.tell(MsrpEvent::Ready).await;
     match task {
-        MsrpTask::Messages => converse(&teller, connection, commands, early).await,
+        MsrpTask::Messages => converse(&teller, connection, commands, early, is_paused).await,
         MsrpTask::SendFile(file) => send_file(&teller, connection, commands, file).await,
         MsrpTask::ReceiveFile(file) => receive_file(&teller, connection, commands, file).await,
         MsrpTask::ShareDesktop(task) => {
@@ -300,18 +318,21 @@ async fn converse(
     mut connection: MsrpConnection,
     mut commands: mpsc::Receiver<MsrpCommand>,
     early: Vec<MsrpCommand>,
+    mut is_paused: watch::Receiver<bool>,
 ) {
     let mut asked = Asked::default();
     for command in early {
         send(teller, &connection, &mut asked, command).await;
     }
     loop {
+        let listens = !*is_paused.borrow_and_update();
         tokio::select! {
+            Ok(()) = is_paused.changed() => {}
             command = commands.recv() => match command {
                 Some(command) => send(teller, &connection, &mut asked, command).await,
                 None => return finish(connection).await,
             },
-            event = connection.next_event() => {
+            event = connection.next_event(), if listens => {
                 match event {
                     Some(SessionEvent::Closed(reason)) => {
                         return tell_closed(teller, &mut commands, teller.why(&reason)).await;
@@ -339,7 +360,11 @@ async fn send(teller: &Teller, connection: &MsrpConnection, asked: &mut Asked, c
         MsrpCommand::RequestNickname(nickname) => {
             return request_nickname(teller, connection, asked, nickname).await;
         }
-        MsrpCommand::Start(_) | MsrpCommand::ReportFile | MsrpCommand::Rfb(_) => {
+        MsrpCommand::Start(_)
+        | MsrpCommand::ReportFile
+        | MsrpCommand::Rfb(_)
+        | MsrpCommand::Pause
+        | MsrpCommand::Resume => {
             return debug!("a conversation is neither started twice nor a file nor a desktop");
         }
     };

@@ -4,9 +4,7 @@ use super::equipment::Equipment;
 use super::event_queue::EventQueue;
 use super::user_agent::CommandError;
 use crate::media::StreamId;
-use crate::stream::{
-    ChatMessage, ChatStream, Composing, DesktopSharingStream, MediaStream, StreamContext, StreamError,
-};
+use crate::stream::{ChatMessage, ChatStream, Composing, MediaStream, StreamContext, StreamError};
 use crate::{AudioStream, SessionEvent, SessionId, SessionManager, Stamped};
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_rtp_media::dtmf::Digit;
@@ -14,7 +12,6 @@ use offhook_sip_core::tokio::{Handle, PostError};
 use offhook_sip_core::{NameAddr, StatusCode, Uri};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle as Runtime;
-use tracing::debug;
 
 /// A running session: commands go down, events come up.
 ///
@@ -72,13 +69,7 @@ impl Session {
     fn say_taken(&self, stream: StreamId) {
         let id = self.id;
         post_surely(&self.handle, move |manager, now| {
-            let taken =
-                manager.with_stream(now, id, Some(stream), |desktop: &mut DesktopSharingStream, cx| {
-                    desktop.data_taken(cx)
-                });
-            if let Err(error) = taken {
-                debug!(%error, "a desktop's data was read after its end");
-            }
+            manager.event_taken(now, id, stream)
         });
     }
 

@@ -17,6 +17,7 @@ mod sipp_calls;
 mod sound_card;
 mod tcp;
 mod tones;
+mod tools;
 mod transfers;
 
 use super::disagreement::Disagreement;
@@ -50,6 +51,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         kamailio::SCENARIOS,
         messages::SCENARIOS,
         desktop::SCENARIOS,
+        tools::SCENARIOS,
         bad_input::SCENARIOS,
         sound_card::SCENARIOS,
         libsrtp::SCENARIOS,

@@ -1,7 +1,7 @@
 //! Orders that a person gives while a call is up: hold, digits, transfer. And transfers that baresip orders.
 
 use super::Scenario;
-use super::calls::{check_start, our_uri};
+use super::calls::{Call, TALK, check_start, our_uri, speaking};
 use crate::interop::baresip::{Baresip, Manners};
 use crate::interop::codec::Codec;
 use crate::interop::disagreement::{Disagreement, same};
@@ -10,6 +10,7 @@ use crate::interop::ports::{LOOPBACK, Seat};
 use crate::interop::program::{CommandLine, Offhook};
 use crate::interop::stage::Stage;
 use crate::interop::wave::THEIRS;
+use std::thread::sleep;
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -17,6 +18,12 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         shows: "hold, resume and digits typed at `offhook call`: baresip follows, and hears the digit",
         traffic: Traffic::Media,
         play: hold_and_dial,
+    },
+    Scenario {
+        name: "we_change_the_codec",
+        shows: "`codecs` typed at `offhook call`: baresip answers our re-INVITE, and both hear each other by the other codec",
+        traffic: Traffic::Media,
+        play: change_codec,
     },
     Scenario {
         name: "we_send_them_on",
@@ -67,6 +74,26 @@ fn hold_and_dial(stage: &Stage<'_>) -> Result<(), Disagreement> {
     us.type_line("hangup")?;
     us.leaves_with(stage, 0)?;
     baresip.event(stage, "CALL_CLOSED")
+}
+
+fn change_codec(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let manners = Manners::playing(Codec::Pcmu, THEIRS).with_second_codec(Codec::Pcma);
+    let mut baresip = Baresip::start(stage, "baresip", Seat::First, manners)?;
+    let call = CommandLine::call(stage, Seat::Second, baresip.uri()).option("--codec", &"PCMU,PCMA");
+    let mut us = speaking(stage, call)?.start_typing(stage, "offhook")?;
+    check_start(stage, &mut us, Codec::Pcmu)?;
+    baresip.event(stage, "CALL_ESTABLISHED")?;
+    sleep(TALK / 2);
+    us.type_line("codecs PCMA")?;
+    let changed = us.event(stage, "did_change_rtp_parameters")?;
+    same("codec", &changed["codec"], &Codec::Pcma.encoding().into())?;
+    sleep(TALK / 2);
+    us.type_line("hangup")?;
+    us.leaves_with(stage, 0)?;
+    baresip.event(stage, "CALL_CLOSED")?;
+    // 20 ms each.
+    let least_packets = TALK.as_millis() as u64 / 20;
+    Call { us, baresip }.check_sound(stage, least_packets)
 }
 
 fn send_them_on(stage: &Stage<'_>) -> Result<(), Disagreement> {

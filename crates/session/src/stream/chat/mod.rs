@@ -2,6 +2,7 @@
 
 mod composing;
 mod message;
+mod unread;
 
 pub use composing::Composing;
 pub use message::ChatMessage;
@@ -25,6 +26,7 @@ use offhook_sip_core::NameAddr;
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
+use unread::Unread;
 
 /// How many messages may wait for the stream to start.
 const MOST_WAITING: usize = 1024;
@@ -103,6 +105,7 @@ pub struct ChatStream {
     remote_identity: Option<Address>,
     waiting: VecDeque<(ChatMessage, String)>,
     timers: ComposingTimers,
+    unread: Unread,
 }
 
 impl Default for ChatStream {
@@ -127,6 +130,7 @@ impl ChatStream {
             remote_identity: None,
             waiting: VecDeque::new(),
             timers: ComposingTimers::default(),
+            unread: Unread::default(),
         }
     }
 
@@ -152,7 +156,7 @@ impl ChatStream {
     /// Sends a message and gives its id, by which its fate is told. Before the stream runs it waits.
     ///
     /// # Errors
-    /// When the other side takes no messages of that type, or too many wait; or it is a private message and the other side is
+    /// When the other side takes no messages of that type, or too many wait, or too many events are not read; or it is a private message and the other side is
     /// no chat room that has them.
     pub fn send_message(
         &mut self,
@@ -162,6 +166,7 @@ impl ChatStream {
         if self.end.id().is_none() {
             return Err(StreamError::NotRunning("chat"));
         }
+        self.unread.check()?;
         let message_id = new_message_id(cx);
         message.notified_as = message_id.parse().ok();
         if self.end.is_ready() {
@@ -333,16 +338,14 @@ impl ChatStream {
         if message.media_type().eq_ignore_ascii_case(COMPOSING_TYPE) {
             if let Some((composing, refresh)) = Composing::from_xml(&message.body) {
                 self.timers.set_remote(cx.now, composing, refresh);
-                cx.tell(StreamEvent::Chat(ChatEvent::GotComposingIndication {
-                    composing,
-                    sender: message.sender,
-                }));
+                let sender = message.sender;
+                self.tell(cx, ChatEvent::GotComposingIndication { composing, sender });
             }
             return;
         }
         if let Some(documents) = message.imdn_documents() {
             for document in documents {
-                tell_notification(cx, &document, message.sender.as_ref());
+                self.tell_notification(cx, &document, message.sender.as_ref());
             }
             return;
         }
@@ -351,7 +354,31 @@ impl ChatStream {
         if let Err(error) = self.notify(cx, &message, Disposition::Delivered) {
             tracing::debug!(%error, "the delivery of a message was not told");
         }
-        cx.tell(StreamEvent::Chat(ChatEvent::GotMessage { message }));
+        self.tell(cx, ChatEvent::GotMessage { message });
+    }
+
+    /// Tells the application something that it has to read before much more comes.
+    fn tell(&mut self, cx: &mut StreamContext<'_>, event: ChatEvent) {
+        cx.tell(StreamEvent::Chat(event));
+        self.unread.told(cx, &self.end);
+    }
+
+    /// What a recipient says about a message of ours.
+    fn tell_notification(&mut self, cx: &mut StreamContext<'_>, document: &[u8], sender: Option<&Address>) {
+        let document = match ImdnDocument::parse(document, &ImdnLimits::default()) {
+            Ok(document) => document,
+            Err(error) => return tracing::debug!(%error, "a notification cannot be read"),
+        };
+        if let Some(disposition) = document.disposition {
+            self.tell(
+                cx,
+                ChatEvent::GotNotification {
+                    message_id: document.message_id,
+                    disposition,
+                    sender: sender.cloned(),
+                },
+            );
+        }
     }
 
     fn handle_ready(&mut self, cx: &mut StreamContext<'_>) {
@@ -359,11 +386,14 @@ impl ChatStream {
         cx.tell(StreamEvent::DidStart);
         for (message, message_id) in std::mem::take(&mut self.waiting) {
             if let Err(error) = self.pass(cx, &message, &message_id) {
-                cx.tell(StreamEvent::Chat(ChatEvent::DidNotDeliverMessage {
-                    message_id,
-                    code: StatusCode::UNSUPPORTED_MEDIA.code(),
-                    reason: error.to_string(),
-                }));
+                self.tell(
+                    cx,
+                    ChatEvent::DidNotDeliverMessage {
+                        message_id,
+                        code: StatusCode::UNSUPPORTED_MEDIA.code(),
+                        reason: error.to_string(),
+                    },
+                );
             }
         }
     }
@@ -461,8 +491,12 @@ impl MediaStream for ChatStream {
             | MsrpEvent::FileFailed { .. }
             | MsrpEvent::Rfb(_) => return Ok(()),
         };
-        cx.tell(StreamEvent::Chat(told));
+        self.tell(cx, told);
         Ok(())
+    }
+
+    fn event_taken(&mut self, cx: &mut StreamContext<'_>) {
+        self.unread.taken(cx, &self.end);
     }
 
     fn handle_timeout(&mut self, cx: &mut StreamContext<'_>) {
@@ -472,10 +506,13 @@ impl MediaStream for ChatStream {
             tracing::debug!(%error, "a composing indication was not sent");
         }
         if self.timers.remote_due(cx.now) {
-            cx.tell(StreamEvent::Chat(ChatEvent::GotComposingIndication {
-                composing: Composing::Idle,
-                sender: None,
-            }));
+            self.tell(
+                cx,
+                ChatEvent::GotComposingIndication {
+                    composing: Composing::Idle,
+                    sender: None,
+                },
+            );
         }
     }
 
@@ -512,21 +549,6 @@ impl MediaStream for ChatStream {
 /// A message id that nobody guesses who saw others of ours, and that MSRP takes, too (RFC 5438 §6.3, RFC 4975 §9).
 fn new_message_id(cx: &mut StreamContext<'_>) -> String {
     cx.plane.entropy().hex(32)
-}
-
-/// What a recipient says about a message of ours.
-fn tell_notification(cx: &mut StreamContext<'_>, document: &[u8], sender: Option<&Address>) {
-    let document = match ImdnDocument::parse(document, &ImdnLimits::default()) {
-        Ok(document) => document,
-        Err(error) => return tracing::debug!(%error, "a notification cannot be read"),
-    };
-    if let Some(disposition) = document.disposition {
-        cx.tell(StreamEvent::Chat(ChatEvent::GotNotification {
-            message_id: document.message_id,
-            disposition,
-            sender: sender.cloned(),
-        }));
-    }
 }
 
 fn address(party: &NameAddr) -> Address {
