@@ -99,6 +99,12 @@ impl Room {
     ) -> Result<Vec<Box<dyn MediaStream>>, Failure> {
         let wants = |kind| wanted.is_empty() || wanted.contains(&kind);
         let mut streams: Vec<Box<dyn MediaStream>> = Vec::new();
+        // It takes what it speaks before others do. Of media that only a tool can take nobody has told.
+        if wants(Kind::Tool)
+            && let Some(tool) = self.tool.stream()
+        {
+            streams.push(Box::new(tool));
+        }
         for stream in proposed {
             match (stream, &self.dir) {
                 (StreamDescription::Audio(_), _) if wants(Kind::Audio) => {
@@ -114,12 +120,6 @@ impl Room {
                 }
                 _ => {}
             }
-        }
-        // It takes what it speaks; of other media nobody has told.
-        if wants(Kind::Tool)
-            && let Some(tool) = self.tool.stream()
-        {
-            streams.push(Box::new(tool));
         }
         Ok(streams)
     }

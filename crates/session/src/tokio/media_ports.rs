@@ -18,27 +18,29 @@ pub(super) struct RtpPorts {
 }
 
 impl RtpPorts {
-    /// A range whose first attempt is at `first_try`, somewhere in it: a restarted program does not meet the packets
-    /// of the call before.
-    pub(super) fn new(range: RangeInclusive<u16>, first_try: u16) -> Self {
-        Self {
-            range,
-            next_port: first_try & !1,
-        }
+    /// A range whose first attempt is somewhere in it, wherever a random number leads: a restarted program does not meet the packets
+    /// of the call before, nor one program the ports of another that has just given them to its tool.
+    pub(super) fn new(range: RangeInclusive<u16>, random: u16) -> Self {
+        let mut ports = Self { range, next_port: 0 };
+        let (first, pairs) = (ports.first(), ports.pairs());
+        ports.next_port = first.saturating_add(2 * (random % pairs.max(1)));
+        ports
+    }
+
+    /// RTP at an even port, RTCP at the next (RFC 3550 §11); port 0 would be any.
+    fn first(&self) -> u16 {
+        let first = self.range.start().checked_next_multiple_of(2);
+        first.unwrap_or(u16::MAX).max(2)
+    }
+
+    fn pairs(&self) -> u16 {
+        self.range.end().saturating_sub(self.first()).div_ceil(2)
     }
 
     /// Two sockets at neighbouring ports, the first one even.
     pub(super) fn bind_pair(&mut self, local: IpAddr) -> Result<Sockets, OpenError> {
-        // RTP at an even port, RTCP at the next (RFC 3550 §11); port 0 would be any.
-        let first = self
-            .range
-            .start()
-            .checked_next_multiple_of(2)
-            .unwrap_or(u16::MAX)
-            .max(2);
-        let last = *self.range.end();
-        let pairs = last.saturating_sub(first).div_ceil(2);
-        for _ in 0..pairs {
+        let (first, last) = (self.first(), *self.range.end());
+        for _ in 0..self.pairs() {
             if !(first..last).contains(&self.next_port) {
                 self.next_port = first;
             }
@@ -94,6 +96,14 @@ mod tests {
             );
             assert!((43_002..=43_018).contains(&rtp.port()), "{rtp}");
         }
+    }
+
+    #[test]
+    fn the_search_begins_anywhere_in_the_range() {
+        let begins = |random: u16| RtpPorts::new(50_000..=50_500, random).next_port;
+        let begins: std::collections::BTreeSet<u16> = (0..=u16::MAX).map(begins).collect();
+        let all: Vec<u16> = (50_000..50_500).step_by(2).collect();
+        assert!(begins.into_iter().eq(all));
     }
 
     #[test]

@@ -11,134 +11,159 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "ffmpeg_video",
-        shows: "FFmpeg, started with what was negotiated, sends VP8 to an FFmpeg that writes it down",
-        traffic: Traffic::Offer,
-        play: |stage| play(stage, VIDEO, None),
-    },
-    Scenario {
-        name: "ffmpeg_audio",
-        shows: "the same with A-law",
-        traffic: Traffic::Offer,
-        play: |stage| play(stage, AUDIO, None),
-    },
-    Scenario {
-        name: "ffmpeg_video_group",
-        shows: "VP8 by multicast: both sides agree upon a group instead of addresses",
-        traffic: Traffic::Offer,
-        play: |stage| play(stage, VIDEO, Some("239.255.7.1")),
-    },
-    Scenario {
-        name: "ffmpeg_audio_group",
-        shows: "A-law by multicast",
-        traffic: Traffic::Offer,
-        play: |stage| play(stage, AUDIO, Some("239.255.7.2")),
-    },
-];
+pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
+    name: "ffmpeg_as_tool",
+    shows: "FFmpeg, started with what was negotiated, sends video and audio to FFmpeg, to one and to a group",
+    // The ports are those of a user, not of a seat.
+    traffic: Traffic::Nothing,
+    play,
+}];
 
 /// For starting programs on a busy machine, and for a second of media.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is sent, and what must be found of it.
-#[derive(Clone, Copy)]
-struct Media {
+/// What is sent in one session, and what must be found of it.
+struct Case {
+    name: &'static str,
     format: &'static str,
     source: &'static str,
     /// As FFmpeg calls it.
     codec: &'static str,
-    /// Bytes of the file that hold a second or two.
+    /// Bytes of the file that hold about a second.
     enough: u64,
-    packets: usize,
+    /// The group that both sides agree upon instead of addresses, and whose ports it has.
+    group: Option<(&'static str, Seat)>,
 }
 
-const VIDEO: Media = Media {
+const VIDEO: Case = Case {
+    name: "video",
     format: "video/VP8/90000/96",
     source: "testsrc2=size=160x120:rate=10 -c:v libvpx -deadline realtime -cpu-used 8 -g 5 -b:v 200k",
     codec: "vp8",
     enough: 20_000,
-    packets: 5,
+    group: None,
 };
-const AUDIO: Media = Media {
+const AUDIO: Case = Case {
+    name: "audio",
     format: "audio/PCMA/8000/8",
     source: "sine=frequency=440:sample_rate=8000 -c:a pcm_alaw",
     codec: "pcm_alaw",
-    enough: 12_000,
-    packets: 5,
+    enough: 8_000,
+    group: None,
 };
+const CASES: [Case; 4] = [
+    VIDEO,
+    AUDIO,
+    Case {
+        name: "video_group",
+        group: Some(("239.255.7.1", Seat::First)),
+        ..VIDEO
+    },
+    Case {
+        name: "audio_group",
+        group: Some(("239.255.7.2", Seat::Second)),
+        ..AUDIO
+    },
+];
 
-fn play(stage: &Stage<'_>, media: Media, group: Option<&str>) -> Result<(), Disagreement> {
-    let file = stage.file("received.mkv");
-    // By default it looks at five seconds before it writes the first one.
-    let receive = format!(
-        "ffmpeg -loglevel error -protocol_whitelist pipe,udp,rtp -analyzeduration 500000 -localaddr {LOOPBACK} \
-         -f sdp -i pipe:0 -c copy -flush_packets 1 -y '{}'",
-        file.display()
-    );
-    let way = group.map_or("", |_| "?ttl=0&localaddr=127.0.0.1");
-    let send = format!(
-        "ffmpeg -nostdin -loglevel error -re -f lavfi -i {} -payload_type {{payload_type}} -f rtp \
-         rtp://{{remote_ip}}:{{remote_port}}{way}",
-        media.source
-    );
-    let mut receiver = session(stage, Seat::First, media, "recvonly", &receive)
-        .with("--auto-answer")
-        .start_typing(stage, "receiver")?;
-    receiver.event(stage, "listening")?;
-    let sender = session(stage, Seat::Second, media, "sendonly", &send);
-    let sender = match group {
-        Some(group) => {
-            let (port, _) = stage.ports().media(Seat::Third);
-            sender.option("--tool-group", &format_args!("{group}:{port}"))
-        }
-        None => sender,
-    };
-    let mut sender = sender.start_typing(stage, "sender")?;
-    sender.event(stage, "listening")?;
-    let uri = format!("sip:receiver@{LOOPBACK}:{}", stage.ports().sip(Seat::First));
-    sender.type_line(&format!("call {uri} tool"))?;
-    for side in [&mut sender, &mut receiver] {
-        side.event(stage, "did_start")?;
+/// The least of packets that a file must hold.
+const PACKETS: usize = 5;
+
+/// One begins after the other, but all go on at once: what takes time is the media.
+fn play(stage: &Stage<'_>) -> Result<(), Disagreement> {
+    let sessions: Result<Vec<_>, _> = CASES.iter().map(|case| case.begin(stage)).collect();
+    let mut sessions = sessions?;
+    for case in &CASES {
+        case.wait_for(stage, case.enough)?;
     }
-    let length = || std::fs::metadata(&file).map_or(0, |file| file.len());
-    wait(stage, "receiver", "media", PATIENCE, || {
-        Ok((length() >= media.enough).then_some(()))
-    })?;
-    sender.type_line("quit")?;
-    sender.leaves_with(stage, 0)?;
-    receiver.event(stage, "did_end")?;
-    receiver.type_line("quit")?;
-    receiver.leaves_with(stage, 0)?;
-    probe(stage, media, file)
+    for [sender, _] in &mut sessions {
+        sender.type_line("quit")?;
+    }
+    for (case, [sender, receiver]) in CASES.iter().zip(&mut sessions) {
+        sender.leaves_with(stage, 0)?;
+        receiver.event(stage, "did_end")?;
+        receiver.type_line("quit")?;
+        receiver.leaves_with(stage, 0)?;
+        case.probe(stage)?;
+    }
+    Ok(())
 }
 
-fn session(stage: &Stage<'_>, seat: Seat, media: Media, direction: &str, tool: &str) -> CommandLine {
-    let (ports, here) = (stage.ports(), LOOPBACK);
-    CommandLine::new(&["session", "--no-device"])
-        .option("--listen", &format_args!("{here}:{}", ports.sip(seat)))
-        .option("--tool-format", &media.format)
-        .option("--tool-direction", &direction)
-        .option("--tool", &tool)
-}
+impl Case {
+    /// Who calls and sends, and who receives.
+    fn begin(&self, stage: &Stage<'_>) -> Result<[Offhook; 2], Disagreement> {
+        // By default it looks at five seconds before it writes the first one.
+        let receive = format!(
+            "ffmpeg -loglevel error -protocol_whitelist pipe,udp,rtp -analyzeduration 500000 -localaddr {LOOPBACK} \
+             -f sdp -i pipe:0 -c copy -flush_packets 1 -y '{}'",
+            self.file(stage).display()
+        );
+        let way = self.group.map_or("", |_| "?ttl=0&localaddr=127.0.0.1");
+        let send = format!(
+            "ffmpeg -nostdin -loglevel error -re -f lavfi -i {} -payload_type {{payload_type}} -f rtp \
+             rtp://{{remote_ip}}:{{remote_port}}{way}",
+            self.source
+        );
+        let mut receiver = self
+            .session("recvonly", &receive)
+            .with("--auto-answer")
+            .start_typing(stage, &format!("{}_in", self.name))?;
+        let listening = receiver.event(stage, "listening")?;
+        let mut sender = self.session("sendonly", &send);
+        if let Some((group, seat)) = self.group {
+            let (port, _) = stage.ports().media(seat);
+            sender = sender.option("--tool-group", &format_args!("{group}:{port}"));
+        }
+        let mut sender = sender.start_typing(stage, &format!("{}_out", self.name))?;
+        sender.event(stage, "listening")?;
+        let address = listening["address"].as_str().unwrap_or_default();
+        sender.type_line(&format!("call sip:receiver@{address} tool"))?;
+        sender.event(stage, "did_start")?;
+        receiver.event(stage, "did_start")?;
+        // Between us and FFmpeg the ports are free for a moment: the next session shall not take them.
+        self.wait_for(stage, 1)?;
+        Ok([sender, receiver])
+    }
 
-/// What `FFmpeg`'s own reader finds in the file.
-fn probe(stage: &Stage<'_>, media: Media, file: PathBuf) -> Result<(), Disagreement> {
-    let mut command = Command::new("ffprobe");
-    command
-        .args(["-v", "error", "-count_packets", "-of", "csv=p=0"])
-        .args(["-show_entries", "stream=codec_name,nb_read_packets"])
-        .arg(file);
-    let mut probe = Running::start(stage, "probe", &mut command)?;
-    same("exit code of ffprobe", &probe.end(stage, PATIENCE)?, &Some(0))?;
-    let found = probe.stdout()?;
-    let (codec, packets) = found.trim().split_once(',').unwrap_or_default();
-    same("codec", &codec, &media.codec)?;
-    let packets = packets.parse::<usize>().unwrap_or_default();
-    holds(
-        "packets",
-        packets >= media.packets,
-        &format_args!("at least {}", media.packets),
-        &packets,
-    )
+    /// Waits until so many bytes were received.
+    fn wait_for(&self, stage: &Stage<'_>, enough: u64) -> Result<(), Disagreement> {
+        let file = self.file(stage);
+        wait(stage, self.name, "media", PATIENCE, || {
+            let length = std::fs::metadata(&file).map_or(0, |file| file.len());
+            Ok((length >= enough).then_some(()))
+        })
+    }
+
+    fn session(&self, direction: &str, tool: &str) -> CommandLine {
+        CommandLine::new(&["session", "--no-device"])
+            .option("--listen", &format_args!("{LOOPBACK}:0"))
+            .option("--tool-format", &self.format)
+            .option("--tool-direction", &direction)
+            .option("--tool", &tool)
+    }
+
+    fn file(&self, stage: &Stage<'_>) -> PathBuf {
+        stage.file(&format!("{}.nut", self.name))
+    }
+
+    /// What FFmpeg's own reader finds in the file.
+    fn probe(&self, stage: &Stage<'_>) -> Result<(), Disagreement> {
+        let mut command = Command::new("ffprobe");
+        command
+            .args(["-v", "error", "-count_packets", "-of", "csv=p=0"])
+            .args(["-show_entries", "stream=codec_name,nb_read_packets"])
+            .arg(self.file(stage));
+        let mut probe = Running::start(stage, &format!("{}_probe", self.name), &mut command)?;
+        same("exit code of ffprobe", &probe.end(stage, PATIENCE)?, &Some(0))?;
+        let found = probe.stdout()?;
+        let (codec, packets) = found.trim().split_once(',').unwrap_or_default();
+        same("codec", &codec, &self.codec)?;
+        let packets = packets.parse::<usize>().unwrap_or_default();
+        holds(
+            &format!("packets of {}", self.name),
+            packets >= PACKETS,
+            &format_args!("at least {PACKETS}"),
+            &packets,
+        )
+    }
 }
