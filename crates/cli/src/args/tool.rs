@@ -10,8 +10,9 @@ const GROUP_TTL: u8 = 1;
 #[derive(Debug, Args)]
 pub(crate) struct ToolArgs {
     /// Let this program send and receive the media of `tool`, a stream that is called for, added and accepted by that name. It is
-    /// started with what was agreed upon, by {remote_ip}, {remote_port}, {local_ip}, {local_port}, {payload_type} and others in
-    /// its command line, with the session description of what it receives at its standard input, and ends with the stream
+    /// started with what was agreed upon in place of `{remote_ip}`, `{remote_port}`, `{local_ip}`, `{local_port}`,
+    /// `{payload_type}` and others in its command line, has the session description of what it receives at its standard input,
+    /// and ends with the stream
     #[arg(long, value_name = "COMMAND", value_parser = |line: &str| line.parse::<ToolCommand>())]
     pub(crate) tool: Option<ToolCommand>,
     /// What it speaks, with the number of the format in RTP

@@ -69,7 +69,7 @@ impl Session {
     fn say_taken(&self, stream: StreamId) {
         let id = self.id;
         post_surely(&self.handle, move |manager, now| {
-            manager.event_taken(now, id, stream)
+            manager.event_taken(now, id, stream);
         });
     }
 

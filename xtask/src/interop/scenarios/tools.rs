@@ -27,7 +27,7 @@ struct Case {
     name: &'static str,
     format: &'static str,
     source: &'static str,
-    /// As FFmpeg calls it.
+    /// As `FFmpeg` calls it.
     codec: &'static str,
     /// Bytes of the file that hold about a second.
     enough: u64,
@@ -146,7 +146,7 @@ impl Case {
         stage.file(&format!("{}.nut", self.name))
     }
 
-    /// What FFmpeg's own reader finds in the file.
+    /// What `FFmpeg`'s own reader finds in the file.
     fn probe(&self, stage: &Stage<'_>) -> Result<(), Disagreement> {
         let mut command = Command::new("ffprobe");
         command
