@@ -3,6 +3,7 @@
 use crate::args::ChatArgs;
 use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
+use crate::follow::Follower;
 use crate::lines::Lines;
 use crate::report::Reporter;
 use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_messages, uri};
@@ -11,7 +12,7 @@ use offhook::{
     SessionEvent, StatusCode, StreamDescription, StreamEvent,
 };
 use std::collections::HashSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
@@ -94,35 +95,24 @@ async fn proposes_chat(session: &mut Session, reporter: Reporter) -> bool {
 
 /// One chat from its first event to its last.
 struct Conversation<'a> {
-    reporter: Reporter,
-    interrupt: &'a Interrupt,
-    /// When to give up; none once it runs.
-    deadline: Option<Instant>,
+    /// It gives up where nobody answers in time.
+    follower: Follower<'a>,
     /// Sent, and not told to be delivered yet.
     open: HashSet<String>,
     undelivered: Option<String>,
-    phase: Phase,
+    is_running: bool,
     input_over: bool,
     /// Who called leaves when everything that was typed is delivered; who was called stays until then.
     is_caller: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Calling,
-    Running,
-    Ending,
-}
-
 impl<'a> Conversation<'a> {
     fn new(reporter: Reporter, interrupt: &'a Interrupt, deadline: Option<Instant>) -> Self {
         Self {
-            reporter,
-            interrupt,
-            deadline,
+            follower: Follower::new(reporter, interrupt, deadline),
             open: HashSet::new(),
             undelivered: None,
-            phase: Phase::Calling,
+            is_running: false,
             input_over: false,
             is_caller: deadline.is_some(),
         }
@@ -131,18 +121,16 @@ impl<'a> Conversation<'a> {
     async fn follow(mut self, session: &mut Session, lines: &mut Lines) -> Result<(), Failure> {
         loop {
             let all_is_said = self.input_over && self.open.is_empty();
-            if self.is_caller && self.phase == Phase::Running && all_is_said {
-                self.end(session).await;
+            if self.is_caller && self.is_running && all_is_said {
+                self.follower.end(session).await;
             }
-            let due = self.deadline;
             tokio::select! {
-                event = session.next_event() => {
-                    let event = event.ok_or_else(|| Failure::new(Code::Internal, "the application has stopped"))?;
-                    self.reporter.session(&event);
-                    if let Some(outcome) = self.take(event) {
+                event = self.follower.next_event(session) => match event? {
+                    Some(event) => if let Some(outcome) = self.take(event) {
                         return outcome;
-                    }
-                }
+                    },
+                    None => self.follower.end(session).await,
+                },
                 line = lines.next(), if !self.input_over => match line {
                     Some(line) if line.trim().is_empty() => {}
                     Some(line) => match session.send_message(ChatMessage::text(line)).await {
@@ -155,11 +143,6 @@ impl<'a> Conversation<'a> {
                     },
                     None => self.input_over = true,
                 },
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                    self.deadline = None;
-                    self.end(session).await;
-                }
-                () = self.interrupt.wait(), if self.phase != Phase::Ending => self.end(session).await,
             }
         }
     }
@@ -167,8 +150,9 @@ impl<'a> Conversation<'a> {
     /// What an event means for the program; `Some` when the chat is over.
     fn take(&mut self, event: SessionEvent) -> Option<Result<(), Failure>> {
         match event {
-            SessionEvent::DidStart { .. } if self.phase == Phase::Calling => {
-                (self.phase, self.deadline) = (Phase::Running, None);
+            SessionEvent::DidStart { .. } => {
+                self.is_running = true;
+                self.follower.set_deadline(None);
             }
             SessionEvent::Stream {
                 event: StreamEvent::Chat(event),
@@ -185,7 +169,7 @@ impl<'a> Conversation<'a> {
             },
             SessionEvent::DidFail { code, reason, .. } => return Some(Err(not_established(code, &reason))),
             SessionEvent::DidEnd { .. } => {
-                if !self.open.is_empty() && self.phase != Phase::Ending {
+                if !self.open.is_empty() && !self.follower.is_ending() {
                     self.undelivered
                         .get_or_insert("the other side left before it had read everything".to_owned());
                 }
@@ -200,12 +184,5 @@ impl<'a> Conversation<'a> {
             _ => {}
         }
         None
-    }
-
-    async fn end(&mut self, session: &Session) {
-        if std::mem::replace(&mut self.phase, Phase::Ending) != Phase::Ending {
-            // A session that is over already says so with its last event.
-            let _ = session.end().await;
-        }
     }
 }

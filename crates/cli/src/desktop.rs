@@ -3,6 +3,7 @@
 use crate::args::{DesktopArgs, ShareDesktopArgs, ViewDesktopArgs};
 use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
+use crate::follow::Follower;
 use crate::lines::Lines;
 use crate::report::Reporter;
 use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
@@ -13,7 +14,7 @@ use offhook::{
 use serde_json::json;
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
@@ -177,13 +178,12 @@ impl Desk<'_> {
             reporter.say("viewer_wanted", json!({ "address": address }), &sentence);
         }
         let ring = self.args.ring.timeout();
+        let deadline = (side == Side::Caller).then(|| Instant::now() + ring);
         let watch = Watch {
             desk: self,
-            reporter,
-            deadline: (side == Side::Caller).then(|| Instant::now() + ring),
+            follower: Follower::new(reporter, self.interrupt, deadline),
             is_seen: false,
             failed: None,
-            is_ending: false,
         };
         tokio::select! {
             outcome = watch.run(&mut session) => outcome,
@@ -204,30 +204,22 @@ async fn viewer_address(session: &Session) -> Option<std::net::SocketAddr> {
 /// A session on its way.
 struct Watch<'a> {
     desk: &'a Desk<'a>,
-    reporter: Reporter,
-    /// When to end it: not answered in time, or seen for as long as was wanted.
-    deadline: Option<Instant>,
+    /// It ends what is not answered in time, or seen for as long as was wanted.
+    follower: Follower<'a>,
     /// The viewer was there, and was closed: that is how one stops to look.
     is_seen: bool,
     failed: Option<String>,
-    is_ending: bool,
 }
 
 impl Watch<'_> {
     async fn run(mut self, session: &mut Session) -> Result<(), Failure> {
-        let interrupt = self.desk.interrupt;
         loop {
-            let due = self.deadline;
-            tokio::select! {
-                event = session.next_event() => {
-                    let event = event.ok_or_else(|| Failure::new(Code::Internal, "the application has stopped"))?;
-                    self.reporter.session(&event);
-                    if let Some(outcome) = self.take(event) {
-                        return outcome;
-                    }
-                }
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.end(session).await,
-                () = interrupt.wait(), if !self.is_ending => self.end(session).await,
+            let Some(event) = self.follower.next_event(session).await? else {
+                self.follower.end(session).await;
+                continue;
+            };
+            if let Some(outcome) = self.take(event) {
+                return outcome;
             }
         }
     }
@@ -237,7 +229,8 @@ impl Watch<'_> {
         match event {
             SessionEvent::DidStart { .. } => {
                 let duration = self.desk.args.duration.map(Duration::from_secs_f64);
-                self.deadline = duration.map(|duration| Instant::now() + duration);
+                self.follower
+                    .set_deadline(duration.map(|duration| Instant::now() + duration));
             }
             SessionEvent::Stream { event, .. } => match event {
                 StreamEvent::DesktopSharing(DesktopSharingEvent::HandlerDidFail { context, .. }) => {
@@ -260,15 +253,10 @@ impl Watch<'_> {
 
     /// What went wrong.
     fn failure(&mut self) -> Option<Failure> {
-        let reason = self.failed.take().filter(|_| !self.is_seen && !self.is_ending)?;
+        let reason = self
+            .failed
+            .take()
+            .filter(|_| !self.is_seen && !self.follower.is_ending())?;
         Some(Failure::new(Code::Desktop, reason))
-    }
-
-    async fn end(&mut self, session: &Session) {
-        self.deadline = None;
-        if !std::mem::replace(&mut self.is_ending, true) {
-            // A session that is over already says so with its last event.
-            let _ = session.end().await;
-        }
     }
 }

@@ -3,6 +3,7 @@
 use crate::args::{ReceiveFilesArgs, SendFileArgs};
 use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
+use crate::follow::Follower;
 use crate::progress::Progress;
 use crate::report::Reporter;
 use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
@@ -12,7 +13,7 @@ use offhook::{
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
@@ -127,59 +128,44 @@ async fn proposed(session: &mut Session, dir: &Path, reporter: Reporter) -> Vec<
 
 /// One session of transfers from its first event to its last.
 struct Transfer<'a> {
-    reporter: Reporter,
-    interrupt: &'a Interrupt,
+    follower: Follower<'a>,
     progress: Progress,
-    deadline: Option<Instant>,
     /// Files that are neither done nor failed.
     left: usize,
     failed: Option<String>,
     /// Whether the files are ours.
     sends: bool,
-    ending: bool,
 }
 
 impl<'a> Transfer<'a> {
     /// The transfer of so many files; with a deadline for the answer where we are the sender.
     fn new(reporter: Reporter, interrupt: &'a Interrupt, files: usize, deadline: Option<Instant>) -> Self {
         Self {
-            reporter,
-            interrupt,
+            follower: Follower::new(reporter, interrupt, deadline),
             progress: Progress::new(reporter),
-            deadline,
             left: files,
             failed: None,
             sends: deadline.is_some(),
-            ending: false,
         }
     }
 
     async fn follow(mut self, session: &mut Session) -> Result<(), Failure> {
         loop {
-            let due = self.deadline;
-            tokio::select! {
-                event = session.next_event() => {
-                    let event = event.ok_or_else(|| Failure::new(Code::Internal, "the application has stopped"))?;
-                    self.reporter.session(&event);
-                    match event {
-                        SessionEvent::DidStart { .. } => self.deadline = None,
-                        SessionEvent::Stream { stream, event } => {
-                            self.progress.take(stream, &event);
-                            self.take(event);
-                            if self.left == 0 {
-                                self.leave(session).await;
-                            }
-                        }
-                        SessionEvent::DidFail { code, reason, .. } => return Err(not_established(code, &reason)),
-                        SessionEvent::DidEnd { .. } => return self.outcome(),
-                        _ => {}
+            match self.follower.next_event(session).await? {
+                Some(SessionEvent::DidStart { .. }) => self.follower.set_deadline(None),
+                Some(SessionEvent::Stream { stream, event }) => {
+                    self.progress.take(stream, &event);
+                    self.take(event);
+                    if self.left == 0 {
+                        self.leave(session).await;
                     }
                 }
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
-                    self.deadline = None;
-                    self.end(session).await;
+                Some(SessionEvent::DidFail { code, reason, .. }) => {
+                    return Err(not_established(code, &reason));
                 }
-                () = self.interrupt.wait(), if !self.ending => self.end(session).await,
+                Some(SessionEvent::DidEnd { .. }) => return self.outcome(),
+                Some(_) => {}
+                None => self.follower.end(session).await,
             }
         }
     }
@@ -210,16 +196,10 @@ impl<'a> Transfer<'a> {
     /// a receiver that did so could overtake its own last report.
     async fn leave(&mut self, session: &Session) {
         if self.sends {
-            self.end(session).await;
+            self.follower.end(session).await;
         } else {
-            self.deadline = Some(Instant::now() + GOODBYE_PATIENCE);
-        }
-    }
-
-    async fn end(&mut self, session: &Session) {
-        if !std::mem::replace(&mut self.ending, true) {
-            // A session that is over already says so with its last event.
-            let _ = session.end().await;
+            self.follower
+                .set_deadline(Some(Instant::now() + GOODBYE_PATIENCE));
         }
     }
 }

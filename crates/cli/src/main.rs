@@ -8,6 +8,7 @@ mod desktop;
 mod devices;
 mod exit;
 mod files;
+mod follow;
 mod lines;
 mod media;
 mod message;
