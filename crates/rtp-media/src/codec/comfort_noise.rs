@@ -1,6 +1,6 @@
 //! Comfort noise (RFC 3389): what a pause sounds like, in a few octets, so that the line does not seem dead.
 
-use super::CodecError;
+use super::{CodecError, room};
 
 /// The static payload type of comfort noise at 8000 Hz (RFC 3389 §4, RFC 3551 §6).
 pub const COMFORT_NOISE_PAYLOAD: u8 = 13;
@@ -72,13 +72,10 @@ impl ComfortNoise {
     /// # Errors
     /// When it does not fit.
     pub fn write(&self, payload: &mut [u8]) -> Result<usize, CodecError> {
-        let (need, have) = (1 + self.order, payload.len());
-        let room = payload
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
-        room[0] = self.level;
-        room[1..].copy_from_slice(&self.coefficients[..self.order]);
-        Ok(need)
+        let payload = room(payload, 1 + self.order)?;
+        payload[0] = self.level;
+        payload[1..].copy_from_slice(&self.coefficients[..self.order]);
+        Ok(payload.len())
     }
 
     /// The reflection coefficients, each between -1 and 1.

@@ -1,6 +1,6 @@
 //! G.711: A-law and µ-law, as ITU-T G.711 tables 1 and 2 define them on 16-bit samples.
 
-use super::{CodecError, Concealer, Decoder, Encoder};
+use super::{CodecError, Concealer, Decoder, Encoder, room};
 
 /// The two companding laws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,11 +95,7 @@ pub(super) fn decoder(law: Law) -> Box<dyn Decoder> {
 
 impl Encoder for G711Encoder {
     fn encode(&mut self, pcm: &[i16], payload: &mut [u8]) -> Result<usize, CodecError> {
-        let have = payload.len();
-        let payload = payload.get_mut(..pcm.len()).ok_or(CodecError::BufferTooSmall {
-            need: pcm.len(),
-            have,
-        })?;
+        let payload = room(payload, pcm.len())?;
         // One loop for each law: a call through a pointer would not become vector instructions.
         let samples = payload.iter_mut().zip(pcm);
         match self.0 {
@@ -112,11 +108,7 @@ impl Encoder for G711Encoder {
 
 impl Decoder for G711Decoder {
     fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> Result<usize, CodecError> {
-        let have = pcm.len();
-        let pcm = pcm.get_mut(..payload.len()).ok_or(CodecError::BufferTooSmall {
-            need: payload.len(),
-            have,
-        })?;
+        let pcm = room(pcm, payload.len())?;
         for (sample, octet) in pcm.iter_mut().zip(payload) {
             *sample = self.table[usize::from(*octet)];
         }

@@ -1,6 +1,6 @@
 //! L16: samples of 16 bits as they are (RFC 3551 §4.5.11).
 
-use super::{CodecError, Concealer, Decoder, Encoder};
+use super::{CodecError, Concealer, Decoder, Encoder, room};
 
 /// Rate and channels of linear audio. Here it is one channel: two that come are mixed, and one that goes is said on both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,16 +72,13 @@ pub(super) fn decoder(format: L16) -> Box<dyn Decoder> {
 impl Encoder for L16Encoder {
     fn encode(&mut self, pcm: &[i16], payload: &mut [u8]) -> Result<usize, CodecError> {
         let octets = self.0.octets();
-        let (need, have) = (pcm.len() * octets, payload.len());
-        let payload = payload
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
+        let payload = room(payload, pcm.len() * octets)?;
         for (place, sample) in payload.chunks_exact_mut(octets).zip(pcm) {
             for channel in place.as_chunks_mut().0 {
                 *channel = sample.to_be_bytes();
             }
         }
-        Ok(need)
+        Ok(payload.len())
     }
 }
 
@@ -91,10 +88,7 @@ impl Decoder for L16Decoder {
         if !payload.len().is_multiple_of(octets) {
             return Err(CodecError::Payload { len: payload.len() });
         }
-        let (need, have) = (payload.len() / octets, pcm.len());
-        let pcm = pcm
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
+        let pcm = room(pcm, payload.len() / octets)?;
         let samples = payload.as_chunks().0;
         if self.format.channels == 1 {
             for (sample, octets) in pcm.iter_mut().zip(samples) {
@@ -106,7 +100,7 @@ impl Decoder for L16Decoder {
             }
         }
         self.concealer.heard(pcm);
-        Ok(need)
+        Ok(pcm.len())
     }
 
     fn conceal(&mut self, pcm: &mut [i16]) {

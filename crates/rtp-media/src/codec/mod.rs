@@ -26,7 +26,7 @@ pub use g722::{G722Decoder, G722Encoder};
 pub use l16::L16;
 #[cfg(feature = "opus")]
 pub use opus::OpusParameters;
-pub(crate) use resampler::Resampler;
+pub(crate) use resampler::{Resampler, rest_at_rate};
 pub use spec::{AudioCodec, CodecSpec, UnknownCodec};
 
 use conceal::Concealer;
@@ -61,6 +61,13 @@ pub enum CodecError {
     /// The codec could not be made with these parameters.
     #[error("codec parameters are out of range")]
     Parameters,
+}
+
+/// The places of a buffer that a result of `need` of them takes.
+fn room<T>(buffer: &mut [T], need: usize) -> Result<&mut [T], CodecError> {
+    let have = buffer.len();
+    let room = buffer.get_mut(..need);
+    room.ok_or(CodecError::BufferTooSmall { need, have })
 }
 
 /// Turns frames of PCM into payloads.

@@ -1,6 +1,6 @@
 //! Opus by `opus-pure`, as RFC 7587 carries it in RTP.
 
-use super::{CodecError, Decoder, Encoder, MAX_PACKET_MS, Resampler};
+use super::{CodecError, Decoder, Encoder, MAX_PACKET_MS, Resampler, room};
 use opus_pure::{Application, Bandwidth, OpusDecoder, OpusEncoder, RateControl};
 
 /// What the encoder's complexity is set to, of 0 to 10: see docs/decisions/0002-opus.md.
@@ -137,7 +137,7 @@ pub(super) fn encoder(parameters: OpusParameters) -> Result<Box<dyn Encoder>, Co
     encoder.use_dtx = parameters.use_dtx;
     encoder.max_bandwidth = parameters.bandwidth();
     let longest = |rate: i32| (rate as u32 / 1000 * MAX_PACKET_MS) as usize;
-    let resampler = Resampler::new(SAMPLE_RATE as u32, rate as u32, longest(SAMPLE_RATE));
+    let resampler = Resampler::new(SAMPLE_RATE as u32, rate as u32, longest(SAMPLE_RATE))?;
     Ok(Box::new(Encoding {
         encoder,
         narrowing: resampler.map(|resampler| Narrowing {
@@ -187,10 +187,7 @@ impl Decoder for Decoding {
         let broken = CodecError::Payload { len: payload.len() };
         // An empty payload would ask the decoder for concealment.
         let need = opus_pure::packet::samples(payload, SAMPLE_RATE).map_err(|_| broken)?;
-        let have = pcm.len();
-        let pcm = pcm
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
+        let pcm = room(pcm, need)?;
         self.0.decode_s16(payload, need, pcm).map_err(|_| broken)
     }
 

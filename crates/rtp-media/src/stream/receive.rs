@@ -3,7 +3,7 @@
 use super::config::Playout;
 use super::loss_pattern::LossPattern;
 use super::voice::{Heard, Voice, samples};
-use crate::codec::{AudioCodec, CodecError, ComfortNoise, MAX_PACKET_MS, NoiseMaker, waveform};
+use crate::codec::{AudioCodec, CodecError, ComfortNoise, MAX_PACKET_MS, NoiseMaker, rest_at_rate, waveform};
 use crate::ids::PayloadType;
 use crate::jitter::{Advice, Inserted, JitterBuffer, JitterConfig, Packet, Pull};
 use crate::session::{Extended, Statistics};
@@ -17,8 +17,9 @@ const STRETCH_MS: u32 = 15;
 /// which linear audio of two channels is, is kept in step by what is dropped and concealed.
 const SHORTEST_BENT: i64 = MEDIA_RATE as i64 * 8 / 1000;
 
-/// How long one codec is blended into the next: their delays and loudness differ.
-const JOINT_MS: u32 = 5;
+/// How long one codec is blended into the next: their delays and loudness differ, and one that begins takes some milliseconds to
+/// be itself.
+const JOINT_MS: u32 = 10;
 
 /// Receives one stream.
 pub(super) struct Receiver {
@@ -168,16 +169,13 @@ impl Receiver {
         if sample_rate == self.sample_rate {
             return;
         }
-        let rest = &self.pcm[self.played..self.len];
-        let mut pcm = room(sample_rate);
-        let ratio = f64::from(self.sample_rate) / f64::from(sample_rate);
-        let left = (rest.len() as f64 / ratio) as usize;
-        for (place, sample) in pcm[..left].iter_mut().enumerate() {
-            *sample = rest[((place as f64 * ratio) as usize).min(rest.len() - 1)];
-        }
-        self.pcm = pcm;
+        // A codec of a rate that cannot be reached was refused before.
+        let rest = rest_at_rate(&self.pcm[..self.len], self.played, self.sample_rate, sample_rate);
+        let rest = rest.unwrap_or_default();
+        self.pcm = room(sample_rate);
         self.played = 0;
-        self.len = left;
+        self.len = rest.len().min(self.pcm.len());
+        self.pcm[..self.len].copy_from_slice(&rest[..self.len]);
         self.joint = joint(sample_rate);
         self.sample_rate = sample_rate;
     }

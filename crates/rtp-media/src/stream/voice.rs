@@ -38,7 +38,7 @@ impl Voice {
     pub(super) fn new(number: PayloadType, codec: AudioCodec, sample_rate: u32) -> Result<Self, CodecError> {
         let from = codec.spec().sample_rate;
         let longest = samples(MAX_PACKET_MS, from);
-        let resampling = Resampler::new(from, sample_rate, longest).map(|resampler| Resampling {
+        let resampling = Resampler::new(from, sample_rate, longest)?.map(|resampler| Resampling {
             resampler,
             decoded: vec![0; longest].into_boxed_slice(),
         });

@@ -6,7 +6,7 @@
 mod band;
 mod qmf;
 
-use super::{CodecError, Concealer, Decoder, Encoder};
+use super::{CodecError, Concealer, Decoder, Encoder, room};
 use band::{HighBand, LowBand};
 use qmf::{Analysis, Synthesis};
 
@@ -51,14 +51,11 @@ impl Encoder for G722Encoder {
         if !rest.is_empty() {
             return Err(CodecError::Frame { samples: pcm.len() });
         }
-        let (need, have) = (pairs.len(), payload.len());
-        let payload = payload
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
+        let payload = room(payload, pairs.len())?;
         for (octet, pair) in payload.iter_mut().zip(pairs) {
             *octet = self.encode_pair(*pair);
         }
-        Ok(need)
+        Ok(payload.len())
     }
 }
 
@@ -109,15 +106,12 @@ pub(super) fn decoder() -> Box<dyn Decoder> {
 
 impl Decoder for Concealing {
     fn decode(&mut self, payload: &[u8], pcm: &mut [i16]) -> Result<usize, CodecError> {
-        let (need, have) = (payload.len() * 2, pcm.len());
-        let pcm = pcm
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
+        let pcm = room(pcm, payload.len() * 2)?;
         for (pair, octet) in pcm.as_chunks_mut::<2>().0.iter_mut().zip(payload) {
             *pair = self.decoder.decode_octet(*octet);
         }
         self.concealer.heard(pcm);
-        Ok(need)
+        Ok(pcm.len())
     }
 
     fn conceal(&mut self, pcm: &mut [i16]) {

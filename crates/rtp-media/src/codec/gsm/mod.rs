@@ -7,7 +7,7 @@ mod math;
 mod pulses;
 mod short_term;
 
-use super::{CodecError, Concealer, Decoder, Encoder};
+use super::{CodecError, Concealer, Decoder, Encoder, room};
 use long_term::{History, Pitch};
 use math::mult_r;
 use pulses::Pulses;
@@ -157,15 +157,12 @@ impl Encoder for GsmEncoder {
         if frames.is_empty() || !rest.is_empty() {
             return Err(CodecError::Frame { samples: pcm.len() });
         }
-        let (need, have) = (frames.len() * FRAME_LEN, payload.len());
-        let room = payload
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
-        let (octets, _) = room.as_chunks_mut::<FRAME_LEN>();
+        let payload = room(payload, frames.len() * FRAME_LEN)?;
+        let (octets, _) = payload.as_chunks_mut::<FRAME_LEN>();
         for (pcm, octets) in frames.iter().zip(octets) {
             self.frame(pcm).write(octets);
         }
-        Ok(need)
+        Ok(payload.len())
     }
 }
 
@@ -238,17 +235,14 @@ impl Decoder for GsmDecoder {
         if frames.is_empty() || !rest.is_empty() {
             return Err(broken);
         }
-        let (need, have) = (frames.len() * FRAME, pcm.len());
-        let pcm = pcm
-            .get_mut(..need)
-            .ok_or(CodecError::BufferTooSmall { need, have })?;
+        let pcm = room(pcm, frames.len() * FRAME)?;
         let (samples, _) = pcm.as_chunks_mut::<FRAME>();
         for (octets, samples) in frames.iter().zip(samples) {
             let frame = Frame::read(octets).ok_or(broken)?;
             self.frame(&frame, samples);
         }
         self.concealer.heard(pcm);
-        Ok(need)
+        Ok(pcm.len())
     }
 
     fn conceal(&mut self, pcm: &mut [i16]) {
