@@ -1,14 +1,17 @@
 //! All that can go wrong with files and devices, in one mixer: each is told with its cause, and the clock goes on.
 
+mod folder;
+mod patience;
+
+use folder::Folder;
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, DeviceError, DeviceEvent, DeviceSource, LastingDevice, LastingEvent, MixerConfig,
     MixerThread, OpenDevice, PlayerEvent, PlayerOptions, Produced, RecordError, RecorderEvent, Role, Slot,
     Tick, WaveError, WavePlayer, WaveRecorder,
 };
+use patience::{Metronome, wait_for};
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 const RATE: u32 = 8_000;
 
@@ -44,26 +47,6 @@ impl AudioPort for Port {
     }
 }
 
-struct Folder(PathBuf);
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Waits for what another thread does, within bounds.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let patience = Instant::now() + Duration::from_secs(15);
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < patience, "{what}");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// The header of a wave file of 16-bit samples, and one sample.
 fn wave(channels: u16, rate: u32) -> Vec<u8> {
     let mut bytes = b"RIFF\x26\0\0\0WAVEfmt \x10\0\0\0\x01\0".to_vec();
@@ -92,34 +75,6 @@ fn play(mixer: &Thread, path: &Path) -> PlayerEvent {
     })
 }
 
-fn ticks(mixer: &Thread, slot: Slot) -> u64 {
-    let count = move |mixer: &mut AudioMixer<Port>| match mixer.port(slot) {
-        Some(Port::Other(port)) => port.clock().map_or(0, |reading| reading.samples),
-        _ => 0,
-    };
-    mixer.call(count).expect("it runs")
-}
-
-/// Counts the ticks, as a clock.
-struct Metronome(u64);
-
-impl AudioPort for Metronome {
-    fn sample_rate(&self) -> u32 {
-        RATE
-    }
-    fn produce(&mut self, _: &Tick, _: &mut [i16]) -> Produced {
-        self.0 += 1;
-        Produced::Silence
-    }
-    fn clock(&self) -> Option<offhook_audio_mixer::ClockReading> {
-        Some(offhook_audio_mixer::ClockReading {
-            samples: self.0,
-            rate: RATE,
-            at: Instant::now(),
-        })
-    }
-}
-
 /// A card that opens and never calls.
 struct Dead;
 
@@ -141,11 +96,9 @@ impl OpenDevice for Dead {
 
 #[test]
 fn whatever_breaks_is_told_with_its_cause_and_the_clock_goes_on() {
-    let folder = std::env::temp_dir().join(format!("offhook-bad-input-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("the temporary folder is writable");
-    let folder = Folder(folder);
+    let folder = Folder::new("bad-input");
     let file = |name: &str, bytes: &[u8]| {
-        let path = folder.0.join(name);
+        let path = folder.file(name);
         fs::write(&path, bytes).expect("writable");
         path
     };
@@ -155,7 +108,8 @@ fn whatever_breaks_is_told_with_its_cause_and_the_clock_goes_on() {
         let slot = mixer.call(|mixer| mixer.add_port(Port::Other(port)));
         slot.expect("it runs").expect("room")
     };
-    let metronome = add(Box::new(Metronome(0)));
+    let metronome = Metronome::default();
+    add(Box::new(metronome.clone()));
 
     // Files to play.
     let whole = file("whole.wav", &wave(1, RATE));
@@ -174,14 +128,14 @@ fn whatever_breaks_is_told_with_its_cause_and_the_clock_goes_on() {
         };
         assert!(error.to_string().contains(name), "{error}");
     }
-    let gone = folder.0.join("gone.wav");
+    let gone = folder.file("gone.wav");
     let PlayerEvent::DidFail { error, .. } = play(&mixer, &gone) else {
         panic!("what is not there is played")
     };
     assert!(matches!(*error, WaveError::Missing { .. }), "{error}");
 
     // A file that is removed while it is recorded to.
-    let take = folder.0.join("take.wav");
+    let take = folder.file("take.wav");
     let (recorder, mut recording) = WaveRecorder::start(&take, RATE).expect("writable");
     let ear = add(Box::new(recorder));
     let hall = mixer.call(move |mixer| {
@@ -208,9 +162,6 @@ fn whatever_breaks_is_told_with_its_cause_and_the_clock_goes_on() {
         "{lost:?}"
     );
 
-    let before = ticks(&mixer, metronome);
-    wait_for("the clock stands still", || {
-        (ticks(&mixer, metronome) > before + 5).then_some(())
-    });
+    metronome.wait(5);
     assert!(mixer.stop().is_ok());
 }

@@ -1,11 +1,18 @@
 //! Files and pipes as devices, alone and behind a `LastingDevice`; and devices that come and go from a list.
 
-use hound::{WavReader, WavSpec, WavWriter};
+mod folder;
+mod patience;
+mod recorded;
+
+use folder::Folder;
+use hound::{WavSpec, WavWriter};
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, DeviceChoice, DeviceError, DeviceEvent, DeviceMixer, DeviceOptions, DeviceSource,
     DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, Gain, LastingDevice, LastingEvent,
-    Level, MixerConfig, OpenDevice, Produced, Role, SamplesPlayer, Tick,
+    Level, MixerConfig, OpenDevice, Produced, Role, SamplesPlayer,
 };
+use patience::{Metronome, wait_for};
+use recorded::{samples_of, tick};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,75 +21,34 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("offhook-file-device-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder is writable");
-        Self(path)
+fn wave(folder: &Folder, name: &str, samples: &[i16]) -> PathBuf {
+    let path = folder.file(name);
+    let spec = WavSpec {
+        channels: 1,
+        sample_rate: 8_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut writer = WavWriter::create(&path, spec).expect("writable");
+    for &sample in samples {
+        writer.write_sample(sample).expect("writable");
     }
-
-    fn wave(&self, name: &str, samples: &[i16]) -> PathBuf {
-        let path = self.0.join(name);
-        let spec = WavSpec {
-            channels: 1,
-            sample_rate: 8_000,
-            bits_per_sample: 16,
-            sample_format: hound::SampleFormat::Int,
-        };
-        let mut writer = WavWriter::create(&path, spec).expect("writable");
-        for &sample in samples {
-            writer.write_sample(sample).expect("writable");
-        }
-        writer.finalize().expect("writable");
-        path
-    }
-
-    fn pipe(&self, name: &str) -> PathBuf {
-        let path = self.0.join(name);
-        let made = Command::new("mkfifo").arg(&path).status();
-        assert!(made.expect("mkfifo is there").success());
-        path
-    }
+    writer.finalize().expect("writable");
+    path
 }
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn tick(index: u64) -> Tick {
-    Tick {
-        now: Instant::now(),
-        index,
-        duration: Duration::from_millis(20),
-    }
-}
-
-fn samples_of(path: &Path) -> Vec<i16> {
-    let mut reader = WavReader::open(path).expect("a wave file");
-    reader.samples().map(|s| s.expect("whole")).collect()
-}
-
-/// Waits for what another thread does, within bounds.
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let patience = Instant::now() + Duration::from_secs(10);
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(Instant::now() < patience, "{what}");
-        thread::sleep(Duration::from_millis(2));
-    }
+fn pipe(folder: &Folder, name: &str) -> PathBuf {
+    let path = folder.file(name);
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo is there").success());
+    path
 }
 
 #[test]
 fn a_device_of_two_files_says_the_one_and_writes_the_other() {
     let folder = Folder::new("waves");
     let spoken: Vec<i16> = (0..400).collect();
-    let (input, output) = (folder.wave("in.wav", &spoken), folder.0.join("deep/out.wav"));
+    let (input, output) = (wave(&folder, "in.wav", &spoken), folder.file("deep/out.wav"));
     let (mut device, handle) =
         FileDevice::open(Some(&input), Some(&output), 8_000).expect("both can be used");
     assert_eq!(device.role(), Role::BOTH);
@@ -107,7 +73,7 @@ fn a_device_of_two_files_says_the_one_and_writes_the_other() {
 #[test]
 fn pipes_carry_raw_samples_both_ways() {
     let folder = Folder::new("pipes");
-    let (input, output) = (folder.pipe("in"), folder.pipe("out"));
+    let (input, output) = (pipe(&folder, "in"), pipe(&folder, "out"));
     let spoken: Vec<i16> = (0..8_000).map(|n| (n % 100) * 50).collect();
     let bytes: Vec<u8> = spoken.iter().flat_map(|s| s.to_le_bytes()).collect();
     let (writer, reader) = (input.clone(), output.clone());
@@ -172,7 +138,7 @@ fn next_event(device: &mut FileDevice, handle: &mut FileHandle, what: &str) -> D
 #[test]
 fn a_pipe_whose_reader_goes_away_waits_for_the_next_while_the_other_direction_goes_on() {
     let folder = Folder::new("gone");
-    let (output, input) = (folder.pipe("out"), folder.wave("in.wav", &[500; 8_000]));
+    let (output, input) = (pipe(&folder, "out"), wave(&folder, "in.wav", &[500; 8_000]));
     let reader = output.clone();
     let reader = thread::spawn(move || drop(fs::File::open(reader)));
     let (mut device, mut handle) =
@@ -209,7 +175,7 @@ fn a_pipe_whose_reader_goes_away_waits_for_the_next_while_the_other_direction_go
 #[test]
 fn a_pipe_is_read_from_one_program_after_the_other() {
     let folder = Folder::new("writers");
-    let input = folder.pipe("in");
+    let input = pipe(&folder, "in");
     let (mut device, mut handle) = FileDevice::open(Some(&input), None, 8_000).expect("a pipe");
     for said in [300_i16, 700] {
         let writer = input.clone();
@@ -231,10 +197,10 @@ fn a_pipe_is_read_from_one_program_after_the_other() {
 #[test]
 fn files_that_cannot_be_used_say_which_and_why() {
     let folder = Folder::new("wrong");
-    let no_wave = folder.0.join("no.wav");
+    let no_wave = folder.file("no.wav");
     fs::write(&no_wave, "not a wave").expect("writable");
     for (input, output) in [
-        (Some(folder.0.join("missing.wav")), None),
+        (Some(folder.file("missing.wav")), None),
         (Some(no_wave), None),
         (None, Some(folder.0.clone())),
         (Some(folder.0.clone()), None),
@@ -254,7 +220,7 @@ fn files_that_cannot_be_used_say_which_and_why() {
 #[test]
 fn a_file_that_was_cut_off_is_told_when_it_ends() {
     let folder = Folder::new("cut");
-    let input = folder.wave("in.wav", &[500; 8_000]);
+    let input = wave(&folder, "in.wav", &[500; 8_000]);
     let file = fs::OpenOptions::new()
         .write(true)
         .open(&input)
@@ -277,7 +243,7 @@ fn a_file_that_was_cut_off_is_told_when_it_ends() {
 #[test]
 fn options_may_mix_files_with_nothing() {
     let folder = Folder::new("mixed");
-    let input = folder.wave("in.wav", &[500; 160]);
+    let input = wave(&folder, "in.wav", &[500; 160]);
     let mut options = DeviceOptions {
         sample_rate: 8_000,
         input: DeviceChoice::File(input),
@@ -295,7 +261,7 @@ fn options_may_mix_files_with_nothing() {
 #[test]
 fn a_file_is_replaced_when_its_device_is_closed_and_heard_something() {
     let folder = Folder::new("older");
-    let path = folder.wave("out.wav", &[7; 80]);
+    let path = wave(&folder, "out.wav", &[7; 80]);
     drop(FileDevice::open(None, Some(&path), 8_000).expect("a file"));
     assert_eq!(samples_of(&path), [7; 80], "nothing was heard");
     let (mut device, handle) = FileDevice::open(None, Some(&path), 8_000).expect("a file");
@@ -315,8 +281,8 @@ fn a_file_is_replaced_when_its_device_is_closed_and_heard_something() {
 #[test]
 fn a_mixer_goes_on_while_its_device_is_lost_and_replaced() {
     let folder = Folder::new("lasting");
-    let (first, second) = (folder.0.join("first.wav"), folder.0.join("second.wav"));
-    let spoken = folder.wave("in.wav", &vec![300; 8_000 * 60]);
+    let (first, second) = (folder.file("first.wav"), folder.file("second.wav"));
+    let spoken = wave(&folder, "in.wav", &vec![300; 8_000 * 60]);
     let to = |path: &Path| DeviceOptions {
         sample_rate: 8_000,
         input: DeviceChoice::File(spoken.clone()),
@@ -377,7 +343,7 @@ fn what_is_plugged_in_and_pulled_out_is_told() {
     let mut watcher = DeviceWatcher::of(list, Duration::from_millis(1)).expect("a thread");
     let look = || {
         looked
-            .recv_timeout(Duration::from_secs(10))
+            .recv_timeout(Duration::from_secs(30))
             .expect("it looks again and again");
     };
     look();
@@ -398,7 +364,7 @@ fn what_is_plugged_in_and_pulled_out_is_told() {
 #[test]
 fn a_mixer_with_a_device_plays_what_is_put_in_its_bridge() {
     let folder = Folder::new("alert");
-    let (first, second) = (folder.0.join("first.wav"), folder.0.join("second.wav"));
+    let (first, second) = (folder.file("first.wav"), folder.file("second.wav"));
     let to = |path: &Path| DeviceOptions {
         sample_rate: 8_000,
         input: DeviceChoice::Off,
@@ -407,7 +373,7 @@ fn a_mixer_with_a_device_plays_what_is_put_in_its_bridge() {
     let (told, events) = std::sync::mpsc::channel();
     let tell = move |event| drop(told.send(event));
     let alert = DeviceMixer::start(to(&first), MixerConfig::at_rate(8_000), tell).expect("a usual rate");
-    let next = || events.recv_timeout(Duration::from_secs(10)).expect("it is told");
+    let next = || events.recv_timeout(Duration::from_secs(30)).expect("it is told");
     assert_eq!(next(), LastingEvent::Found);
     let bell = |level: i16| SamplesPlayer::new(8_000, vec![level; 8_000 * 60]);
     let slot = alert.add(bell(900)).expect("its own rate");
@@ -417,9 +383,11 @@ fn a_mixer_with_a_device_plays_what_is_put_in_its_bridge() {
         (bridge.contains(device), bridge.members().len(), mixer.clock())
     });
     assert_eq!(members.expect("it runs"), (true, 2, Some(device)));
-    thread::sleep(Duration::from_millis(300));
+    let metronome = Metronome::default();
+    alert.add(metronome.clone()).expect("its own rate");
+    metronome.wait(10);
     alert.set_output_volume(Gain::from_percent(50)).expect("it runs");
-    thread::sleep(Duration::from_millis(300));
+    metronome.wait(10);
     assert!(alert.remove(slot).expect("it runs").is_some());
     alert.set_sound_devices(to(&second));
     assert_eq!(next(), LastingEvent::Found);
@@ -431,7 +399,7 @@ fn a_mixer_with_a_device_plays_what_is_put_in_its_bridge() {
     );
     alert.add(bell(700)).expect("its own rate");
     alert.set_output_muted(true).expect("it runs");
-    thread::sleep(Duration::from_millis(300));
+    metronome.wait(10);
     drop(alert);
     let heard = samples_of(&second);
     // The mute glides over one tick.

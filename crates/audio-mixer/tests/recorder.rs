@@ -1,38 +1,15 @@
 //! Recordings of two sides, recordings begun anew, and recordings whose file goes away.
 
+mod folder;
+mod recorded;
+
+use folder::Folder;
 use hound::WavReader;
-use offhook_audio_mixer::{AudioPort, RecordError, RecorderEvent, Recording, Summary, Tick, WaveRecorder};
+use offhook_audio_mixer::{AudioPort, RecordError, RecorderEvent, Recording, Summary, WaveRecorder};
+use recorded::{samples_of, tick};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A folder that is gone after the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("offhook-recorder-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).expect("the temporary folder is writable");
-        Self(path)
-    }
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn tick(index: u64) -> Tick {
-    Tick {
-        now: Instant::now(),
-        index,
-        duration: Duration::from_millis(20),
-    }
-}
 
 /// Both channels of a recording.
 fn channels_of(path: &Path) -> (Vec<i16>, Vec<i16>) {
@@ -40,11 +17,6 @@ fn channels_of(path: &Path) -> (Vec<i16>, Vec<i16>) {
     assert_eq!(reader.spec().channels, 2);
     let samples: Vec<i16> = reader.samples().map(|s| s.expect("whole")).collect();
     samples.chunks(2).map(|pair| (pair[0], pair[1])).unzip()
-}
-
-fn samples_of(path: &Path) -> Vec<i16> {
-    let mut reader = WavReader::open(path).expect("a wave file");
-    reader.samples().map(|s| s.expect("whole")).collect()
 }
 
 /// The other tests here name their files by absolute paths.

@@ -1,7 +1,9 @@
 //! Wave files, played and recorded.
 
+mod folder;
 mod wave;
 
+use folder::Folder;
 use hound::{SampleFormat, WavReader};
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, EndReason, MixerConfig, PlayerEvent, PlayerOptions, Produced, RecordError, Tick,
@@ -10,7 +12,7 @@ use offhook_audio_mixer::{
 use proptest::prelude::*;
 use std::fs;
 use std::time::{Duration, Instant};
-use wave::{Folder, bytes_of, read, spec};
+use wave::{bytes_of, read, spec};
 
 /// Drives a port by hand, in virtual time.
 struct Clock {
@@ -84,6 +86,35 @@ fn a_level_above_a_hundred_percent_is_louder_and_does_not_wrap() {
     assert_eq!(at(50), Some(5_000));
     assert_eq!(at(200), Some(20_000));
     assert_eq!(at(1_000), Some(i16::MAX), "limited");
+}
+
+#[test]
+fn a_volume_that_is_changed_while_a_file_plays_glides() {
+    let mut clock = Clock::new();
+    let options = PlayerOptions::default();
+    let mut player = WavePlayer::new(WaveFile::from_samples(8_000, vec![16_000; 480]), options);
+    player.start();
+    assert_eq!(clock.next(&mut player, 160), Some(vec![16_000; 160]));
+    let softer = PlayerOptions {
+        volume: 50,
+        ..options
+    };
+    player.set_options(softer);
+    let glide = clock.next(&mut player, 160).expect("it plays");
+    let steps = std::iter::once(&16_000).chain(&glide).zip(&glide);
+    assert!(
+        steps.into_iter().all(|(a, b)| (49..=51).contains(&(a - b))),
+        "{glide:?}"
+    );
+    assert_eq!(clock.next(&mut player, 160), Some(vec![8_000; 160]));
+    assert_eq!(clock.next(&mut player, 160), None);
+    player.set_options(options);
+    player.start();
+    assert_eq!(
+        clock.next(&mut player, 160),
+        Some(vec![16_000; 160]),
+        "nothing to glide from"
+    );
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What wave files may hold, and what is wrong with others.
 
+mod folder;
 mod wave;
 
+use folder::Folder;
 use hound::SampleFormat;
 use offhook_audio_mixer::{
     AudioPort, EndReason, PlayerEvent, PlayerOptions, Tick, WaveError, WaveFile, WavePlayer,
 };
 use std::time::{Duration, Instant};
-use wave::{Folder, bytes_of, read, spec};
+use wave::{bytes_of, read, spec};
 
 #[test]
 fn every_sample_format_comes_out_as_the_same_sound() {

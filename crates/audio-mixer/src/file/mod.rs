@@ -6,6 +6,7 @@
 //! of its own.
 
 mod companded;
+mod place;
 mod player;
 mod recorder;
 mod riff;

@@ -86,6 +86,7 @@ pub struct WavePlayer {
     rate: u32,
     source: Source,
     options: PlayerOptions,
+    volume: Ramp,
     state: State,
     started: bool,
     plays_left: Option<u32>,
@@ -166,6 +167,7 @@ impl WavePlayer {
             rate,
             source,
             options,
+            volume: Ramp::steady(Gain::from_percent(options.volume)),
             state: State::Idle,
             started: false,
             plays_left: None,
@@ -242,9 +244,11 @@ impl WavePlayer {
         self.options
     }
 
-    /// Changes how the file is played; `volume` at once, the rest with the next start.
+    /// Changes how the file is played: the volume glides to what it shall be within the next tick, a new `pause_time` counts
+    /// from the next pause on, the rest from the next start on.
     pub fn set_options(&mut self, options: PlayerOptions) {
         self.options = options;
+        self.volume.aim(Gain::from_percent(options.volume));
     }
 
     /// What happened, oldest first.
@@ -254,6 +258,8 @@ impl WavePlayer {
     }
 
     fn begin(&mut self) {
+        // Nothing sounds yet that could click.
+        self.volume.advance();
         self.state = if self.options.initial_play {
             State::Playing { next: 0 }
         } else {
@@ -404,12 +410,8 @@ impl AudioPort for WavePlayer {
             return Produced::Silence;
         }
         frame[done..].fill(0);
-        let gain = Gain::from_percent(self.options.volume);
-        if gain != Gain::UNITY {
-            for sample in frame {
-                *sample = kernel::limit(gain.apply(*sample));
-            }
-        }
+        kernel::scale(frame, self.volume);
+        self.volume.advance();
         Produced::Audio
     }
 }

@@ -1,5 +1,6 @@
 //! Records what a port hears to a wave file, by a thread of its own.
 
+use super::place::Place;
 use super::writer::{self, GAP, Writer};
 use crate::mixer::{MAX_PORT_RATE, MIN_RATE};
 use crate::port::{AudioPort, Role, Tick};
@@ -113,36 +114,6 @@ pub enum RecordError {
     },
 }
 
-/// Where a recording is written, and what the file is called in the end.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    pub(super) written: PathBuf,
-    pub(super) name: PathBuf,
-}
-
-impl Place {
-    /// By its name from the start. The program may change its folder while this runs; a path that cannot be made whole cannot
-    /// be opened either.
-    pub(super) fn at(path: PathBuf) -> Self {
-        let name = std::path::absolute(&path).unwrap_or(path);
-        Self {
-            written: name.clone(),
-            name,
-        }
-    }
-
-    /// Beside it: then the file only needs another name.
-    fn aside(path: PathBuf) -> Self {
-        let Self { name, .. } = Self::at(path);
-        let mut part = name.file_name().unwrap_or_default().to_owned();
-        part.push(".part");
-        Self {
-            written: name.with_file_name(part),
-            name,
-        }
-    }
-}
-
 /// What the ports, the application and the writer tell each other.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
@@ -197,7 +168,7 @@ impl WaveRecorder {
         Ok((port, recording))
     }
 
-    /// Does the same, but an older file of that name stands until the recording is over: it grows as `path` with `.part` behind
+    /// As [`start`](Self::start), but an older file of that name stands until the recording is over: it grows as `path` with `.part` behind
     /// it, and takes the name when it is closed. It does not if it broke off, or if nothing was heard: then the older file
     /// stays, and only where there is none the name is taken all the same.
     pub fn start_aside(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Recording), RecordError> {
@@ -205,7 +176,7 @@ impl WaveRecorder {
         Ok((port, recording))
     }
 
-    /// Does the same with two ports: what the first hears goes to the left channel (me), what the second hears to the
+    /// As [`start`](Self::start), but with two ports: what the first hears goes to the left channel (me), what the second hears to the
     /// right one (they). While only one of them is connected to something, the other channel is silent.
     pub fn start_stereo(path: impl Into<PathBuf>, rate: u32) -> Result<(Self, Self, Recording), RecordError> {
         let ([left, right], recording) = Self::record(Place::at(path.into()), rate)?;

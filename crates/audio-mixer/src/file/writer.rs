@@ -1,6 +1,7 @@
 //! The thread that writes a recording.
 
-use super::recorder::{Place, RecordError, Shared, Summary, WaveRecorder};
+use super::place::{Place, ordinary};
+use super::recorder::{RecordError, Shared, Summary, WaveRecorder};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use rtrb::Consumer;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -59,11 +60,6 @@ impl Side {
         0
     }
 }
-
-/// How often the writer itself has hold of what it shares with its ports and its owner.
-const WRITERS: usize = 2;
-/// How often it looks whether its owner is still there.
-const DECISION: Duration = Duration::from_millis(50);
 
 impl<W: Write + Seek> Writer<W> {
     pub(super) fn new(
@@ -167,47 +163,6 @@ impl<W: Write + Seek> Writer<W> {
         }
         self.written += 1;
         Ok(())
-    }
-}
-
-/// Only such a file can be gone back in, to its header.
-fn ordinary(path: &Path) -> io::Result<()> {
-    if fs::metadata(path)?.is_file() {
-        return Ok(());
-    }
-    let cause = "it is no ordinary file";
-    Err(io::Error::new(io::ErrorKind::InvalidInput, cause))
-}
-
-impl Place {
-    /// Whether a file that is written aside may take the place of the one that has its name.
-    fn check(&self) -> io::Result<()> {
-        if self.written == self.name || !self.name.exists() {
-            return Ok(());
-        }
-        ordinary(&self.name)?;
-        OpenOptions::new().write(true).open(&self.name).map(drop)
-    }
-
-    /// A file aside that ended because its ports were dropped gets its name when its owner has finished or discarded it, or
-    /// let go of it: a call that never stood drops its ports first.
-    fn await_decision(&self, shared: &Arc<Shared>) {
-        let aside = self.written != self.name;
-        while aside && !shared.finish.load(Ordering::Acquire) && Arc::strong_count(shared) > WRITERS {
-            thread::park_timeout(DECISION);
-        }
-    }
-
-    /// Gives the file its name if it is wanted, and `whole` or nobody has the name.
-    fn settle(&self, wanted: bool, whole: bool) -> io::Result<()> {
-        let aside = self.written != self.name;
-        if !wanted || (aside && !whole && self.name.exists()) {
-            fs::remove_file(&self.written)
-        } else if aside {
-            fs::rename(&self.written, &self.name)
-        } else {
-            Ok(())
-        }
     }
 }
 

@@ -99,12 +99,10 @@ impl<P: AudioPort> Entry<P> {
         if std::mem::take(&mut self.gap) {
             kernel::glide(voice, Ramp::fade_in(Gain::UNITY));
         }
-        match self.input.ramp.steady_gain() {
-            Some(Gain::UNITY) => {}
-            Some(Gain::SILENT) => return None,
-            Some(gain) => voice.iter_mut().for_each(|s| *s = kernel::limit(gain.apply(*s))),
-            None => kernel::glide(voice, self.input.ramp),
+        if self.input.ramp.steady_gain() == Some(Gain::SILENT) {
+            return None;
         }
+        kernel::scale(voice, self.input.ramp);
         Some(Level::of(voice))
     }
 

@@ -105,6 +105,17 @@ pub(crate) fn accumulate_scaled(sum: &mut [i32], voice: &[i16], gain: Gain) {
     );
 }
 
+/// Lets the gain of a frame glide, or stay, in place.
+pub(crate) fn scale(frame: &mut [i16], ramp: Ramp) {
+    match ramp.steady_gain() {
+        Some(Gain::UNITY) => {}
+        Some(gain) => frame
+            .iter_mut()
+            .for_each(|sample| *sample = limit(gain.apply(*sample))),
+        None => glide(frame, ramp),
+    }
+}
+
 /// Lets the gain of a frame glide, in place.
 pub(crate) fn glide(frame: &mut [i16], ramp: Ramp) {
     let factors = ramp.factors(frame.len());
