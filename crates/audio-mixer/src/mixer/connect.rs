@@ -1,7 +1,7 @@
 //! Who hears whom: single connections, bridges, and bridges in bridges.
 
 use super::entry::Source;
-use super::{AudioMixer, Bridged, MixerError, Overhearer};
+use super::{AudioMixer, Bridged, MixerError};
 use crate::bridge::{AudioBridge, BridgeError, BridgeId};
 use crate::gain::Gain;
 use crate::port::AudioPort;
@@ -39,12 +39,9 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Lets `by` hear what `of` hears, gains and mutes of `of` included, and beside it only what it is
     /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. It ends with either port.
     pub fn overhear(&mut self, by: Slot, of: Slot) -> Result<(), MixerError> {
-        for slot in [by, of] {
-            self.port(slot).ok_or(MixerError::NoSlot(slot))?;
-        }
-        let (by, of) = (by.index(), of.index());
-        self.overhearers.retain(|overhearer| overhearer.by != by);
-        self.overhearers.push(Overhearer { by, of });
+        self.port(of).ok_or(MixerError::NoSlot(of))?;
+        let entry = self.entry_mut(by).ok_or(MixerError::NoSlot(by))?;
+        entry.overhears = Some(of.index());
         Ok(())
     }
 

@@ -17,6 +17,8 @@ pub(crate) struct Entry<P> {
     /// The bridges that it is a member of.
     pub(crate) bridges: Vec<BridgeId>,
     pub(crate) sources: Vec<Source>,
+    /// Whose ears it has, instead of its own.
+    pub(crate) overhears: Option<usize>,
     /// Ticks whose sound was late or lost.
     pub(crate) missing: u64,
     /// The sound of the last tick was missing.
@@ -62,6 +64,7 @@ impl<P: AudioPort> Entry<P> {
             output: Fader::default(),
             bridges: Vec::new(),
             sources: Vec::new(),
+            overhears: None,
             missing: 0,
             gap: false,
         }
@@ -70,6 +73,13 @@ impl<P: AudioPort> Entry<P> {
     /// Whether the port takes sound, if there is some for it.
     pub(crate) fn listens(&self) -> bool {
         self.port.is_some() && self.edge.role.consumer
+    }
+
+    /// The port at a place is gone: what it said fades out, and what it heard is heard no more.
+    pub(crate) fn lose(&mut self, place: usize) {
+        let sources = self.sources.iter_mut().filter(|source| source.from == place);
+        sources.for_each(|source| source.gain = None);
+        self.overhears.take_if(|of| *of == place);
     }
 
     /// Puts the port's sound of this tick into `voice`, which still holds the tick before. `None` is silence.

@@ -188,7 +188,6 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     before: Cells,
     /// The two differ.
     moved: bool,
-    overhearers: Vec<Overhearer>,
     /// Sums and frame for the general case of a listener.
     sum: Vec<i32>,
     was: Vec<i32>,
@@ -206,13 +205,6 @@ struct Slotted<P> {
     /// On the free list; the entry is what an earlier port left.
     vacant: bool,
     entry: Option<Entry<P>>,
-}
-
-/// A place that hears what another one hears.
-#[derive(Clone, Copy)]
-struct Overhearer {
-    by: usize,
-    of: usize,
 }
 
 /// What is wrong with a rate.
@@ -253,7 +245,6 @@ impl<P: AudioPort> AudioMixer<P> {
             cells: Cells::new(frame_len),
             before: Cells::new(frame_len),
             moved: false,
-            overhearers: Vec::new(),
             sum: vec![0; frame_len],
             was: vec![0; frame_len],
             heard: vec![0; frame_len],
@@ -321,13 +312,8 @@ impl<P: AudioPort> AudioMixer<P> {
         self.places[slot.index()].generation += 1;
         self.ports -= 1;
         for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
-            let sources = entry.sources.iter_mut();
-            sources
-                .filter(|s| s.from == slot.index())
-                .for_each(|s| s.gain = None);
+            entry.lose(slot.index());
         }
-        let place = slot.index();
-        self.overhearers.retain(|o| o.by != place && o.of != place);
         self.unsettled = true;
         Some(port)
     }

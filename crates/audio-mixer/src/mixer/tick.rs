@@ -3,7 +3,7 @@
 use super::cell::Cells;
 use super::entry::Source;
 use super::voices::Voice;
-use super::{AudioMixer, Overhearer, kernel};
+use super::{AudioMixer, kernel};
 use crate::gain::Gain;
 use crate::port::{AudioPort, Tick};
 use std::time::Instant;
@@ -48,8 +48,14 @@ impl<P: AudioPort> AudioMixer<P> {
             let Some(entry) = self.places[index].entry.as_mut().filter(|e| e.listens()) else {
                 continue;
             };
+            if let Some(of) = entry.overhears {
+                self.add_up(of);
+                self.add_sources(index, |_| true);
+                self.give(index, tick);
+                continue;
+            }
             let joined = self.cells.has(index) || (self.moved && self.before.has(index));
-            if !joined && entry.sources.is_empty() || self.overhearers.iter().any(|o| o.by == index) {
+            if !joined && entry.sources.is_empty() {
                 continue;
             }
             let own = self.voices.get(index);
@@ -65,12 +71,6 @@ impl<P: AudioPort> AudioMixer<P> {
             }
             self.add_up(index);
             self.give(index, tick);
-        }
-        for nth in 0..self.overhearers.len() {
-            let Overhearer { by, of } = self.overhearers[nth];
-            self.add_up(of);
-            self.add_sources(by, |_| true);
-            self.give(by, tick);
         }
     }
 
