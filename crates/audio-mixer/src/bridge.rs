@@ -1,6 +1,7 @@
 //! Sets of slots that all hear each other.
 
 use crate::slot::Slot;
+use std::fmt;
 use thiserror::Error;
 
 /// Names one bridge of one mixer.
@@ -8,6 +9,12 @@ use thiserror::Error;
 pub struct BridgeId {
     pub(crate) index: u32,
     pub(crate) generation: u32,
+}
+
+impl fmt::Display for BridgeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bridge {}", self.index)
+    }
 }
 
 /// A set of slots in full mesh: every producer is heard by every consumer, and nobody hears itself. Whoever is reached by
@@ -47,13 +54,13 @@ impl AudioBridge {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BridgeError {
     /// The mixer has no such bridge (any more).
-    #[error("the mixer has no bridge {0:?}")]
+    #[error("the mixer has no {0}")]
     NoBridge(BridgeId),
     /// The mixer has no such slot (any more).
     #[error("the mixer has no {0}")]
     NoSlot(Slot),
     /// The slot to remove is not in the bridge.
-    #[error("{slot} is not a member of {bridge:?}")]
+    #[error("{slot} is not a member of {bridge}")]
     NotAMember {
         /// The bridge.
         bridge: BridgeId,
@@ -61,7 +68,7 @@ pub enum BridgeError {
         slot: Slot,
     },
     /// The bridge is not nested there.
-    #[error("{child:?} is not nested in {parent:?}")]
+    #[error("{child} is not nested in {parent}")]
     NotNested {
         /// The bridge to take out.
         child: BridgeId,
@@ -69,7 +76,7 @@ pub enum BridgeError {
         parent: BridgeId,
     },
     /// Nesting would make a bridge part of itself.
-    #[error("{child:?} contains {parent:?}: nesting it there would make a cycle")]
+    #[error("{child} contains {parent}: nesting it there would make a cycle")]
     Cycle {
         /// The bridge to nest.
         child: BridgeId,

@@ -9,8 +9,8 @@ use std::time::Duration;
 pub struct Tone {
     /// Frequencies in hertz; a frequency of 0 is absent.
     pub hz: [u32; 2],
-    /// Level of each frequency in decibels below full scale. Default -13: two of them stay 7 dB below
-    /// clipping, loud enough for any DTMF receiver.
+    /// Level of each frequency in decibels of full scale. Default -13: two of them stay 7 dB below
+    /// clipping, loud enough for any DTMF receiver. Two above -6, or one above 0, clip; not-a-number is silence.
     pub dbfs: f64,
 }
 

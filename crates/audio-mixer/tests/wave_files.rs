@@ -316,6 +316,15 @@ fn a_path_that_cannot_be_written_is_refused_and_leaves_nothing() {
     assert!(matches!(under, Err(RecordError::Folder { .. })), "{under:?}");
     let onto = WaveRecorder::start(&folder.0, 8_000);
     assert!(matches!(onto, Err(RecordError::Open { .. })), "{onto:?}");
+    for nameless in ["", "/", ".."] {
+        for start in [WaveRecorder::start, WaveRecorder::start_aside] {
+            let refused = start(nameless, 8_000).map(drop);
+            assert!(
+                matches!(refused, Err(RecordError::Open { .. })),
+                "{nameless}: {refused:?}"
+            );
+        }
+    }
     #[cfg(unix)]
     for device in ["/dev/full", "/dev/null"] {
         let link = folder.file("device.wav");

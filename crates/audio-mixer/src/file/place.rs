@@ -38,8 +38,12 @@ impl Place {
         }
     }
 
-    /// Whether a file that is written aside may take the place of the one that has its name.
+    /// Whether the file can have its name, and one that is written aside take the place of the one that has it.
     pub(super) fn check(&self) -> io::Result<()> {
+        if self.name.file_name().is_none() {
+            let cause = "the path names no file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, cause));
+        }
         if !self.is_aside() || !self.name.exists() {
             return Ok(());
         }
