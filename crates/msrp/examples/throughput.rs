@@ -25,7 +25,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
 const FILE: u64 = 1 << 30;
+/// What is read or written at a time.
 const PIECE: usize = 256 * 1024;
+/// What a file is made of, again and again; of the same size for both, since a larger one does not stay in a fast cache.
+const SOURCE: usize = 4 * PIECE;
 const MESSAGES: u64 = 500_000;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -256,10 +259,12 @@ async fn take(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<(), Fai
 }
 
 async fn give(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<f64, Failure> {
-    let piece = vec![b'x'; PIECE];
+    let source = vec![b'x'; SOURCE];
     let began = Instant::now();
-    for _ in 0..FILE / PIECE as u64 {
-        stream.write_all(&piece).await?;
+    for _ in 0..FILE / SOURCE as u64 {
+        for piece in source.chunks(PIECE) {
+            stream.write_all(piece).await?;
+        }
     }
     stream.flush().await?;
     stream.read_u8().await?;
@@ -311,7 +316,7 @@ fn with_pair(
 
 fn file(size: u64, tls: Option<&Tls>) -> Result<Took, Failure> {
     with_pair(tls, async move |mut session: MsrpConnection| {
-        let piece = Bytes::from(vec![b'x'; 4 * PIECE]);
+        let piece = Bytes::from(vec![b'x'; SOURCE]);
         let mut left = size;
         let began = Instant::now();
         let message = OutgoingMessage::streamed("application/octet-stream", Some(size));
