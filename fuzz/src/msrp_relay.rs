@@ -78,7 +78,7 @@ impl World {
             let framer = Framer::new(Limits::default());
             let entropy = Entropy::from_number(own as u64 + 10);
             End {
-                session: MsrpSession::relayed(now, config, entropy, framer, client, role),
+                session: MsrpSession::relayed(now, config, entropy, framer, None, client, role),
                 line: Line::new(id),
             }
         });

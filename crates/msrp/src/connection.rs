@@ -1,6 +1,7 @@
 //! A connection and the sessions on it: one, or several that share it (RFC 4975 §5.4).
 
 use crate::chunk::{Continuation, FieldName, Head, HeadWriter, Limits, Method, StatusCode};
+use crate::discarded::Discarded;
 use crate::framer::{Frame, Framer};
 use crate::outbound::Burst;
 use crate::session::{CloseReason, MsrpSession, SessionConfig, State};
@@ -41,8 +42,8 @@ pub struct SharedConnection {
     stall_timeout: Duration,
     /// When what is being read will have stood still for too long.
     stalled_at: Option<Instant>,
-    /// How much of refused chunks was read, and how much may be.
-    discarded: u64,
+    discarded: Discarded,
+    /// How much of a message may be read after it was refused.
     most_discarded: u64,
 }
 
@@ -82,7 +83,7 @@ impl SharedConnection {
             turn: 0,
             urgent: BytesMut::new(),
             stalled_at: None,
-            discarded: 0,
+            discarded: Discarded::default(),
         };
         connection.handle_input(now);
         (connection, key)
@@ -115,6 +116,7 @@ impl SharedConnection {
     /// when it is on another connection.
     pub fn refuse(&mut self, now: Instant, status: StatusCode) {
         if let Some(head) = self.take_asked() {
+            self.discarded.begin(&head);
             refuse(&mut self.urgent, &head, status);
             self.handle_input(now);
         }
@@ -298,6 +300,7 @@ impl SharedConnection {
                 reading
             }
             None if head.status().is_some() => {
+                self.discarded.begin(&head);
                 // Some peers do not send responses to where the request came from; only one session knows the transaction.
                 for member in &mut self.members {
                     member.session.take_frame(now, Frame::Head(head.clone()));
@@ -306,6 +309,7 @@ impl SharedConnection {
             }
             None if head.method() == Some(&Method::Send) => Reading::Asked(Box::new(head)),
             None => {
+                self.discarded.begin(&head);
                 if head.method() != Some(&Method::Report) {
                     refuse(&mut self.urgent, &head, StatusCode::NO_SESSION);
                 }
@@ -354,8 +358,7 @@ impl SharedConnection {
     }
 
     fn discard(&mut self, data: &Bytes) {
-        self.discarded += data.len() as u64;
-        if self.discarded > self.most_discarded {
+        if self.discarded.add(data.len()) > self.most_discarded {
             self.end_all(&CloseReason::Flood);
         }
     }

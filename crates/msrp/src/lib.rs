@@ -58,6 +58,7 @@
 pub mod chunk;
 pub mod connection;
 pub mod cpim;
+mod discarded;
 mod end_line;
 pub mod fingerprint;
 pub mod framer;

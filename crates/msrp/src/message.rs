@@ -113,6 +113,12 @@ impl Incoming {
         }
     }
 
+    /// The same message, of which the first bytes are elsewhere already.
+    pub(crate) fn with_held(mut self, bytes: u64) -> Self {
+        self.ranges.insert(0, bytes);
+        self
+    }
+
     /// The size, when it is known.
     pub(crate) fn total(&self) -> Option<u64> {
         self.total
@@ -186,7 +192,7 @@ impl Incoming {
         Ok(self.saw_last && self.total.is_some_and(|total| self.ranges.covers(total)))
     }
 
-    /// The body of a complete message that was collected.
+    /// The body of a complete message that was collected, as far as it was not held elsewhere.
     pub(crate) fn into_body(self) -> Bytes {
         let size = self.total.unwrap_or_default();
         self.parts.map(|parts| parts.join(size)).unwrap_or_default()

@@ -303,18 +303,12 @@ impl Outbound {
         self.queue.can_go_on(self.is_full())
     }
 
-    /// Ends the open chunk for other traffic; it goes on later in a new one, unless it was given up.
-    pub(crate) fn interrupt(&mut self, out: &mut BytesMut) {
+    /// Ends the open chunk for other traffic; it goes on later in a new one, unless it was given up. Where there is more of the
+    /// body, some of it goes before the end-line: some peers lose an end-line that begins what they read.
+    pub(crate) fn interrupt(&mut self, out: &mut BytesMut, ids: &mut TransactionIds) {
         if self.open.is_some() {
-            let is_given_up = self.queue.front().is_some_and(|message| message.aborted);
-            self.close(
-                out,
-                if is_given_up {
-                    Continuation::Aborted
-                } else {
-                    Continuation::More
-                },
-            );
+            out.extend_from_slice(&self.next_piece(COPIED));
+            self.end(out, ids);
         }
     }
 
@@ -330,7 +324,7 @@ impl Outbound {
                     continue;
                 }
             }
-            let piece = self.next_piece();
+            let piece = self.next_piece(PIECE);
             if piece.is_empty() && !self.is_due_to_end() {
                 break;
             }
@@ -410,8 +404,8 @@ impl Outbound {
         });
     }
 
-    /// Takes the next bytes of the open chunk, as many as go into one piece without writing our own end-line.
-    fn next_piece(&mut self) -> Bytes {
+    /// Takes the next bytes of the open chunk, at most so many, and none that would write our own end-line.
+    fn next_piece(&mut self, most: usize) -> Bytes {
         let (Some(open), Some(message)) = (&mut self.open, self.queue.front_mut()) else {
             return Bytes::new();
         };
@@ -419,7 +413,7 @@ impl Outbound {
         let Some(data) = message.data.front_mut().filter(|_| !open.collided) else {
             return Bytes::new();
         };
-        let mut len = (data.len().min(PIECE) as u64).min(open.most - open.len) as usize;
+        let mut len = (data.len().min(most) as u64).min(open.most - open.len) as usize;
         if open.len > 0
             && let Free::Part(part) = open.guard.check(&data[..len])
         {
@@ -453,9 +447,13 @@ impl Outbound {
     }
 
     fn end_if_due(&mut self, out: &mut BytesMut, ids: &mut TransactionIds) {
-        if !self.is_due_to_end() {
-            return;
+        if self.is_due_to_end() {
+            self.end(out, ids);
         }
+    }
+
+    /// Ends the open chunk as its message stands.
+    fn end(&mut self, out: &mut BytesMut, ids: &mut TransactionIds) {
         let collided = self.open.as_ref().is_some_and(|open| open.collided);
         if collided {
             ids.renew();

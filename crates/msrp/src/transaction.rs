@@ -30,22 +30,32 @@ pub(crate) enum What {
     },
 }
 
-/// Open transactions in the order in which they were sent, which is the order in which they time out and, nearly
-/// always, are answered.
+/// Open transactions. Those of a kind are in the order in which they were sent, which is the order of their identifiers, the
+/// one in which they time out and, nearly always, the one in which they are answered. A chunk has its identifier from its
+/// beginning and is sent at its end: requests without a body go between.
 #[derive(Debug, Default)]
 pub(crate) struct Transactions {
-    pending: VecDeque<Pending>,
-    /// How many of them must be answered.
-    wanted: usize,
+    /// Requests without a body.
+    requests: VecDeque<Pending>,
+    /// Chunks that must be answered.
+    chunks: VecDeque<Pending>,
+    /// Chunks of which only a refusal would be told, if anything.
+    unneeded: VecDeque<Pending>,
 }
 
 impl Transactions {
     pub(crate) fn open(&mut self, id: TransactionId, deadline: Instant, what: What) {
-        let number = TransactionIds::number_of(&id).unwrap_or_default();
-        self.wanted += usize::from(must_be_answered(what));
-        self.pending.push_back(Pending {
+        let kind = match what {
+            What::Bind | What::KeepAlive | What::Nickname => &mut self.requests,
+            What::Chunk {
+                wish: FailureReport::Yes,
+                ..
+            } => &mut self.chunks,
+            What::Chunk { .. } => &mut self.unneeded,
+        };
+        kind.push_back(Pending {
             id,
-            number,
+            number: TransactionIds::number_of(&id).unwrap_or_default(),
             deadline,
             what,
         });
@@ -54,51 +64,40 @@ impl Transactions {
     /// Takes the transaction that a response names.
     pub(crate) fn answer(&mut self, id: &TransactionId) -> Option<Pending> {
         let number = TransactionIds::number_of(id)?;
-        let index = self
-            .pending
-            .binary_search_by_key(&number, |pending| pending.number)
-            .ok()?;
-        if self.pending[index].id != *id {
-            return None;
-        }
-        let pending = self.pending.remove(index)?;
-        self.wanted -= usize::from(must_be_answered(pending.what));
-        Some(pending)
+        let mut kinds = [&mut self.chunks, &mut self.unneeded, &mut self.requests].into_iter();
+        kinds.find_map(|kind| {
+            let index = kind
+                .binary_search_by_key(&number, |pending| pending.number)
+                .ok()?;
+            (kind[index].id == *id).then(|| kind.remove(index))?
+        })
     }
 
     /// Takes a transaction whose time is over.
     pub(crate) fn take_expired(&mut self, now: Instant) -> Option<Pending> {
-        self.pending.front().filter(|pending| pending.deadline <= now)?;
-        self.take_oldest()
+        let kinds = [&mut self.chunks, &mut self.unneeded, &mut self.requests].into_iter();
+        let deadline = |kind: &&mut VecDeque<Pending>| kind.front().map(|pending| pending.deadline);
+        let expired = kinds.filter(|kind| deadline(kind).is_some_and(|deadline| deadline <= now));
+        expired.min_by_key(deadline)?.pop_front()
     }
 
-    /// Takes the oldest transaction.
-    pub(crate) fn take_oldest(&mut self) -> Option<Pending> {
-        let pending = self.pending.pop_front()?;
-        self.wanted -= usize::from(must_be_answered(pending.what));
-        Some(pending)
+    /// Takes the oldest chunk that need not be answered.
+    pub(crate) fn take_unneeded(&mut self) -> Option<Pending> {
+        self.unneeded.pop_front()
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.pending.front().map(|pending| pending.deadline)
+        let kinds = [&self.chunks, &self.unneeded, &self.requests].into_iter();
+        kinds.filter_map(|kind| Some(kind.front()?.deadline)).min()
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.pending.len()
+    /// How many chunks need not be answered.
+    pub(crate) fn unneeded(&self) -> usize {
+        self.unneeded.len()
     }
 
     /// How many transactions must be answered: their silence would be a failure.
     pub(crate) fn wanted(&self) -> usize {
-        self.wanted
+        self.requests.len() + self.chunks.len()
     }
-}
-
-fn must_be_answered(what: What) -> bool {
-    !matches!(
-        what,
-        What::Chunk {
-            wish: FailureReport::Partial | FailureReport::No,
-            ..
-        }
-    )
 }

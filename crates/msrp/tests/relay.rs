@@ -356,7 +356,7 @@ async fn chunks_one_by_one_pass_as_well() {
     let (a, b) = (connector.local_path().clone(), acceptor.local_path().clone());
     let (mut alice, mut bob) = (
         connector.open(between(&a, &b)).await.unwrap(),
-        acceptor.open(between(&b, &a)).unwrap(),
+        acceptor.open(between(&b, &a)).await.unwrap(),
     );
     let chunk = SendChunk {
         content_type: Some("text/plain".to_owned()),
@@ -383,4 +383,35 @@ async fn a_direct_acceptor_serves_a_connector_that_is_at_a_relay() {
     let (mut alice, mut bob) = meet(connector, Acceptor::Direct(acceptor)).await;
     talk(&mut alice, &mut bob).await;
     assert_eq!(relay.connection_count(), 2);
+}
+
+#[tokio::test]
+async fn a_place_is_renewed_while_it_waits_to_be_used() {
+    let relay = relay(|config| config.shortest = Duration::from_secs(1)).await;
+    let brief = |user| settings(user, &relay).with_expires(Duration::from_secs(4));
+    let acceptor = AcceptorRelay::prepare(&brief("bob"), None).await.unwrap();
+    let connector = ConnectorRelay::prepare(&brief("alice"), None).await.unwrap();
+    let (a, b) = (connector.local_path().clone(), acceptor.local_path().clone());
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let (alice, bob) = tokio::join!(connector.complete(between(&a, &b)), async {
+        // The first request is there before anybody wants it.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        acceptor.complete(between(&b, &a)).await
+    });
+    talk(&mut alice.unwrap(), &mut bob.unwrap()).await;
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_used_is_given_up() {
+    let relay = relay(|_| {}).await;
+    let place = AcceptorRelay::prepare(&settings("bob", &relay), None)
+        .await
+        .unwrap();
+    assert_eq!(relay.place_count(), 1);
+    drop(place);
+    let patience = tokio::time::Instant::now() + Duration::from_secs(30);
+    while relay.place_count() > 0 {
+        assert!(tokio::time::Instant::now() < patience, "the connection stays");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }

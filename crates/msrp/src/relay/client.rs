@@ -218,6 +218,12 @@ impl RelayClient {
         self.events.pop()
     }
 
+    /// Tells what an owner has heard to the next one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn tell_again(&mut self, event: RelayEvent) {
+        self.events.push(event);
+    }
+
     /// Begins a round at the first relay.
     fn begin(&mut self, now: Instant) {
         let entropy = &mut self.entropy;

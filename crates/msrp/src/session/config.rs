@@ -4,6 +4,7 @@ use crate::chunk::{FieldName, Head, Limits, StatusCode};
 use crate::fingerprint::Fingerprint;
 use crate::message::MessageLimits;
 use crate::uri::{MsrpPath, MsrpUri};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -43,7 +44,8 @@ pub struct SessionConfig {
     /// After how much silence of ours an empty request is sent, which keeps NATs open and finds dead peers. Default 60 s;
     /// `None` never.
     pub keep_alive: Option<Duration>,
-    /// How long a peer may take for a head, and how long a chunk may stand still. Default 60 s.
+    /// How long a peer may take for a head, and how long a chunk may stand still. Default 90 s: who waits for more of a body may
+    /// leave its chunk open until its [`keep_alive`](Self::keep_alive) ends it.
     pub stall_timeout: Duration,
     /// How long a peer may read nothing while something is written to it. Default 60 s: twice the time in which it had to
     /// answer; `None` for ever, where a peer may pause as long as it likes.
@@ -68,9 +70,13 @@ pub struct SessionConfig {
     /// are refused with 413, until its application takes some events. Where all sessions on a connection are full, the peer
     /// waits, and nothing is refused; but what we sent meanwhile is told to have failed (408) when nobody reads the answer.
     pub hold_up: Duration,
-    /// How many bytes of refused chunks are read before the connection is given up. Default 64 MiB: what a sender may
-    /// have on the way before it sees the refusal.
+    /// How many bytes of a message are read after it was refused before the connection is given up. Default 64 MiB: what a
+    /// sender may have on the way before it sees the refusal.
     pub discarded_bytes: u64,
+    /// Messages of which the first bytes are here already, from a session that broke off: how many, by Message-ID. Who sends one
+    /// on [from there](crate::OutgoingMessage::starting_at) completes it, and only what comes is told: where messages are
+    /// collected, the body is the rest. Default: none.
+    pub held: HashMap<String, u64>,
 }
 
 impl SessionConfig {
@@ -91,7 +97,7 @@ impl SessionConfig {
             response_timeout: Duration::from_secs(30),
             bind_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_mins(1)),
-            stall_timeout: Duration::from_mins(1),
+            stall_timeout: Duration::from_secs(90),
             unread_timeout: Some(Duration::from_mins(1)),
             unanswered: 4096,
             queued: 16384,
@@ -100,6 +106,7 @@ impl SessionConfig {
             inbox_bytes: 4 * 1024 * 1024,
             hold_up: Duration::from_secs(5),
             discarded_bytes: 64 * 1024 * 1024,
+            held: HashMap::new(),
         }
     }
 

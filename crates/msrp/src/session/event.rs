@@ -71,7 +71,8 @@ pub enum SessionEvent {
         message: OutgoingId,
     },
     /// A message was sent, and as far as its Failure-Report tells the next hop took it: with `yes` all chunks were answered,
-    /// with `partial` and `no` none was refused for 30 s, which with `no` says nothing. Without a relay the next hop is the peer.
+    /// with `partial` and `no` none was refused for 30 s, or while twice [`SessionConfig::unanswered`](super::SessionConfig::unanswered)
+    /// such chunks were sent after it; with `no` that says nothing. Without a relay the next hop is the peer.
     /// With one, only a report of success tells that the peer has it; of failure a relay tells by
     /// [`SendFailed`](Self::SendFailed), which may come after this.
     SendDone {
@@ -168,7 +169,7 @@ pub enum AbortReason {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The owner closed it, and all that was queued was sent.
+    /// The owner closed it, and all that was queued was sent and, where that must be, answered.
     #[error("closed by its owner")]
     ByOwner,
     /// The connection ended.

@@ -13,7 +13,7 @@ pub use config::{Delivery, PathMatching, Reports, SessionConfig};
 pub use event::{AbortReason, CloseReason, Message, OutgoingId, SessionEvent};
 
 use crate::chunk::{
-    BadField, Continuation, FailureReport, FieldName, HeadWriter, Method, StatusCode, TransactionIds,
+    BadField, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, StatusCode, TransactionIds,
     is_media_type,
 };
 use crate::framer::{Frame, Framer};
@@ -119,7 +119,7 @@ impl MsrpSession {
         config: SessionConfig,
         entropy: Entropy,
         framer: Framer,
-        head: Option<crate::chunk::Head>,
+        head: Option<Head>,
     ) -> Self {
         let mut session = Self::new(now, config, entropy, framer);
         if let Some(head) = head {
@@ -130,12 +130,13 @@ impl MsrpSession {
     }
 
     /// The session of an end that is at a relay: `relay` has its place there, on this connection, and the framer has
-    /// read it so far. The path of the place becomes our path.
+    /// read it so far: up to the head of the peer's first request, if there was one. The path of the place becomes our path.
     pub fn relayed(
         now: Instant,
         mut config: SessionConfig,
         entropy: Entropy,
         framer: Framer,
+        first: Option<Head>,
         relay: RelayClient,
         role: Role,
     ) -> Self {
@@ -147,7 +148,11 @@ impl MsrpSession {
         if role == Role::Active {
             session.send_empty(now, What::Bind);
         }
+        if let Some(head) = first {
+            session.take_frame(now, Frame::Head(head));
+        }
         session.handle_input(now);
+        session.follow_relay_client();
         session
     }
 
@@ -330,8 +335,9 @@ impl MsrpSession {
 
     /// The connection ended: nothing can be sent or received any more.
     pub fn handle_closed(&mut self) {
+        let is_done = self.outbound.is_empty() && self.transactions.wanted() == 0;
         let reason = match self.state {
-            State::Closing => CloseReason::ByOwner,
+            State::Closing if is_done => CloseReason::ByOwner,
             _ => CloseReason::ConnectionLost,
         };
         self.end(reason);
@@ -384,7 +390,7 @@ impl MsrpSession {
         let between_chunks = self.outbound.open_chunk().is_none();
         let mut out = std::mem::take(&mut self.scratch);
         if !self.urgent.is_empty() || is_over {
-            self.outbound.interrupt(&mut out);
+            self.outbound.interrupt(&mut out, &mut self.ids);
             out.extend_from_slice(&self.urgent);
             self.urgent.clear();
         }
@@ -436,7 +442,7 @@ impl MsrpSession {
     }
 
     /// Whether a response is one to our relay client, which takes it then.
-    fn is_for_relay_client(&mut self, now: Instant, head: &crate::chunk::Head) -> bool {
+    fn is_for_relay_client(&mut self, now: Instant, head: &Head) -> bool {
         let Some(relay) = &mut self.relay else {
             return false;
         };

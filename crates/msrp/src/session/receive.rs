@@ -5,6 +5,7 @@ use crate::chunk::{
     ByteRange, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, ReportStatus, StartLine,
     StatusCode, SuccessReport, TransactionId, is_media_type,
 };
+use crate::discarded::Discarded;
 use crate::framer::Frame;
 use crate::message::{Incoming, IncomingId, Place};
 use bytes::Bytes;
@@ -20,7 +21,7 @@ pub(super) struct Inbox {
     /// What was refused lately: chunks that were on the way meanwhile are refused as well, and do not begin anew.
     refused: VecDeque<Refused>,
     next: u64,
-    discarded: u64,
+    discarded: Discarded,
 }
 
 /// The SEND that is being read.
@@ -98,6 +99,7 @@ impl MsrpSession {
             .is_some_and(|current| current.message == Some(message))
             && let Some(Current { head, .. }) = self.inbox.current.take()
         {
+            self.inbox.discarded.begin(&head);
             self.respond(&head, StatusCode::STOP_SENDING);
         }
         self.tell_aborted(message, AbortReason::ByOwner);
@@ -128,20 +130,29 @@ impl MsrpSession {
         match head.start_line() {
             StartLine::Response(status) => {
                 let status = *status;
+                self.inbox.discarded.begin(&head);
                 self.handle_response(head.transaction_id(), status);
             }
-            StartLine::Request(Method::Report) => self.handle_report(&head),
+            StartLine::Request(Method::Report) => {
+                self.inbox.discarded.begin(&head);
+                self.handle_report(&head);
+            }
             StartLine::Request(Method::Send) => match self.begin_send(now, &head) {
                 Ok((message, place)) => {
                     self.become_active();
                     self.inbox.current = Some(Current { head, message, place });
                 }
-                Err(status) => self.respond(&head, status),
+                Err(status) => {
+                    self.inbox.discarded.begin(&head);
+                    self.respond(&head, status);
+                }
             },
             StartLine::Request(Method::Nickname) if self.config.takes_nicknames => {
+                self.inbox.discarded.begin(&head);
                 self.handle_nickname(&head);
             }
             StartLine::Request(_) => {
+                self.inbox.discarded.begin(&head);
                 let status = match self.check_paths(&head) {
                     Ok(()) => StatusCode::UNKNOWN_METHOD,
                     Err(status) => status,
@@ -218,9 +229,10 @@ impl MsrpSession {
                 let key = IncomingId(self.inbox.next);
                 self.inbox.next += 1;
                 let collect = self.config.delivery == Delivery::Collected;
+                let held = self.config.held.remove(message_id).unwrap_or(0);
                 self.inbox
                     .incoming
-                    .push(Incoming::new(key, message_id, now, collect));
+                    .push(Incoming::new(key, message_id, now, collect).with_held(held));
                 self.inbox.incoming.len() - 1
             }
         };
@@ -269,8 +281,7 @@ impl MsrpSession {
                 if current.is_some() {
                     self.refuse(StatusCode::BAD_REQUEST); // a body without Content-Type
                 }
-                self.inbox.discarded += data.len() as u64;
-                if self.inbox.discarded > self.config.discarded_bytes {
+                if self.inbox.discarded.add(data.len()) > self.config.discarded_bytes {
                     self.end(CloseReason::Flood);
                 }
                 return;
@@ -371,6 +382,7 @@ impl MsrpSession {
     /// Refuses the chunk that is being read, and its message with it.
     fn refuse(&mut self, status: StatusCode) {
         if let Some(Current { head, message, .. }) = self.inbox.current.take() {
+            self.inbox.discarded.begin(&head);
             self.respond(&head, status);
             if let Some(key) = message {
                 self.drop_message(key, AbortReason::Refused(status));

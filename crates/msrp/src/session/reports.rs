@@ -82,10 +82,10 @@ impl MsrpSession {
             };
             self.transactions
                 .open(sent.id, now + self.config.response_timeout, what);
-            if self.transactions.count() > self.config.unanswered.saturating_mul(2)
-                && let Some(oldest) = self.transactions.take_oldest()
+            if self.transactions.unneeded() > self.config.unanswered.saturating_mul(2)
+                && let Some(oldest) = self.transactions.take_unneeded()
             {
-                // Only failures of these were to be told, if anything was, and none was.
+                // Only a failure of it was to be told, if anything was, and none was.
                 self.settle_transaction(oldest, StatusCode::OK);
             }
         }

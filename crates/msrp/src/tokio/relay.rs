@@ -5,6 +5,7 @@ use super::driver::MsrpConnection;
 use super::entropy;
 use super::stream::{ClientTls, Stream};
 use super::transport::MsrpTransport;
+use crate::chunk::Head;
 use crate::framer::{Frame, Framer};
 use crate::relay::{RelayClient, RelayClientConfig, RelayEvent, RelayTarget};
 use crate::session::{MsrpSession, SessionConfig};
@@ -18,6 +19,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// Which relay to use, and as whom.
 #[derive(Clone, Debug)]
@@ -202,8 +205,8 @@ impl RelayResolver for WithoutSrv {
 pub struct ConnectorRelay(Box<AtRelay>);
 
 impl ConnectorRelay {
-    /// Connects to the relay and gets a place there. Without a URI one is made from this machine's address; nobody
-    /// connects to it.
+    /// Connects to the relay and gets a place there, which is renewed until it is used or this is dropped. Without a URI one is
+    /// made from this machine's address; nobody connects to it.
     ///
     /// # Errors
     /// When the relay cannot be reached, or gives no place.
@@ -227,7 +230,7 @@ impl ConnectorRelay {
     /// Binds the session by an empty SEND. The local path of the configuration is replaced by ours.
     ///
     /// # Errors
-    /// When the session is not bound.
+    /// When the session is not bound, or the relay did not renew the place or is gone.
     pub async fn complete(self, config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         self.0.complete(config, Role::Active).await
     }
@@ -238,7 +241,7 @@ impl ConnectorRelay {
     /// When the connection is not bound.
     pub async fn open(self, config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
         let within = config.bind_timeout;
-        let transport = self.0.open(config)?;
+        let transport = self.0.open(config).await?;
         tokio::time::timeout(within, transport.bind())
             .await
             .unwrap_or(Err(ConnectError::BindTimeout(None)))
@@ -250,8 +253,8 @@ impl ConnectorRelay {
 pub struct AcceptorRelay(Box<AtRelay>);
 
 impl AcceptorRelay {
-    /// Connects to the relay and gets a place there. Without a URI one is made from this machine's address; nobody
-    /// connects to it.
+    /// Connects to the relay and gets a place there, which is renewed until it is used or this is dropped. Without a URI one is
+    /// made from this machine's address; nobody connects to it.
     ///
     /// # Errors
     /// When the relay cannot be reached, or gives no place.
@@ -282,7 +285,7 @@ impl AcceptorRelay {
     /// Waits for the first request of the peer. The local path of the configuration is replaced by ours.
     ///
     /// # Errors
-    /// When nobody binds the session within [`SessionConfig::bind_timeout`].
+    /// When nobody binds the session within [`SessionConfig::bind_timeout`], or the relay did not renew the place or is gone.
     pub async fn complete(self, config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         self.0.complete(config, Role::Passive).await
     }
@@ -291,19 +294,19 @@ impl AcceptorRelay {
     /// that binds. Nobody renews the place then.
     ///
     /// # Errors
-    /// When there is no randomness.
-    pub fn open(self, config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
-        self.0.open(config)
+    /// When the relay did not renew the place, or is gone.
+    pub async fn open(self, config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
+        self.0.open(config).await
     }
 }
 
-/// A connection to a relay, with a place there.
+/// A place at a relay, which a task renews until it is used: that may take as long as a phone rings.
 #[derive(Debug)]
 struct AtRelay {
-    stream: Stream,
-    framer: Framer,
-    client: RelayClient,
     path: MsrpPath,
+    keeping: JoinHandle<Result<Place, ConnectError>>,
+    /// Ends the task, also by being dropped: then the connection is closed.
+    enough: oneshot::Sender<()>,
 }
 
 impl AtRelay {
@@ -314,64 +317,134 @@ impl AtRelay {
         };
         let config = relay.client_config(own)?;
         let stream = relay.connect().await?;
-        let client = RelayClient::new(Instant::now(), config, entropy()?);
-        let framer = Framer::new(crate::chunk::Limits::default());
-        Self::get_place(stream, framer, client).await
+        let mut place = Place {
+            stream,
+            framer: Framer::new(crate::chunk::Limits::default()),
+            client: RelayClient::new(Instant::now(), config, entropy()?),
+            first: None,
+        };
+        let path = place.get().await?;
+        let (enough, used) = oneshot::channel();
+        Ok(Self {
+            path,
+            keeping: tokio::spawn(place.keep(used)),
+            enough,
+        })
     }
 
+    async fn take(self) -> Result<Place, ConnectError> {
+        // Where the task has ended by itself it says why.
+        let _ = self.enough.send(());
+        self.keeping.await.map_err(io::Error::other)?
+    }
+
+    async fn complete(self, config: SessionConfig, role: Role) -> Result<MsrpConnection, ConnectError> {
+        let Place {
+            stream,
+            framer,
+            client,
+            first,
+        } = self.take().await?;
+        let session = MsrpSession::relayed(Instant::now(), config, entropy()?, framer, first, client, role);
+        ready(MsrpConnection::spawn(session, stream)).await
+    }
+
+    async fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
+        config.local_path = self.path.clone();
+        let place = self.take().await?;
+        MsrpTransport::new(place.stream, place.framer, place.first, config)
+    }
+}
+
+/// A connection to a relay, and who gets a place there and renews it.
+#[derive(Debug)]
+struct Place {
+    stream: Stream,
+    framer: Framer,
+    client: RelayClient,
+    /// The head of the peer's first request, when it is there.
+    first: Option<Head>,
+}
+
+impl Place {
     /// Carries requests and responses until the relays have decided.
-    async fn get_place(
-        mut stream: Stream,
-        mut framer: Framer,
-        mut client: RelayClient,
-    ) -> Result<Self, ConnectError> {
+    async fn get(&mut self) -> Result<MsrpPath, ConnectError> {
         loop {
-            while let Some(bytes) = client.poll_transmit() {
-                stream.write_all(&bytes).await?;
-                stream.flush().await?;
-            }
-            match client.poll_event() {
-                Some(RelayEvent::Placed(path) | RelayEvent::Moved(path)) => {
-                    return Ok(Self {
-                        stream,
-                        framer,
-                        client,
-                        path,
-                    });
-                }
+            self.write().await?;
+            match self.client.poll_event() {
+                Some(RelayEvent::Placed(path) | RelayEvent::Moved(path)) => return Ok(path),
                 Some(RelayEvent::Failed(error)) => return Err(error.into()),
                 Some(RelayEvent::Renewed) | None => {}
             }
-            match framer.next_frame() {
-                Ok(Some(Frame::Head(head))) => {
-                    client.handle_response(Instant::now(), &head);
-                    continue;
-                }
-                Ok(Some(_)) => continue,
-                Ok(None) => {}
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error).into()),
-            }
-            let input = framer.input();
-            input.reserve(4096);
-            let deadline = client.poll_timeout().unwrap_or_else(Instant::now);
-            match tokio::time::timeout_at(deadline.into(), stream.read_buf(input)).await {
-                Ok(Ok(1..)) => {}
-                Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                Ok(Err(error)) => return Err(error.into()),
-                Err(_) => client.handle_timeout(Instant::now()),
+            if !self.take_response()? {
+                self.read().await?;
             }
         }
     }
 
-    async fn complete(self, config: SessionConfig, role: Role) -> Result<MsrpConnection, ConnectError> {
-        let session =
-            MsrpSession::relayed(Instant::now(), config, entropy()?, self.framer, self.client, role);
-        ready(MsrpConnection::spawn(session, self.stream)).await
+    /// Renews the place until it is used. What the peer sends before that waits.
+    async fn keep(mut self, mut used: oneshot::Receiver<()>) -> Result<Self, ConnectError> {
+        let mut moved = None;
+        loop {
+            self.write().await?;
+            match self.client.poll_event() {
+                Some(RelayEvent::Failed(error)) => return Err(error.into()),
+                Some(event @ RelayEvent::Moved(_)) => moved = Some(event),
+                Some(RelayEvent::Placed(_) | RelayEvent::Renewed) | None => {}
+            }
+            if self.take_response()? {
+                continue;
+            }
+            tokio::select! {
+                _ = &mut used => {
+                    moved.into_iter().for_each(|event| self.client.tell_again(event));
+                    return Ok(self);
+                }
+                read = self.read(), if self.first.is_none() => read?,
+            }
+        }
     }
 
-    fn open(self, mut config: SessionConfig) -> Result<MsrpTransport, ConnectError> {
-        config.local_path = self.path;
-        MsrpTransport::new(self.stream, self.framer, None, config)
+    async fn write(&mut self) -> io::Result<()> {
+        while let Some(bytes) = self.client.poll_transmit() {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes what was read up to a response to our client, and no further than to the peer's first request. False when there
+    /// is none.
+    fn take_response(&mut self) -> io::Result<bool> {
+        while self.first.is_none() {
+            let frame = self.framer.next_frame();
+            match frame.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))? {
+                Some(Frame::Head(head)) if head.status().is_none() => self.first = Some(head),
+                Some(Frame::Head(head)) if self.client.handle_response(Instant::now(), &head) => {
+                    return Ok(true);
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        Ok(false)
+    }
+
+    /// Reads more, or runs what is due. Nothing is lost when it is not waited for.
+    async fn read(&mut self) -> io::Result<()> {
+        let input = self.framer.input();
+        input.reserve(4096);
+        let reading = self.stream.read_buf(input);
+        let read = match self.client.poll_timeout() {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), reading).await,
+            None => Ok(reading.await),
+        };
+        match read {
+            Ok(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => drop(read?),
+            Err(_) => self.client.handle_timeout(Instant::now()),
+        }
+        Ok(())
     }
 }
 

@@ -157,7 +157,7 @@ fn a_manual_report_respects_what_the_sender_wants() {
 fn a_head_that_takes_too_long_and_a_body_that_stands_still_are_given_up() {
     let quiet = |config: &mut SessionConfig| config.keep_alive = None;
     let mut pair = Pair::with(quiet, quiet);
-    for byte in send("").chars().take(60) {
+    for byte in send("").chars().take(90) {
         pair.tell_alice(&byte.to_string());
         pair.advance(SECOND);
     }
@@ -173,7 +173,7 @@ fn a_head_that_takes_too_long_and_a_body_that_stands_still_are_given_up() {
     pair.tell_alice(&request[..at]);
     for _ in 0..5 {
         pair.tell_alice("x");
-        pair.advance(SECOND * 59);
+        pair.advance(SECOND * 89);
     }
     assert_eq!(closed(&pair.alice_hears()), None, "slow, but it moves");
     pair.advance(SECOND);
@@ -309,4 +309,55 @@ fn what_was_refused_does_not_begin_anew_with_a_chunk_that_was_on_the_way() {
     }
     let ended = |event: &SessionEvent| matches!(event, SessionEvent::MessageEnded { size: 4, .. });
     assert_eq!(pair.alice_hears().iter().filter(|event| ended(event)).count(), 2);
+}
+
+#[test]
+fn what_is_resumed_is_complete_with_what_was_held() {
+    for (delivery, told) in [(Delivery::Collected, 1), (Delivery::Pieces, 3)] {
+        let held = |config: &mut SessionConfig| {
+            config.held.insert("mine1234".to_owned(), 1000);
+            config.delivery = delivery;
+        };
+        let mut pair = Pair::with(|_| {}, held);
+        let message = OutgoingMessage::new("a/b", vec![b'x'; 2000])
+            .with_message_id("mine1234")
+            .with_success_report(SuccessReport::Yes)
+            .starting_at(1000);
+        pair.alice.send(message).unwrap();
+        pair.run();
+        let heard = pair.bob_hears();
+        assert_eq!(heard.len(), told, "{heard:?}");
+        match &heard[told - 1] {
+            SessionEvent::Message(message) => assert_eq!(message.body.len(), 1000),
+            SessionEvent::MessageEnded { size, .. } => assert_eq!(*size, 2000),
+            event => panic!("{event:?}"),
+        }
+        let complete = |event: &SessionEvent| matches!(event, SessionEvent::Reported { complete: true, .. });
+        assert!(pair.alice_hears().iter().any(complete));
+    }
+}
+
+#[test]
+fn who_heeds_refusals_is_no_flood_however_many_there_are() {
+    let mut pair = Pair::with(
+        |config| {
+            config.discarded_bytes = 10_000;
+            config.message_limits.bytes = 100;
+        },
+        |_| {},
+    );
+    for number in 0..20 {
+        let message = send("").replace("m123", &format!("m{number:03}"));
+        pair.tell_alice(&message.replace("Hi", &"x".repeat(4000)));
+        assert_eq!(status_of(&pair.alice_says()), Some("413"));
+    }
+    assert_eq!(closed(&pair.alice_hears()), None);
+    for _ in 0..3 {
+        pair.tell_alice(
+            &send("Byte-Range: 5-*/*\r\n")
+                .replace("m123", "m000")
+                .replace("Hi", &"x".repeat(4000)),
+        );
+    }
+    assert_eq!(closed(&pair.alice_hears()), Some(&CloseReason::Flood));
 }

@@ -111,3 +111,79 @@ fn a_failure_that_a_relay_tells_after_its_200_fails_the_message() {
         }
     }
 }
+
+fn wishing(wish: FailureReport) -> OutgoingMessage {
+    text("x").with_failure_report(wish)
+}
+
+#[test]
+fn what_must_be_answered_is_not_settled_by_what_need_not() {
+    for wish in [FailureReport::No, FailureReport::Partial] {
+        let mut pair = Pair::with(|config| config.unanswered = 4, |_| {});
+        let important = pair.alice.send(text("important")).unwrap();
+        let _ = pair.alice_says();
+        for _ in 0..50 {
+            pair.alice.send(wishing(wish)).unwrap();
+            let _ = pair.alice_says();
+        }
+        let events = pair.alice_hears();
+        let is_of_it = |event: &SessionEvent| matches!(event, SessionEvent::SendDone { message } if *message == important);
+        assert!(!events.is_empty() && !events.iter().any(is_of_it), "{events:?}");
+        pair.advance(31 * SECOND);
+        let failed = |event: &SessionEvent| matches!(event, SessionEvent::SendFailed { message, status: StatusCode::TIMEOUT } if *message == important);
+        assert!(pair.alice_hears().iter().any(failed));
+    }
+}
+
+#[test]
+fn an_answer_finds_a_request_that_was_made_inside_of_a_chunk() {
+    for wish in [FailureReport::Yes, FailureReport::Partial, FailureReport::No] {
+        let mut pair = Pair::new();
+        let message = OutgoingMessage::streamed("a/b", None).with_failure_report(wish);
+        let sent = pair.alice.send(message).unwrap();
+        pair.alice.supply(sent, vec![1; 100].into()).unwrap();
+        pair.run();
+        for _ in 0..4 {
+            pair.advance(61 * SECOND);
+            pair.run();
+            pair.advance(29 * SECOND);
+            pair.run();
+            assert_eq!(
+                closed(&pair.alice_hears()),
+                None,
+                "the keep-alive was answered ({wish:?})"
+            );
+        }
+        let nickname: Nickname = "\"ally\"".parse().unwrap();
+        pair.alice.supply(sent, vec![1; 100].into()).unwrap();
+        pair.run();
+        pair.alice.request_nickname(pair.now, &nickname).unwrap();
+        pair.run();
+        assert!(matches!(
+            pair.alice_hears()[..],
+            [.., SessionEvent::NicknameAnswered(StatusCode::UNKNOWN_METHOD)]
+        ));
+        assert_eq!(closed(&pair.bob_hears()), None);
+    }
+}
+
+#[test]
+fn a_connection_that_is_lost_while_the_session_closes_is_told_as_that() {
+    for is_answered in [true, false] {
+        let mut pair = Pair::new();
+        pair.alice.send(text("last words")).unwrap();
+        if is_answered {
+            pair.run();
+        } else {
+            let _ = pair.alice_says();
+        }
+        pair.alice.close();
+        pair.alice.handle_closed();
+        let expected = if is_answered {
+            CloseReason::ByOwner
+        } else {
+            CloseReason::ConnectionLost
+        };
+        assert_eq!(closed(&pair.alice_hears()), Some(&expected));
+    }
+}

@@ -42,7 +42,7 @@ impl Net {
             let entropy = Entropy::from_number(own as u64);
             End {
                 connection,
-                session: MsrpSession::relayed(world.now, config, entropy, framer, client, role),
+                session: MsrpSession::relayed(world.now, config, entropy, framer, None, client, role),
                 delay,
                 up: VecDeque::new(),
                 down: VecDeque::new(),
