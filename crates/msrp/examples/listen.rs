@@ -16,7 +16,9 @@ use common::{Failure, Summary, check_end, end, interrupted, tell, tell_error, te
 use ends::{Protection, ThroughRelay, in_words, uri};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
 use offhook_msrp::session::{AbortReason, CloseReason, Delivery, PathMatching, Reports, SendError};
-use offhook_msrp::tokio::{Acceptor, AcceptorDirect, MsrpConnection, SessionHandle, get_acceptor};
+use offhook_msrp::tokio::{
+    Acceptor, AcceptorDirect, MsrpConnection, MsrpRelaySettings, SessionHandle, get_acceptor,
+};
 use offhook_msrp::{MsrpPath, MsrpUri, OutgoingMessage, SessionEvent};
 use received::{GAP, Outcome, Received};
 use serde_json::json;
@@ -222,7 +224,8 @@ async fn prepare(args: &Args) -> Result<Acceptor, Failure> {
     } else {
         args.port
     };
-    let scheme = if args.protection.tls { "msrps" } else { "msrp" };
+    let is_secure = args.protection.tls || relay.as_ref().is_some_and(MsrpRelaySettings::is_secure);
+    let scheme = if is_secure { "msrps" } else { "msrp" };
     let host = match address.ip() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),

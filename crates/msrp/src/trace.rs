@@ -5,11 +5,21 @@ use crate::framer::{Frame, Framer};
 use crate::outbound::Burst;
 use bytes::{Buf, Bytes};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sees each chunk of a session as it passes. Give one to [`MsrpSession::set_tracer`](crate::MsrpSession::set_tracer).
 pub trait ChunkTracer: fmt::Debug + Send {
     /// Something passed.
     fn trace(&mut self, direction: Direction, traced: Traced<'_>);
+}
+
+/// One that several sessions, or an application, share.
+impl<T: ChunkTracer + ?Sized> ChunkTracer for Arc<Mutex<T>> {
+    fn trace(&mut self, direction: Direction, traced: Traced<'_>) {
+        // One that panicked is seen on, as it was.
+        let mut tracer = self.lock().unwrap_or_else(PoisonError::into_inner);
+        tracer.trace(direction, traced);
+    }
 }
 
 /// Which way.

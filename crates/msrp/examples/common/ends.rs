@@ -1,6 +1,6 @@
 //! How the examples reach their peer: TLS and relays, as the command line says.
 
-use crate::common::{Failure, roots};
+use crate::common::{Failure, chain, roots};
 use clap::Args;
 use offhook_msrp::fingerprint::Fingerprint;
 use offhook_msrp::tokio::{MsrpRelaySettings, TlsIdentity};
@@ -90,15 +90,15 @@ impl Protection {
         if self.fingerprint.is_none() {
             return Ok(None);
         }
-        let (certificate, key) = self.own()?;
+        let (mut chain, key) = self.own()?;
         Ok(Some(
-            TlsIdentity::new(certificate, key).map_err(|error| self.unusable(&error))?,
+            TlsIdentity::new(chain.swap_remove(0), key).map_err(|error| self.unusable(&error))?,
         ))
     }
 
     #[allow(dead_code, reason = "only who listens shows it")]
     pub(crate) fn server(&self) -> Result<Arc<ServerConfig>, Failure> {
-        let (certificate, key) = self.own()?;
+        let (chain, key) = self.own()?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
@@ -111,7 +111,7 @@ impl Protection {
             }
         };
         let config = builder
-            .with_single_cert(vec![certificate], key)
+            .with_single_cert(chain, key)
             .map_err(|error| self.unusable(&error))?;
         Ok(Arc::new(config))
     }
@@ -130,8 +130,8 @@ impl Protection {
             builder.with_root_certificates(roots)
         };
         let config = if self.cert.is_some() {
-            let (certificate, key) = self.own()?;
-            let shown = builder.with_client_auth_cert(vec![certificate], key);
+            let (chain, key) = self.own()?;
+            let shown = builder.with_client_auth_cert(chain, key);
             shown.map_err(|error| self.unusable(&error))?
         } else {
             builder.with_no_client_auth()
@@ -145,12 +145,13 @@ impl Protection {
         format!("{} with {}: {error}", name(&self.cert), name(&self.key))
     }
 
-    fn own(&self) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), Failure> {
+    /// Our certificate, with those under which it stands, and its key.
+    fn own(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
         let (Some(cert), Some(key)) = (&self.cert, &self.key) else {
             return Err("--cert and --key are needed for this: TLS shows who we are".into());
         };
         Ok((
-            CertificateDer::from_pem_file(cert).map_err(|error| format!("{}: {error}", cert.display()))?,
+            chain(cert)?,
             PrivateKeyDer::from_pem_file(key).map_err(|error| format!("{}: {error}", key.display()))?,
         ))
     }

@@ -111,15 +111,22 @@ fn hint_about_tls(error: &std::io::Error) -> Option<&'static str> {
 /// The authorities in a PEM file; one without any is told, for it would believe nobody.
 pub(crate) fn roots(path: &Path) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
-    let name = path.display();
-    let told = |error| format!("{name}: {error}");
-    for certificate in CertificateDer::pem_file_iter(path).map_err(told)? {
-        roots.add(certificate.map_err(told)?)?;
-    }
-    if roots.is_empty() {
-        return Err(format!("{name}: no certificate in it").into());
+    for certificate in chain(path)? {
+        roots.add(certificate)?;
     }
     Ok(roots)
+}
+
+/// The certificates in a PEM file, at least one.
+pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
+    let name = path.display();
+    let told = |error| format!("{name}: {error}");
+    let certificates = CertificateDer::pem_file_iter(path).map_err(told)?;
+    let chain: Vec<_> = certificates.collect::<Result<_, _>>().map_err(told)?;
+    if chain.is_empty() {
+        return Err(format!("{name}: no certificate in it").into());
+    }
+    Ok(chain)
 }
 
 /// Whether a session ended as it should. A peer that goes closes its connection; what it left behind is for the caller to

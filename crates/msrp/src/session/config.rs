@@ -3,9 +3,11 @@
 use crate::chunk::{FieldName, Head, Limits, StatusCode};
 use crate::fingerprint::Fingerprint;
 use crate::message::MessageLimits;
+use crate::trace::ChunkTracer;
 use crate::uri::{MsrpPath, MsrpUri};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// How a session behaves. Made with the two paths, then changed where needed.
@@ -77,6 +79,10 @@ pub struct SessionConfig {
     /// on [from there](crate::OutgoingMessage::starting_at) completes it, and only what comes is told: where messages are
     /// collected, the body is the rest. Default: none.
     pub held: HashMap<String, u64>,
+    /// Sees each chunk of the session from the first on, also those that bind the connection; what is asked of a relay before is
+    /// none of these, and whoever has an `MsrpTransport` sees its chunks himself. Default: nobody;
+    /// [`MsrpSession::set_tracer`](crate::MsrpSession::set_tracer) changes it while the session runs.
+    pub tracer: Option<Arc<Mutex<dyn ChunkTracer>>>,
 }
 
 impl SessionConfig {
@@ -107,6 +113,7 @@ impl SessionConfig {
             hold_up: Duration::from_secs(5),
             discarded_bytes: 64 * 1024 * 1024,
             held: HashMap::new(),
+            tracer: None,
         }
     }
 

@@ -1,7 +1,9 @@
 use super::*;
 
 use crate::chunk::{ByteRange, SuccessReport};
+use crate::nickname::Nickname;
 use crate::uri::MsrpPath;
+use bytes::Bytes;
 use std::num::NonZeroU32;
 use std::time::Duration;
 

@@ -136,6 +136,9 @@ fn first_hop(config: &SessionConfig) -> &MsrpUri {
 pub(super) async fn dial_uri(target: &MsrpUri, tls: &ClientTls) -> Result<Stream, ConnectError> {
     let host = target.host().trim_matches(['[', ']']);
     let port = target.port().unwrap_or(RECOMMENDED_PORT);
+    if !target.transport().eq_ignore_ascii_case("tcp") {
+        return Err(ConnectError::Transport(target.transport().to_owned()));
+    }
     dial((host, port), target.is_secure().then_some(host), tls).await
 }
 
@@ -228,6 +231,9 @@ pub enum ConnectError {
     /// `rustls::Error` inside. Another kind of inner error may mean that the other end does not speak TLS at all.
     #[error("no TLS with the other end: {0}")]
     Handshake(#[source] io::Error),
+    /// The peer, or the relay, is reached by another transport than TCP, which is all that RFC 4975 §6 knows.
+    #[error("no connection by {0}: only tcp is spoken")]
+    Transport(String),
     /// No URI could be made.
     #[error(transparent)]
     Uri(#[from] UriError),

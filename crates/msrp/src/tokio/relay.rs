@@ -397,7 +397,9 @@ impl Place {
             }
             tokio::select! {
                 _ = &mut used => {
-                    moved.into_iter().for_each(|event| self.client.tell_again(event));
+                    if let Some(event) = moved {
+                        self.client.tell_again(event);
+                    }
                     return Ok(self);
                 }
                 read = self.read(), if self.first.is_none() => read?,

@@ -1,5 +1,6 @@
 //! A running example, and the folder of its files.
 
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -163,6 +164,31 @@ impl Folder {
         let path = self.0.join(name);
         std::fs::write(&path, bytes).unwrap();
         path.display().to_string()
+    }
+
+    /// A certificate for this machine with the one under which it stands in one file, its key, and the file of the authority
+    /// above both.
+    pub(crate) fn chain(&self) -> (String, String, String) {
+        let authority = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.distinguished_name.push(DnType::CommonName, name);
+            (params, KeyPair::generate().unwrap())
+        };
+        let (root, root_key) = authority("root");
+        let (between, between_key) = authority("between");
+        let own = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+        let own_key = KeyPair::generate().unwrap();
+        let root_pem = root.self_signed(&root_key).unwrap().pem();
+        let root = Issuer::new(root, root_key);
+        let between_pem = between.signed_by(&between_key, &root).unwrap().pem();
+        let between = Issuer::new(between, between_key);
+        let own_pem = own.signed_by(&own_key, &between).unwrap().pem();
+        (
+            self.file("chain.pem", format!("{own_pem}{between_pem}").as_bytes()),
+            self.file("chain.key", own_key.serialize_pem().as_bytes()),
+            self.file("root.pem", root_pem.as_bytes()),
+        )
     }
 
     /// A certificate for a name and for this machine, and its key, and the fingerprint.

@@ -1,7 +1,7 @@
 //! What TLS was asked for is not left out in silence.
 
-use super::CALLER;
 use super::program::{Folder, Program};
+use super::{CALLER, meet, throughput};
 use std::net::TcpListener;
 
 #[test]
@@ -59,4 +59,22 @@ fn a_path_that_wants_tls_says_which_option_gives_it() {
             "error: the peer's path begins with msrps:, which is by TLS: give --tls, too\n"
         );
     }
+}
+
+#[test]
+fn a_certificate_is_shown_with_those_under_which_it_stands() {
+    let folder = Folder::new("chain");
+    let (chain, key, root) = folder.chain();
+    let secure = ["--tls", "--cert", &chain, "--key", &key];
+    let (sent, heard) = meet(&secure, &["--tls", "--ca", &root]);
+    assert_eq!(
+        (throughput(&sent, "sent").0, throughput(&heard, "received").0),
+        (1, 1)
+    );
+}
+
+#[test]
+fn a_path_by_another_transport_than_tcp_is_told() {
+    let said = Program::start("connect", &["--remote-path", "msrp://127.0.0.1:9/x;udp"]).complaint();
+    assert!(said.contains("no connection by udp"), "{said}");
 }

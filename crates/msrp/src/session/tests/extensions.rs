@@ -135,3 +135,28 @@ fn a_tracer_that_comes_in_the_middle_of_a_chunk_sees_whole_ones_only() {
         "{seen:?}"
     );
 }
+
+#[test]
+fn a_tracer_of_the_configuration_sees_the_session_from_its_first_chunk_on() {
+    let (alices, bobs) = (Notes::default(), Notes::default());
+    let tracer =
+        |notes: &Notes| -> Option<Arc<Mutex<dyn ChunkTracer>>> { Some(Arc::new(Mutex::new(notes.clone()))) };
+    let mut pair = Pair::with(
+        |config| config.tracer = tracer(&alices),
+        |config| config.tracer = tracer(&bobs),
+    );
+    let bound = |out, back| {
+        [
+            format!("{out} new SEND"),
+            format!("{out} end $"),
+            format!("{back} new 200"),
+            format!("{back} end $"),
+        ]
+    };
+    assert_eq!(alices.take(), bound("Sent", "Received"));
+    assert_eq!(bobs.take(), bound("Received", "Sent"));
+    pair.alice.set_tracer(None);
+    pair.alice.send(text("unseen")).unwrap();
+    pair.run();
+    assert!(alices.take().is_empty());
+}
