@@ -65,6 +65,7 @@ impl MsrpConnection {
             burst: None,
             unflushed: false,
             unread_since: None,
+            read: 0,
         };
         tokio::spawn(task.run(reader, writer));
         ours
@@ -110,6 +111,8 @@ struct Task {
     unflushed: bool,
     /// Since when nothing of what waits was taken.
     unread_since: Option<Instant>,
+    /// How much was read since other tasks had their turn.
+    read: usize,
 }
 
 /// How much is read at a time.
@@ -141,7 +144,9 @@ impl Task {
             }
             let may_read = self.connection.wants_input();
             let input = self.connection.input();
-            if input.capacity() - input.len() < READ / 4 {
+            // From its beginning again when nobody holds what was read into it.
+            let is_free = input.is_empty() && input.try_reclaim(READ);
+            if !is_free && input.capacity() - input.len() < READ / 4 {
                 input.reserve(READ);
             }
             let Company { joins, visitors } = &mut self.company;
@@ -158,9 +163,11 @@ impl Task {
                     Ok(count @ 1..) => {
                         self.connection.handle_input(Instant::now());
                         self.seats.pass_events(Instant::now(), &mut self.connection);
-                        if count >= READ / 4 {
+                        self.read += count;
+                        if self.read >= READ / 4 {
                             // Whoever takes the events has his turn, and the buffer, still in the processor's cache, is
                             // free again: reading on would fill one buffer after another.
+                            self.read = 0;
                             tokio::task::yield_now().await;
                         }
                     }
