@@ -1,5 +1,6 @@
 //! What each fuzz target does, as plain functions over the public API: they panic when an invariant breaks.
 
+pub mod codec;
 pub mod digest;
 pub mod digits;
 pub mod dtls;
@@ -27,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("digest_challenge", digest::digest_challenge),
     ("digits", digits::digits),
     ("dtls_ops", dtls::dtls_ops),
+    ("ilbc", codec::ilbc),
     ("imdn", msrp::imdn),
     ("jitter_ops", rtp::jitter_ops),
     ("lookup_answers", lookup::lookup_answers),

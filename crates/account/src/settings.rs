@@ -45,7 +45,7 @@ pub struct RtpSettings {
     pub port_range: PortRange,
     /// Seconds without a packet after which a stream counts as dead. Default 30.
     pub timeout: u32,
-    /// The codecs that are offered, the preferred first. Default opus, G722, PCMU, PCMA, GSM.
+    /// The codecs that are offered, the preferred first. Default opus, G722, PCMU, PCMA, iLBC, GSM.
     pub audio_codec_list: Vec<AudioCodec>,
 }
 

@@ -198,13 +198,22 @@ pub enum AudioCodec {
     Pcmu,
     /// G.711 with A-law.
     Pcma,
+    /// iLBC (RFC 3951).
+    Ilbc,
     /// GSM full rate (RFC 3551 §4.5.8).
     Gsm,
 }
 
 impl AudioCodec {
     /// All, in the default order of preference: the better sound first.
-    pub const ALL: [Self; 5] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma, Self::Gsm];
+    pub const ALL: [Self; 6] = [
+        Self::Opus,
+        Self::G722,
+        Self::Pcmu,
+        Self::Pcma,
+        Self::Ilbc,
+        Self::Gsm,
+    ];
 
     /// The encoding's name as in SDP.
     pub fn as_str(self) -> &'static str {
@@ -213,6 +222,7 @@ impl AudioCodec {
             Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
+            Self::Ilbc => "iLBC",
             Self::Gsm => "GSM",
         }
     }
@@ -234,7 +244,7 @@ impl FromStr for AudioCodec {
             .find(|codec| codec.as_str().eq_ignore_ascii_case(name))
             .ok_or_else(|| InvalidValue {
                 value: name.to_owned(),
-                expected: "one of opus, G722, PCMU, PCMA, GSM",
+                expected: "one of opus, G722, PCMU, PCMA, iLBC, GSM",
             })
     }
 }

@@ -21,7 +21,7 @@ fn an_empty_document_and_none_give_the_documented_defaults() {
         storage.load(&Document::Settings).unwrap().unwrap(),
         "[sip]\ntransport_list = [\"tls\", \"tcp\", \"udp\"]\n\n\
          [rtp]\nport_range = \"50000-50500\"\ntimeout = 30\n\
-         audio_codec_list = [\"opus\", \"G722\", \"PCMU\", \"PCMA\", \"GSM\"]\n\n\
+         audio_codec_list = [\"opus\", \"G722\", \"PCMU\", \"PCMA\", \"iLBC\", \"GSM\"]\n\n\
          [audio]\nsample_rate = 32000\ninput_device = \"system_default\"\noutput_device = \"system_default\"\n\
          alert_device = \"system_default\"\n"
     );

@@ -51,7 +51,7 @@ fn unknown_codecs() {
         check(
             &["answer", "--listen", "127.0.0.1:0", "--codec", list],
             11,
-            "choose from opus, G722, PCMU, PCMA, GSM",
+            "choose from opus, G722, PCMU, PCMA, iLBC, GSM",
         );
     }
 }

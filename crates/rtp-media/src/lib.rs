@@ -53,6 +53,8 @@
 //! | RFC 3550, RTP and RTCP | partly: all but mixers, translators and sessions of more than two |
 //! | RFC 3264 §6.1, several formats | yes: the payload type decides per packet |
 //! | RFC 3551, audio profile | partly: PCMU, PCMA, G722, GSM, and L16 at rates that fill 10 ms |
+//! | RFC 3951, iLBC | yes: both modes, enhancer and concealment |
+//! | RFC 3952, RTP payload for iLBC | partly: frames of one mode per packet, no more than 120 ms; no files |
 //! | RFC 4585, feedback | partly: headers are read, no feedback is sent |
 //! | RFC 4733, telephone-event | partly: digits, sent and heard; no tones and no other events |
 //! | RFC 4961, symmetric RTP | yes: guarded, see [`PROOF`] and [`SILENCE`] |

@@ -2,7 +2,7 @@
 
 mod script;
 
-use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::codec::{AudioCodec, IlbcMode};
 use offhook_sdp::OpusParameters;
 use offhook_session::AudioStream;
 use script::{Script, answer_with, sdp};
@@ -142,6 +142,48 @@ fn wishes_for_opus_go_both_ways() {
     let plain = answer_with(AudioStream::offer().with_opus(OpusParameters::default()), &offer);
     assert!(!plain.contains("a=fmtp"), "{plain}");
     assert!(answer_to(&offer).contains("a=fmtp:117 useinbandfec=1\n"));
+}
+
+/// RFC 3952 §5: both sides use the mode of the lower bandwidth, whoever offered which, and our answer says so.
+#[test]
+fn ilbc_is_spoken_in_the_lower_mode_of_both() {
+    use IlbcMode::{Ms20, Ms30};
+    for (ours, theirs, agreed) in [
+        (Ms20, "\na=fmtp:99 mode=20\na=ptime:20", Ms20),
+        (Ms20, "\na=fmtp:99 mode=30\na=ptime:20", Ms30),
+        (Ms20, "", Ms30),
+        (Ms30, "\na=fmtp:99 mode=20", Ms30),
+    ] {
+        let agreed = AudioCodec::Ilbc(agreed);
+        let ms = agreed.spec().ptime_ms;
+        let stream = || AudioStream::offer().with_codecs(&[AudioCodec::Ilbc(ours)]);
+        let media = format!("m=audio 5004 RTP/AVP 99\na=rtpmap:99 ilbc/8000{theirs}");
+
+        let mut script = Script::new();
+        script.accepted(&sdp(&media), stream());
+        let config = script.config();
+        assert_eq!(
+            (config.codec, config.payload_type, config.ptime_ms),
+            (agreed, 99, ms),
+            "{media}"
+        );
+        let answer = script.last_response().1;
+        assert!(answer.contains("a=rtpmap:99 iLBC/8000\r\n"), "{answer}");
+        assert!(answer.contains(&format!("a=fmtp:99 mode={ms}\r\n")), "{answer}");
+
+        let mut script = Script::new();
+        script.call(stream());
+        let offer = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+        let wish = AudioCodec::Ilbc(ours).spec().ptime_ms;
+        assert!(offer.contains(&format!("a=fmtp:96 mode={wish}\r\n")), "{offer}");
+        script.respond("INVITE", 200, Some(&sdp(&media)));
+        let config = script.config();
+        assert_eq!(
+            (config.codec, config.payload_type, config.ptime_ms),
+            (agreed, 99, ms),
+            "{media}"
+        );
+    }
 }
 
 /// RFC 3551 §4.5.11 and §6: linear audio by its fixed numbers and by others.

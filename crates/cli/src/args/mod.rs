@@ -344,7 +344,7 @@ pub(crate) struct RegisterArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct MediaArgs {
-    /// Codecs in order of preference, such as opus,G722,PCMU,PCMA,GSM [default: all of these]; linear audio is L16/16000, L16/44100/2
+    /// Codecs in order of preference, such as opus,G722,PCMU,PCMA,iLBC,GSM [default: all of these]; linear audio is L16/16000, L16/44100/2
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub(crate) codec: Vec<String>,
     /// Play this wave file to the other side, once; the call goes on in silence

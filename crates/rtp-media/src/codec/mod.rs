@@ -11,6 +11,8 @@ mod g711;
 mod g722;
 #[cfg(feature = "gsm")]
 mod gsm;
+#[cfg(feature = "ilbc")]
+mod ilbc;
 mod l16;
 #[cfg(feature = "opus")]
 mod opus;
@@ -23,6 +25,8 @@ pub(crate) use comfort_noise::{NoiseMaker, level};
 pub use g711::{Law, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
 #[cfg(feature = "g722")]
 pub use g722::{G722Decoder, G722Encoder};
+#[cfg(feature = "ilbc")]
+pub use ilbc::IlbcMode;
 pub use l16::L16;
 #[cfg(feature = "opus")]
 pub use opus::OpusParameters;

@@ -1,5 +1,7 @@
 //! What an SDP layer and a transport must know of each codec.
 
+#[cfg(feature = "ilbc")]
+use super::IlbcMode;
 use super::{CodecError, Decoder, Encoder, L16, MAX_PACKET_MS, g711};
 use crate::session::Impairment;
 use std::fmt;
@@ -36,6 +38,9 @@ pub enum AudioCodec {
     /// GSM full rate, 13 kbit/s.
     #[cfg(feature = "gsm")]
     Gsm,
+    /// iLBC, 13.33 or 15.2 kbit/s: bears loss well, as its frames stand by themselves.
+    #[cfg(feature = "ilbc")]
+    Ilbc(IlbcMode),
     /// G.722, 64 kbit/s, 7 kHz wide.
     #[cfg(feature = "g722")]
     G722,
@@ -55,6 +60,9 @@ impl AudioCodec {
         Self::G722,
         Self::Pcmu,
         Self::Pcma,
+        // The mode that fits packets of 20 ms, as the others have; the peer's may make it the other (RFC 3952 §5).
+        #[cfg(feature = "ilbc")]
+        Self::Ilbc(IlbcMode::Ms20),
         #[cfg(feature = "gsm")]
         Self::Gsm,
     ];
@@ -66,6 +74,13 @@ impl AudioCodec {
             Self::Pcma => narrowband("PCMA", 8),
             #[cfg(feature = "gsm")]
             Self::Gsm => narrowband("GSM", 3),
+            #[cfg(feature = "ilbc")]
+            Self::Ilbc(mode) => CodecSpec {
+                static_payload: None,
+                ptime_ms: mode.ms(),
+                fmtp: Some(mode.fmtp()),
+                ..narrowband("iLBC", 0)
+            },
             #[cfg(feature = "g722")]
             Self::G722 => CodecSpec {
                 sample_rate: 16_000,
@@ -105,6 +120,12 @@ impl AudioCodec {
                 equipment: 20.0,
                 robustness: 10.0,
             },
+            // Taken to be as G.729A with silence detection, to which it is likened (G.113 table I.1).
+            #[cfg(feature = "ilbc")]
+            Self::Ilbc(_) => Impairment {
+                equipment: 11.0,
+                robustness: 19.0,
+            },
             #[cfg(feature = "g722")]
             Self::G722 => Impairment::G711,
             #[cfg(feature = "opus")]
@@ -133,12 +154,14 @@ impl AudioCodec {
         (per_second as usize).div_ceil(1000) * ms as usize
     }
 
-    /// Whether a packet may hold this many milliseconds: 10 to 120 in steps of 10, for GSM in steps of 20. Opus has no 30, 50, 70,
-    /// 90 and 110.
+    /// Whether a packet may hold this many milliseconds: 10 to 120 in steps of 10, for GSM in steps of 20, for iLBC in steps of its
+    /// frames. Opus has no 30, 50, 70, 90 and 110.
     pub const fn allows_ptime(self, ms: u32) -> bool {
         let steps = match self {
             #[cfg(feature = "gsm")]
             Self::Gsm => ms.is_multiple_of(20),
+            #[cfg(feature = "ilbc")]
+            Self::Ilbc(mode) => ms.is_multiple_of(mode.ms()),
             #[cfg(feature = "opus")]
             Self::Opus => ms == 10 || ms.is_multiple_of(20),
             _ => ms.is_multiple_of(10),
@@ -180,6 +203,8 @@ impl AudioCodec {
             Self::Pcma => g711::encoder(g711::Law::A),
             #[cfg(feature = "gsm")]
             Self::Gsm => super::gsm::encoder(),
+            #[cfg(feature = "ilbc")]
+            Self::Ilbc(mode) => super::ilbc::encoder(mode),
             #[cfg(feature = "g722")]
             Self::G722 => Box::new(super::G722Encoder::new()),
             Self::L16(format) => super::l16::encoder(format),
@@ -195,6 +220,8 @@ impl AudioCodec {
             Self::Pcma => g711::decoder(g711::Law::A),
             #[cfg(feature = "gsm")]
             Self::Gsm => super::gsm::decoder(),
+            #[cfg(feature = "ilbc")]
+            Self::Ilbc(_) => super::ilbc::decoder(),
             #[cfg(feature = "g722")]
             Self::G722 => super::g722::decoder(),
             Self::L16(format) => super::l16::decoder(format),
@@ -203,6 +230,10 @@ impl AudioCodec {
         })
     }
 }
+
+/// The name of iLBC that offers nothing but frames of 30 ms.
+#[cfg(feature = "ilbc")]
+const ILBC_30: &str = "iLBC/30";
 
 const fn narrowband(name: &'static str, payload: u8) -> CodecSpec {
     CodecSpec {
@@ -217,13 +248,15 @@ const fn narrowband(name: &'static str, payload: u8) -> CodecSpec {
 }
 
 impl fmt::Display for AudioCodec {
-    /// The encoding name; for linear audio with rate and channels, as [`FromStr`] reads it.
+    /// The encoding name; for linear audio with rate and channels, for iLBC in frames of 30 ms with these, as [`FromStr`] reads it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::L16(format) if format.channels() > 1 => {
                 write!(f, "L16/{}/{}", format.sample_rate(), format.channels())
             }
             Self::L16(format) => write!(f, "L16/{}", format.sample_rate()),
+            #[cfg(feature = "ilbc")]
+            Self::Ilbc(IlbcMode::Ms30) => f.write_str(ILBC_30),
             _ => f.write_str(self.spec().name),
         }
     }
@@ -238,8 +271,12 @@ impl FromStr for AudioCodec {
     type Err = UnknownCodec;
 
     /// Reads a name in any case, as in a list of codecs in settings: `PCMU`, `opus`; linear audio with its rate, and its channels
-    /// where there are two: `L16/16000`, `L16/44100/2`.
+    /// where there are two: `L16/16000`, `L16/44100/2`. `iLBC` offers frames of 20 ms and takes those of 30, `iLBC/30` knows no other.
     fn from_str(name: &str) -> Result<Self, UnknownCodec> {
+        #[cfg(feature = "ilbc")]
+        if name.eq_ignore_ascii_case(ILBC_30) {
+            return Ok(Self::Ilbc(IlbcMode::Ms30));
+        }
         let named = Self::ALL
             .iter()
             .copied()
@@ -310,12 +347,32 @@ mod tests {
             (AudioCodec::Gsm, 30, 20),
             #[cfg(feature = "gsm")]
             (AudioCodec::Gsm, 10, 20),
+            #[cfg(feature = "ilbc")]
+            (AudioCodec::Ilbc(IlbcMode::Ms20), 30, 20),
+            #[cfg(feature = "ilbc")]
+            (AudioCodec::Ilbc(IlbcMode::Ms30), 20, 30),
+            #[cfg(feature = "ilbc")]
+            (AudioCodec::Ilbc(IlbcMode::Ms30), 100, 90),
             #[cfg(feature = "opus")]
             (AudioCodec::Opus, 50, 40),
             #[cfg(feature = "opus")]
             (AudioCodec::Opus, 3, 10),
         ] {
             assert_eq!(codec.ptime_within(wanted), given, "{codec} {wanted}");
+        }
+    }
+
+    #[cfg(feature = "ilbc")]
+    #[test]
+    fn ilbc_has_a_name_for_each_mode() {
+        for (name, mode) in [("iLBC", IlbcMode::Ms20), ("iLBC/30", IlbcMode::Ms30)] {
+            let codec = AudioCodec::Ilbc(mode);
+            assert_eq!(
+                (codec.to_string(), name.to_lowercase().parse()),
+                (name.to_owned(), Ok(codec))
+            );
+            assert_eq!(codec.spec().fmtp, Some(mode.fmtp()));
+            assert_eq!(codec.spec().ptime_ms, mode.ms());
         }
     }
 

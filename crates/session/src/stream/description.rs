@@ -38,7 +38,7 @@ impl fmt::Display for StreamDescription {
 /// The attributes of an `AudioStream`. What is not known yet is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AudioDescription {
-    /// The codec agreed upon: `opus`, `G722`, `PCMU`, `PCMA`, `GSM`.
+    /// The codec agreed upon: `opus`, `G722`, `PCMU`, `PCMA`, `iLBC`, `GSM`.
     pub codec: Option<String>,
     /// Samples a second of the codec's sound.
     pub sample_rate: Option<u32>,

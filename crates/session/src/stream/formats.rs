@@ -1,7 +1,7 @@
 //! The RTP formats of audio: what is offered, and what both sides share.
 
 use super::{Agreed, StreamError};
-use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::codec::{AudioCodec, IlbcMode};
 use offhook_rtp_media::{AudioConfig, MAX_OTHERS, OtherCodec, OtherEvents};
 use offhook_sdp::attribute::{MaxPtime, Ptime};
 use offhook_sdp::offer_answer::{FormatMatch, match_answer};
@@ -92,7 +92,7 @@ pub(super) fn shared_formats(agreed: Agreed<'_>) -> Option<Vec<FormatMatch>> {
 /// is no codec.
 pub(super) fn formats_to_answer(pairs: &[FormatMatch], most: usize) -> Option<Vec<RtpFormat>> {
     let codecs = pairs.iter().filter(|pair| codec_of(&pair.remote).is_some());
-    let codecs: Vec<RtpFormat> = codecs.map(|pair| pair.local.clone()).take(most).collect();
+    let codecs: Vec<RtpFormat> = codecs.map(answered).take(most).collect();
     if codecs.is_empty() {
         return None;
     }
@@ -108,6 +108,15 @@ pub(super) fn formats_to_answer(pairs: &[FormatMatch], most: usize) -> Option<Ve
         .cloned()
         .partition(|format| format.is("CN"));
     Some([codecs, noise, events].concat())
+}
+
+/// Ours as it stands in the answer: of iLBC, in the mode that both sides then use.
+fn answered(pair: &FormatMatch) -> RtpFormat {
+    let local = pair.local.clone();
+    match codec_agreed(pair) {
+        Some(codec @ AudioCodec::Ilbc(_)) => local.with_fmtp(codec.spec().fmtp.unwrap_or_default()),
+        _ => local,
+    }
 }
 
 /// What is sent, by the number and the parameters of the other side, and all that may come, by the numbers of ours.
@@ -130,7 +139,7 @@ pub(super) fn agree_on_formats(config: &mut AudioConfig, sent: &FormatMatch, pai
         .filter_map(|pair| {
             Some(OtherCodec {
                 payload_type: pair.local.payload_type,
-                codec: codec_of(&pair.local)?,
+                codec: codec_agreed(pair)?,
             })
         })
         .take(MAX_OTHERS)
@@ -161,11 +170,34 @@ pub(super) fn nothing_in_common(codecs: &[AudioCodec], theirs: &[RtpFormat]) -> 
     }
 }
 
+/// Whether a format is one of these codecs. The mode of iLBC does not count: it is agreed on.
+pub(super) fn is_among(codecs: &[AudioCodec], format: &RtpFormat) -> bool {
+    codecs.iter().any(|codec| {
+        let spec = codec.spec();
+        RtpFormat::new(format.payload_type, spec.name, spec.clock_rate, spec.channels).same_encoding(format)
+    })
+}
+
+/// The codec that both sides of a pair use, if it is one of ours.
+pub(super) fn codec_agreed(pair: &FormatMatch) -> Option<AudioCodec> {
+    Some(in_mode(codec_of(&pair.remote)?, pair.ilbc_mode()))
+}
+
 /// The codec that a format names, if it is one of ours.
 pub(super) fn codec_of(format: &RtpFormat) -> Option<AudioCodec> {
     // Opus has two channels whatever a peer writes, as `RtpFormat::same_encoding` takes it.
     let channels = if format.is("opus") { 2 } else { format.channels };
-    AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, channels)
+    let codec = AudioCodec::from_rtpmap(&format.encoding, format.clock_rate, channels)?;
+    Some(in_mode(codec, format.ilbc_mode()))
+}
+
+/// A codec in the mode that a format gives iLBC.
+fn in_mode(codec: AudioCodec, mode: Option<offhook_sdp::IlbcMode>) -> AudioCodec {
+    match mode {
+        None => codec,
+        Some(offhook_sdp::IlbcMode::Ms20) => AudioCodec::Ilbc(IlbcMode::Ms20),
+        Some(offhook_sdp::IlbcMode::Ms30) => AudioCodec::Ilbc(IlbcMode::Ms30),
+    }
 }
 
 /// Whether comfort noise of 8000 Hz fits beside a codec: G.722 has that clock, but not that sample rate.

@@ -7,7 +7,8 @@ mod wishes;
 pub use recording::{RecordedParties, recording_name};
 
 use super::formats::{
-    agree_on_formats, codec_of, formats_of, formats_to_answer, nothing_in_common, packet_time, shared_formats,
+    agree_on_formats, codec_agreed, codec_of, formats_of, formats_to_answer, is_among, nothing_in_common,
+    packet_time, shared_formats,
 };
 use super::rtp_transport::RtpTransport;
 use super::security::Security;
@@ -208,7 +209,7 @@ impl AudioStream {
         let pairs = shared_formats(agreed).unwrap_or_default();
         let (codec, format) = pairs
             .iter()
-            .find_map(|pair| Some((codec_of(&pair.remote)?, pair)))
+            .find_map(|pair| Some((codec_agreed(pair)?, pair)))
             .ok_or_else(|| nothing_in_common(self.codecs(), &remote.rtp_formats()))?;
         let remote_rtp = remote
             .media_address(agreed.remote)
@@ -421,7 +422,7 @@ impl MediaStream for AudioStream {
                 && media
                     .rtp_formats()
                     .iter()
-                    .any(|format| codec_of(format).is_some_and(|codec| self.codecs().contains(&codec)))
+                    .any(|format| is_among(self.codecs(), format))
         })
     }
 
