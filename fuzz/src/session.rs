@@ -253,7 +253,9 @@ impl World {
             _ if command / 16 % 2 == 1 => {
                 self.manager
                     .with_stream(now, id, None, |desktop: &mut DesktopSharingStream, cx| {
-                        desktop.send(cx, "frame").and(desktop.data_taken(cx))
+                        let sent = desktop.send(cx, "frame");
+                        desktop.event_taken(cx);
+                        sent
                     })
             }
             _ => self.manager.end(now, id),
