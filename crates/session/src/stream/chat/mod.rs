@@ -156,8 +156,8 @@ impl ChatStream {
     /// Sends a message and gives its id, by which its fate is told. Before the stream runs it waits.
     ///
     /// # Errors
-    /// When the other side takes no messages of that type, or too many wait, or too many events are not read; or it is a private message and the other side is
-    /// no chat room that has them.
+    /// When the other side takes no messages of that type, too many wait, or too many events are not read; or it is a private
+    /// message and the other side is no chat room that has them.
     pub fn send_message(
         &mut self,
         cx: &mut StreamContext<'_>,
