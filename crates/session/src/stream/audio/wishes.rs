@@ -75,7 +75,7 @@ impl AudioStream {
         self
     }
 
-    /// The same stream that does not send silence, whatever the [`StreamSettings`] say.
+    /// The same stream that does not send silence, whatever the [`StreamSettings`](crate::StreamSettings) say.
     #[must_use]
     pub fn with_silence_detection(mut self, detection: SilenceDetection) -> Self {
         self.silence = Some(detection);
@@ -98,7 +98,7 @@ impl AudioStream {
     }
 
     /// The same stream that plays this, without end, to the other side while we hold it. Default: what the
-    /// [`StreamSettings`](crate::StreamSettings) say.
+    /// [`StreamSettings`](crate::StreamSettings)(crate::StreamSettings) say.
     #[must_use]
     pub fn with_hold_music(mut self, music: WaveFile) -> Self {
         self.hold_music = Some(music);
@@ -112,7 +112,7 @@ impl AudioStream {
         self
     }
 
-    /// The same stream spoken and heard on the device that all streams share ([`VoiceCommand`]), whatever else is attached.
+    /// The same stream spoken and heard on the device that all streams share ([`VoiceCommand`](crate::media::VoiceCommand)), whatever else is attached.
     #[must_use]
     pub fn with_voice_device(mut self) -> Self {
         self.device = Device::Shared;
