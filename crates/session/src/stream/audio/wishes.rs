@@ -98,7 +98,7 @@ impl AudioStream {
     }
 
     /// The same stream that plays this, without end, to the other side while we hold it. Default: what the
-    /// [`StreamSettings`](crate::StreamSettings)(crate::StreamSettings) say.
+    /// [`StreamSettings`](crate::StreamSettings) say.
     #[must_use]
     pub fn with_hold_music(mut self, music: WaveFile) -> Self {
         self.hold_music = Some(music);
