@@ -14,7 +14,7 @@ mod sent;
 
 use bytes::Bytes;
 use clap::{Parser, ValueEnum};
-use common::{Failure, Summary, check_end, end, interrupted, tell, tell_event};
+use common::{Failure, Summary, check_end, end, interrupted, on_standard_error, tell, tell_event};
 use ends::{Protection, ThroughRelay, uri};
 use offhook_msrp::chunk::SuccessReport;
 use offhook_msrp::session::{OutgoingId, SendError};
@@ -70,6 +70,9 @@ struct Args {
     /// Tell the throughput only, not each event.
     #[arg(long)]
     quiet: bool,
+    /// Show the chunks that pass on standard error: > is from here, < to here.
+    #[arg(long)]
+    trace: bool,
     #[command(flatten)]
     protection: Protection,
     #[command(flatten)]
@@ -120,6 +123,7 @@ async fn run(args: &mut Args, summary: &mut Option<Summary>) -> Result<(), Failu
     config
         .peer_fingerprints
         .extend(args.protection.fingerprint.clone());
+    config.tracer = args.trace.then(on_standard_error);
     let mut interrupt = std::pin::pin!(interrupted());
     let mut session = tokio::select! {
         session = connector.complete(config) => session?,

@@ -12,7 +12,9 @@ mod ends;
 mod received;
 
 use clap::{Parser, ValueEnum};
-use common::{Failure, Summary, check_end, end, interrupted, tell, tell_error, tell_event};
+use common::{
+    Failure, Summary, check_end, end, interrupted, on_standard_error, tell, tell_error, tell_event,
+};
 use ends::{Protection, ThroughRelay, in_words, uri};
 use offhook_msrp::chunk::{ByteRange, Head, StatusCode};
 use offhook_msrp::session::{AbortReason, CloseReason, Delivery, PathMatching, Reports, SendError};
@@ -65,6 +67,9 @@ struct Args {
     /// Tell the throughput only, not each event.
     #[arg(long)]
     quiet: bool,
+    /// Show the chunks that pass on standard error: > is from here, < to here.
+    #[arg(long)]
+    trace: bool,
     #[command(flatten)]
     protection: Protection,
     #[command(flatten)]
@@ -106,6 +111,7 @@ async fn run(args: &Args, summary: &mut Option<Summary>) -> Result<(), Failure> 
     config
         .peer_fingerprints
         .extend(args.protection.fingerprint.clone());
+    config.tracer = args.trace.then(on_standard_error);
     config.bind_timeout = std::time::Duration::from_secs(args.bind_timeout);
     if args.mode == Mode::Echo {
         config.message_limits.bytes = args.max_message;

@@ -158,7 +158,11 @@ impl FromStr for MsrpUri {
         } else {
             return Err(UriError::Scheme);
         };
-        let (resource, parameters) = rest.split_once(';').ok_or(UriError::Transport)?;
+        // A user part may hold what ends all the others.
+        let authority = rest.split('/').next().unwrap_or_default();
+        let behind_user = authority.find('@').unwrap_or(0);
+        let end = rest[behind_user..].find(';').ok_or(UriError::Transport)? + behind_user;
+        let (resource, parameters) = (&rest[..end], &rest[end + 1..]);
         let (authority, session_id) = match resource.split_once('/') {
             Some((authority, id)) => {
                 check(id, is_session_char, UriError::SessionId)?;
@@ -420,7 +424,7 @@ fn is_sub_delim(byte: u8) -> bool {
 }
 
 fn is_user_char(byte: u8) -> bool {
-    is_unreserved(byte) || is_sub_delim(byte) || byte == b'%'
+    is_unreserved(byte) || is_sub_delim(byte) || b";%".contains(&byte)
 }
 
 fn is_session_char(byte: u8) -> bool {

@@ -5,6 +5,7 @@ use offhook_msrp::SessionEvent;
 use offhook_msrp::relay::RelayError;
 use offhook_msrp::session::{AbortReason, CloseReason};
 use offhook_msrp::tokio::ConnectError;
+use offhook_msrp::trace::{ChunkTracer, Direction, Traced};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{CertificateError, RootCertStore};
@@ -14,6 +15,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 pub(crate) type Failure = Box<dyn Error>;
@@ -77,6 +79,34 @@ pub(crate) fn interrupted() -> impl Future<Output = ()> {
 #[cfg(not(unix))]
 pub(crate) async fn interrupted() {
     let _ = tokio::signal::ctrl_c().await;
+}
+
+/// Shows the chunks that pass to a person.
+pub(crate) fn on_standard_error() -> Arc<Mutex<dyn ChunkTracer>> {
+    Arc::new(Mutex::new(OnStandardError))
+}
+
+#[derive(Debug)]
+struct OnStandardError;
+
+impl ChunkTracer for OnStandardError {
+    fn trace(&mut self, direction: Direction, traced: Traced<'_>) {
+        let way = match direction {
+            Direction::Sent => '>',
+            Direction::Received => '<',
+        };
+        let shown = match traced {
+            Traced::NewChunk(head) => match (head.method(), head.status()) {
+                (Some(method), _) => format!("{} {}", head.transaction_id(), method.as_str()),
+                (_, Some(status)) => format!("{} {}", head.transaction_id(), status.in_words()),
+                _ => return,
+            },
+            Traced::Data(id, data) => format!("{id} {} bytes", data.len()),
+            Traced::End(id, flag) => format!("{id} {}", char::from(flag.as_byte())),
+        };
+        // Whoever reads may have gone.
+        let _ = writeln!(std::io::stderr(), "{way} {shown}");
+    }
 }
 
 /// What a person could do about it.

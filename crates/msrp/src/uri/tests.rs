@@ -26,6 +26,7 @@ fn good_uris_are_printed_as_they_came() {
         "msrp://host.example.com:8493/asfd34;tcp",
         "msrp://relay.example.com;tcp",
         "msrps://a%2Db:1/x;tcp;y=z",
+        "msrp://a;b=c&d@host:1/s;tcp",
         "msrp://10.0.0.1:0/s;ws",
     ] {
         assert_eq!(uri(text).to_string(), text);

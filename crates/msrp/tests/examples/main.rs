@@ -499,3 +499,37 @@ fn relays_know_each_other_by_their_certificates() {
         }
     }
 }
+
+#[test]
+fn the_chunks_that_pass_are_shown_on_demand() {
+    let listen = ["--port", "0", "--remote-path", CALLER, "--trace", "--count", "1"];
+    let mut listener = Program::start("listen", &listen);
+    let path = listener.path("listening");
+    let args = [
+        "--local-path",
+        CALLER,
+        "--remote-path",
+        &path,
+        "--size",
+        "300",
+        "--trace",
+    ];
+    let mut connector = Program::start("connect", &args);
+    for (program, way, back) in [(&mut connector, '>', '<'), (&mut listener, '<', '>')] {
+        assert!(program.status().success());
+        let said = program.said_in_error();
+        let seen: Vec<_> = said
+            .lines()
+            .filter_map(|line| Some((line.chars().next()?, line.split_once(' ')?.1.split_once(' ')?.1)))
+            .collect();
+        // The SEND that binds, and the message; each is answered.
+        for (what, count) in [("SEND", 2), ("300 bytes", 1)] {
+            let shown = seen.iter().filter(|shown| **shown == (way, what)).count();
+            assert_eq!(shown, count, "{said}");
+        }
+        assert!(
+            seen.iter().filter(|shown| **shown == (back, "200 OK")).count() >= 2,
+            "{said}"
+        );
+    }
+}
