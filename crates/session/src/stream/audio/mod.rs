@@ -250,6 +250,19 @@ impl AudioStream {
         Ok((running, config))
     }
 
+    /// What the media side is to do now, and the transport with it.
+    fn establish(
+        &mut self,
+        agreed: Agreed<'_>,
+    ) -> Result<(StreamId, Running, Box<AudioConfig>), StreamError> {
+        let stream = self.stream()?.stream;
+        let (running, config) = self.agree(agreed)?;
+        if let Some(transport) = &mut self.transport {
+            transport.establish(config.remote_rtp, config.srtp.clone());
+        }
+        Ok((stream, running, Box::new(config)))
+    }
+
     /// After a renegotiation: takes the codecs over that we offered in it, and tells if what is spoken has changed, or was asked to.
     fn notice_codec(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>, before: Option<AudioCodec>) {
         let offered = || -> Option<Vec<AudioCodec>> {
@@ -371,16 +384,9 @@ impl MediaStream for AudioStream {
     }
 
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
-        let stream = self.stream()?.stream;
-        let (running, config) = self.agree(agreed)?;
-        if let Some(transport) = &mut self.transport {
-            transport.establish(config.remote_rtp, config.srtp.clone());
-        }
+        let (stream, running, config) = self.establish(agreed)?;
         // Where something was heard before, this is an update.
-        cx.plane.send(MediaCommand::StartAudio {
-            stream,
-            config: Box::new(config),
-        });
+        cx.plane.send(MediaCommand::StartAudio { stream, config });
         if self.on_hold_by_local {
             self.hold_media(cx, stream);
         }
@@ -427,15 +433,8 @@ impl MediaStream for AudioStream {
     }
 
     fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
-        let stream = self.stream()?.stream;
-        let (running, config) = self.agree(agreed)?;
-        if let Some(transport) = &mut self.transport {
-            transport.establish(config.remote_rtp, config.srtp.clone());
-        }
-        cx.plane.send(MediaCommand::UpdateAudio {
-            stream,
-            config: Box::new(config),
-        });
+        let (stream, running, config) = self.establish(agreed)?;
+        cx.plane.send(MediaCommand::UpdateAudio { stream, config });
         let before = self.running.replace(running);
         self.pause_recording_on_hold();
         self.notice_codec(cx, agreed, before.map(|before| before.codec));
