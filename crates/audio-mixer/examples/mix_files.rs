@@ -22,6 +22,7 @@ use offhook_audio_mixer::{
 };
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -106,9 +107,9 @@ fn mix() -> Result<(), Box<dyn Error>> {
     to_file(Path::new(name), inputs)
 }
 
-/// Whether both are the same file, by whatever name or link.
+/// Whether both are the same file, by whatever name or link. To look at a pipe would be to wait for it.
 fn is_same(one: &Path, other: &Path) -> bool {
-    same_file::is_same_file(one, other).unwrap_or(false)
+    one.is_file() && other.is_file() && same_file::is_same_file(one, other).unwrap_or(false)
 }
 
 /// A mixer with a player for each file in one bridge, and how many samples the longest has.
@@ -125,6 +126,10 @@ fn players(inputs: &[OsString]) -> Result<(AudioMixer<Port>, BridgeId, usize), B
     let mut longest = 0;
     for path in inputs {
         let file = WaveFile::load(path, config.sample_rate)?;
+        if !file.missing().is_zero() {
+            let (path, missing) = (Path::new(path).display(), file.missing().as_secs_f64());
+            eprintln!("mix_files: {path} was cut off, {missing:.2} s are missing of it: the rest is mixed");
+        }
         longest = longest.max(file.samples().len());
         let mut player = WavePlayer::new(file, options);
         player.start();
@@ -250,6 +255,9 @@ fn to_file(output: &Path, inputs: &[OsString]) -> Result<(), Box<dyn Error>> {
         let output = output.display();
         return Err(format!("{output} is an input as well: it would be overwritten").into());
     }
+    if output.exists() && !output.is_file() {
+        return Err(format!("{} is no ordinary file: name another", output.display()).into());
+    }
     let (mut mixer, hall, longest) = players(inputs)?;
     let (glide, rate) = (mixer.frame_len(), mixer.config().sample_rate);
     let recorder = SamplesRecorder::new(rate, glide + longest);
@@ -261,27 +269,40 @@ fn to_file(output: &Path, inputs: &[OsString]) -> Result<(), Box<dyn Error>> {
         mixer.tick(now);
     }
 
+    if let Some(Port::Recorder(recorder)) = mixer.remove_port(ear) {
+        write(output, rate, &recorder.samples()[glide..])
+            .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+    }
+    println!("{}: {:.2} s", output.display(), longest as f64 / f64::from(rate));
+    Ok(())
+}
+
+/// Beside it first: what had the name before is there until all is written.
+fn write(output: &Path, rate: u32, samples: &[i16]) -> Result<(), hound::Error> {
+    let mut part = output.as_os_str().to_owned();
+    part.push(".part");
     let spec = WavSpec {
         channels: 1,
         sample_rate: rate,
         bits_per_sample: 16,
         sample_format: SampleFormat::Int,
     };
-    let mut writer = WavWriter::create(output, spec)?;
-    if let Some(Port::Recorder(recorder)) = mixer.remove_port(ear) {
-        for &sample in recorder.samples().iter().skip(glide) {
-            writer.write_sample(sample)?;
-        }
+    let written = WavWriter::create(&part, spec).and_then(|mut writer| {
+        samples
+            .iter()
+            .try_for_each(|&sample| writer.write_sample(sample))?;
+        writer.finalize()?;
+        Ok(fs::rename(&part, output)?)
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
     }
-    writer.finalize()?;
-    println!("{}: {:.2} s", output.display(), longest as f64 / f64::from(rate));
-    Ok(())
+    written
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn an_input_is_not_written_over_by_whatever_name_it_goes() {
@@ -324,9 +345,46 @@ mod tests {
                 "nothing was written"
             );
         }
+        for output in [folder.clone(), folder.join("no such folder").join("output.wav")] {
+            let refused = to_file(&output, &[input.clone().into()]).map_err(|error| error.to_string());
+            let name = output.display().to_string();
+            assert!(
+                refused.as_ref().is_err_and(|error| error.contains(&name)),
+                "{refused:?}"
+            );
+        }
         to_file(&file("output.wav"), &[input.into()]).expect("two files");
         let mixed = WaveFile::load(file("output.wav"), 8_000).expect("it was mixed");
         assert_eq!(mixed.samples().len(), 8_000);
+        fs::remove_dir_all(&folder).expect("it was made");
+    }
+    /// A pipe would be waited for.
+    #[test]
+    #[cfg(unix)]
+    fn what_is_no_file_is_named_and_refused() {
+        let folder = std::env::temp_dir().join(format!("offhook-mix-refused-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("the temporary folder is writable");
+        let (input, pipe) = (folder.join("input.wav"), folder.join("pipe.wav"));
+        write(&input, 8_000, &[1; 800]).expect("writable");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.expect("mkfifo is there").success());
+        for (output, input, named) in [
+            (&folder, &input, &folder),
+            (
+                &folder.join("none").join("output.wav"),
+                &input,
+                &folder.join("none"),
+            ),
+            (&pipe, &input, &pipe),
+            (&folder.join("output.wav"), &pipe, &pipe),
+        ] {
+            let refused = to_file(output, &[input.into()]).map_err(|error| error.to_string());
+            let name = named.display().to_string();
+            assert!(
+                refused.as_ref().is_err_and(|error| error.contains(&name)),
+                "{refused:?}"
+            );
+        }
         fs::remove_dir_all(&folder).expect("it was made");
     }
 }

@@ -75,8 +75,8 @@ pub use device::{
     ThreadedPort, devices,
 };
 pub use file::{
-    EndReason, MAX_FILE_BYTES, MAX_SAMPLES, PlayerEvent, PlayerEvents, PlayerOptions, RecordError,
-    RecorderEvent, Recording, Summary, WaveError, WaveFile, WavePlayer, WaveRecorder,
+    EndReason, MAX_SAMPLES, PlayerEvent, PlayerEvents, PlayerOptions, RecordError, RecorderEvent, Recording,
+    Summary, WaveError, WaveFile, WavePlayer, WaveRecorder,
 };
 pub use gain::Gain;
 pub use level::Level;

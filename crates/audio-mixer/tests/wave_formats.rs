@@ -6,8 +6,9 @@ mod wave;
 use folder::Folder;
 use hound::SampleFormat;
 use offhook_audio_mixer::{
-    AudioPort, EndReason, PlayerEvent, PlayerOptions, Tick, WaveError, WaveFile, WavePlayer,
+    AudioPort, EndReason, MAX_SAMPLES, PlayerEvent, PlayerOptions, Tick, WaveError, WaveFile, WavePlayer,
 };
+use std::io::{Cursor, Read};
 use std::time::{Duration, Instant};
 use wave::{bytes_of, read, spec};
 
@@ -311,4 +312,37 @@ fn files_of_unknown_length_and_with_padded_chunks_are_played() {
             (&[200, -200][..], Duration::ZERO)
         );
     }
+}
+
+/// A file that is as long as its header says, and nowhere in memory.
+fn silence(channels: u16, rate: u32, bits: u16, frames: u64) -> impl Read {
+    let frame = u64::from(channels) * u64::from(bits / 8);
+    let tag: u16 = if bits == 64 { 3 } else { 1 };
+    let mut format = [tag.to_le_bytes(), channels.to_le_bytes()].concat();
+    format.extend(rate.to_le_bytes());
+    format.extend([0; 6]);
+    format.extend(bits.to_le_bytes());
+    let data = frame * frames;
+    let head = head(b"RIFF", &format, u32::try_from(data).unwrap_or(u32::MAX));
+    Cursor::new(head).chain(std::io::repeat(0).take(data))
+}
+
+#[test]
+fn what_counts_is_how_long_a_file_sounds() {
+    // 120 MB, and five seconds.
+    let choir = WaveFile::read("choir.wav", silence(64, 48_000, 64, 240_000), 8_000).expect("it is short");
+    assert_eq!(choir.samples().len(), 40_000);
+    assert_eq!(choir.missing(), Duration::ZERO);
+
+    let limit = MAX_SAMPLES as u64;
+    let whole =
+        WaveFile::read("hour.wav", silence(1, 8_000, 16, limit), 8_000).expect("just as long as may be");
+    assert_eq!(whole.samples().len(), MAX_SAMPLES);
+    let long = WaveFile::read("long.wav", silence(1, 8_000, 16, limit + 1), 8_000);
+    let error = long.expect_err("a sample too many");
+    assert!(matches!(error, WaveError::TooLong { limit, .. } if limit == Duration::from_hours(1)));
+    assert_eq!(
+        error.to_string(),
+        "long.wav is longer than 3600s, the most that is kept in memory at the mixer's rate: cut it"
+    );
 }

@@ -15,4 +15,4 @@ mod writer;
 
 pub use player::{EndReason, PlayerEvent, PlayerEvents, PlayerOptions, WavePlayer};
 pub use recorder::{RecordError, RecorderEvent, Recording, Summary, WaveRecorder};
-pub use wave::{MAX_FILE_BYTES, MAX_SAMPLES, WaveError, WaveFile};
+pub use wave::{MAX_SAMPLES, WaveError, WaveFile};

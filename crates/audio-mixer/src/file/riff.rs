@@ -1,16 +1,18 @@
-//! The chunks of a wave file: where its samples are, and what they are.
+//! The chunks of a wave file: where its samples begin, and what they are.
 //!
 //! RIFF, and RF64 (EBU Tech 3306) for what is longer than 4 GiB. A format tag of `WAVE_FORMAT_EXTENSIBLE` stands for that in its
 //! sub-format.
 
 use super::companded::Law;
+use std::io::{self, Read};
 
-/// The samples of a wave file, as they stand in it: whole frames only.
-pub(super) struct Sound<'a> {
+/// What stands before the samples of a wave file.
+pub(super) struct Head {
     pub(super) format: Format,
-    pub(super) data: &'a [u8],
-    /// Frames that the header promises besides: the file was cut off.
-    pub(super) missing: u64,
+    /// Frames that it promises, or as many as there can be.
+    pub(super) frames: u64,
+    /// The promise is meant.
+    is_promised: bool,
 }
 
 /// What a header says about the samples that follow it.
@@ -34,81 +36,98 @@ pub(super) enum Encoding {
     Companded(Law),
 }
 
-/// Why there are none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum RiffFault {
+/// What is wrong with a file.
+#[derive(Debug)]
+pub(super) enum Fault {
     /// It is a file of another kind.
     NotAWave,
     /// It contradicts itself.
     Damaged(&'static str),
     /// Samples of a kind that is not played.
     Unsupported,
+    /// More than is kept in memory.
+    TooLong,
+    /// It cannot be read.
+    System(io::Error),
 }
 
-impl<'a> Sound<'a> {
-    /// Finds the samples of a file. Programs that cannot go back to the header leave a length in it that is as great as they
-    /// can: what is there counts, in whole frames.
-    pub(super) fn find(file: &'a [u8]) -> Result<Self, RiffFault> {
-        let magic = file.first_chunk().ok_or(RiffFault::NotAWave)?;
-        if !matches!(magic, b"RIFF" | b"RF64" | b"BW64") || file.get(8..12) != Some(b"WAVE") {
-            return Err(RiffFault::NotAWave);
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+impl Head {
+    /// Reads a file up to its first sample. Programs that cannot go back to the header leave a length in it that is as great as
+    /// they can: what follows counts, in whole frames.
+    pub(super) fn read(file: &mut impl Read) -> Result<Self, Fault> {
+        let magic = up_to(12, file)?;
+        if !matches!(magic.first_chunk(), Some(b"RIFF" | b"RF64" | b"BW64")) || !magic.ends_with(b"WAVE") {
+            return Err(Fault::NotAWave);
         }
         let (mut format, mut long) = (None, None);
-        for chunk in Chunks(&file[12..]) {
-            match (&chunk.name, format) {
-                (b"ds64", _) => long = u64_at(chunk.body, 8),
-                (b"fmt ", _) => format = Some(Format::read(chunk.body)?),
-                (b"data", None) => return Err(RiffFault::Damaged("its samples come before their format")),
-                (b"data", Some(format)) => {
-                    let length = match (chunk.length, long) {
-                        (u32::MAX, Some(long)) => long,
-                        (length, _) => u64::from(length),
-                    };
-                    let frame = format.frame_len();
-                    let there = chunk.rest.len() / frame;
-                    let frames = usize::try_from(length / frame as u64).unwrap_or(usize::MAX);
-                    let missing = match frames.saturating_sub(there) as u64 {
-                        _ if length >= UNKNOWN => 0,
-                        missing => missing,
-                    };
-                    let data = &chunk.rest[..frames.min(there) * frame];
-                    return Ok(Self {
-                        format,
-                        data,
-                        missing,
-                    });
-                }
+        loop {
+            let head = up_to(8, file)?;
+            let Some((name, length)) = head.first_chunk::<4>().zip(u32_at(&head, 4)) else {
+                return Err(Fault::Damaged("it ends before its samples begin"));
+            };
+            if name == b"data" {
+                let format: Format = format.ok_or(Fault::Damaged("its samples come before their format"))?;
+                let length = match (length, long) {
+                    (u32::MAX, Some(long)) => long,
+                    (length, _) => u64::from(length),
+                };
+                return Ok(Self {
+                    format,
+                    frames: length / format.frame_len() as u64,
+                    is_promised: length < UNKNOWN,
+                });
+            }
+            let body = up_to(u64::from(length).min(LONGEST), file)?;
+            match name {
+                b"ds64" => long = u64_at(&body, 8),
+                b"fmt " => format = Some(Format::read(&body)?),
                 _ => {}
             }
+            // Chunks are padded to even lengths.
+            let rest = u64::from(length) + u64::from(length % 2) - body.len() as u64;
+            io::copy(&mut file.take(rest), &mut io::sink())?;
         }
-        Err(RiffFault::Damaged("it ends before its samples begin"))
     }
 
-    /// The samples of all channels in turn, as 16-bit samples with what lies between them.
-    pub(super) fn samples(&self) -> impl Iterator<Item = f32> {
-        let encoding = self.format.encoding;
-        self.data
-            .chunks_exact(encoding.len())
-            .map(move |sample| encoding.value(sample))
+    /// Frames that were promised besides those that are `there`: the file was cut off.
+    pub(super) fn missing(&self, there: u64) -> u64 {
+        if self.is_promised {
+            self.frames.saturating_sub(there)
+        } else {
+            0
+        }
     }
+}
+
+/// The next bytes of a file, or what is left of it.
+pub(super) fn up_to(length: u64, file: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 impl Format {
-    fn read(body: &[u8]) -> Result<Self, RiffFault> {
-        let short = RiffFault::Damaged("its format is cut off");
+    fn read(body: &[u8]) -> Result<Self, Fault> {
+        const SHORT: &str = "its format is cut off";
         let [tag, channels] = [0, 2].map(|at| u16_at(body, at));
-        let (mut tag, channels) = tag.zip(channels).ok_or(short)?;
-        let rate = u32_at(body, 4).ok_or(short)?;
-        let bits = u16_at(body, 14).ok_or(short)?;
+        let (mut tag, channels) = tag.zip(channels).ok_or(Fault::Damaged(SHORT))?;
+        let rate = u32_at(body, 4).ok_or(Fault::Damaged(SHORT))?;
+        let bits = u16_at(body, 14).ok_or(Fault::Damaged(SHORT))?;
         if channels == 0 || rate == 0 {
-            return Err(RiffFault::Damaged("it has no channel, or no rate"));
+            return Err(Fault::Damaged("it has no channel, or no rate"));
         }
         if tag == EXTENSIBLE {
-            let sub_format = body.get(24..40).ok_or(short)?;
+            let sub_format = body.get(24..40).ok_or(Fault::Damaged(SHORT))?;
             if !sub_format.ends_with(SUB_FORMATS) {
-                return Err(RiffFault::Unsupported);
+                return Err(Fault::Unsupported);
             }
-            tag = u16_at(sub_format, 0).ok_or(short)?;
+            tag = u16_at(sub_format, 0).ok_or(Fault::Damaged(SHORT))?;
         }
         let encoding = match (tag, bits) {
             (PCM, 1..=8) => Encoding::Unsigned8,
@@ -117,7 +136,7 @@ impl Format {
             (FLOAT, 64) => Encoding::Float64,
             (A_LAW, 8) => Encoding::Companded(Law::A),
             (MU_LAW, 8) => Encoding::Companded(Law::Mu),
-            _ => return Err(RiffFault::Unsupported),
+            _ => return Err(Fault::Unsupported),
         };
         Ok(Self {
             encoding,
@@ -127,8 +146,16 @@ impl Format {
     }
 
     /// Bytes of one sample of each channel.
-    fn frame_len(self) -> usize {
+    pub(super) fn frame_len(self) -> usize {
         usize::from(self.channels) * self.encoding.len()
+    }
+
+    /// The mean of the channels of a frame, as a 16-bit sample.
+    pub(super) fn mono(self, frame: &[u8]) -> i16 {
+        let samples = frame.chunks_exact(self.encoding.len());
+        let sum: f32 = samples.map(|sample| self.encoding.value(sample)).sum();
+        // `as` saturates, and makes silence of what is not a number.
+        (sum / f32::from(self.channels)).round() as i16
     }
 }
 
@@ -143,6 +170,7 @@ impl Encoding {
         }
     }
 
+    /// As a 16-bit sample with what lies between them.
     fn value(self, sample: &[u8]) -> f32 {
         match (self, sample) {
             (Self::Unsigned8, &[byte]) => f32::from(i16::from(byte) - 128) * 256.0,
@@ -160,38 +188,6 @@ impl Encoding {
     }
 }
 
-/// One after the other, until the file ends.
-struct Chunks<'a>(&'a [u8]);
-
-struct Chunk<'a> {
-    name: [u8; 4],
-    /// As the file claims it.
-    length: u32,
-    /// What is there of it.
-    body: &'a [u8],
-    /// All that follows its head.
-    rest: &'a [u8],
-}
-
-impl<'a> Iterator for Chunks<'a> {
-    type Item = Chunk<'a>;
-
-    fn next(&mut self) -> Option<Chunk<'a>> {
-        let (head, rest) = self.0.split_at_checked(8)?;
-        let length = u32_at(head, 4)?;
-        let there = (length as usize).min(rest.len());
-        // Chunks are padded to even lengths.
-        let next = there + there % 2;
-        self.0 = rest.get(next..).unwrap_or_default();
-        Some(Chunk {
-            name: *head.first_chunk()?,
-            length,
-            body: &rest[..there],
-            rest,
-        })
-    }
-}
-
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().copied().map(u16::from_le_bytes)
 }
@@ -203,6 +199,9 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
+
+/// What is read of a chunk: formats are not longer.
+const LONGEST: u64 = 40;
 
 /// Lengths from here on are not meant: no program writes a file of 2 GiB at once, and those that stream write one near 2 or 4
 /// GiB, or the greatest of 64 bits.

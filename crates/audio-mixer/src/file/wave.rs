@@ -1,6 +1,6 @@
 //! A wave file in memory, mono, at the rate of the mixer that will play it.
 
-use super::riff::{Format, RiffFault, Sound};
+use super::riff::{Fault, Format, Head, up_to};
 use crate::resample::Resampler;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -9,12 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
-/// The most samples that a loaded file may have, before and after it is brought to the mixer's rate: ten minutes at
-/// 48 kHz, or 58 MB. Longer recordings are no prompts.
+/// The most samples that a loaded file may have, mono and at the mixer's rate: ten minutes at 48 kHz, an hour at 8 kHz, 58 MB.
+/// Longer recordings are no prompts.
 pub const MAX_SAMPLES: usize = 48_000 * 60 * 10;
-
-/// The largest file that is opened, in bytes: [`MAX_SAMPLES`] in 16-bit stereo, and the chunks around them.
-pub const MAX_FILE_BYTES: u64 = MAX_SAMPLES as u64 * 4 + 65_536;
 
 /// What a wave file holds. Cheap to clone: all clones share the samples.
 #[derive(Clone, PartialEq, Eq)]
@@ -65,13 +62,13 @@ pub enum WaveError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is too long to be held in memory: more than [`MAX_SAMPLES`] or [`MAX_FILE_BYTES`].
-    #[error("{} is longer than {limit} samples (ten minutes at 48 kHz): cut it", path.display())]
+    /// The file is too long to be held in memory: more than [`MAX_SAMPLES`].
+    #[error("{} is longer than {limit:?}, the most that is kept in memory at the mixer's rate: cut it", path.display())]
     TooLong {
         /// The file.
         path: PathBuf,
-        /// The limit, [`MAX_SAMPLES`].
-        limit: usize,
+        /// How long [`MAX_SAMPLES`] are.
+        limit: Duration,
     },
     /// The system refused to give the file's contents.
     #[error("cannot read {}: {source}", path.display())]
@@ -105,28 +102,13 @@ impl WaveFile {
 
     /// Reads a wave file from bytes; `name` is what errors call it.
     pub fn read(name: impl AsRef<Path>, reader: impl Read, rate: u32) -> Result<Self, WaveError> {
-        let path = || name.as_ref().to_path_buf();
-        let mut bytes = Vec::new();
-        reader
-            .take(MAX_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|source| WaveError::System { path: path(), source })?;
-        if bytes.len() as u64 > MAX_FILE_BYTES {
-            return Err(WaveError::TooLong {
-                path: path(),
-                limit: MAX_SAMPLES,
-            });
-        }
-        let sound = Sound::find(&bytes).map_err(|fault| Fault::from(fault).about(path()))?;
-        let Format {
-            rate: from, channels, ..
-        } = sound.format;
-        let samples = mono(sound.samples(), channels).and_then(|mono| at_rate(mono, from, rate));
+        let path = name.as_ref();
+        let (samples, missing) = read(reader, rate).map_err(|fault| fault.about(path.into(), rate))?;
         Ok(Self {
-            path: Some(name.as_ref().into()),
+            path: Some(path.into()),
             rate,
-            samples: samples.map_err(|fault| fault.about(path()))?.into(),
-            missing: Duration::from_secs_f64(sound.missing as f64 / f64::from(from)),
+            samples: samples.into(),
+            missing,
         })
     }
 
@@ -168,82 +150,130 @@ impl std::fmt::Debug for WaveFile {
     }
 }
 
-/// What is wrong with the bytes, before a path is put to it.
-enum Fault {
-    NotAWave,
-    Damaged(&'static str),
-    Unsupported,
-    TooLong,
-}
-
 impl Fault {
-    fn about(self, path: PathBuf) -> WaveError {
+    /// For a mixer of `rate` hertz.
+    fn about(self, path: PathBuf, rate: u32) -> WaveError {
         match self {
             Self::NotAWave => WaveError::NotAWave { path },
             Self::Damaged(reason) => WaveError::Damaged { path, reason },
             Self::Unsupported => WaveError::Unsupported { path },
             Self::TooLong => WaveError::TooLong {
                 path,
-                limit: MAX_SAMPLES,
+                limit: Duration::from_secs(MAX_SAMPLES as u64 / u64::from(rate.max(1))),
             },
+            Self::System(source) => WaveError::System { path, source },
         }
     }
 }
 
-impl From<RiffFault> for Fault {
-    fn from(fault: RiffFault) -> Self {
-        match fault {
-            RiffFault::NotAWave => Self::NotAWave,
-            RiffFault::Damaged(reason) => Self::Damaged(reason),
-            RiffFault::Unsupported => Self::Unsupported,
+/// The samples of a file, and how much sound is missing of what its header promises. A block of them is held at a time.
+fn read(mut file: impl Read, rate: u32) -> Result<(Vec<i16>, Duration), Fault> {
+    let head = Head::read(&mut file)?;
+    let Format { rate: from, .. } = head.format;
+    let frame_len = head.format.frame_len();
+    let at_once = (BLOCK / frame_len).max(1) as u64;
+    let mut sound = Rated::new(from, rate)?;
+    while sound.taken < head.frames {
+        let wanted = at_once.min(head.frames - sound.taken) * frame_len as u64;
+        let block = up_to(wanted, &mut file)?;
+        for frame in block.chunks_exact(frame_len) {
+            sound.take(head.format.mono(frame))?;
+        }
+        if (block.len() as u64) < wanted {
+            break;
         }
     }
+    let missing = head.missing(sound.taken) as f64 / f64::from(from);
+    Ok((sound.finish(), Duration::from_secs_f64(missing)))
 }
 
-/// The mean of the channels, as 16-bit samples.
-fn mono(mut samples: impl Iterator<Item = f32>, channels: u16) -> Result<Vec<i16>, Fault> {
-    let mut out = Vec::new();
-    while let Some(first) = samples.next() {
-        let rest: f32 = samples.by_ref().take(usize::from(channels) - 1).sum();
-        if out.len() == MAX_SAMPLES {
+/// A sound that comes in at one rate and is kept at another, without delay.
+struct Rated {
+    from: u64,
+    to: u64,
+    /// Samples that came in.
+    taken: u64,
+    kept: Vec<i16>,
+    /// Where the rates differ.
+    resampling: Option<Resampling>,
+}
+
+struct Resampling {
+    resampler: Resampler,
+    /// What is not a whole chunk yet.
+    waiting: Vec<i16>,
+    chunk_in: usize,
+    frame: Vec<i16>,
+}
+
+impl Rated {
+    fn new(from: u32, to: u32) -> Result<Self, Fault> {
+        let mut resampling = None;
+        if from != to {
+            if !FILE_RATES.contains(&from) || to == 0 {
+                return Err(Fault::Unsupported);
+            }
+            let (chunk_in, chunk_out) = chunk(from, to);
+            resampling = Some(Resampling {
+                resampler: Resampler::new(chunk_in, chunk_out).ok_or(Fault::Unsupported)?,
+                waiting: Vec::with_capacity(chunk_in),
+                chunk_in,
+                frame: vec![0; chunk_out],
+            });
+        }
+        Ok(Self {
+            from: from.into(),
+            to: to.into(),
+            taken: 0,
+            kept: Vec::new(),
+            resampling,
+        })
+    }
+
+    /// How many samples are kept of those that came in.
+    fn len(&self) -> usize {
+        (self.taken * self.to / self.from) as usize
+    }
+
+    fn take(&mut self, sample: i16) -> Result<(), Fault> {
+        self.taken += 1;
+        if self.len() > MAX_SAMPLES {
             return Err(Fault::TooLong);
         }
-        // `as` saturates, and makes silence of what is not a number.
-        out.push(((first + rest) / f32::from(channels)).round() as i16);
+        match &mut self.resampling {
+            None => self.kept.push(sample),
+            Some(resampling) => {
+                resampling.waiting.push(sample);
+                if resampling.waiting.len() == resampling.chunk_in {
+                    resampling.process(&mut self.kept);
+                }
+            }
+        }
+        Ok(())
     }
-    Ok(out)
+
+    fn finish(mut self) -> Vec<i16> {
+        let len = self.len();
+        if let Some(resampling) = &mut self.resampling {
+            let delay = resampling.resampler.delay();
+            while self.kept.len() < len + delay {
+                resampling.process(&mut self.kept);
+            }
+            self.kept.drain(..delay);
+            self.kept.truncate(len);
+        }
+        self.kept
+    }
 }
 
-/// Brings a whole sound to another rate, without delay.
-fn at_rate(samples: Vec<i16>, from: u32, to: u32) -> Result<Vec<i16>, Fault> {
-    if from == to {
-        return Ok(samples);
+impl Resampling {
+    /// A whole chunk, or what there is of one, and silence behind it.
+    fn process(&mut self, kept: &mut Vec<i16>) {
+        self.waiting.resize(self.chunk_in, 0);
+        self.resampler.process(&self.waiting, &mut self.frame);
+        self.waiting.clear();
+        kept.extend_from_slice(&self.frame);
     }
-    if !FILE_RATES.contains(&from) || to == 0 {
-        return Err(Fault::Unsupported);
-    }
-    let len = samples.len() as u64 * u64::from(to) / u64::from(from);
-    if len > MAX_SAMPLES as u64 {
-        return Err(Fault::TooLong);
-    }
-    let (chunk_in, chunk_out) = chunk(from, to);
-    let mut resampler = Resampler::new(chunk_in, chunk_out).ok_or(Fault::Unsupported)?;
-    let delay = resampler.delay();
-    let mut out = Vec::with_capacity(len as usize + delay + chunk_out);
-    let mut frame = vec![0; chunk_out];
-    let mut rest = samples.as_slice();
-    let mut padded = vec![0; chunk_in];
-    while out.len() < len as usize + delay {
-        let n = rest.len().min(chunk_in);
-        padded[..n].copy_from_slice(&rest[..n]);
-        padded[n..].fill(0);
-        rest = &rest[n..];
-        resampler.process(&padded, &mut frame);
-        out.extend_from_slice(&frame);
-    }
-    out.drain(..delay);
-    out.truncate(len as usize);
-    Ok(out)
 }
 
 /// The smallest chunks of at least 10 ms or so that keep the relation of the two rates exactly.
@@ -259,3 +289,6 @@ fn chunk(from: u32, to: u32) -> (usize, usize) {
 
 /// Rates of files that are played, in hertz.
 const FILE_RATES: std::ops::RangeInclusive<u32> = 1_000..=384_000;
+
+/// Bytes of samples that are read at a time, or one frame of all its channels.
+const BLOCK: usize = 64 * 1024;
