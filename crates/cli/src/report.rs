@@ -134,6 +134,7 @@ impl Reporter {
             | SessionEvent::GotRejectProposal { .. }
             | SessionEvent::HadProposalFailure { .. }
             | SessionEvent::DidRenegotiateStreams { .. } => self.proposal(event),
+            SessionEvent::DidProcessTransaction { .. } if self.json => self.transaction(event),
             SessionEvent::WillEnd => self.say("will_end", json!({}), "Ending"),
             SessionEvent::DidEnd {
                 originator,
@@ -373,6 +374,27 @@ impl Reporter {
                 );
             }
             _ => {}
+        }
+    }
+
+    /// For scripts: a person hears of what comes of it.
+    fn transaction(&self, event: &SessionEvent) {
+        if let SessionEvent::DidProcessTransaction {
+            originator,
+            method,
+            code,
+            reason,
+            ack_received,
+        } = event
+        {
+            let fields = json!({
+                "originator": originator.to_string(),
+                "method": method.as_str(),
+                "code": code,
+                "reason": reason,
+                "ack_received": ack_received,
+            });
+            self.say("did_process_transaction", fields, "");
         }
     }
 

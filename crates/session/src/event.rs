@@ -4,7 +4,7 @@ use crate::media::StreamId;
 use crate::{AudioDescription, Originator, SessionId, StreamDescription, StreamEvent};
 #[cfg(feature = "tokio")]
 use crate::{AudioEvent, FileTransferEvent};
-use offhook_sip_core::{NameAddr, StatusCode, Uri};
+use offhook_sip_core::{Method, NameAddr, StatusCode, Uri};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -159,6 +159,23 @@ pub enum SessionEvent {
         code: u16,
         /// Its reason phrase, or what went wrong.
         reason: String,
+    },
+    /// A transaction of the call's dialog is complete: its INVITE, a re-INVITE, or its BYE. It comes before what it brings about.
+    /// An INVITE that is sent again by itself, after a challenge, a 491 or along another route, is told once, with its last
+    /// response. What sessions do by themselves (session timers, PRACK, UPDATE) is not told, and what was under way where a call ends
+    /// for another reason is not either.
+    DidProcessTransaction {
+        /// Who sent the request.
+        originator: Originator,
+        /// Its method.
+        method: Method,
+        /// The SIP status code of its final response, or 408 where none came.
+        code: u16,
+        /// Its reason phrase, or what stands in for it.
+        reason: String,
+        /// Whether the other side acknowledged our 2xx to its INVITE. `None` where that is not known: for what we refused, for an
+        /// INVITE of ours, and for other methods.
+        ack_received: Option<bool>,
     },
     /// About one stream.
     Stream {

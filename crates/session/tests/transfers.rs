@@ -176,11 +176,12 @@ impl Trio {
         }
     }
 
-    /// The names of what somebody was told of one session, its streams left out.
+    /// The names of what somebody was told of one session, its streams and transactions left out.
     fn story(&self, party: usize, session: SessionId) -> Vec<String> {
         let events = self.parties[party].events.iter().filter(|(id, _)| *id == session);
         let told = events.map(|(_, event)| name(event));
-        told.filter(|name| name != "Stream").collect()
+        told.filter(|name| name != "Stream" && name != "DidProcessTransaction")
+            .collect()
     }
 
     fn find<R>(&self, party: usize, which: impl Fn(&SessionEvent) -> Option<R>) -> R {

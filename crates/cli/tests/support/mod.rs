@@ -193,13 +193,15 @@ impl Drop for Program {
 }
 
 impl Ended {
-    /// The names of the events, without the figures.
+    /// The names of the events, without the figures and the transactions.
     pub(crate) fn story(&self) -> Vec<&str> {
         let names = self
             .events
             .iter()
             .map(|event| event["event"].as_str().expect("a name"));
-        names.filter(|name| *name != "statistics").collect()
+        names
+            .filter(|name| !["statistics", "did_process_transaction"].contains(name))
+            .collect()
     }
 
     /// The first event of that name.

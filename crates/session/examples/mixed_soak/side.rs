@@ -22,6 +22,9 @@ const MOST_EXTRAS: usize = 5;
 /// How long what is under way at the end may take.
 const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Said last: nothing more is said after it.
+const OVER: &str = "over";
+
 /// How much of the desktop goes at a time.
 const PIECE: usize = 8 * 1024;
 
@@ -57,6 +60,10 @@ struct Chat {
     sent: u64,
     undelivered: HashSet<String>,
     heard: u64,
+    /// We have said that we are done.
+    is_over: bool,
+    /// The other side has.
+    is_over_there: bool,
 }
 
 /// The desktop that lasts: its bytes count.
@@ -77,8 +84,8 @@ struct Done {
     removed: u32,
     /// Not in this state.
     not_now: u32,
-    /// Extras that failed: the other side may take one away while it begins.
-    failed: u32,
+    /// Why extras failed.
+    failed: Vec<String>,
 }
 
 impl Side {
@@ -119,7 +126,7 @@ impl Side {
         let mut is_ending = false;
         loop {
             let is_complete = self.lasting.len() == 5;
-            let is_over = Instant::now() >= end;
+            let is_over = Instant::now() >= end || self.chat.is_over_there;
             tokio::select! {
                 event = self.session.next_event() => {
                     let event = event.ok_or("the session has no last event")?;
@@ -135,9 +142,13 @@ impl Side {
                     self.follow_a_whim().await?;
                 }
                 () = sleep_until(end), if !is_over => {}
-                () = sleep_until(end + PATIENCE), if is_over => return Err(format!("at the end {} is missing", self.summary()).into()),
+                () = sleep_until(end + PATIENCE), if self.is_caller() => return Err(format!("at the end {} is missing", self.summary()).into()),
             }
-            if is_over && !is_ending && self.is_caller() && self.is_settled() {
+            if is_over && is_complete && !self.chat.is_over {
+                self.chat.is_over = true;
+                self.tell(OVER.to_owned()).await?;
+            }
+            if !is_ending && self.is_caller() && self.is_settled() {
                 is_ending = true;
                 self.session.end().await?;
             }
@@ -148,10 +159,15 @@ impl Side {
         Ok(self.summary())
     }
 
-    /// Whether all arrived that was sent, as far as this side knows.
+    /// Whether both are done, and all arrived that was sent, as far as this side knows.
     fn is_settled(&self) -> bool {
         let (_, heard, _) = self.audio;
-        self.chat.undelivered.is_empty() && self.chat.heard > 0 && self.files_done == 2 && heard > 0
+        let are_done = self.chat.is_over && self.chat.is_over_there;
+        are_done
+            && self.chat.undelivered.is_empty()
+            && self.chat.heard > 0
+            && self.files_done == 2
+            && heard > 0
     }
 
     fn summary(&self) -> String {
@@ -212,7 +228,10 @@ impl Side {
             }
             StreamEvent::DidStart => self.extras.push(stream),
             StreamEvent::DidFail { reason } if lasts => return Err(format!("{stream:?}: {reason}").into()),
-            StreamEvent::DidFail { .. } => self.done.failed += 1,
+            StreamEvent::DidFail { reason } => self.done.failed.push(format!(
+                "{stream:?} after {:.3} s: {reason}",
+                self.started.elapsed().as_secs_f64()
+            )),
             // The other side may end the session, and that is told of its streams first.
             StreamEvent::DidEnd if lasts && !is_ending && self.is_caller() => {
                 return Err(format!("{stream:?} ended").into());
@@ -235,6 +254,9 @@ impl Side {
 
     fn take_of_chat(&mut self, event: ChatEvent) -> Result<(), Box<dyn Error>> {
         match event {
+            ChatEvent::GotMessage { message } if message.as_text() == Some(OVER) => {
+                self.chat.is_over_there = true;
+            }
             ChatEvent::GotMessage { message } => {
                 let number = message.as_text().unwrap_or_default().parse::<u64>()?;
                 if number != self.chat.heard {
@@ -293,10 +315,14 @@ impl Side {
     }
 
     async fn say(&mut self) -> Result<(), Box<dyn Error>> {
-        let message = ChatMessage::text(self.chat.sent.to_string());
-        let id = self.session.send_message(message).await?;
-        self.chat.undelivered.insert(id);
+        self.tell(self.chat.sent.to_string()).await?;
         self.chat.sent += 1;
+        Ok(())
+    }
+
+    async fn tell(&mut self, text: String) -> Result<(), Box<dyn Error>> {
+        let id = self.session.send_message(ChatMessage::text(text)).await?;
+        self.chat.undelivered.insert(id);
         Ok(())
     }
 

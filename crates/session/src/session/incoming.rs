@@ -204,6 +204,7 @@ impl Session {
             code: code.as_u16(),
             ..Ending::local(reason.to_owned())
         };
+        self.tell_refused(cx, code);
         self.begin_end(cx, cause.clone());
         let refused = cx
             .endpoint

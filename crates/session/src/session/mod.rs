@@ -6,6 +6,7 @@ mod outgoing;
 mod places;
 mod proposal;
 mod renegotiation;
+mod transactions;
 mod transfer;
 
 pub(crate) use incoming::Incoming;
@@ -22,6 +23,7 @@ use crate::{
     Streams,
 };
 use ending::Ending;
+use offhook_account::AccountId;
 use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::{Entropy, Outbox, Transport};
 use offhook_sdp::SessionDescription;
@@ -67,6 +69,7 @@ impl Context<'_> {
 pub struct Session {
     state: SessionState,
     direction: SessionDirection,
+    account: Option<AccountId>,
     local_identity: NameAddr,
     remote_identity: NameAddr,
     invitation: InvitationId,
@@ -138,6 +141,7 @@ struct Hold {
 impl Session {
     /// Takes what the signalling below tells of this session's invitation.
     pub(crate) fn handle_invitation_event(&mut self, cx: &mut Context<'_>, event: InvitationEvent) {
+        self.tell_transaction(cx, &event);
         match event {
             InvitationEvent::Provisional { response } => {
                 self.note_user_agent(response.headers());
@@ -212,6 +216,7 @@ impl Session {
         let mut session = Self {
             state: SessionState::Null,
             direction,
+            account: None,
             local_identity,
             remote_identity,
             invitation,
@@ -254,6 +259,12 @@ impl Session {
     /// Who called.
     pub fn direction(&self) -> SessionDirection {
         self.direction
+    }
+
+    /// The account that called. `None` for an incoming session: which of its accounts is meant by the
+    /// [local identity](Self::local_identity) is for the application to say.
+    pub fn account(&self) -> Option<&AccountId> {
+        self.account.as_ref()
     }
 
     /// Who we are in this session.

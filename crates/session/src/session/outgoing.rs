@@ -83,6 +83,7 @@ impl Session {
             transport,
             negotiation,
         );
+        session.account = Some(account.id().clone());
         session.places = places;
         session.referrer = referral.map(|(_, referrer)| referrer);
         let event = SessionEvent::NewOutgoing {

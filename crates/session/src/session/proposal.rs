@@ -127,6 +127,7 @@ impl Session {
             .invitation(self.invitation)
             .ok_or(SessionError::Unknown)?;
         invitation.respond_to_reinvite(cx.now, code, None)?;
+        self.tell_refused(cx, code);
         self.take_offer_back(cx);
         self.step(SessionTrigger::RejectProposal);
         self.tell_rejected(cx, Originator::Local, code, code.default_reason());

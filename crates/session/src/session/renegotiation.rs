@@ -196,12 +196,16 @@ impl Session {
             return;
         };
         let is_followed = body.is_some();
+        let refusal = StatusCode::NOT_ACCEPTABLE_HERE;
         let answered = match body {
             Some(body) => invitation.respond_to_reinvite(cx.now, StatusCode::OK, Some(&Body::sdp(body))),
-            None => invitation.respond_to_reinvite(cx.now, StatusCode::NOT_ACCEPTABLE_HERE, None),
+            None => invitation.respond_to_reinvite(cx.now, refusal, None),
         };
         if let Err(error) = answered {
             return debug!(%error, "a re-INVITE is no longer there to be answered");
+        }
+        if !is_followed {
+            self.tell_refused(cx, refusal);
         }
         if is_followed && self.negotiation.offer().is_none() {
             self.update_streams(cx, false, added);

@@ -100,6 +100,8 @@ pub(crate) struct Script {
     pub(crate) manager: SessionManager,
     pub(crate) now: Instant,
     pub(crate) events: Vec<(SessionId, SessionEvent)>,
+    /// What was told of transactions, apart from the events: who asked, the method, the status, and whether the ACK came.
+    pub(crate) transactions: Vec<String>,
     pub(crate) sent: Vec<Message>,
     commands: Commands,
     cseq: u32,
@@ -121,6 +123,7 @@ impl Script {
             manager: SessionManager::new(endpoint, plane, SessionConfig::default(), entropy),
             now: Instant::now(),
             events: Vec::new(),
+            transactions: Vec::new(),
             sent: Vec::new(),
             commands,
             cseq: 0,
@@ -306,8 +309,21 @@ impl Script {
             self.sent.push(message);
         }
         while let Some(event) = self.manager.poll_event() {
-            if let ManagerEvent::Session { id, event } = event {
-                self.events.push((id, event.event));
+            let ManagerEvent::Session { id, event } = event else {
+                continue;
+            };
+            match event.event {
+                SessionEvent::DidProcessTransaction {
+                    originator,
+                    method,
+                    code,
+                    reason,
+                    ack_received,
+                } => self.transactions.push(match ack_received {
+                    Some(came) => format!("{originator} {method} {code} {reason}, ACK: {came}"),
+                    None => format!("{originator} {method} {code} {reason}"),
+                }),
+                event => self.events.push((id, event)),
             }
         }
     }

@@ -114,12 +114,9 @@ impl Peer {
         }
     }
 
-    /// The names of the events so far, statistics left out.
+    /// The names of the events so far, those of streams and transactions left out.
     pub(crate) fn story(&self) -> Vec<String> {
-        let told = self
-            .events
-            .iter()
-            .filter(|(_, _, event)| !matches!(event, SessionEvent::Stream { .. }));
+        let told = self.events.iter().filter(|(_, _, event)| !is_detail(event));
         told.map(|(_, _, event)| {
             let text = format!("{event:?}");
             text.split([' ', '(']).next().unwrap().to_owned()
@@ -133,7 +130,7 @@ impl Peer {
 
     pub(crate) fn last_non_statistics(&self) -> &SessionEvent {
         let mut told = self.events.iter().rev().map(|(_, _, event)| event);
-        told.find(|event| !matches!(event, SessionEvent::Stream { .. }))
+        told.find(|event| !is_detail(event))
             .expect("something has happened")
     }
 
@@ -144,6 +141,14 @@ impl Peer {
                 .or((media.rtcp == address).then_some((media.stream, Component::Rtcp)))
         })
     }
+}
+
+/// What is told of streams and of transactions.
+fn is_detail(event: &SessionEvent) -> bool {
+    matches!(
+        event,
+        SessionEvent::Stream { .. } | SessionEvent::DidProcessTransaction { .. }
+    )
 }
 
 /// Both end-points, the wire between them, and the clock.
