@@ -1,12 +1,13 @@
 //! Sets of slots that all hear each other.
 
-use crate::slot::Slot;
+use crate::slot::{MixerId, Slot};
 use std::fmt;
 use thiserror::Error;
 
-/// Names one bridge of one mixer.
+/// Names one bridge of one mixer: another mixer refuses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BridgeId {
+    pub(crate) mixer: MixerId,
     pub(crate) index: u32,
     pub(crate) generation: u32,
 }
@@ -59,6 +60,12 @@ pub enum BridgeError {
     /// The mixer has no such slot (any more).
     #[error("the mixer has no {0}")]
     NoSlot(Slot),
+    /// The bridge is one of another mixer.
+    #[error("{0} is one of another mixer")]
+    ForeignBridge(BridgeId),
+    /// The slot is one of another mixer.
+    #[error("{0} is one of another mixer")]
+    ForeignSlot(Slot),
     /// The slot to remove is not in the bridge.
     #[error("{slot} is not a member of {bridge}")]
     NotAMember {
@@ -83,4 +90,24 @@ pub enum BridgeError {
         /// Where it should have gone.
         parent: BridgeId,
     },
+}
+
+impl BridgeError {
+    /// Why a mixer does not know a bridge.
+    pub(crate) fn unknown(id: BridgeId, mixer: MixerId) -> Self {
+        if id.mixer == mixer {
+            Self::NoBridge(id)
+        } else {
+            Self::ForeignBridge(id)
+        }
+    }
+
+    /// Why a mixer does not know a slot.
+    pub(crate) fn unknown_slot(slot: Slot, mixer: MixerId) -> Self {
+        if slot.mixer == mixer {
+            Self::NoSlot(slot)
+        } else {
+            Self::ForeignSlot(slot)
+        }
+    }
 }

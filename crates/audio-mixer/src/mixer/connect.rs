@@ -1,6 +1,6 @@
 //! Who hears whom: single connections, bridges, and bridges in bridges.
 
-use super::entry::Source;
+use super::entry::{Entry, Source};
 use super::{AudioMixer, Bridged, MixerError};
 use crate::bridge::{AudioBridge, BridgeError, BridgeId};
 use crate::gain::Gain;
@@ -21,7 +21,7 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     fn set_source(&mut self, from: Slot, to: Slot, gain: Gain, announced: bool) -> Result<(), MixerError> {
-        self.entry(from).ok_or(MixerError::NoSlot(from))?;
+        self.known(from)?;
         self.change(to, |entry| {
             if let Some(source) = entry.sources.iter_mut().find(|s| s.from == from.index()) {
                 (source.gain, source.announced) = (Some(gain), announced);
@@ -39,16 +39,16 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Lets `by` hear what `of` hears, gains and mutes of `of` included, and beside it only what it is
     /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. It ends with either port.
     pub fn overhear(&mut self, by: Slot, of: Slot) -> Result<(), MixerError> {
-        self.port(of).ok_or(MixerError::NoSlot(of))?;
-        let entry = self.entry_mut(by).ok_or(MixerError::NoSlot(by))?;
+        self.known(of)?;
+        let entry = self.known_mut(by)?;
         entry.overhears = Some(of.index());
         Ok(())
     }
 
     /// Ends what [`connect`](Self::connect) or [`announce`](Self::announce) began.
     pub fn disconnect(&mut self, from: Slot, to: Slot) -> Result<(), MixerError> {
-        self.entry(from).ok_or(MixerError::NoSlot(from))?;
-        let entry = self.entry_mut(to).ok_or(MixerError::NoSlot(to))?;
+        self.known(from)?;
+        let entry = self.known_mut(to)?;
         let mut sources = entry.sources.iter_mut();
         let source = sources
             .find(|s| s.from == from.index() && s.gain.is_some())
@@ -84,6 +84,7 @@ impl<P: AudioPort> AudioMixer<P> {
             });
         }
         Ok(BridgeId {
+            mixer: self.id,
             index: index as u32,
             generation: self.bridges[index].generation,
         })
@@ -91,7 +92,7 @@ impl<P: AudioPort> AudioMixer<P> {
 
     /// Removes a bridge. Its members stop hearing each other; bridges nested in it stand alone again.
     pub fn remove_bridge(&mut self, id: BridgeId) -> Result<(), BridgeError> {
-        self.bridge(id).ok_or(BridgeError::NoBridge(id))?;
+        self.known_bridge(id)?;
         for bridge in self
             .bridges
             .iter_mut()
@@ -115,13 +116,13 @@ impl<P: AudioPort> AudioMixer<P> {
         bridged
             .bridge
             .as_ref()
-            .filter(|_| bridged.generation == id.generation)
+            .filter(|_| bridged.generation == id.generation && self.id == id.mixer)
     }
 
     /// Adds a slot to a bridge: from the next tick on it hears all others and all others hear it. `false` if it was a
     /// member already: a bridge is a set.
     pub fn join(&mut self, id: BridgeId, slot: Slot) -> Result<bool, BridgeError> {
-        self.entry(slot).ok_or(BridgeError::NoSlot(slot))?;
+        self.known_member(slot)?;
         let bridge = self.bridge_mut(id)?;
         if bridge.members.contains(&slot) {
             return Ok(false);
@@ -136,7 +137,7 @@ impl<P: AudioPort> AudioMixer<P> {
 
     /// Removes a slot from a bridge.
     pub fn leave(&mut self, id: BridgeId, slot: Slot) -> Result<(), BridgeError> {
-        self.entry(slot).ok_or(BridgeError::NoSlot(slot))?;
+        self.known_member(slot)?;
         let members = &mut self.bridge_mut(id)?.members;
         let at = members
             .iter()
@@ -153,8 +154,8 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Puts one bridge into another: members of both hear each other as if they were in one. A bridge may be in several: its
     /// members hear those of all of them, who do not hear each other by it. `false` if it was there already.
     pub fn nest(&mut self, child: BridgeId, parent: BridgeId) -> Result<bool, BridgeError> {
-        self.bridge(parent).ok_or(BridgeError::NoBridge(parent))?;
-        let nested = self.bridge(child).ok_or(BridgeError::NoBridge(child))?;
+        self.known_bridge(parent)?;
+        let nested = self.known_bridge(child)?;
         if nested.parents.contains(&parent) {
             return Ok(false);
         }
@@ -168,6 +169,7 @@ impl<P: AudioPort> AudioMixer<P> {
 
     /// Takes a bridge out of one that it was nested in.
     pub fn unnest(&mut self, child: BridgeId, parent: BridgeId) -> Result<(), BridgeError> {
+        self.known_bridge(parent)?;
         let parents = &mut self.bridge_mut(child)?.parents;
         let at = parents
             .iter()
@@ -179,15 +181,21 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     pub(super) fn bridge_mut(&mut self, id: BridgeId) -> Result<&mut AudioBridge, BridgeError> {
-        let bridged = self
-            .bridges
-            .get_mut(id.index as usize)
-            .ok_or(BridgeError::NoBridge(id))?;
+        let unknown = BridgeError::unknown(id, self.id);
+        let bridged = self.bridges.get_mut(id.index as usize).ok_or(unknown)?;
         let bridge = bridged
             .bridge
             .as_mut()
-            .filter(|_| bridged.generation == id.generation);
-        bridge.ok_or(BridgeError::NoBridge(id))
+            .filter(|_| bridged.generation == id.generation && self.id == id.mixer);
+        bridge.ok_or(unknown)
+    }
+
+    fn known_bridge(&self, id: BridgeId) -> Result<&AudioBridge, BridgeError> {
+        self.bridge(id).ok_or(BridgeError::unknown(id, self.id))
+    }
+
+    fn known_member(&self, slot: Slot) -> Result<&Entry<P>, BridgeError> {
+        self.entry(slot).ok_or(BridgeError::unknown_slot(slot, self.id))
     }
 
     fn parents(&self, id: BridgeId) -> &[BridgeId] {
@@ -231,10 +239,7 @@ impl<P: AudioPort> AudioMixer<P> {
 
     fn reseat_all(&mut self) {
         for index in 0..self.places.len() {
-            self.reseat(Slot {
-                index: index as u32,
-                generation: self.places[index].generation,
-            });
+            self.reseat(self.slot_at(index as u32));
         }
     }
 }

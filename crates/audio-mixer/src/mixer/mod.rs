@@ -12,7 +12,7 @@ use crate::gain::Gain;
 use crate::level::Level;
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Role};
-use crate::slot::Slot;
+use crate::slot::{MixerId, Slot};
 use cell::Cells;
 use entry::{Edge, Entry};
 use std::time::Duration;
@@ -126,6 +126,9 @@ pub enum MixerError {
     /// The mixer has no such slot (any more).
     #[error("the mixer has no {0}")]
     NoSlot(Slot),
+    /// The slot is one of another mixer: only ports of one mixer can be connected.
+    #[error("{0} is one of another mixer")]
+    ForeignSlot(Slot),
     /// These two slots are not connected.
     #[error("{from} is not connected to {to}")]
     NotConnected {
@@ -134,6 +137,17 @@ pub enum MixerError {
         /// Who should have heard.
         to: Slot,
     },
+}
+
+impl MixerError {
+    /// Why a mixer does not know a slot.
+    fn unknown(slot: Slot, mixer: MixerId) -> Self {
+        if slot.mixer == mixer {
+            Self::NoSlot(slot)
+        } else {
+            Self::ForeignSlot(slot)
+        }
+    }
 }
 
 /// What changed when a port announced a change (`AudioPortDidChangeSlots` in the SIP SIMPLE documents).
@@ -175,6 +189,7 @@ impl SlotsChange {
 /// `P` is the type of the ports: `Box<dyn AudioPort>`, or an enum of those that a program uses, which keeps their own
 /// methods in reach of [`port_mut`](Self::port_mut) (`examples/mix_files.rs` does so).
 pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
+    id: MixerId,
     config: MixerConfig,
     frame_len: usize,
     places: Vec<Slotted<P>>,
@@ -235,6 +250,7 @@ impl<P: AudioPort> AudioMixer<P> {
                 tick: config.tick.duration(),
             })?;
         Ok(Self {
+            id: MixerId::next(),
             config,
             frame_len,
             places: Vec::new(),
@@ -292,10 +308,7 @@ impl<P: AudioPort> AudioMixer<P> {
         };
         self.voices.set_level(index as usize, None);
         self.ports += 1;
-        Ok(Slot {
-            index,
-            generation: self.places[index as usize].generation,
-        })
+        Ok(self.slot_at(index))
     }
 
     /// Takes a port out, with its connections and memberships, and gives it back. What it said last fades out within
@@ -337,9 +350,9 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Reads the rate and role of a port anew, because they changed, and tells what is different now. Connections and
     /// memberships stay and follow the new role.
     pub fn port_did_change(&mut self, slot: Slot) -> Result<SlotsChange, MixerError> {
-        let port = self.port(slot).ok_or(MixerError::NoSlot(slot))?;
+        let port = self.port(slot).ok_or(MixerError::unknown(slot, self.id))?;
         let edge = self.edge_of(port)?;
-        let entry = self.entry_mut(slot).ok_or(MixerError::NoSlot(slot))?;
+        let entry = self.known_mut(slot)?;
         let (old, new) = (entry.edge.role, edge.role);
         let rate_changed = entry.edge.rate != edge.rate;
         if rate_changed || old != new {
@@ -360,7 +373,7 @@ impl<P: AudioPort> AudioMixer<P> {
     /// While the port has no clock, because the card is gone or it never was one, ticks come by the system's clock.
     pub fn set_clock(&mut self, slot: Option<Slot>) -> Result<(), MixerError> {
         if let Some(slot) = slot {
-            self.port(slot).ok_or(MixerError::NoSlot(slot))?;
+            self.known(slot)?;
         }
         self.clock = slot;
         Ok(())
@@ -422,7 +435,7 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     fn change(&mut self, slot: Slot, change: impl FnOnce(&mut Entry<P>)) -> Result<(), MixerError> {
-        change(self.entry_mut(slot).ok_or(MixerError::NoSlot(slot))?);
+        change(self.known_mut(slot)?);
         self.unsettled = true;
         Ok(())
     }
@@ -440,12 +453,31 @@ impl<P: AudioPort> AudioMixer<P> {
         Edge::new(rate, port.role(), port_len, self.frame_len).ok_or(refused)
     }
 
+    /// The slot of a place that has a port.
+    fn slot_at(&self, index: u32) -> Slot {
+        Slot {
+            mixer: self.id,
+            index,
+            generation: self.places[index as usize].generation,
+        }
+    }
+
+    /// Who is in a slot, or why there is nobody.
+    fn known(&self, slot: Slot) -> Result<&Entry<P>, MixerError> {
+        self.entry(slot).ok_or(MixerError::unknown(slot, self.id))
+    }
+
+    fn known_mut(&mut self, slot: Slot) -> Result<&mut Entry<P>, MixerError> {
+        let unknown = MixerError::unknown(slot, self.id);
+        self.entry_mut(slot).ok_or(unknown)
+    }
+
     fn entry(&self, slot: Slot) -> Option<&Entry<P>> {
         let place = self.places.get(slot.index())?;
         place
             .entry
             .as_ref()
-            .filter(|_| place.generation == slot.generation)
+            .filter(|_| place.generation == slot.generation && self.id == slot.mixer)
     }
 
     fn entry_mut(&mut self, slot: Slot) -> Option<&mut Entry<P>> {
@@ -453,7 +485,7 @@ impl<P: AudioPort> AudioMixer<P> {
         place
             .entry
             .as_mut()
-            .filter(|_| place.generation == slot.generation)
+            .filter(|_| place.generation == slot.generation && self.id == slot.mixer)
     }
 }
 
