@@ -2,114 +2,12 @@
 
 use offhook_audio_mixer::{
     AudioBridge, AudioMixer, AudioPort, BridgeError, BridgeId, Gain, Level, MixerConfig, MixerError,
-    PlayerOptions, Produced, Role, SamplesRecorder, Slot, Tick, TickLength, WaveFile, WavePlayer,
-    WaveRecorder,
+    PlayerOptions, Role, SamplesRecorder, TickLength, WaveFile, WavePlayer, WaveRecorder,
 };
-use std::f64::consts::TAU;
+use room::{AMPLITUDE, Port, RATE, Room, SMOOTH, peak, steepest};
 use std::time::{Duration, Instant};
 
-const RATE: u32 = 16_000;
-
-/// A voice or an ear, as a test needs it.
-enum Port {
-    Sine {
-        hz: f64,
-        rate: u32,
-        played: usize,
-        role: Role,
-    },
-    Ear(SamplesRecorder),
-}
-
-impl AudioPort for Port {
-    fn sample_rate(&self) -> u32 {
-        match self {
-            Self::Sine { rate, .. } => *rate,
-            Self::Ear(ear) => ear.sample_rate(),
-        }
-    }
-    fn role(&self) -> Role {
-        match self {
-            Self::Sine { role, .. } => *role,
-            Self::Ear(ear) => ear.role(),
-        }
-    }
-    fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
-        let Self::Sine { hz, rate, played, .. } = self else {
-            return Produced::Silence;
-        };
-        for sample in frame {
-            let phase = TAU * *hz * *played as f64 / f64::from(*rate);
-            *sample = (AMPLITUDE * phase.sin()).round() as i16;
-            *played += 1;
-        }
-        Produced::Audio
-    }
-    fn consume(&mut self, tick: &Tick, frame: &[i16]) {
-        if let Self::Ear(ear) = self {
-            ear.consume(tick, frame);
-        }
-    }
-}
-
-const AMPLITUDE: f64 = 8_000.0;
-
-struct Room {
-    mixer: AudioMixer<Port>,
-    now: Instant,
-}
-
-impl Room {
-    fn new() -> Self {
-        Self {
-            mixer: AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate"),
-            now: Instant::now(),
-        }
-    }
-
-    fn sine(&mut self, hz: f64) -> Slot {
-        let port = Port::Sine {
-            hz,
-            rate: RATE,
-            played: 0,
-            role: Role::BOTH,
-        };
-        self.mixer.add_port(port).expect("a usual rate")
-    }
-
-    fn ear(&mut self) -> Slot {
-        let ear = SamplesRecorder::new(RATE, 100_000);
-        self.mixer.add_port(Port::Ear(ear)).expect("a usual rate")
-    }
-
-    fn ticks(&mut self, n: usize) {
-        for _ in 0..n {
-            self.mixer.tick(self.now);
-        }
-    }
-
-    fn heard(&self, ear: Slot) -> &[i16] {
-        match self.mixer.port(ear) {
-            Some(Port::Ear(ear)) => ear.samples(),
-            _ => &[],
-        }
-    }
-}
-
-/// The largest step from one sample to the next.
-fn steepest(samples: &[i16]) -> i32 {
-    let steps = samples
-        .windows(2)
-        .map(|w| (i32::from(w[1]) - i32::from(w[0])).abs());
-    steps.max().unwrap_or(0)
-}
-
-/// The largest step that a 307 Hz sine takes by itself, and a little more for the glide.
-const SMOOTH: i32 = (AMPLITUDE * TAU * 307.0 / RATE as f64 * 1.1) as i32 + 60;
-
-fn peak(samples: &[i16]) -> u16 {
-    samples.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0)
-}
+mod room;
 
 #[test]
 fn joining_leaving_muting_and_hanging_up_never_click() {
@@ -248,10 +146,7 @@ fn a_port_that_changes_rate_and_role_goes_on_in_the_same_bridge() {
     room.mixer.join(hall, ear).expect("ear joins");
     room.mixer.join(hall, voice).expect("voice joins");
     room.ticks(5);
-    if let Some(Port::Sine { rate, role, .. }) = room.mixer.port_mut(voice) {
-        (*rate, *role) = (48_000, Role::PRODUCER);
-    }
-    let change = room.mixer.port_did_change(voice).expect("the port is there");
+    let change = room.change(voice, 48_000, Role::PRODUCER);
     assert!(change.rate_changed && change.consumer_slot_changed() && !change.producer_slot_changed());
     assert_eq!(change.old_consumer_slot, Some(voice));
     assert_eq!(change.new_producer_slot, Some(voice));
@@ -259,10 +154,8 @@ fn a_port_that_changes_rate_and_role_goes_on_in_the_same_bridge() {
     let after = &room.heard(ear)[8 * 320..];
     let level = 20.0 * (f64::from(peak(after)) / AMPLITUDE).log10();
     assert!(level.abs() < 0.1, "{level} dB");
-    if let Some(Port::Sine { role, .. }) = room.mixer.port_mut(voice) {
-        *role = Role::NONE;
-    }
-    room.mixer.port_did_change(voice).expect("the port is there");
+    room.change(voice, 48_000, Role::NONE);
+    room.ticks(1);
     let before = room.heard(ear).len();
     room.ticks(1);
     assert_eq!(peak(&room.heard(ear)[before..]), 0);

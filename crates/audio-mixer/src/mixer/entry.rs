@@ -21,8 +21,12 @@ pub(crate) struct Entry<P> {
     pub(crate) overhears: Option<usize>,
     /// Ticks whose sound was late or lost.
     pub(crate) missing: u64,
-    /// The sound of the last tick was missing.
-    gap: bool,
+    /// Its sound was faded out, because it is missing or the port gives none any more: what comes next fades in.
+    rests: bool,
+    /// What it said before it changed its rate, fading out. Empty but for one tick.
+    leaving: Vec<i16>,
+    /// It begins to take sound, which fades in.
+    pub(crate) enters: bool,
 }
 
 /// What lies between the port's frames and the mixer's.
@@ -66,7 +70,9 @@ impl<P: AudioPort> Entry<P> {
             sources: Vec::new(),
             overhears: None,
             missing: 0,
-            gap: false,
+            rests: false,
+            leaving: Vec::new(),
+            enters: false,
         }
     }
 
@@ -84,36 +90,72 @@ impl<P: AudioPort> Entry<P> {
 
     /// Puts the port's sound of this tick into `voice`, which still holds the tick before. `None` is silence.
     pub(crate) fn produce(&mut self, tick: &Tick, voice: &mut [i16], before: Level) -> Option<Level> {
-        let Some(port) = &mut self.port else {
-            return fade_out_mirrored(voice, before);
+        let Some(port) = self.port.as_mut().filter(|_| self.edge.role.producer) else {
+            return self.fall_silent(voice, before);
         };
-        if !self.edge.role.producer {
-            return None;
-        }
-        match self.edge.take(port, tick, voice) {
-            Produced::Audio => {}
+        match self.edge.take(port, tick, voice, self.rests) {
+            Produced::Audio => self.rests = false,
             Produced::Silence => {
-                self.gap = false;
-                return None;
+                let leaves = self.leave(voice);
+                self.rests = false;
+                return leaves;
             }
             Produced::Missing => {
                 self.missing += 1;
-                let begins = !std::mem::replace(&mut self.gap, true);
-                return if begins {
-                    fade_out_mirrored(voice, before)
-                } else {
-                    None
-                };
+                return self.fall_silent(voice, before);
             }
-        }
-        if std::mem::take(&mut self.gap) {
-            kernel::glide(voice, Ramp::fade_in(Gain::UNITY));
         }
         if self.input.ramp.steady_gain() == Some(Gain::SILENT) {
             return None;
         }
         kernel::scale(voice, self.input.ramp);
+        if !self.leaving.is_empty() {
+            kernel::add(voice, &self.leaving);
+            self.leaving.clear();
+        }
         Some(Level::of(voice))
+    }
+
+    /// Lets what the port said last fade out, if it did not already.
+    fn fall_silent(&mut self, voice: &mut [i16], before: Level) -> Option<Level> {
+        if std::mem::replace(&mut self.rests, true) {
+            return self.leave(voice);
+        }
+        if before == Level::SILENCE {
+            return None;
+        }
+        fade_out_mirrored(voice);
+        Some(Level::of(voice))
+    }
+
+    /// Lets what the port said at its earlier rate fade out alone.
+    fn leave(&mut self, voice: &mut [i16]) -> Option<Level> {
+        if self.leaving.is_empty() {
+            return None;
+        }
+        voice.copy_from_slice(&self.leaving);
+        self.leaving.clear();
+        Some(Level::of(voice))
+    }
+
+    /// Goes on at another rate or in another role; `said` is what the port said last. A direction that stays as it was is not
+    /// disturbed.
+    pub(crate) fn turn_to(&mut self, edge: Edge, said: Option<Vec<i16>>) {
+        let old = std::mem::replace(&mut self.edge, edge);
+        let (was, is) = (old.role, self.edge.role);
+        let same_rate = old.rate == self.edge.rate;
+        if same_rate && was.producer && is.producer {
+            self.edge.inward = old.inward;
+        } else if let Some(said) = said.filter(|_| is.producer && !self.rests) {
+            self.leaving = said;
+            fade_out_mirrored(&mut self.leaving);
+            self.rests = true;
+        }
+        if same_rate && was.consumer && is.consumer {
+            self.edge.outward = old.outward;
+        } else {
+            self.enters = is.consumer;
+        }
     }
 
     /// Hands the port what it hears.
@@ -159,13 +201,36 @@ impl Edge {
         })
     }
 
-    /// Takes one frame from the port.
-    fn take(&mut self, port: &mut impl AudioPort, tick: &Tick, voice: &mut [i16]) -> Produced {
+    /// Takes one frame from the port, and lets it fade in if it shall.
+    fn take(
+        &mut self,
+        port: &mut impl AudioPort,
+        tick: &Tick,
+        voice: &mut [i16],
+        fades_in: bool,
+    ) -> Produced {
+        let fade_in = |frame: &mut [i16]| {
+            if fades_in {
+                kernel::glide(frame, Ramp::fade_in(Gain::UNITY));
+            }
+        };
         let Some(resampler) = &mut self.inward else {
-            return port.produce(tick, voice);
+            let produced = port.produce(tick, voice);
+            if produced == Produced::Audio {
+                fade_in(voice);
+            }
+            return produced;
         };
         match port.produce(tick, &mut self.frame) {
-            Produced::Audio => resampler.process(&self.frame, voice),
+            // Behind an empty filter the sound would begin in the middle of its fade.
+            Produced::Audio if resampler.is_silent() => {
+                fade_in(&mut self.frame);
+                resampler.process(&self.frame, voice);
+            }
+            Produced::Audio => {
+                resampler.process(&self.frame, voice);
+                fade_in(voice);
+            }
             Produced::Silence if !resampler.is_silent() => resampler.process_silence(voice),
             nothing => return nothing,
         }
@@ -199,14 +264,11 @@ impl Fader {
     }
 }
 
-/// The end of a port that is gone, or whose sound is missing: its last tick played backwards joins on without a step, and fades to nothing.
-fn fade_out_mirrored(voice: &mut [i16], before: Level) -> Option<Level> {
-    if before == Level::SILENCE {
-        return None;
-    }
+/// The end of a port that is gone or says something else, or whose sound is missing: its last tick played backwards joins on
+/// without a step, and fades to nothing.
+fn fade_out_mirrored(voice: &mut [i16]) {
     let mut ramp = Ramp::steady(Gain::UNITY);
     ramp.aim(Gain::SILENT);
     voice.reverse();
     kernel::glide(voice, ramp);
-    Some(Level::of(voice))
 }

@@ -52,6 +52,13 @@ pub(crate) fn accumulate_one(sum: &mut [i32], voice: &[i16]) {
     }
 }
 
+/// Adds one voice to another, in place.
+pub(crate) fn add(voice: &mut [i16], other: &[i16]) {
+    for (sample, &more) in voice.iter_mut().zip(other) {
+        *sample = limit(i32::from(*sample) + i32::from(more));
+    }
+}
+
 /// Adds one voice whose factor glides.
 pub(crate) fn accumulate_gliding(sum: &mut [i32], voice: &[i16], from: f32, to: f32) {
     let step = (to - from) / voice.len() as f32;

@@ -183,8 +183,8 @@ impl SlotsChange {
 /// [`TickLength`], from one thread; commands come between ticks. A tick allocates nothing, locks nothing and logs
 /// nothing. Commands may allocate.
 ///
-/// Samples are 16-bit, mono; sums are 32-bit, brought back by a soft limiter. Joins, leaves, mutes and changes of gain
-/// glide over one tick, so that nothing clicks.
+/// Samples are 16-bit, mono; sums are 32-bit, brought back by a soft limiter. Joins, leaves, mutes and changes of gain,
+/// role and rate glide over one tick, so that nothing clicks.
 ///
 /// `P` is the type of the ports: `Box<dyn AudioPort>`, or an enum of those that a program uses, which keeps their own
 /// methods in reach of [`port_mut`](Self::port_mut) (`examples/mix_files.rs` does so).
@@ -348,15 +348,18 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     /// Reads the rate and role of a port anew, because they changed, and tells what is different now. Connections and
-    /// memberships stay and follow the new role.
+    /// memberships stay and follow the new role. What it said before fades out within one tick, and what it says or hears from
+    /// now on fades in.
     pub fn port_did_change(&mut self, slot: Slot) -> Result<SlotsChange, MixerError> {
         let port = self.port(slot).ok_or(MixerError::unknown(slot, self.id))?;
         let edge = self.edge_of(port)?;
+        let said = self.voices.get(slot.index());
+        let said = said.map(|voice| voice.samples.to_vec());
         let entry = self.known_mut(slot)?;
         let (old, new) = (entry.edge.role, edge.role);
         let rate_changed = entry.edge.rate != edge.rate;
         if rate_changed || old != new {
-            entry.edge = edge;
+            entry.turn_to(edge, said);
         }
         Ok(SlotsChange {
             old_consumer_slot: old.consumer.then_some(slot),

@@ -4,7 +4,7 @@ use super::cell::Cells;
 use super::entry::Source;
 use super::voices::Voice;
 use super::{AudioMixer, kernel};
-use crate::gain::Gain;
+use crate::gain::{Gain, Ramp};
 use crate::port::{AudioPort, Tick};
 use std::time::Instant;
 
@@ -59,7 +59,8 @@ impl<P: AudioPort> AudioMixer<P> {
                 continue;
             }
             let own = self.voices.get(index);
-            let plain = entry.output.ramp.steady_gain() == Some(Gain::UNITY) && entry.sources.is_empty();
+            let at_unity = entry.output.ramp.steady_gain() == Some(Gain::UNITY);
+            let plain = at_unity && entry.sources.is_empty() && !entry.enters;
             if plain && !self.moved {
                 if let Some(heard) = self.cells.heard(index, own, &mut self.heard) {
                     entry.consume(tick, heard);
@@ -114,6 +115,9 @@ impl<P: AudioPort> AudioMixer<P> {
     fn give(&mut self, index: usize, tick: &Tick) {
         kernel::limit_all(&self.sum, &mut self.heard);
         if let Some(entry) = &mut self.places[index].entry {
+            if std::mem::take(&mut entry.enters) {
+                kernel::glide(&mut self.heard, Ramp::fade_in(Gain::UNITY));
+            }
             entry.consume(tick, &self.heard);
         }
     }

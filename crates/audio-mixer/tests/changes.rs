@@ -1,0 +1,127 @@
+//! Ports that change their rate or role while they sound: nothing clicks, nothing is cut.
+
+use offhook_audio_mixer::{Gain, Role, SamplesRecorder, Slot};
+use room::{AMPLITUDE, Port, RATE, Room, SMOOTH, peak, steepest};
+
+mod room;
+
+/// An ear and a voice of 307 Hz, which does not fit a tick: each change falls in the middle of a wave.
+fn room() -> (Room, Slot, Slot) {
+    let mut room = Room::new();
+    let (ear, voice) = (room.ear(), room.sine(307.0));
+    let hall = room.mixer.add_bridge().expect("a bridge");
+    room.mixer.join(hall, ear).expect("ear joins");
+    room.mixer.join(hall, voice).expect("voice joins");
+    room.ticks(3);
+    (room, ear, voice)
+}
+
+fn assert_smooth(heard: &[i16], what: &str) {
+    let step = steepest(heard);
+    assert!(step <= SMOOTH, "{what}: a step of {step}");
+}
+
+#[test]
+fn a_changed_role_or_rate_fades_out_and_in_within_one_tick() {
+    let changes = [
+        (RATE, Role::NONE),
+        (RATE, Role::PRODUCER),
+        (48_000, Role::PRODUCER),
+        (44_100, Role::PRODUCER),
+        (44_100, Role::CONSUMER),
+        (8_000, Role::BOTH),
+        (RATE, Role::BOTH),
+    ];
+    for ticks in [1, 2, 3] {
+        let (mut room, ear, voice) = room();
+        for (rate, role) in changes {
+            room.change(voice, rate, role);
+            room.ticks(ticks);
+        }
+        assert_smooth(room.heard(ear), &format!("every {ticks} ticks"));
+    }
+    for (rate, role) in changes {
+        let (mut room, ear, voice) = room();
+        room.change(voice, rate, role);
+        room.ticks(1);
+        let begin = room.heard(ear).len();
+        room.ticks(2);
+        let level = f64::from(peak(&room.heard(ear)[begin..])) / AMPLITUDE;
+        let due = if role.producer { 1.0 } else { 0.0 };
+        assert!((level - due).abs() < 0.02, "{rate} Hz, {role:?}: {level}");
+    }
+}
+
+#[test]
+fn changes_and_a_removal_between_two_ticks_fade_as_one() {
+    for changes in [
+        &[(48_000, Role::PRODUCER), (RATE, Role::PRODUCER)][..],
+        &[(RATE, Role::NONE), (RATE, Role::PRODUCER)],
+        &[(48_000, Role::NONE), (48_000, Role::BOTH)],
+        &[(48_000, Role::BOTH), (48_000, Role::NONE)],
+    ] {
+        for removed in [false, true] {
+            let (mut room, ear, voice) = room();
+            for &(rate, role) in changes {
+                room.change(voice, rate, role);
+            }
+            if removed {
+                assert!(room.mixer.remove_port(voice).is_some());
+            }
+            room.ticks(3);
+            assert_smooth(room.heard(ear), &format!("{changes:?}, removed {removed}"));
+        }
+    }
+}
+
+#[test]
+fn a_direction_that_stays_as_it_was_is_not_disturbed() {
+    let mut heard = [false, true].map(|changes| {
+        let (mut room, ear, voice) = room();
+        room.change(voice, 48_000, Role::PRODUCER);
+        room.ticks(3);
+        if changes {
+            room.change(voice, 48_000, Role::BOTH);
+        }
+        room.ticks(3);
+        room.heard(ear).to_vec()
+    });
+    let [plain, changed] = &mut heard;
+    assert_eq!(plain, changed);
+}
+
+#[test]
+fn who_spoke_and_rests_does_not_speak_up_again_when_it_changes() {
+    let (mut room, ear, voice) = room();
+    room.change(voice, RATE, Role::NONE);
+    room.ticks(1);
+    let begin = room.heard(ear).len();
+    assert!(room.mixer.remove_port(voice).is_some());
+    room.ticks(2);
+    assert_eq!(peak(&room.heard(ear)[begin..]), 0);
+}
+
+#[test]
+fn what_a_port_hears_that_begins_to_listen_fades_in() {
+    let (mut room, _, voice) = room();
+    let ear = room
+        .mixer
+        .add_port(Port::Sine {
+            hz: 0.0,
+            rate: RATE,
+            played: 0,
+            role: Role::NONE,
+        })
+        .expect("a usual rate");
+    room.mixer.connect(voice, ear, Gain::UNITY).expect("both exist");
+    room.ticks(2);
+    if let Some(port) = room.mixer.port_mut(ear) {
+        *port = Port::Ear(SamplesRecorder::new(RATE, 10_000));
+    }
+    room.mixer.port_did_change(ear).expect("a usual rate");
+    room.ticks(3);
+    let heard = [&[0], room.heard(ear)].concat();
+    assert_eq!(heard.len(), 3 * 320 + 1);
+    assert!(f64::from(peak(&heard)) > AMPLITUDE * 0.99);
+    assert_smooth(&heard, "its first tick");
+}
