@@ -5,7 +5,10 @@ mod recorded;
 
 use folder::Folder;
 use hound::WavReader;
-use offhook_audio_mixer::{AudioPort, RecordError, RecorderEvent, Recording, Summary, WaveRecorder};
+use offhook_audio_mixer::{
+    AudioMixer, AudioPort, Gain, MixerConfig, RecordError, RecorderEvent, Recording, SamplesPlayer, Summary,
+    TickLength, WaveRecorder,
+};
 use recorded::{samples_of, tick};
 use std::fs;
 use std::path::Path;
@@ -89,6 +92,62 @@ fn a_stereo_recording_keeps_both_sides_in_step_whoever_is_connected() {
     let (heard_left, heard_right) = channels_of(&path);
     assert!(heard_left == left, "the left channel");
     assert!(heard_right == right, "the right channel");
+}
+
+/// Ticks have no whole frames of most of these rates.
+#[test]
+fn a_recording_has_the_rate_it_was_asked_for_whatever_the_ticks_are() {
+    let folder = Folder::new("rates");
+    let path = folder.file("take.wav");
+    let phase = |i: u32| std::f64::consts::TAU * 400.0 * f64::from(i) / 16_000.0;
+    let tone: Vec<i16> = (0..32_000).map(|i| (10_000.0 * phase(i).sin()) as i16).collect();
+    for rate in [8_000, 8_001, 11_025, 12_345, 22_050, 44_100, 191_999] {
+        for tick in [TickLength::Ms10, TickLength::Ms20] {
+            let config = MixerConfig::at_rate(16_000).with_tick(tick);
+            let mut mixer: AudioMixer = AudioMixer::new(config).expect("a usual rate");
+            let (port, recording) = WaveRecorder::start(&path, rate).expect("writable");
+            let voice = Box::new(SamplesPlayer::new(16_000, tone.clone()));
+            let voice = mixer.add_port(voice).expect("a usual rate");
+            let ear = mixer.add_port(Box::new(port)).expect("any rate");
+            mixer.connect(voice, ear, Gain::UNITY).expect("both exist");
+            let now = Instant::now();
+            for _ in 0..Duration::from_secs(1).as_millis() / tick.duration().as_millis() {
+                mixer.tick(now);
+            }
+            let summary = recording.finish().expect("the disk is fine");
+            assert_eq!((summary.sample_rate, summary.samples), (rate, rate.into()));
+            assert_eq!(summary.overruns, 0);
+            let reader = WavReader::open(&path).expect("a wave file");
+            assert_eq!((reader.spec().sample_rate, reader.duration()), (rate, rate));
+            let heard = samples_of(&path);
+            let half = &heard[heard.len() / 4..heard.len() * 3 / 4];
+            let waves = half.windows(2).filter(|pair| pair[0] < 0 && pair[1] >= 0).count();
+            assert!((199..=201).contains(&waves), "{rate} Hz, {tick:?}: {waves} waves");
+            let peak = half.iter().map(|s| s.unsigned_abs()).max().unwrap_or(0);
+            assert!((9_900..=10_100).contains(&peak), "{rate} Hz, {tick:?}: {peak}");
+        }
+    }
+}
+
+#[test]
+fn both_sides_of_an_odd_rate_are_as_long() {
+    let folder = Folder::new("odd-sides");
+    let path = folder.file("talk.wav");
+    let (mut me, mut they, recording) = WaveRecorder::start_stereo(&path, 11_025).expect("writable");
+    let frame = vec![5_000; me.sample_rate() as usize / 50];
+    for index in 0..20 {
+        me.consume(&tick(index), &frame);
+        if index < 10 {
+            they.consume(&tick(index), &frame);
+        }
+    }
+    drop((me, they));
+    let summary = recording.finish().expect("the disk is fine");
+    assert_eq!((summary.samples, summary.channels), (11_025 * 2 / 5, 2));
+    let (left, right) = channels_of(&path);
+    assert!(left[100..4_300].iter().all(|s| s.abs_diff(5_000) < 10));
+    assert!(right[100..2_100].iter().all(|s| s.abs_diff(5_000) < 10));
+    assert!(right[2_400..].iter().all(|s| s.abs() < 10));
 }
 
 #[test]

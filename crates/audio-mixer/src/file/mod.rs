@@ -8,6 +8,7 @@
 mod companded;
 mod place;
 mod player;
+mod rated;
 mod recorder;
 mod riff;
 mod wave;

@@ -1,8 +1,9 @@
 //! Records what a port hears to a wave file, by a thread of its own.
 
 use super::place::Place;
-use super::writer::{self, GAP, Writer};
-use crate::mixer::{MAX_PORT_RATE, MIN_RATE};
+use super::rated::Rated;
+use super::writer::{self, GAP, Rates, Side, Writer};
+use crate::mixer::{MAX_PORT_RATE, MIN_RATE, TickLength};
 use crate::port::{AudioPort, Role, Tick};
 use rtrb::{Producer, RingBuffer};
 use std::io;
@@ -20,6 +21,7 @@ use thiserror::Error;
 /// A recording is not started twice: to record to the same file anew, start another one.
 #[derive(Debug)]
 pub struct WaveRecorder {
+    /// The port's, which is the file's where that has whole frames in each tick.
     rate: u32,
     /// Samples, and gaps as [`GAP`] plus their length.
     ring: Producer<i32>,
@@ -74,7 +76,7 @@ impl Summary {
 #[non_exhaustive]
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// The caller's fault: no mixer has such a rate.
+    /// The caller's fault: no file is recorded at such a rate. Nothing was touched.
     #[error("cannot record at {rate} Hz: {MIN_RATE} to {MAX_PORT_RATE} Hz are possible")]
     Rate {
         /// The rate, in hertz.
@@ -155,11 +157,13 @@ impl WaveRecorder {
     /// How much sound waits for the disk before samples are lost.
     pub const BUFFER: Duration = Duration::from_secs(2);
 
-    /// How often the header is brought up to date, so that a crash costs no more than this.
+    /// How often the header is brought up to date, so that a crash costs no more than this, and up to a second more at a rate
+    /// that has no whole number of samples in 10 ms.
     pub const CHECKPOINT: Duration = Duration::from_secs(1);
 
-    /// Opens `path` for a recording at `rate` hertz, which should be the mixer's, and makes the folders above it. A file
-    /// of that name is overwritten; a device or a pipe is refused, for the header is brought up to date again and again, and so
+    /// Opens `path` for a recording at `rate` hertz, 8000 to 192000, which should be the mixer's, and makes the folders above it. A
+    /// rate that has no whole number of samples in 10 ms, as 11025 has none, is kept as well: the port then takes the next rate
+    /// that has, and the writer's thread resamples. A file of that name is overwritten; a device or a pipe is refused, for the header is brought up to date again and again, and so
     /// is a file that another recording is being written to. A file that was made is removed again when this fails.
     ///
     /// This touches the disk: call it before the port goes to the mixer's thread.
@@ -199,20 +203,28 @@ impl WaveRecorder {
         if !(MIN_RATE..=MAX_PORT_RATE).contains(&rate) {
             return Err(RecordError::Rate { rate });
         }
+        // Whole frames in ticks of any length: those of 20 ms are two of 10.
+        let port_rate = rate.next_multiple_of(TickLength::Ms10.per_second());
+        let sounds: Option<Vec<_>> = (0..CHANNELS).map(|_| Rated::new(port_rate, rate)).collect();
+        let mut sounds = sounds.ok_or(RecordError::Rate { rate })?.into_iter();
         let (file, made) = writer::open(&place, rate, CHANNELS as u16)?;
         let shared = Arc::new(Shared::default());
         let mut sides = Vec::with_capacity(CHANNELS);
         let ports = std::array::from_fn(|_| {
-            let (ring, samples) = RingBuffer::new(rate as usize * Self::BUFFER.as_secs() as usize);
-            sides.push(samples);
+            let (ring, samples) = RingBuffer::new(port_rate as usize * Self::BUFFER.as_secs() as usize);
+            sides.extend(sounds.next().map(|sound| Side::new(samples, sound)));
             Self {
-                rate,
+                rate: port_rate,
                 ring,
                 position: 0,
                 shared: Arc::clone(&shared),
             }
         });
-        let writer = Writer::new(place.clone(), rate, file, sides, Arc::clone(&shared));
+        let rates = Rates {
+            port: port_rate,
+            file: rate,
+        };
+        let writer = Writer::new(place.clone(), rates, file, sides, Arc::clone(&shared));
         let thread = thread::Builder::new().name("offhook-wave-writer".into());
         let writer = thread.spawn(move || writer.run()).map_err(|_| {
             made.discard(&place.written);

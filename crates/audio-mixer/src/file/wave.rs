@@ -1,7 +1,7 @@
 //! A wave file in memory, mono, at the rate of the mixer that will play it.
 
+use super::rated::Rated;
 use super::riff::{Fault, Format, Head, up_to};
-use crate::resample::Resampler;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -170,121 +170,29 @@ impl Fault {
 fn read(mut file: impl Read, rate: u32) -> Result<(Vec<i16>, Duration), Fault> {
     let head = Head::read(&mut file)?;
     let Format { rate: from, .. } = head.format;
+    if from != rate && !FILE_RATES.contains(&from) {
+        return Err(Fault::Unsupported);
+    }
     let frame_len = head.format.frame_len();
     let at_once = (BLOCK / frame_len).max(1) as u64;
-    let mut sound = Rated::new(from, rate)?;
-    while sound.taken < head.frames {
-        let wanted = at_once.min(head.frames - sound.taken) * frame_len as u64;
+    let mut sound = Rated::new(from, rate).ok_or(Fault::Unsupported)?;
+    let mut samples = Vec::new();
+    while sound.taken() < head.frames {
+        let wanted = at_once.min(head.frames - sound.taken()) * frame_len as u64;
         let block = up_to(wanted, &mut file)?;
         for frame in block.chunks_exact(frame_len) {
-            sound.take(head.format.mono(frame))?;
+            sound.take(head.format.mono(frame), &mut samples);
+            if sound.len() > MAX_SAMPLES as u64 {
+                return Err(Fault::TooLong);
+            }
         }
         if (block.len() as u64) < wanted {
             break;
         }
     }
-    let missing = head.missing(sound.taken) as f64 / f64::from(from);
-    Ok((sound.finish(), Duration::from_secs_f64(missing)))
-}
-
-/// A sound that comes in at one rate and is kept at another, without delay.
-struct Rated {
-    from: u64,
-    to: u64,
-    /// Samples that came in.
-    taken: u64,
-    kept: Vec<i16>,
-    /// Where the rates differ.
-    resampling: Option<Resampling>,
-}
-
-struct Resampling {
-    resampler: Resampler,
-    /// What is not a whole chunk yet.
-    waiting: Vec<i16>,
-    chunk_in: usize,
-    frame: Vec<i16>,
-}
-
-impl Rated {
-    fn new(from: u32, to: u32) -> Result<Self, Fault> {
-        let mut resampling = None;
-        if from != to {
-            if !FILE_RATES.contains(&from) || to == 0 {
-                return Err(Fault::Unsupported);
-            }
-            let (chunk_in, chunk_out) = chunk(from, to);
-            resampling = Some(Resampling {
-                resampler: Resampler::new(chunk_in, chunk_out).ok_or(Fault::Unsupported)?,
-                waiting: Vec::with_capacity(chunk_in),
-                chunk_in,
-                frame: vec![0; chunk_out],
-            });
-        }
-        Ok(Self {
-            from: from.into(),
-            to: to.into(),
-            taken: 0,
-            kept: Vec::new(),
-            resampling,
-        })
-    }
-
-    /// How many samples are kept of those that came in.
-    fn len(&self) -> usize {
-        (self.taken * self.to / self.from) as usize
-    }
-
-    fn take(&mut self, sample: i16) -> Result<(), Fault> {
-        self.taken += 1;
-        if self.len() > MAX_SAMPLES {
-            return Err(Fault::TooLong);
-        }
-        match &mut self.resampling {
-            None => self.kept.push(sample),
-            Some(resampling) => {
-                resampling.waiting.push(sample);
-                if resampling.waiting.len() == resampling.chunk_in {
-                    resampling.process(&mut self.kept);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Vec<i16> {
-        let len = self.len();
-        if let Some(resampling) = &mut self.resampling {
-            let delay = resampling.resampler.delay();
-            while self.kept.len() < len + delay {
-                resampling.process(&mut self.kept);
-            }
-            self.kept.drain(..delay);
-            self.kept.truncate(len);
-        }
-        self.kept
-    }
-}
-
-impl Resampling {
-    /// A whole chunk, or what there is of one, and silence behind it.
-    fn process(&mut self, kept: &mut Vec<i16>) {
-        self.waiting.resize(self.chunk_in, 0);
-        self.resampler.process(&self.waiting, &mut self.frame);
-        self.waiting.clear();
-        kept.extend_from_slice(&self.frame);
-    }
-}
-
-/// The smallest chunks of at least 10 ms or so that keep the relation of the two rates exactly.
-fn chunk(from: u32, to: u32) -> (usize, usize) {
-    let (mut a, mut b) = (from, to);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    let (from, to) = ((from / a) as usize, (to / a) as usize);
-    let times = 480_usize.div_ceil(from.max(to));
-    (from * times, to * times)
+    sound.finish(&mut samples);
+    let missing = head.missing(sound.taken()) as f64 / f64::from(from);
+    Ok((samples, Duration::from_secs_f64(missing)))
 }
 
 /// Rates of files that are played, in hertz.

@@ -1,6 +1,7 @@
 //! The thread that writes a recording.
 
 use super::place::{Place, ordinary};
+use super::rated::Rated;
 use super::recorder::{RecordError, Shared, Summary, WaveRecorder};
 use hound::{SampleFormat, WavSpec, WavWriter};
 use rtrb::Consumer;
@@ -15,10 +16,17 @@ use std::time::Duration;
 /// What lies at and above this in a ring is no sample: the rest of it is how many samples of silence come here.
 pub(super) const GAP: i32 = 1 << 20;
 
+/// Samples a second that come from the ports, and that go to the file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rates {
+    pub(super) port: u32,
+    pub(super) file: u32,
+}
+
 /// The writer's thread.
 pub(super) struct Writer<W: Write + Seek> {
     place: Place,
-    rate: u32,
+    rates: Rates,
     file: WavWriter<W>,
     sides: Vec<Side>,
     shared: Arc<Shared>,
@@ -26,15 +34,35 @@ pub(super) struct Writer<W: Write + Seek> {
 }
 
 /// One channel on its way to the file.
-struct Side {
+pub(super) struct Side {
     ring: Consumer<i32>,
     /// Silence that is still to be written.
     gap: u64,
     /// Silence that was written already, because the other channel did not wait.
     ahead: u64,
+    /// On its way to the rate of the file.
+    sound: Rated,
+    /// Ready for the file.
+    ready: Vec<i16>,
 }
 
 impl Side {
+    pub(super) fn new(ring: Consumer<i32>, sound: Rated) -> Self {
+        Self {
+            ring,
+            gap: 0,
+            ahead: 0,
+            sound,
+            ready: Vec::new(),
+        }
+    }
+
+    /// Takes one sample on its way.
+    fn take(&mut self) {
+        let sample = self.next();
+        self.sound.take(sample, &mut self.ready);
+    }
+
     /// How much there is to write at least, gaps included.
     fn ready(&mut self) -> u64 {
         while self.gap == 0 && self.ring.peek().is_ok_and(|&item| item >= GAP) {
@@ -64,21 +92,16 @@ impl Side {
 impl<W: Write + Seek> Writer<W> {
     pub(super) fn new(
         place: Place,
-        rate: u32,
+        rates: Rates,
         file: WavWriter<W>,
-        rings: Vec<Consumer<i32>>,
+        sides: Vec<Side>,
         shared: Arc<Shared>,
     ) -> Self {
-        let side = |ring| Side {
-            ring,
-            gap: 0,
-            ahead: 0,
-        };
         Self {
             place,
-            rate,
+            rates,
             file,
-            sides: rings.into_iter().map(side).collect(),
+            sides,
             shared,
             written: 0,
         }
@@ -108,7 +131,7 @@ impl<W: Write + Seek> Writer<W> {
             Ok(()) => Ok(Summary {
                 path: self.place.name,
                 samples: self.written,
-                sample_rate: self.rate,
+                sample_rate: self.rates.file,
                 channels,
                 overruns: shared.overruns.load(Ordering::Relaxed),
             }),
@@ -121,7 +144,7 @@ impl<W: Write + Seek> Writer<W> {
     }
 
     fn write_all(&mut self) -> Result<(), hound::Error> {
-        let hold = u64::from(self.rate) * HOLD.as_millis() as u64 / 1000;
+        let hold = u64::from(self.rates.port) * HOLD.as_millis() as u64 / 1000;
         let mut unsaved = 0;
         loop {
             // Asked before the rings are emptied, so that nothing put in before is left in them.
@@ -136,13 +159,17 @@ impl<W: Write + Seek> Writer<W> {
                 least.max(most.saturating_sub(hold))
             };
             for _ in 0..count {
-                self.write_one()?;
+                self.sides.iter_mut().for_each(Side::take);
+                self.write_ready()?;
             }
             unsaved += count;
             if over && count == 0 {
-                return Ok(());
+                for side in &mut self.sides {
+                    side.sound.finish(&mut side.ready);
+                }
+                return self.write_ready();
             }
-            if unsaved >= u64::from(self.rate) * WaveRecorder::CHECKPOINT.as_secs() {
+            if unsaved >= u64::from(self.rates.port) * WaveRecorder::CHECKPOINT.as_secs() {
                 self.file.flush()?;
                 still_there(&self.place.written)?;
                 unsaved = 0;
@@ -153,15 +180,20 @@ impl<W: Write + Seek> Writer<W> {
         }
     }
 
-    fn write_one(&mut self) -> Result<(), hound::Error> {
-        if self.written == MAX_BYTES / (2 * self.sides.len() as u64) {
-            let full = io::Error::new(io::ErrorKind::FileTooLarge, "a wave file ends at 4 GiB");
-            return Err(hound::Error::IoError(full));
+    /// All sides took as many samples, so as many are ready of each.
+    fn write_ready(&mut self) -> Result<(), hound::Error> {
+        let ready = self.sides.iter().map(|side| side.ready.len()).min();
+        for at in 0..ready.unwrap_or_default() {
+            if self.written == MAX_BYTES / (2 * self.sides.len() as u64) {
+                let full = io::Error::new(io::ErrorKind::FileTooLarge, "a wave file ends at 4 GiB");
+                return Err(hound::Error::IoError(full));
+            }
+            for side in &self.sides {
+                self.file.write_sample(side.ready[at])?;
+            }
+            self.written += 1;
         }
-        for side in &mut self.sides {
-            self.file.write_sample(side.next())?;
-        }
-        self.written += 1;
+        self.sides.iter_mut().for_each(|side| side.ready.clear());
         Ok(())
     }
 }
@@ -352,9 +384,12 @@ mod tests {
         let shared = Arc::new(Shared::default());
         let writer = Writer::new(
             Place::at("full.wav".into()),
-            8_000,
+            Rates {
+                port: 8_000,
+                file: 8_000,
+            },
             file,
-            vec![samples],
+            vec![Side::new(samples, Rated::new(8_000, 8_000).expect("the same"))],
             Arc::clone(&shared),
         );
         let error = writer.run().expect_err("the disk is full");

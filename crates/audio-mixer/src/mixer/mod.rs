@@ -41,7 +41,7 @@ impl TickLength {
             .then(|| (rate / self.per_second()) as usize)
     }
 
-    fn per_second(self) -> u32 {
+    pub(crate) fn per_second(self) -> u32 {
         match self {
             Self::Ms10 => 100,
             Self::Ms20 => 50,
