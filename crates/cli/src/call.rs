@@ -4,74 +4,85 @@ use crate::args::CallArgs;
 use crate::exit::{Code, Failure};
 use crate::lines::Lines;
 use crate::media::{Media, Recorded};
-use crate::phone::{Limits, Phone};
+use crate::orders::Kind;
+use crate::place::{Orders, Place, Plan};
 use crate::report::Reporter;
+use crate::room::Room;
 use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_calls, uri};
-use offhook::{
-    Application, AudioStream, CommandError, MediaStream, Route, Session, SessionError, SipUri, StatusCode,
-};
+use offhook::{Application, CommandError, MediaStream, Route, Session, SessionError, SipUri, StatusCode};
 use serde_json::json;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// Places one call and stays with it to its end.
 pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = uri(&args.uri)?;
     let media = Media::prepare(&args.media)?;
-    let app = start_for_calls(&args.common, &args.media, 0, reporter).await?;
-    let mut lines = Lines::listen_in_front();
-    let outcome = match media.stream(1) {
-        Ok((stream, recorded)) => {
-            let limits = Limits {
-                ring: Some(args.ring.timeout()),
-                talk: args.media.duration.map(Duration::from_secs_f64),
-            };
-            let phone = Phone {
-                app: &app,
-                media: &media,
-                reporter,
-                interrupt: &interrupt,
-                limits,
-            };
-            let outcome = talk(&phone, target, stream, &mut lines).await;
-            settle(recorded, outcome).await
-        }
-        Err(failure) => Err(failure),
+    args.streams.check()?;
+    let app = start_for_calls(&args.common, &args.relay, &args.media, 0, reporter).await?;
+    let (room, led_to) = Room::new(app.clone(), media, args.streams);
+    let line = PhoneLine {
+        room,
+        led_to,
+        plan: Plan {
+            ring: Some(args.ring.timeout()),
+            talk: args.media.duration.map(Duration::from_secs_f64),
+            ..Plan::default()
+        },
+        reporter,
+        interrupt,
+        lines: Lines::listen_in_front(),
     };
+    let outcome = line.talk(target).await;
     finish(app).await;
     outcome
 }
 
-async fn talk(
-    phone: &Phone<'_>,
-    target: SipUri,
-    stream: AudioStream,
-    lines: &mut Lines,
-) -> Result<(), Failure> {
-    let mut session = tokio::select! {
-        placed = place(phone.app, target, stream, phone.reporter) => placed?,
-        () = phone.interrupt.wait() => {
-            return Err(Failure::new(Code::NotAnswered, "interrupted before the call was placed"));
+/// One call after the other.
+pub(crate) struct PhoneLine {
+    pub(crate) room: Room,
+    /// Calls that transfers lead to.
+    pub(crate) led_to: mpsc::Receiver<Place>,
+    pub(crate) plan: Plan,
+    pub(crate) reporter: Reporter,
+    pub(crate) interrupt: Interrupt,
+    pub(crate) lines: Lines,
+}
+
+impl PhoneLine {
+    async fn talk(mut self, target: SipUri) -> Result<(), Failure> {
+        let placed = tokio::select! {
+            placed = self.room.call(target, &[Kind::Audio], self.reporter) => placed?,
+            () = self.interrupt.wait() => {
+                return Err(Failure::new(Code::NotAnswered, "interrupted before the call was placed"));
+            }
+        };
+        self.follow(placed, self.reporter).await
+    }
+
+    /// Stays with a call to its end, and with where the other side sends us then. Who else calls meanwhile hears that we are
+    /// busy.
+    pub(crate) async fn follow(&mut self, mut place: Place, reporter: Reporter) -> Result<(), Failure> {
+        let app = self.room.app.clone();
+        let mut orders = Orders::Typed {
+            lines: &mut self.lines,
+            interrupt: &self.interrupt,
+        };
+        loop {
+            let outcome = tokio::select! {
+                outcome = place.run(&self.room, self.plan, reporter, &mut orders) => outcome,
+                () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
+            };
+            place = match self.led_to.try_recv() {
+                Ok(next) => next,
+                Err(_) => return outcome,
+            };
         }
-    };
-    tokio::select! {
-        outcome = phone.follow(&mut session, None, lines) => outcome,
-        () = refuse_others(phone.app) => Err(Failure::new(Code::Internal, "the application has stopped")),
     }
 }
 
 /// Finds the way and sends the invitation.
-async fn place(
-    app: &Application,
-    target: SipUri,
-    stream: AudioStream,
-    reporter: Reporter,
-) -> Result<Session, Failure> {
-    let routes = find(app, &target, reporter).await?;
-    app.call_by(target, routes, [stream]).await.map_err(failure)
-}
-
-/// The same with streams of any kind.
 pub(crate) async fn place_with(
     app: &Application,
     target: SipUri,
@@ -102,14 +113,12 @@ async fn find(app: &Application, target: &SipUri, reporter: Reporter) -> Result<
 }
 
 /// Keeps the recording of a call that was established, and nothing else.
-pub(crate) async fn settle(recorded: Option<Recorded>, outcome: Result<(), Failure>) -> Result<(), Failure> {
-    match (recorded, outcome) {
-        (Some(recorded), Ok(())) => recorded.keep().await,
-        (Some(recorded), Err(failure)) => {
-            recorded.discard().await;
-            Err(failure)
-        }
-        (None, outcome) => outcome,
+pub(crate) async fn settle(recorded: Recorded, is_established: bool) -> Result<(), Failure> {
+    if is_established {
+        recorded.keep().await
+    } else {
+        recorded.discard().await;
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::report::Reporter;
 use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
 use offhook::{
     Application, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream, MediaStream, RfbContext,
-    RfbRole, Session, SessionEvent, StatusCode, StreamDescription, StreamEvent,
+    RfbRole, Session, SessionEvent, StatusCode, StreamDescription, StreamEvent, StreamId,
 };
 use serde_json::json;
 use std::io::{IsTerminal, Write};
@@ -172,11 +172,7 @@ impl Desk<'_> {
 
     /// One session from its first event to its last; others hear busy meanwhile.
     async fn follow(&self, mut session: Session, reporter: Reporter, side: Side) -> Result<(), Failure> {
-        if let Some(address) = viewer_address(&session).await {
-            let address = address.to_string();
-            let sentence = format!("Waiting for a VNC viewer at {address}");
-            reporter.say("viewer_wanted", json!({ "address": address }), &sentence);
-        }
+        tell_viewer_wanted(&session, None, reporter).await;
         let ring = self.args.ring.timeout();
         let deadline = (side == Side::Caller).then(|| Instant::now() + ring);
         let watch = Watch {
@@ -192,12 +188,18 @@ impl Desk<'_> {
     }
 }
 
-async fn viewer_address(session: &Session) -> Option<std::net::SocketAddr> {
-    let described = session.with_stream(None, |stream: &mut DesktopSharingStream, _| Ok(stream.describe()));
-    match described.await {
-        Ok(StreamDescription::DesktopSharing(desktop)) => desktop.viewer_address,
-        // A session that is over already says so with its events.
-        _ => None,
+/// Tells where a VNC viewer is waited for, if that stream, or the session's first desktop, waits for one.
+pub(crate) async fn tell_viewer_wanted(session: &Session, stream: Option<StreamId>, reporter: Reporter) {
+    let described = session.with_stream(stream, |stream: &mut DesktopSharingStream, _| {
+        Ok(stream.describe())
+    });
+    // One that is no desktop waits for none, and a session that is over says so with its events.
+    if let Ok(StreamDescription::DesktopSharing(desktop)) = described.await
+        && let Some(address) = desktop.viewer_address
+    {
+        let address = address.to_string();
+        let sentence = format!("Waiting for a VNC viewer at {address}");
+        reporter.say("viewer_wanted", json!({ "address": address }), &sentence);
     }
 }
 

@@ -29,6 +29,14 @@ pub(crate) enum Code {
 }
 
 impl Code {
+    /// Whether it is the other side's doing, or that of the way to it.
+    pub(crate) fn is_of_call(self) -> bool {
+        matches!(
+            self,
+            Self::Declined | Self::Busy | Self::NotAnswered | Self::Unreachable | Self::Credentials
+        )
+    }
+
     /// The code for a call that was refused with a SIP status, or that failed on this side (0).
     pub(crate) fn of_status(status: u16) -> Self {
         match status {

@@ -28,8 +28,8 @@ pub(crate) struct Media {
     dtls_srtp: SrtpPolicy,
     use_device: bool,
     devices: Option<DeviceOptions>,
-    /// The highest number of a call so far.
-    last: AtomicU64,
+    /// How many there were so far.
+    calls: AtomicU64,
 }
 
 impl Media {
@@ -60,7 +60,7 @@ impl Media {
             dtls_srtp: policy(args.dtls_srtp),
             use_device: args.wants_device(),
             devices: args.chosen_devices(),
-            last: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
         })
     }
 
@@ -70,9 +70,9 @@ impl Media {
         self
     }
 
-    /// The audio stream of call number `call`, counted from 1, and its recording.
-    pub(crate) fn stream(&self, call: u64) -> Result<(AudioStream, Option<Recorded>), Failure> {
-        self.last.fetch_max(call, Ordering::Relaxed);
+    /// The audio stream of the next call, and its recording.
+    pub(crate) fn next_stream(&self) -> Result<(AudioStream, Option<Recorded>), Failure> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let mut stream = AudioStream::offer()
             .with_codecs(&self.codecs)
             .with_srtp(self.srtp)
@@ -131,11 +131,6 @@ impl Media {
             refused(reporter, &error.to_string());
         }
     }
-
-    /// The same for a call that another one led to.
-    pub(crate) fn next_stream(&self) -> Result<(AudioStream, Option<Recorded>), Failure> {
-        self.stream(self.last.load(Ordering::Relaxed) + 1)
-    }
 }
 
 impl MediaArgs {
@@ -191,6 +186,15 @@ fn is_same(one: &Path, other: &Path) -> bool {
 pub(crate) struct Recorded(Recording);
 
 impl Recorded {
+    /// Leaves out what is heard meanwhile.
+    pub(crate) fn set_paused(&self, is_paused: bool) {
+        if is_paused {
+            self.0.pause();
+        } else {
+            self.0.resume();
+        }
+    }
+
     /// Closes the file and gives it its name. Call it when the session is over.
     pub(crate) async fn keep(self) -> Result<(), Failure> {
         let finished = tokio::task::spawn_blocking(move || self.0.finish());

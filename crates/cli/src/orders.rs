@@ -1,14 +1,34 @@
-//! What a person, or a script, orders while a call runs: one line of standard input each.
+//! What a person, or a script, orders while a session runs: one line of standard input each.
 
 use crate::report::Reporter;
 use crate::setup::uri;
-use offhook::{AudioCodec, CommandError, Digit, RecordingOptions, Session, SipUri, UnknownCodec};
+use offhook::{AudioCodec, CommandError, Digit, RecordingOptions, Session, SipUri, StatusCode, UnknownCodec};
 use serde_json::json;
 use std::path::PathBuf;
 
-/// A line that a call understands.
+/// What is ordered of one session.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Order {
+    /// Accept it, or what it proposes to add: these kinds of what is proposed, or all that are possible.
+    Accept(Vec<Kind>),
+    /// Refuse it, or what it proposes to add.
+    Reject(StatusCode),
+    /// Add streams.
+    Add(Vec<Kind>),
+    Remove(Kind),
+    SendFile(PathBuf),
+    /// Say something in its chat.
+    Say(String),
+    /// Take part in the conference, or no longer.
+    Join,
+    Leave,
+    HangUp,
+    Change(Change),
+}
+
+/// What changes a session that runs, and nothing around it.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Change {
     Hold,
     Resume,
     Dial(Vec<Digit>),
@@ -18,45 +38,107 @@ pub(crate) enum Order {
     /// To this file, or to one that is called after the time and the two sides.
     Record(Option<PathBuf>),
     StopRecording,
-    HangUp,
+}
+
+/// A kind of stream that can be asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Audio,
+    Chat,
+    /// Media of the tool of the command line.
+    Tool,
+    /// Files that the other side sends.
+    Files,
+    /// Our desktop, for the other side to see.
+    Share,
+    /// The other side's desktop, for us to see.
+    View,
 }
 
 /// What the lines may be, for whoever typed something else.
-const KNOWN: &str =
-    "hold, resume, dtmf DIGITS, transfer URI, codecs LIST, record [FILE.wav], stop-recording, or hangup";
+const KNOWN: &str = "\
+accept [audio] [chat] [tool] [files] [share] [view], reject [CODE], add audio|chat|tool|share|view, \
+remove audio|chat|tool|share|view, send FILE, say TEXT, join, leave, hold, resume, dtmf DIGITS, transfer URI, codecs LIST, \
+record [FILE.wav], stop-recording, hangup";
+
+/// Why a line is no order.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Misread {
+    /// It is none that is known.
+    Unknown,
+    /// It is one, and something of it is wrong: what to tell the person.
+    Wrong(String),
+}
+
+impl Misread {
+    /// What to tell the person, who may order these besides.
+    pub(crate) fn told(self, besides: &str) -> String {
+        match self {
+            Self::Unknown => format!("what is understood: {besides}{KNOWN}"),
+            Self::Wrong(reason) => reason,
+        }
+    }
+}
 
 impl Order {
-    /// Reads a line; the error is what to tell the person.
-    pub(crate) fn read(line: &str) -> Result<Self, String> {
-        let (word, rest) = line
-            .trim()
-            .split_once(char::is_whitespace)
-            .unwrap_or((line.trim(), ""));
-        let rest = rest.trim();
-        match (word.to_lowercase().as_str(), rest) {
+    /// Reads a line.
+    pub(crate) fn read(line: &str) -> Result<Self, Misread> {
+        let (word, rest) = split(line);
+        Ok(match (&*word.to_lowercase(), rest) {
+            ("accept", kinds) => Self::Accept(Kind::read_all(kinds)?),
+            ("reject", "") => Self::Reject(StatusCode::DECLINE),
+            ("reject", code) => {
+                let code = code.parse().ok().filter(|code| (400..700).contains(code));
+                let code = code.and_then(StatusCode::new);
+                let wrong = || Misread::Wrong("a rejection is a number from 400 to 699".to_owned());
+                Self::Reject(code.ok_or_else(wrong)?)
+            }
+            ("add", kinds) => match Kind::read_all(kinds)? {
+                kinds if kinds.is_empty() || kinds.contains(&Kind::Files) => return Err(Misread::Unknown),
+                kinds => Self::Add(kinds),
+            },
+            ("remove", kind) => match Kind::read_all(kind)?[..] {
+                [kind] if kind != Kind::Files => Self::Remove(kind),
+                _ => return Err(Misread::Unknown),
+            },
+            ("send", file) if !file.is_empty() => Self::SendFile(file.into()),
+            ("say", text) if !text.is_empty() => Self::Say(text.to_owned()),
+            ("join", "") => Self::Join,
+            ("leave", "") => Self::Leave,
+            ("hangup", "") => Self::HangUp,
+            (word, rest) => Self::Change(Change::read(word, rest)?),
+        })
+    }
+}
+
+impl Change {
+    fn read(word: &str, rest: &str) -> Result<Self, Misread> {
+        match (word, rest) {
             ("hold", "") => Ok(Self::Hold),
             ("resume" | "unhold", "") => Ok(Self::Resume),
-            ("hangup", "") => Ok(Self::HangUp),
             ("transfer", target) if !target.is_empty() => {
-                uri(target).map(Self::Transfer).map_err(|failure| failure.message)
+                let target = uri(target).map_err(|failure| Misread::Wrong(failure.message))?;
+                Ok(Self::Transfer(target))
             }
             ("codecs", names) if !names.is_empty() => {
                 let codecs: Result<_, _> = names.split(',').map(|name| name.trim().parse()).collect();
                 codecs
                     .map(Self::Codecs)
-                    .map_err(|error: UnknownCodec| error.to_string())
+                    .map_err(|error: UnknownCodec| Misread::Wrong(error.to_string()))
             }
             ("record", path) => Ok(Self::Record((!path.is_empty()).then(|| path.into()))),
             ("stop-recording", "") => Ok(Self::StopRecording),
             ("dtmf", digits) if !digits.is_empty() => {
                 let digits: Result<_, _> = digits.chars().map(Digit::try_from).collect();
-                digits.map(Self::Dial).map_err(|error| error.to_string())
+                digits
+                    .map(Self::Dial)
+                    .map_err(|error| Misread::Wrong(error.to_string()))
             }
-            _ => Err(format!("a call understands {KNOWN}")),
+            _ => Err(Misread::Unknown),
         }
     }
 
-    /// Has it carried out, all but the end of the call, which is its caller's.
+    /// Has it carried out.
     pub(crate) async fn carry_out(self, session: &Session) -> Result<(), CommandError> {
         match self {
             Self::Hold => session.hold().await,
@@ -72,8 +154,24 @@ impl Order {
                 session.start_recording(options).await.map(drop)
             }
             Self::StopRecording => session.stop_recording().await.map(drop),
-            Self::HangUp => Ok(()),
         }
+    }
+}
+
+impl Kind {
+    pub(crate) fn read_all(words: &str) -> Result<Vec<Self>, Misread> {
+        let kinds = words.split_whitespace().map(|word| match &*word.to_lowercase() {
+            "audio" => Ok(Self::Audio),
+            "chat" => Ok(Self::Chat),
+            "tool" => Ok(Self::Tool),
+            "files" => Ok(Self::Files),
+            "share" => Ok(Self::Share),
+            "view" => Ok(Self::View),
+            _ => Err(Misread::Wrong(format!(
+                "`{word}` is no kind of stream: audio, chat, tool, files, share or view"
+            ))),
+        });
+        kinds.collect()
     }
 }
 
@@ -82,6 +180,13 @@ async fn dial(session: &Session, digits: Vec<Digit>) -> Result<(), CommandError>
         session.send_dtmf(digit).await?;
     }
     Ok(())
+}
+
+/// The first word, and what follows it.
+pub(crate) fn split(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    (word, rest.trim())
 }
 
 /// Tells why an order is not carried out.
@@ -98,35 +203,58 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_read_in_any_case_and_others_say_what_is_known() {
-        assert_eq!(Order::read("hold"), Ok(Order::Hold));
-        assert_eq!(Order::read("  Resume "), Ok(Order::Resume));
-        assert_eq!(Order::read("hangup"), Ok(Order::HangUp));
-        let Ok(Order::Dial(digits)) = Order::read("dtmf 1#A") else {
+    fn lines_are_read_in_any_case() {
+        let bob = || "sip:bob@b.test".parse().unwrap();
+        for (line, read) in [
+            ("accept", Order::Accept(vec![])),
+            (" Accept files Chat", Order::Accept(vec![Kind::Files, Kind::Chat])),
+            ("reject", Order::Reject(StatusCode::DECLINE)),
+            ("reject 486", Order::Reject(StatusCode::BUSY_HERE)),
+            ("add chat share", Order::Add(vec![Kind::Chat, Kind::Share])),
+            ("remove chat", Order::Remove(Kind::Chat)),
+            ("remove view", Order::Remove(Kind::View)),
+            ("say 2 is too many", Order::Say("2 is too many".into())),
+            ("send a b.pdf", Order::SendFile("a b.pdf".into())),
+            ("hangup", Order::HangUp),
+            ("hold", Order::Change(Change::Hold)),
+            ("  Resume ", Order::Change(Change::Resume)),
+            ("transfer bob@b.test", Order::Change(Change::Transfer(bob()))),
+            (
+                "codecs PCMA, opus",
+                Order::Change(Change::Codecs(vec![AudioCodec::Pcma, AudioCodec::Opus])),
+            ),
+            ("record", Order::Change(Change::Record(None))),
+            (
+                "record a b.wav",
+                Order::Change(Change::Record(Some("a b.wav".into()))),
+            ),
+            ("stop-recording", Order::Change(Change::StopRecording)),
+        ] {
+            assert_eq!(Order::read(line), Ok(read), "{line}");
+        }
+        let Ok(Order::Change(Change::Dial(digits))) = Order::read("dtmf 1#A") else {
             panic!()
         };
         assert_eq!(digits.len(), 3);
-        let opus = Order::Codecs(vec![AudioCodec::Pcma, AudioCodec::Opus]);
-        assert_eq!(Order::read("codecs PCMA, opus"), Ok(opus));
-        assert_eq!(Order::read("record"), Ok(Order::Record(None)));
-        assert_eq!(
-            Order::read("record a b.wav"),
-            Ok(Order::Record(Some("a b.wav".into())))
-        );
-        assert_eq!(Order::read("stop-recording"), Ok(Order::StopRecording));
-        let Ok(Order::Transfer(target)) = Order::read("transfer bob@b.test") else {
-            panic!()
-        };
-        assert_eq!(target.to_string(), "sip:bob@b.test");
+    }
+
+    #[test]
+    fn others_say_what_is_known() {
         for (line, told) in [
-            ("dance", "understands hold"),
-            ("hold on", "understands hold"),
-            ("transfer", "understands hold"),
+            ("dance", "understood: accept"),
+            ("", "understood: accept"),
+            ("hold on", "understood: accept"),
+            ("transfer", "understood: accept"),
+            ("add files", "understood: accept"),
+            ("add", "understood: accept"),
+            ("remove audio chat", "understood: accept"),
+            ("add video", "no kind of stream"),
+            ("reject 200", "400 to 699"),
             ("dtmf 1x", "x"),
             ("codecs PCMX", "PCMX"),
             ("transfer nowhere", "not a SIP URI"),
         ] {
-            let error = Order::read(line).unwrap_err();
+            let error = Order::read(line).unwrap_err().told("");
             assert!(error.contains(told), "{line}: {error}");
         }
     }

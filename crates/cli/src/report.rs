@@ -2,7 +2,7 @@
 
 use offhook::{
     AudioEvent, ChatEvent, Composing, DesktopSharingEvent, FileTransferEvent, Originator,
-    RenegotiationAction, RfbContext, SessionEvent, Statistics, StreamEvent,
+    RenegotiationAction, RfbContext, SessionEvent, Statistics, StreamEvent, StreamId,
 };
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -98,7 +98,7 @@ impl Reporter {
             ),
             SessionEvent::WillStart => self.say("will_start", json!({}), "Answered"),
             SessionEvent::DidStart { streams } => self.did_start(streams),
-            SessionEvent::Stream { event, .. } => self.stream(event),
+            SessionEvent::Stream { stream, event } => self.stream(*stream, event),
             SessionEvent::DidChangeHoldState {
                 originator, on_hold, ..
             } => self.hold(*originator, *on_hold),
@@ -145,8 +145,14 @@ impl Reporter {
         }
     }
 
-    fn stream(&self, event: &StreamEvent) {
+    fn stream(&self, stream: StreamId, event: &StreamEvent) {
         match event {
+            StreamEvent::DidStart if self.json => {
+                self.say("stream_did_start", json!({ "stream": stream.0 }), "");
+            }
+            StreamEvent::DidEnd if self.json => {
+                self.say("stream_did_end", json!({ "stream": stream.0 }), "");
+            }
             StreamEvent::Audio(event) => self.audio(event),
             StreamEvent::Chat(event) => self.chat(event),
             StreamEvent::FileTransfer(event) => self.file(event),

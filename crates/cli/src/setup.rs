@@ -40,15 +40,12 @@ pub(crate) async fn start_for_messages(
 /// The same for calls, which the other side may want to send elsewhere.
 pub(crate) async fn start_for_calls(
     args: &CommonArgs,
+    relay: &RelayArgs,
     media: &MediaArgs,
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
-    begin(
-        prepare(args, default_port)?.transfers(media.follow_transfers),
-        reporter,
-    )
-    .await
+    begin(for_calls(args, relay, media, default_port)?, reporter).await
 }
 
 /// The same for several calls at a time: the devices that were chosen are for all of them.
@@ -59,12 +56,21 @@ pub(crate) async fn start_for_sessions(
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
-    let builder = with_relay(prepare(args, default_port)?, args, relay)?;
-    let mut builder = builder.transfers(media.follow_transfers);
+    let mut builder = for_calls(args, relay, media, default_port)?;
     if let Some(devices) = media.chosen_devices() {
         builder = builder.sound_devices(devices);
     }
     begin(builder, reporter).await
+}
+
+fn for_calls(
+    args: &CommonArgs,
+    relay: &RelayArgs,
+    media: &MediaArgs,
+    default_port: u16,
+) -> Result<ApplicationBuilder, Failure> {
+    let builder = with_relay(prepare(args, default_port)?, args, relay)?;
+    Ok(builder.transfers(media.follow_transfers))
 }
 
 /// What the options say.

@@ -35,6 +35,11 @@ fn story(path: &str, channel: usize, channels: usize) -> Vec<f64> {
     story
 }
 
+/// How Bob answers one call, says this, and keeps what he hears in that way.
+fn answering<'a>(says: &'a str, keeping: &'a str, heard: &'a str) -> Vec<&'a str> {
+    vec!["--auto-answer", "--calls", "1", "--play", says, keeping, heard]
+}
+
 /// Waits until there are so many more seconds in a recording.
 fn let_pass(path: &str, seconds: u64) {
     let length = || std::fs::metadata(path).map_or(0, |file| file.len());
@@ -54,16 +59,8 @@ fn a_call_is_recorded_held_with_music_and_changes_its_codec() {
     let (ours, his) = (folder.tone("us.wav", US, 30), folder.tone("bob.wav", BOB, 30));
     let music = folder.tone("music.wav", MUSIC, 1);
     let (heard, calls) = (folder.path("heard.wav"), folder.path("calls"));
-    let answer = [
-        "--auto-answer",
-        "--calls",
-        "1",
-        "--play",
-        &his,
-        "--record",
-        &heard,
-    ];
-    let (bob, address) = Program::answer(&answer);
+    // Not recorded: that would leave the hold out.
+    let (bob, address) = Program::answer_with(&answering(&his, "--output-device", &heard));
     let uri = format!("sip:bob@{address}");
     let mut alice = Program::start_typing([
         "call",
@@ -109,21 +106,62 @@ fn a_call_is_recorded_held_with_music_and_changes_its_codec() {
 }
 
 #[test]
+fn nothing_is_recorded_while_either_side_holds() {
+    let folder = Folder::new("pauses");
+    let (ours, his) = (folder.tone("us.wav", US, 30), folder.tone("bob.wav", BOB, 30));
+    let (here, there) = (folder.path("here.wav"), folder.path("there.wav"));
+    let (mut bob, address) = Program::answer(&answering(&his, "--record", &there));
+    let uri = format!("sip:bob@{address}");
+    let mut alice = Program::start_typing([
+        "call",
+        &uri,
+        "--listen",
+        "127.0.0.1:0",
+        "--play",
+        &ours,
+        "--record",
+        &here,
+    ]);
+    let_pass(&format!("{here}.part"), 1);
+    alice.type_line("hold");
+    let mut held = Vec::new();
+    for program in [&mut alice, &mut bob] {
+        held.push(program.wait_for("did_change_hold_state")["time"].clone());
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    alice.type_line("resume");
+    let_pass(&format!("{here}.part"), 1);
+    alice.type_line("hangup");
+    for ((program, began), path) in [alice, bob].into_iter().zip(held).zip([here, there]) {
+        let ended = program.end();
+        ended.succeeded();
+        let mut changes = ended.events.iter().rev();
+        let resumed = changes.find(|event| event["event"] == "did_change_hold_state");
+        let resumed = resumed.expect("it was resumed")["time"].clone();
+        let seconds = |time: &serde_json::Value| time.as_f64().expect("seconds");
+        let held = seconds(&resumed) - seconds(&began);
+        assert!(held > 2.9, "{held}");
+        let talked = seconds(&ended.event("did_end")["duration"]) - held;
+        let (samples, rate) = recorded(&path);
+        let kept = samples.len() as f64 / f64::from(rate);
+        // It began to be written when the call was placed.
+        assert!(
+            (1.0..talked + 1.0).contains(&kept),
+            "{path}: {kept} of {talked} s"
+        );
+    }
+}
+
+#[test]
 fn both_sides_are_recorded_apart_or_mixed() {
     let folder = Folder::new("sides");
     let (ours, his) = (folder.tone("us.wav", US, 8), folder.tone("bob.wav", BOB, 8));
     let (mixed, stereo) = (folder.path("mixed.wav"), folder.path("stereo.wav"));
-    let (bob, address) = Program::answer(&[
-        "--auto-answer",
-        "--calls",
-        "1",
-        "--play",
-        &his,
-        "--record",
-        &mixed,
-        "--record-as",
-        "mixed",
-    ]);
+    let options = [
+        &answering(&his, "--record", &mixed)[..],
+        &["--record-as", "mixed"],
+    ];
+    let (bob, address) = Program::answer(&options.concat());
     let options = [
         "--play",
         &ours,

@@ -102,6 +102,36 @@ fn who_shares_calls_and_the_viewer_that_is_closed_ends_it() {
 }
 
 #[test]
+fn a_desktop_is_shared_in_a_call_by_order_and_taken_away_again() {
+    let (listener, vnc) = vnc();
+    let at = ["--viewer", "127.0.0.1:0", "--no-device", "--calls", "1"];
+    let mut bob = Program::start_typing([&["answer"], &at[..], &HERE].concat());
+    let uri = format!("sip:bob@{}", bob.listening());
+    let words = ["call", &uri, "--vnc", &vnc, "--no-device"];
+    let mut alice = Program::start_typing([&words[..], &HERE].concat());
+    bob.wait_for("new_incoming");
+    bob.type_line("");
+    established(&mut [&mut alice, &mut bob]);
+    alice.type_line("add share");
+    bob.wait_for("got_proposal");
+    bob.type_line("accept view");
+    let mut viewer = viewer(&mut bob);
+    let mut server = accepted(&listener);
+    talk(&mut server, &mut viewer);
+    for side in [&mut alice, &mut bob] {
+        side.wait_for("did_renegotiate_streams");
+    }
+    bob.type_line("remove share");
+    let reason = bob.wait_for("order_refused")["reason"].to_string();
+    assert!(reason.contains("no such stream"), "{reason}");
+    bob.type_line("remove view");
+    assert_eq!(alice.wait_for("did_renegotiate_streams")["action"], "removed");
+    alice.type_line("hangup");
+    alice.end().succeeded();
+    bob.end().succeeded();
+}
+
+#[test]
 fn who_wants_to_see_calls_and_is_let_in_by_a_line() {
     let (listener, vnc) = vnc();
     let mut bob =

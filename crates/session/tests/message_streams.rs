@@ -4,16 +4,19 @@
 
 mod calls;
 
+use calls::altered::{Alteration, Altered};
 use calls::folder::Folder;
 use calls::{Pair, boxed, call, incoming, start, until, until_started};
+use offhook_msrp::MsrpPath;
 use offhook_msrp::cpim::Notification;
 use offhook_msrp::cpim::imdn::Disposition;
 use offhook_rtp_media::dtmf::Digit;
+use offhook_sdp::{Attribute, SessionDescription};
 use offhook_session::tokio::{Session, select_file};
 use offhook_session::{
-    AudioEvent, AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent,
+    Agreed, AudioEvent, AudioStream, ChatEvent, ChatMessage, ChatStream, Composing, FileTransferEvent,
     FileTransferStream, MediaStream, MsrpTransport, RenegotiationAction, SessionEvent, StreamDescription,
-    StreamEvent,
+    StreamError, StreamEvent,
 };
 use offhook_sip_core::StatusCode;
 use std::fs;
@@ -421,6 +424,69 @@ async fn a_chat_is_added_to_a_call_and_removed_again() {
 
 /// What one side may have waiting at the other: more than fits into all that lies between the two.
 const FLOOD: usize = 1_000;
+
+/// Sends the stream to a place where nobody listens.
+struct DeadEnd;
+
+impl Alteration for DeadEnd {
+    fn agreed(&mut self, agreed: Agreed<'_>, remote: &mut SessionDescription) -> Result<(), StreamError> {
+        let attributes = &mut remote.media[agreed.index].attributes;
+        let Some(path) = attributes.value("path") else {
+            return Ok(()); // it was taken away
+        };
+        let path: MsrpPath = path.parse().expect("a path");
+        let session_id = path.last().session_id().expect("of a session");
+        let nowhere = format!("msrps://127.0.0.1:1/{session_id};tcp");
+        attributes.set(Attribute::with_value("path", nowhere));
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_is_taken_away_before_it_is_connected_has_not_failed() {
+    let audio = || boxed(AudioStream::offer().without_device());
+    let Pair {
+        mut alice, mut bob, ..
+    } = Pair::new(audio(), audio()).await;
+    until_started(&mut alice).await;
+    until_started(&mut bob).await;
+    alice.add_streams(chat()).await.expect("connected");
+    until(&mut bob, |event| {
+        matches!(event, SessionEvent::GotProposal { .. }).then_some(())
+    })
+    .await;
+    let dead_end = Altered {
+        stream: ChatStream::new(),
+        by: DeadEnd,
+    };
+    bob.accept_proposal(boxed(dead_end)).await.expect("proposed");
+    // He cannot connect; she thinks better of it.
+    let mut added = None;
+    until(&mut alice, |event| match event {
+        SessionEvent::Stream {
+            stream,
+            event: StreamEvent::DidInitialize,
+        } => {
+            added = Some(*stream);
+            None
+        }
+        SessionEvent::GotAcceptProposal { .. } => Some(()),
+        _ => None,
+    })
+    .await;
+    alice
+        .remove_stream(added.expect("a chat"))
+        .await
+        .expect("connected");
+    until(&mut bob, |event| {
+        let SessionEvent::Stream { event, .. } = event else {
+            return None;
+        };
+        assert!(!matches!(event, StreamEvent::DidFail { .. }), "{event:?}");
+        matches!(event, StreamEvent::DidEnd).then_some(())
+    })
+    .await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read_his_chat_makes_the_other_side_wait_and_loses_nothing() {

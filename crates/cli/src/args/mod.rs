@@ -2,10 +2,12 @@
 
 mod common;
 mod record;
+mod streams;
 mod tool;
 
 pub(crate) use common::{CommonArgs, RelayArgs, TlsArgs, TransportArg};
 pub(crate) use record::RecordArgs;
+pub(crate) use streams::StreamArgs;
 pub(crate) use tool::ToolArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,22 +42,49 @@ Exit codes:
 
 Several at once on `answer`: the code of the first call that was not as asked for.";
 
-const LONG_CALL: &str = "\
-Call somebody: `offhook call sip:alice@example.org --play hello.wav`
+/// What may be ordered of one session.
+macro_rules! long_orders {
+    () => {
+        "\
+  accept [audio] [chat] [files] [share] [view] [tool]
+                            take what is proposed: all that can be, or these; files go to --dir, our desktop is shared only
+                            where it is named
+  reject [CODE]             refuse it, with 603 unless told otherwise
+  add audio|chat|share|view|tool
+                            propose to add streams: a desktop by --vnc or --viewer, the media of --tool
+  remove audio|chat|share|view|tool
+                            remove one
+  send FILE                 send a file
+  say TEXT                  write a message in its chat
+  join, leave               take part in the conference of all who have joined, or no longer
+  hold, resume, dtmf DIGITS, codecs LIST, hangup
+  record [FILE.wav], stop-recording
+  transfer URI              let the other side call somebody else"
+    };
+}
 
-While the call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
+const LONG_CALL: &str = concat!(
+    "Call somebody: `offhook call sip:alice@example.org --play hello.wav`\n\n",
+    "While the call runs, lines of standard input are orders:\n\n",
+    long_orders!(),
+);
 
-const LONG_ANSWER: &str = "\
-Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`
+const LONG_ANSWER: &str = concat!(
+    "Wait for calls and answer them: `offhook answer --auto-answer --record heard.wav --calls 1`\n\n",
+    "Without --auto-answer an empty line of standard input, y, a or `accept` answers, with sound alone unless streams are named; \
+     `reject CODE` refuses, and any other line declines. With it, streams that are proposed later are taken as well, where that is \
+     possible. While a call runs, lines of standard input are orders:\n\n",
+    long_orders!(),
+);
 
-Without --auto-answer an empty line of standard input, y or a answers, and any other declines. While a call runs, lines of standard input are orders: hold, resume, dtmf DIGITS, transfer URI, hangup.";
-
-const LONG_SESSION: &str = "\
-Hold any number of sessions with calls, chats and files: `offhook session --dir inbox`
+const LONG_SESSION: &str = concat!(
+    "\
+Hold any number of sessions with calls, chats, files and desktops: `offhook session --dir inbox`
 
 Sessions have numbers, from 1. Lines of standard input are orders:
 
-  call URI [audio] [chat]   call somebody, with audio unless told otherwise
+  call URI [audio] [chat] [tool] [share] [view]
+                            call somebody, with audio unless told otherwise
   list                      say which sessions there are
   use N                     what follows is for session N; the newest one is in use
   out, in                   leave the conference to the others, and come back
@@ -63,18 +92,11 @@ Sessions have numbers, from 1. Lines of standard input are orders:
 
 and for the session in use, or for the one whose number comes first (`2 hold`):
 
-  accept [audio] [chat] [files]   take what is proposed: all of it, or these kinds; files go to --dir
-  reject [CODE]             refuse it, with 603 unless told otherwise
-  add audio|chat            propose to add streams
-  remove audio|chat         remove one
-  send FILE                 send a file
-  say TEXT                  write a message in its chat
-  join, leave               take part in the conference of all who have joined, or no longer
-  hold, resume, dtmf DIGITS, hangup
-  transfer URI              let the other side call somebody else
   transfer to N             connect it with the other side of session N, and leave both
-
-Exit code 0 when it was told to leave: what becomes of each session is told by its events.";
+",
+    long_orders!(),
+    "\n\nExit code 0 when it was told to leave: what becomes of each session is told by its events.",
+);
 
 /// Real-time communication from a terminal or a script: SIP calls with wideband audio.
 #[derive(Debug, Parser)]
@@ -195,7 +217,11 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+    #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) streams: StreamArgs,
     #[command(flatten)]
     pub(crate) ring: RingArgs,
 }
@@ -205,7 +231,11 @@ pub(crate) struct AnswerArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+    #[command(flatten)]
     pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) streams: StreamArgs,
     /// Answer without asking, after ringing for this long [default when given without a value: 0]
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = seconds)]
     pub(crate) auto_answer: Option<f64>,
@@ -232,10 +262,7 @@ pub(crate) struct SessionArgs {
     #[command(flatten)]
     pub(crate) media: MediaArgs,
     #[command(flatten)]
-    pub(crate) tool: ToolArgs,
-    /// Take files that others send, and put them into this folder. Names are made safe, and what lies there is never replaced
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
+    pub(crate) streams: StreamArgs,
     /// Accept all that is proposed without asking
     #[arg(long)]
     pub(crate) auto_answer: bool,

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct RecordArgs {
-    /// Record the call; it grows as FILE.wav.part until the call is over. Further calls go to FILE-2.wav, FILE-3.wav, ...
+    /// Record the call; it grows as FILE.wav.part until the call is over. Nothing is recorded while either side holds. Further calls
+    /// go to FILE-2.wav, FILE-3.wav, ...
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) record: Option<PathBuf>,
-    /// Record each call from its start to a file in this folder that is called after the time and the two sides. Nothing is
-    /// recorded while either side holds
+    /// Likewise, from the start of each call to a file in this folder that is called after the time and the two sides
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     pub(crate) record_dir: Option<PathBuf>,
     /// Whom to record: the other side alone, both mixed, or both apart, we on the left channel

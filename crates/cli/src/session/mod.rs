@@ -1,25 +1,25 @@
 //! `offhook session [URI]`: any number of sessions at a time, with any streams, by orders on standard input.
 
 mod order;
-mod place;
 mod seat;
 
 use crate::args::SessionArgs;
-use crate::exit::{Code, Failure};
+use crate::exit::Failure;
 use crate::lines::Lines;
 use crate::media::Media;
-use crate::orders::refused;
+use crate::orders::{Kind, Order, refused};
+use crate::place::{Answer, Ask, Orders, Place, Plan};
 use crate::report::Reporter;
+use crate::room::Room;
 use crate::setup::{Interrupt, finish, next_incoming, start_for_sessions, uri};
 use offhook::{Application, Session, SipUri};
-use order::{Ask, Kind, Line};
-use place::{Place, Room};
+use order::Line;
 use seat::Seat;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -29,31 +29,25 @@ const SIP_PORT: u16 = 5060;
 /// Ends of sessions that other sides never answer: later than any timer of SIP.
 const LAST_RESORT: Duration = Duration::from_secs(40);
 
-/// Sessions that transfers led to, and that are not taken up yet.
-const LED_TO: usize = 16;
-
 /// Answers and places sessions until it is told to leave.
 pub(crate) async fn run(args: SessionArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = args.uri.as_deref().map(uri).transpose()?;
-    if let Some(dir) = args.dir.as_ref().filter(|dir| !dir.is_dir()) {
-        let message = format!("{} is no folder", dir.display());
-        return Err(Failure::new(Code::Record, message));
-    }
+    args.streams.check()?;
     let media = Media::prepare(&args.media)?.on_voice_device();
     let app = start_for_sessions(&args.common, &args.relay, &args.media, SIP_PORT, reporter).await?;
-    let (led, led_to) = mpsc::channel(LED_TO);
-    let room = Room {
-        app: app.clone(),
-        media,
-        tool: args.tool,
-        dir: args.dir,
-        auto_answer: args.auto_answer,
-        conference: OnceCell::new(),
-        led,
+    let (room, led_to) = Room::new(app.clone(), media, args.streams);
+    let answer = if args.auto_answer {
+        Answer::Accept(Duration::ZERO)
+    } else {
+        Answer::AsOrdered
     };
     let desk = Desk {
         room: Arc::new(room),
+        plan: Plan {
+            answer,
+            ..Plan::default()
+        },
         reporter,
         seats: BTreeMap::new(),
         in_use: None,
@@ -68,6 +62,7 @@ pub(crate) async fn run(args: SessionArgs) -> Result<(), Failure> {
 /// Where all sessions come together.
 struct Desk {
     room: Arc<Room>,
+    plan: Plan,
     reporter: Reporter,
     /// By their numbers, from 1.
     seats: BTreeMap<u64, Seat>,
@@ -118,9 +113,9 @@ impl Desk {
             Ok(Line::Use(number)) => refused(self.reporter, &no_session(number)),
             Ok(Line::StepOut) => self.step(true).await,
             Ok(Line::StepIn) => self.step(false).await,
-            Ok(Line::To(number, ask)) => self.ask(number, seat::Ask::Plain(ask)),
+            Ok(Line::To(number, order)) => self.ask(number, Ask::Order(order)),
             Ok(Line::TransferTo { session, other }) => match self.seats.get(&other) {
-                Some(seat) => self.ask(session, seat::Ask::TransferTo(seat.id())),
+                Some(seat) => self.ask(session, Ask::TransferTo(seat.id())),
                 None => refused(self.reporter, &no_session(other)),
             },
             Err(reason) => refused(self.reporter, &reason),
@@ -147,9 +142,15 @@ impl Desk {
         let (seat, asked) = Seat::new(&place);
         self.seats.insert(number, seat);
         self.in_use = Some(number);
-        let room = Arc::clone(&self.room);
+        let (room, plan) = (Arc::clone(&self.room), self.plan);
         self.running.spawn(async move {
-            place.run(&room, reporter, asked).await;
+            let outcome = place.run(&room, plan, reporter, &mut Orders::Given(asked)).await;
+            // How a call went is told by its events.
+            if let Err(failure) = outcome
+                && !failure.code.is_of_call()
+            {
+                refused(reporter, &failure.message);
+            }
             number
         });
     }
@@ -167,7 +168,7 @@ impl Desk {
     }
 
     /// Hands an order to its session.
-    fn ask(&self, number: Option<u64>, ask: seat::Ask) {
+    fn ask(&self, number: Option<u64>, ask: Ask) {
         let Some(number) = number.or(self.in_use) else {
             return refused(self.reporter, "there is no session");
         };
@@ -213,7 +214,7 @@ impl Desk {
     async fn leave(mut self, app: &Application) {
         for seat in self.seats.values() {
             // One that is over needs no goodbye.
-            let _ = seat.ask(seat::Ask::Plain(Ask::Call(crate::orders::Order::HangUp)));
+            let _ = seat.ask(Ask::Order(Order::HangUp));
         }
         self.seats.clear();
         let over = async { while self.running.join_next().await.is_some() {} };

@@ -1,18 +1,11 @@
 //! What the desk knows of a session that runs.
 
-use super::order;
-use super::place::Place;
+use crate::place::{Ask, Place};
 use offhook::SessionId;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 /// Orders that may wait for a session.
 const ORDERS: usize = 64;
-
-/// An order as a session gets it.
-pub(super) enum Ask {
-    Plain(order::Ask),
-    TransferTo(SessionId),
-}
 
 /// The way to a session.
 pub(super) struct Seat {

@@ -14,6 +14,14 @@ use std::time::{Duration, Instant};
 /// Longer than anything here takes, on the slowest machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// What most stories leave out.
+const DETAILS: [&str; 4] = [
+    "statistics",
+    "did_process_transaction",
+    "stream_did_start",
+    "stream_did_end",
+];
+
 /// The program at work.
 pub(crate) struct Program {
     child: Child,
@@ -193,15 +201,13 @@ impl Drop for Program {
 }
 
 impl Ended {
-    /// The names of the events, without the figures and the transactions.
+    /// The names of the events, without the figures, and what is told of transactions and single streams.
     pub(crate) fn story(&self) -> Vec<&str> {
         let names = self
             .events
             .iter()
             .map(|event| event["event"].as_str().expect("a name"));
-        names
-            .filter(|name| !["statistics", "did_process_transaction"].contains(name))
-            .collect()
+        names.filter(|name| !DETAILS.contains(name)).collect()
     }
 
     /// The first event of that name.

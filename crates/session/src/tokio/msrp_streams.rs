@@ -26,8 +26,10 @@ use tracing::{debug, warn};
 /// Messages that may wait for a connection to take them.
 const COMMAND_QUEUE: usize = 1024;
 
-/// How long the peer's BYE may take after its connection has ended: usually the two come together.
-pub(super) const GOODBYE: Duration = Duration::from_secs(1);
+/// How long the peer's BYE, or its re-INVITE without the stream, may take after its connection has ended. Usually the two come
+/// together; but one that met another of ours waits for up to 2 s (RFC 3261 §14.1), and one that was lost is sent again after 0.5 s
+/// and 1.5 s (§17.1).
+pub(super) const GOODBYE: Duration = Duration::from_secs(3);
 
 /// How long a connection may take to send what is queued once its stream has ended.
 const LINGER: Duration = Duration::from_secs(5);
@@ -236,8 +238,9 @@ async fn run(
     let connection = match connection {
         Ok(connection) => connection,
         Err(error) => {
+            // The peer may have thought better of the stream before there was a connection.
             let reason = format!("no connection for messages: {error}");
-            return teller.tell(MsrpEvent::Closed { reason }).await;
+            return tell_closed(&teller, &mut commands, reason).await;
         }
     };
     teller.tell(MsrpEvent::Ready).await;
@@ -449,7 +452,7 @@ async fn tell_of(teller: &Teller, asked: &mut Asked, event: SessionEvent) {
     teller.tell(told).await;
 }
 
-/// Tells that the connection is over, unless the session is about to end as well: then nothing has failed.
+/// Tells that the connection is over, unless the stream is about to end as well: then nothing has failed.
 pub(super) async fn tell_closed(teller: &Teller, commands: &mut mpsc::Receiver<MsrpCommand>, reason: String) {
     if timeout(GOODBYE, ended(commands)).await.is_err() {
         teller.tell(MsrpEvent::Closed { reason }).await;

@@ -1,0 +1,212 @@
+//! What `offhook call` and `offhook answer` are told while a call runs, and what becomes of it when they are told to stop.
+
+mod support;
+
+use serde_json::Value;
+use std::net::SocketAddr;
+use support::{Folder, Program};
+
+/// Bob, who answers one call as he is told, and where he listens.
+fn bob(options: &[&str]) -> (Program, SocketAddr) {
+    let words = ["answer", "--listen", "127.0.0.1:0", "--no-device", "--calls", "1"];
+    let mut program = Program::start_typing([&words[..], options].concat());
+    let address = program.listening();
+    (program, address)
+}
+
+/// Alice, who calls and types.
+fn alice(to: SocketAddr, options: &[&str]) -> Program {
+    let uri = format!("sip:bob@{to}");
+    let words = ["call", &uri, "--listen", "127.0.0.1:0", "--no-device"];
+    Program::start_typing([&words[..], options].concat())
+}
+
+/// A call that stands.
+fn talking() -> (Program, Program) {
+    let (mut bob, address) = bob(&[]);
+    let mut alice = alice(address, &[]);
+    bob.wait_for("new_incoming");
+    bob.type_line("");
+    alice.wait_for("did_start");
+    bob.wait_for("did_start");
+    (alice, bob)
+}
+
+fn refusal(program: &mut Program) -> String {
+    program.wait_for("order_refused")["reason"].to_string()
+}
+
+#[test]
+fn streams_are_added_accepted_refused_and_removed_while_a_call_runs() {
+    let folder = Folder::new("orders");
+    let (inbox, file) = (folder.path("inbox"), folder.file("report.txt", "all is well"));
+    std::fs::create_dir(&inbox).expect("a folder of the test");
+    let (mut bob, address) = bob(&["--dir", &inbox]);
+    let mut alice = alice(address, &[]);
+    bob.wait_for("new_incoming");
+    bob.type_line("accept");
+    alice.wait_for("did_start");
+    bob.wait_for("did_start");
+
+    alice.type_line("add chat");
+    assert_eq!(bob.wait_for("got_proposal")["streams"][0], "chat");
+    bob.type_line("reject 488");
+    assert_eq!(alice.wait_for("got_reject_proposal")["code"], 488);
+    bob.type_line("accept");
+    assert!(refusal(&mut bob).contains("nothing is proposed"));
+    alice.type_line("add chat");
+    bob.wait_for("got_proposal");
+    bob.type_line("accept");
+    alice.wait_for("did_renegotiate_streams");
+    bob.wait_for("did_renegotiate_streams");
+    bob.type_line("say Good morning");
+    assert_eq!(alice.wait_for("got_message")["body"], "Good morning");
+
+    alice.type_line(&format!("send {file}"));
+    bob.wait_for("got_proposal");
+    bob.type_line("accept files");
+    bob.wait_for("file_did_finish");
+    let arrived = std::fs::read_to_string(folder.path("inbox/report.txt"));
+    assert_eq!(arrived.expect("it is there"), "all is well");
+    // She has named no folder for what he would send, and no desktop.
+    bob.type_line(&format!("send {file}"));
+    alice.wait_for("got_proposal");
+    alice.type_line("accept");
+    assert_eq!(bob.wait_for("got_reject_proposal")["code"], 488);
+    alice.type_line("add share");
+    assert!(refusal(&mut alice).contains("start with --vnc"));
+
+    alice.type_line("remove chat");
+    let removed = loop {
+        let change = bob.wait_for("did_renegotiate_streams");
+        if change["action"] == "removed" && change["streams"][0] == "chat" {
+            break change;
+        }
+    };
+    assert_eq!(removed["streams"].as_array().map(Vec::len), Some(1));
+    alice.type_line("remove chat");
+    assert!(refusal(&mut alice).contains("no such stream"));
+    alice.type_line("dance");
+    assert!(refusal(&mut alice).contains("what is understood: accept"));
+    alice.type_line("hangup");
+    alice.end().succeeded();
+    bob.end().succeeded();
+}
+
+#[test]
+fn who_answers_by_itself_takes_what_is_added_later() {
+    let (mut bob, address) = bob(&["--auto-answer"]);
+    let mut alice = alice(address, &[]);
+    alice.wait_for("did_start");
+    bob.wait_for("did_start");
+    alice.type_line("add chat");
+    assert_eq!(alice.wait_for("did_renegotiate_streams")["streams"][0], "chat");
+    alice.type_line("say hello");
+    assert_eq!(bob.wait_for("got_message")["body"], "hello");
+    alice.type_line("hangup");
+    alice.end().succeeded();
+    bob.end().succeeded();
+}
+
+/// How a program ended that was told to stop, and who was with it.
+struct Stopped {
+    code: i32,
+    last: &'static str,
+    /// The streams that ran and have ended.
+    streams: usize,
+}
+
+/// Requires that each stream that began has ended, that the session had its last event, and nothing came after it.
+#[track_caller]
+fn is_stopped(program: Program, wanted: &Stopped) {
+    let ended = program.end();
+    assert_eq!(
+        ended.code,
+        Some(wanted.code),
+        "{}\n{:#?}",
+        ended.stderr,
+        ended.events
+    );
+    assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+    let of = |name: &str| {
+        let told = ended.events.iter().filter(|event| event["event"] == name);
+        let mut streams: Vec<Value> = told.map(|event| event["stream"].clone()).collect();
+        streams.sort_by_key(Value::as_u64);
+        streams
+    };
+    let (began, over) = (of("stream_did_start"), of("stream_did_end"));
+    assert_eq!(began.len(), wanted.streams, "{:#?}", ended.events);
+    for stream in &began {
+        let ends = over.iter().filter(|other| *other == stream).count();
+        assert_eq!(ends, 1, "{stream} in {:#?}", ended.events);
+    }
+    let last = ended
+        .events
+        .iter()
+        .rposition(|event| event["event"] == wanted.last);
+    let last = last.unwrap_or_else(|| panic!("no {} in {:#?}", wanted.last, ended.events));
+    assert_eq!(last + 1, ended.events.len(), "{:#?}", ended.events);
+}
+
+#[test]
+fn a_call_that_rings_ends_when_either_side_is_told_to_stop() {
+    for (signal, at_bob) in [("INT", false), ("TERM", false), ("INT", true), ("TERM", true)] {
+        let (mut bob, address) = bob(&[]);
+        let mut alice = alice(address, &[]);
+        alice.wait_for("got_ring_indication");
+        bob.wait_for("new_incoming");
+        if at_bob {
+            bob.signal(signal);
+        } else {
+            alice.signal(signal);
+        }
+        let not_answered = Stopped {
+            code: 22,
+            last: "did_fail",
+            streams: 0,
+        };
+        is_stopped(alice, &not_answered);
+        is_stopped(bob, &not_answered);
+    }
+}
+
+/// What both sides do before one is told to stop.
+type Scene = fn(&mut Program, &mut Program);
+
+#[test]
+fn a_call_that_runs_ends_with_all_its_streams_when_it_is_told_to_stop() {
+    let with_chat: Scene = |alice, bob| {
+        alice.type_line("add chat");
+        bob.wait_for("got_proposal");
+        bob.type_line("accept");
+        alice.wait_for("did_renegotiate_streams");
+        bob.wait_for("did_renegotiate_streams");
+    };
+    let on_hold: Scene = |alice, bob| {
+        alice.type_line("hold");
+        alice.wait_for("did_change_hold_state");
+        bob.wait_for("did_change_hold_state");
+    };
+    let proposed: Scene = |alice, bob| {
+        alice.type_line("add chat");
+        bob.wait_for("got_proposal");
+    };
+    for (streams, scene) in [(2, with_chat), (1, on_hold), (1, proposed)] {
+        for (signal, at_bob) in [("INT", false), ("TERM", true)] {
+            let (mut alice, mut bob) = talking();
+            scene(&mut alice, &mut bob);
+            if at_bob {
+                bob.signal(signal);
+            } else {
+                alice.signal(signal);
+            }
+            let ended = Stopped {
+                code: 0,
+                last: "did_end",
+                streams,
+            };
+            is_stopped(alice, &ended);
+            is_stopped(bob, &ended);
+        }
+    }
+}
