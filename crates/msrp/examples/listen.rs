@@ -145,7 +145,7 @@ async fn hear(
     summary: &mut Summary,
     mut interrupt: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), Failure> {
-    let mut failures = 0;
+    let (mut failures, mut given_up) = (0, 0);
     let mut arriving = HashSet::new();
     loop {
         let event = tokio::select! {
@@ -182,7 +182,10 @@ async fn hear(
             }
             SessionEvent::MessageAborted { message, reason } => match reason {
                 AbortReason::SessionEnded => drop(arriving.insert(*message)),
-                _ => drop(arriving.remove(message)),
+                reason => {
+                    arriving.remove(message);
+                    given_up += u64::from(*reason == AbortReason::BySender);
+                }
             },
             _ => {}
         }
@@ -206,8 +209,9 @@ async fn hear(
             let _ = session.handle().close().await; // the peer may have been faster
         }
     }
-    match failures {
-        0 => Ok(()),
+    match (failures, given_up) {
+        (0, 0) => Ok(()),
+        (0, _) => Err(format!("messages that their sender gave up: {given_up}").into()),
         _ => Err(format!("messages that could not be stored: {failures}").into()),
     }
 }

@@ -1,8 +1,8 @@
 //! Messages on their way out: a fair queue that cuts them into chunks (RFC 4975 §7.1.1).
 
 use crate::chunk::{
-    BadField, ByteRange, Continuation, FailureReport, HeadWriter, Method, SuccessReport, TransactionId,
-    TransactionIds, write_end_line,
+    BadField, ByteRange, Continuation, FailureReport, HeadWriter, Method, SMALL_CHUNK, SuccessReport,
+    TransactionId, TransactionIds, write_end_line,
 };
 use crate::end_line::{EndLineGuard, Free};
 use bytes::{Bytes, BytesMut};
@@ -66,7 +66,8 @@ impl OutgoingMessage {
     }
 
     /// Leaves out what the receiver has already: sends from this byte on, counted from 0. Bytes of a streamed message
-    /// are supplied from there as well.
+    /// are supplied from there as well. What is left out counts as delivered: that the receiver has it is the caller's
+    /// knowledge, by [`SessionConfig::held`](crate::SessionConfig::held) of its session. Something has to be left to send.
     #[must_use]
     pub fn starting_at(mut self, byte: u64) -> Self {
         self.start = byte;
@@ -74,7 +75,7 @@ impl OutgoingMessage {
     }
 
     /// Uses this Message-ID, as for a message that is sent again on another session (RFC 4975 §5.4). Without it a new
-    /// one is made.
+    /// one is made. One that is in use by a message still being sent is refused.
     #[must_use]
     pub fn with_message_id(mut self, id: impl Into<String>) -> Self {
         self.message_id = Some(id.into());
@@ -160,8 +161,6 @@ const COPIED: usize = 4096;
 const PIECE: usize = 256 * 1024;
 /// A burst of small messages ends here.
 const BURST: usize = 64 * 1024;
-/// RFC 4975 §7.1.1: longer chunks must be interruptible, and none but the last shall be shorter.
-const SMALL_CHUNK: u64 = 2048;
 /// A streamed message with less than this asks for more.
 const LOW_WATER: u64 = 512 * 1024;
 
@@ -199,6 +198,13 @@ impl Outbound {
     /// True when no more bytes are to be taken for now.
     pub(crate) fn is_full(&self) -> bool {
         self.waiting >= self.most_waiting
+    }
+
+    /// Whether something of a message with this Message-ID is still to be written, be it that it was given up.
+    pub(crate) fn has(&self, message_id: &str) -> bool {
+        self.queue
+            .iter()
+            .any(|message| *message.message_id == *message_id)
     }
 
     pub(crate) fn push(&mut self, key: u64, message_id: &str, message: OutgoingMessage) {
@@ -296,6 +302,12 @@ impl Outbound {
     /// The identifier of the chunk that is being written, and its message.
     pub(crate) fn open_chunk(&self) -> Option<(&TransactionId, u64)> {
         Some((&self.open.as_ref()?.id, self.queue.front()?.key))
+    }
+
+    /// How much of the chunk that is being written is, if it is one of this message.
+    pub(crate) fn open_len(&self, key: u64) -> u64 {
+        let is_its = self.queue.front().is_some_and(|message| message.key == key);
+        self.open.as_ref().filter(|_| is_its).map_or(0, |open| open.len)
     }
 
     /// True when there is something to write.

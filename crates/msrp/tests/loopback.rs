@@ -1,7 +1,7 @@
 //! Sessions over real sockets on this machine.
 #![cfg(feature = "tokio")]
 
-use offhook_msrp::chunk::{FailureReport, StatusCode};
+use offhook_msrp::chunk::{Continuation, FailureReport, StatusCode};
 use offhook_msrp::session::{CloseReason, Delivery};
 use offhook_msrp::tokio::{
     AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ReadError,
@@ -11,7 +11,7 @@ use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
 use std::num::NonZeroU32;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 const ANY: &str = "127.0.0.1:0";
 
@@ -437,6 +437,74 @@ async fn chunks_can_be_read_and_written_one_by_one() {
     }
     assert!(segments > 1);
     writing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_chunk_that_is_made_tells_no_end_that_may_change() {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, theirs) = configs(connector.local_path(), acceptor.local_path());
+    let accepting = tokio::spawn(async move {
+        let mut bob = acceptor.open(theirs).await.unwrap();
+        let binding = bob.read_chunk(None).await.unwrap().unwrap();
+        let response = bob.make_response(&binding.head, StatusCode::OK).unwrap();
+        bob.write(&response).await.unwrap();
+    });
+    let mut alice = connector.open(ours).await.unwrap();
+    accepting.await.unwrap();
+    for (len, total, continuation, range) in [
+        (2048, None, None, "1-2048/2048"),
+        (2049, None, None, "1-*/2049"),
+        (2049, Some(5000), None, "1-*/5000"),
+        (100, None, Some(Continuation::More), "1-100/*"),
+    ] {
+        let made = alice.make_chunk(SendChunk {
+            content_type: Some("text/plain".to_owned()),
+            data: vec![b'x'; len].into(),
+            total,
+            continuation,
+            ..SendChunk::default()
+        });
+        let made = String::from_utf8(made.unwrap().into()).unwrap();
+        assert!(
+            made.contains(&format!("\r\nByte-Range: {range}\r\n")),
+            "{range}: {made}"
+        );
+    }
+}
+
+/// What binds is the answer to our request, or a request that belongs to the session; it is not lost then.
+#[tokio::test]
+async fn a_transport_is_bound_by_its_own_answer_or_by_what_the_peer_sends_before_it() {
+    let listener = TcpListener::bind(ANY).await.unwrap();
+    let peer: MsrpPath = format!("msrp://{}/peer;tcp", listener.local_addr().unwrap())
+        .parse()
+        .unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, _) = configs(connector.local_path(), &peer);
+    let us = ours.local_path.to_string();
+    let speaking = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = vec![0; 4096];
+        let read = stream.read(&mut heard).await.unwrap();
+        let heard = String::from_utf8_lossy(&heard[..read]).into_owned();
+        let id = heard.split(' ').nth(1).unwrap().to_owned();
+        let paths = format!("To-Path: {us}\r\nFrom-Path: {peer}\r\n");
+        let said = format!(
+            "MSRP other123 200 OK\r\n{paths}-------other123$\r\n\
+             MSRP early123 SEND\r\n{paths}Message-ID: first123\r\n-------early123$\r\n\
+             MSRP {id} 200 OK\r\n{paths}-------{id}$\r\n\
+             MSRP later123 SEND\r\n{paths}Message-ID: second12\r\n-------later123$\r\n"
+        );
+        stream.write_all(said.as_bytes()).await.unwrap();
+    });
+    let mut alice = connector.open(ours).await.unwrap();
+    for id in ["first123", "second12"] {
+        let chunk = alice.read_chunk(None).await.unwrap().unwrap();
+        assert_eq!(chunk.head.message_id(), Some(id));
+    }
+    assert!(alice.read_chunk(None).await.unwrap().is_none());
+    speaking.await.unwrap();
 }
 
 #[tokio::test]

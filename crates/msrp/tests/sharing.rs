@@ -305,3 +305,21 @@ async fn a_session_in_use_on_one_connection_is_refused_on_another_that_is_shared
         .unwrap();
     assert!(chunk(&mut streams[1]).await.starts_with("MSRP steal 506"));
 }
+
+#[tokio::test]
+async fn nobody_waits_for_a_server_that_is_gone() {
+    let peer: MsrpPath = "msrp://127.0.0.1:9/peer;tcp".parse().unwrap();
+    let server = server().await;
+    let [early, late] = [(); 2].map(|()| server.prepare(None).unwrap());
+    let config = early.session_config(peer.clone());
+    let waiting = tokio::spawn(early.complete(config));
+    tokio::task::yield_now().await;
+    drop(server);
+    let config = late.session_config(peer);
+    for told in [
+        waiting.await.unwrap(),
+        timeout(PATIENCE, late.complete(config)).await.unwrap(),
+    ] {
+        assert!(matches!(told, Err(ConnectError::ServerGone)), "{told:?}");
+    }
+}

@@ -13,6 +13,7 @@ pub use head::{FieldError, FieldName, Head, StartLine};
 pub use id::{BadIdent, TransactionId, TransactionIds};
 pub use scan::{HeadError, HeadErrorKind, Limits};
 pub(crate) use scan::{Scanned, Scanner};
+pub(crate) use value::SMALL_CHUNK;
 pub use value::{
     BadValue, ByteRange, Continuation, FailureReport, Method, ReportStatus, StatusCode, SuccessReport,
     is_media_type,

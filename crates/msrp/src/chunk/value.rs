@@ -172,6 +172,10 @@ impl Continuation {
     }
 }
 
+/// The longest chunk that need not be interruptible, in bytes of its body. A longer one has an open end, and none but the last of
+/// a message shall be shorter (RFC 4975 §7.1.1).
+pub(crate) const SMALL_CHUNK: u64 = 2048;
+
 /// Where a chunk lies in its message (RFC 4975 §7.1.1): `start-end/total`, counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ByteRange {

@@ -289,7 +289,8 @@ impl CpimMessage {
         self.values(IMDN_NAMESPACE, "Message-ID").next()
     }
 
-    /// What the sender wants to be notified of; words that are not known are left out (RFC 5438 §7.2.1).
+    /// What the sender wants to be notified of; words that are not known are left out (RFC 5438 §7.2.1), as are
+    /// known ones in another case (§10).
     pub fn notifications(&self) -> Vec<Notification> {
         self.fields(IMDN_NAMESPACE, "Disposition-Notification")
             .flat_map(|header| split_unquoted(header.value(), ','))

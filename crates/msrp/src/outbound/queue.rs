@@ -98,6 +98,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Queued> {
+        self.turns.iter().chain(&self.line)
+    }
+
     pub(super) fn get_mut(&mut self, key: u64) -> Option<&mut Queued> {
         let mut all = self.turns.iter_mut().chain(&mut self.line);
         all.find(|message| message.key == key)

@@ -370,7 +370,7 @@ impl RelayClient {
 /// offer if the place moves.
 const RENEWED_AFTER: f64 = 0.75;
 /// No place is renewed sooner, however short it was granted.
-const SOONEST: Duration = Duration::from_secs(1);
+const SOONEST: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests;

@@ -80,7 +80,8 @@ pub enum SessionEvent {
         message: OutgoingId,
     },
     /// A message was refused, or not answered (408). Nothing more of it is sent. A report of failure may come late: it is
-    /// understood of the 4096 messages that were answered last.
+    /// understood of the 4096 messages that were answered last. One that says that bytes were lost on the way, and not that the
+    /// receiver does not want them, ends the session as well ([`CloseReason::NotDelivered`]).
     SendFailed {
         /// Which message.
         message: OutgoingId,
@@ -93,7 +94,8 @@ pub enum SessionEvent {
         message: OutgoingId,
         /// What was delivered, as the peer says; `None` is all of it.
         range: Option<ByteRange>,
-        /// All of the message is delivered by now.
+        /// All of the message is delivered by now, counting in what
+        /// [`starting_at`](crate::OutgoingMessage::starting_at) left out.
         complete: bool,
     },
     /// The peer asks for a nickname: answer by `MsrpSession::answer_nickname`. Told when
@@ -184,6 +186,10 @@ pub enum CloseReason {
     /// The peer does not know the session any more: it answered a message with 481 (RFC 4975 §10.8).
     #[error("the peer knows nothing of the session any more (481)")]
     Unknown,
+    /// A report of failure says that bytes of a message of ours did not arrive. The session has failed then (RFC 4975 §7.2):
+    /// negotiate another, and send the message there. A report of 400, 403, 413, 415 or 501 refuses its message alone.
+    #[error("bytes were lost on the way to the peer: {}", .0.in_words())]
+    NotDelivered(StatusCode),
     /// An empty request was not answered, or refused.
     #[error("an empty request was answered with {}, or not at all", .0.in_words())]
     KeepAliveFailed(StatusCode),

@@ -62,6 +62,12 @@ impl Inbox {
         Some((incoming.find(|incoming| Some(incoming.key) == *message)?, place))
     }
 
+    fn position(&self, message_id: &str) -> Option<usize> {
+        self.incoming
+            .iter()
+            .position(|incoming| *incoming.message_id == *message_id)
+    }
+
     /// The status with which the message of a chunk was refused. One that begins at its first byte is sent again, and
     /// judged again unless the owner did not want it.
     fn refused_before(&mut self, message_id: &str, place: Place) -> Option<StatusCode> {
@@ -197,16 +203,17 @@ impl MsrpSession {
         }
         let range = head.byte_range().map_err(|_| bad)?;
         let place = Place::of(range);
-        let Some(content_type) = head.content_type() else {
-            return Ok((None, place));
-        };
+        let known = message_id.and_then(|id| self.inbox.position(id));
+        match head.content_type() {
+            Some(content_type) if !is_media_type(content_type) => return Err(bad),
+            Some(content_type) if !self.config.accepts(content_type) => {
+                return Err(StatusCode::UNSUPPORTED_MEDIA);
+            }
+            // Without a body it may still end a message, or give it up (RFC 4975 §9).
+            None if known.is_none() => return Ok((None, place)),
+            _ => {}
+        }
         let message_id = message_id.ok_or(bad)?;
-        if !is_media_type(content_type) {
-            return Err(bad);
-        }
-        if !self.config.accepts(content_type) {
-            return Err(StatusCode::UNSUPPORTED_MEDIA);
-        }
         if let Some(status) = self.inbox.refused_before(message_id, place) {
             return Err(status);
         }
@@ -214,11 +221,6 @@ impl MsrpSession {
             self.refuse_unheard(message_id);
             return Err(StatusCode::STOP_SENDING);
         }
-        let known = self
-            .inbox
-            .incoming
-            .iter()
-            .position(|incoming| *incoming.message_id == *message_id);
         let index = match known {
             Some(index) => index,
             None if !range.is_some_and(ByteRange::is_whole) && !self.has_place(now) => {
@@ -276,10 +278,10 @@ impl MsrpSession {
 
     fn handle_body(&mut self, data: &Bytes) {
         match &self.inbox.current {
-            Some(Current { message: Some(_), .. }) => {}
+            Some(Current { head, .. }) if head.content_type().is_some() => {}
             current => {
                 if current.is_some() {
-                    self.refuse(StatusCode::BAD_REQUEST); // a body without Content-Type
+                    self.refuse(StatusCode::BAD_REQUEST);
                 }
                 if self.inbox.discarded.add(data.len()) > self.config.discarded_bytes {
                     self.end(CloseReason::Flood);

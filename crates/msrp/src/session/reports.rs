@@ -1,6 +1,6 @@
 //! What became of the messages that were sent (RFC 4975 §7.3.2).
 
-use super::{MsrpSession, OutgoingId, SessionEvent};
+use super::{CloseReason, MsrpSession, OutgoingId, SessionEvent};
 use crate::chunk::{
     ByteRange, FailureReport, FieldName, Head, StatusCode, SuccessReport, TransactionId, TransactionIds,
 };
@@ -51,6 +51,10 @@ impl Tracked {
             is_sent: false,
             delivered,
         }
+    }
+
+    pub(super) fn has_id(&self, message_id: &str) -> bool {
+        *self.message_id == *message_id
     }
 }
 
@@ -142,8 +146,12 @@ impl MsrpSession {
         if tracked.is_none_or(|tracked| tracked.reporting == Reporting::Complete) {
             return; // there is nothing more to be told
         }
-        if !status.status.is_success() {
-            self.fail(message, status.status);
+        let status = status.status;
+        if !status.is_success() {
+            self.fail(message, status);
+            if !is_refusal(status) {
+                self.end(CloseReason::NotDelivered(status));
+            }
         } else if self.is_from_peer(head)
             && let Ok(range) = head.byte_range()
         {
@@ -160,6 +168,7 @@ impl MsrpSession {
     /// The peer has this range of a message, as far as that was sent; without a range, all of it. A range of another total is
     /// not one of this message.
     fn book_delivered(&mut self, message: u64, range: Option<ByteRange>) {
+        let in_open_chunk = self.outbound.open_len(message);
         let Some(tracked) = self.reported(message) else {
             return;
         };
@@ -169,7 +178,8 @@ impl MsrpSession {
             return;
         }
         let end = range.and_then(|range| range.end).or(size).unwrap_or(0);
-        let end = end.min(tracked.written);
+        // A relay passes a chunk on in pieces while it comes, and reports follow them.
+        let end = end.min(tracked.written + in_open_chunk);
         tracked
             .delivered
             .insert(range.map_or(0, |range| range.start - 1), end);
@@ -196,7 +206,7 @@ impl MsrpSession {
     fn message_named(&self, message_id: &str) -> Option<u64> {
         let is_it = |key: &u64| {
             let tracked = self.tracked.get(key).or_else(|| self.reportable.get(key));
-            tracked.is_some_and(|tracked| *tracked.message_id == *message_id)
+            tracked.is_some_and(|tracked| tracked.has_id(message_id))
         };
         let made = message_id
             .parse()
@@ -204,7 +214,7 @@ impl MsrpSession {
             .and_then(|id| TransactionIds::number_of(&id));
         made.filter(is_it).or_else(|| {
             let mut all = self.tracked.iter().chain(&self.reportable);
-            let found = all.find(|(_, tracked)| *tracked.message_id == *message_id);
+            let found = all.find(|(_, tracked)| tracked.has_id(message_id));
             found.map(|(key, _)| *key)
         })
     }
@@ -248,4 +258,17 @@ impl MsrpSession {
         let reportable = self.reportable.get_mut(&message);
         self.tracked.get_mut(&message).or(reportable)
     }
+}
+
+/// Whether a report of failure is about the message alone: its receiver does not want it. Any other says that bytes were lost on
+/// the way, and with them the session (RFC 4975 §7.2).
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_REQUEST
+            | StatusCode::FORBIDDEN
+            | StatusCode::STOP_SENDING
+            | StatusCode::UNSUPPORTED_MEDIA
+            | StatusCode::UNKNOWN_METHOD
+    )
 }

@@ -12,13 +12,19 @@ impl MsrpSession {
     /// Queues a message.
     ///
     /// # Errors
-    /// When the session closes, the queue is full, or the message has fields that cannot be written.
+    /// When the session closes, the queue is full, or the message has fields that cannot be written, or the Message-ID of one
+    /// that is still being sent.
     pub fn send(&mut self, message: OutgoingMessage) -> Result<OutgoingId, SendError> {
         if matches!(self.state, State::Closing | State::Closed) {
             return Err(SendError::Closing);
         }
         check(&message)?;
         self.check_room()?;
+        if let Some(id) = &message.message_id
+            && self.is_under_way(id)
+        {
+            return Err(SendError::IdInUse);
+        }
         let made = self.message_ids.next_id();
         let key = TransactionIds::number_of(&made).unwrap_or_default();
         let message_id = message
@@ -30,6 +36,12 @@ impl MsrpSession {
             .insert(key, Tracked::new(&message_id, &message, size));
         self.outbound.push(key, &message_id, message);
         Ok(OutgoingId(key))
+    }
+
+    /// Chunks of two messages under one Message-ID would be taken for one message (RFC 4975 §7.1.1).
+    fn is_under_way(&self, message_id: &str) -> bool {
+        let mut tracked = self.tracked.values();
+        tracked.any(|tracked| tracked.has_id(message_id)) || self.outbound.has(message_id)
     }
 
     /// Whether another message would be taken now.
@@ -128,7 +140,9 @@ fn check(message: &OutgoingMessage) -> Result<(), SendError> {
         return Err(SendError::BadField);
     }
     match message.size() {
-        Some(size) if message.start > size => Err(SendError::NoSuchByte(message.start, size)),
+        Some(size) if message.start > 0 && message.start >= size => {
+            Err(SendError::NoSuchByte(message.start, size))
+        }
         _ => Ok(()),
     }
 }
@@ -150,7 +164,10 @@ pub enum SendError {
     /// not the application's to write.
     #[error("a header field that cannot be written")]
     BadField,
-    /// The message is to be sent from a byte on that it does not have.
+    /// The message has the Message-ID of one that was given before, and whose outcome is not known yet.
+    #[error("a message with the same Message-ID is still being sent")]
+    IdInUse,
+    /// The message is to be sent from a byte on that it does not have: nothing of it would be left to send.
     #[error("a message of {1} bytes cannot be sent from byte {0} on")]
     NoSuchByte(u64, u64),
     /// There is no such message any more, or more or fewer bytes were supplied than was told.

@@ -76,7 +76,7 @@ impl ServerConfig {
 /// Takes connections for any number of sessions on one port. Requests for sessions that nobody expects are refused with
 /// 481, second connections to a session with 506. Several sessions may come on one connection, with each other or one
 /// after the other (RFC 4975 §5.4); where certificates are announced, that of the connection has to be the one of each.
-/// Closes its port when dropped; sessions go on.
+/// Closes its port when dropped: sessions go on, and nobody waits for those that were expected any more.
 #[derive(Debug)]
 pub struct MsrpServer {
     address: SocketAddr,
@@ -199,6 +199,7 @@ impl MsrpServer {
 impl Drop for MsrpServer {
     fn drop(&mut self) {
         self.task.abort();
+        lock(&self.expected).clear();
     }
 }
 
@@ -227,7 +228,7 @@ impl Expected {
     /// Waits for the peer of the configured remote path. The local path of the configuration is replaced by ours.
     ///
     /// # Errors
-    /// When nobody binds the session within [`SessionConfig::bind_timeout`].
+    /// When nobody binds the session within [`SessionConfig::bind_timeout`], or the server is dropped before.
     pub async fn complete(mut self, mut config: SessionConfig) -> Result<MsrpConnection, ConnectError> {
         match self.caller(&mut config, Ok).await? {
             Caller::Alone(arrival) => {

@@ -4,8 +4,8 @@ use super::connect::ConnectError;
 use super::entropy;
 use super::stream::Stream;
 use crate::chunk::{
-    BadField, ByteRange, Continuation, Head, HeadWriter, Method, StatusCode, TransactionId, TransactionIds,
-    is_media_type, write_end_line,
+    BadField, ByteRange, Continuation, Head, HeadWriter, Method, SMALL_CHUNK, StatusCode, TransactionId,
+    TransactionIds, is_media_type, write_end_line,
 };
 use crate::framer::Framer;
 use crate::segment::{Chunk, ChunkError, ChunkReader};
@@ -28,6 +28,10 @@ pub struct MsrpTransport {
     from_path: String,
     ids: TransactionIds,
     message_ids: TransactionIds,
+    /// The request that bound the connection, whose answer did not come yet because the peer spoke first.
+    binding: Option<TransactionId>,
+    /// What it said.
+    early: Option<Chunk>,
     /// Dropped with the connection.
     _guard: Box<dyn Any + Send + Sync>,
 }
@@ -45,9 +49,9 @@ pub struct SendChunk {
     pub data: Bytes,
     /// Where they begin in the message, from 1; 0 counts as 1.
     pub start: u64,
-    /// The size of the message; without it the end of these bytes.
+    /// The size of the message. Without it the end of these bytes, where they are the last, else not known (`*`).
     pub total: Option<u64>,
-    /// The flag; without it `$` when the bytes reach the end of the message, else `+`.
+    /// The flag; without it `$` when the bytes reach the end of the message, or that is not told, else `+`.
     pub continuation: Option<Continuation>,
 }
 
@@ -67,6 +71,8 @@ impl MsrpTransport {
             config,
             ids: TransactionIds::new(entropy.fork()),
             message_ids: TransactionIds::new(entropy),
+            binding: None,
+            early: None,
             _guard: Box::new(()),
         })
     }
@@ -79,16 +85,36 @@ impl MsrpTransport {
         }
     }
 
-    /// Binds the connection as the end that opened it: an empty SEND, and its response.
+    /// Binds the connection as the end that opened it: an empty SEND, and its response. A peer that sends before it answers
+    /// knows the session as well: what it sent is the first chunk to be read.
     pub(super) async fn bind(mut self) -> Result<Self, ConnectError> {
+        let id = self.ids.next_id();
         let request = self
-            .make_chunk(SendChunk::default())
+            .make_chunk(SendChunk {
+                transaction_id: Some(id),
+                ..SendChunk::default()
+            })
             .map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         self.write(&request).await?;
-        match self.read_chunk(None).await?.and_then(|chunk| chunk.head.status()) {
-            Some(status) if status.is_success() => Ok(self),
-            Some(status) => Err(ConnectError::NotBound(CloseReason::BindRefused(status))),
-            None => Err(ConnectError::NotBound(CloseReason::ConnectionLost)),
+        loop {
+            let chunk = self.next_chunk(None).await?;
+            let chunk = chunk.ok_or(ConnectError::NotBound(CloseReason::ConnectionLost))?;
+            match chunk.head.status() {
+                Some(_) if *chunk.head.transaction_id() != id => {} // it answers nothing
+                Some(status) if status.is_success() => return Ok(self),
+                Some(status) => return Err(ConnectError::NotBound(CloseReason::BindRefused(status))),
+                None => match self.check_incoming_send(&chunk.head) {
+                    Ok(()) => {
+                        (self.binding, self.early) = (Some(id), Some(chunk));
+                        return Ok(self);
+                    }
+                    Err(status) => {
+                        if let Ok(answer) = self.make_response(&chunk.head, status) {
+                            self.write(&answer).await?;
+                        }
+                    }
+                },
+            }
         }
     }
 
@@ -117,20 +143,19 @@ impl MsrpTransport {
         };
         let start = chunk.start.max(1);
         let end = (start - 1).checked_add(chunk.data.len() as u64).ok_or(BadField)?;
-        let total = chunk.total.unwrap_or(end);
         let is_typed = chunk.content_type.as_deref().is_none_or(is_media_type);
-        if total < end || !is_typed {
+        if chunk.total.is_some_and(|total| total < end) || !is_typed {
             return Err(BadField);
         }
-        let flag = chunk.continuation.unwrap_or(if end < total {
-            Continuation::More
-        } else {
-            Continuation::Last
+        let flag = chunk.continuation.unwrap_or(match chunk.total {
+            Some(total) if end < total => Continuation::More,
+            _ => Continuation::Last,
         });
         let range = ByteRange {
             start,
-            end: Some(end),
-            total: Some(total),
+            // A longer chunk may be interrupted on its way, and has no end that is sure (RFC 4975 §7.1.1).
+            end: (chunk.data.len() as u64 <= SMALL_CHUNK).then_some(end),
+            total: chunk.total.or((flag == Continuation::Last).then_some(end)),
         };
         let mut out = BytesMut::new();
         let head = HeadWriter::request(&mut out, &id, &Method::Send, &self.to_path, &self.from_path)?
@@ -175,6 +200,22 @@ impl MsrpTransport {
     /// # Errors
     /// When the connection is lost, or what arrives cannot be read: it is closed then.
     pub async fn read_chunk(&mut self, size: Option<usize>) -> Result<Option<Chunk>, ReadError> {
+        if let Some(chunk) = self.early.take() {
+            return Ok(Some(chunk));
+        }
+        let chunk = self.next_chunk(size).await?;
+        match (&chunk, self.binding) {
+            (Some(Chunk { head, .. }), Some(binding))
+                if head.status().is_some() && *head.transaction_id() == binding =>
+            {
+                self.binding = None;
+                self.next_chunk(size).await
+            }
+            _ => Ok(chunk),
+        }
+    }
+
+    async fn next_chunk(&mut self, size: Option<usize>) -> Result<Option<Chunk>, ReadError> {
         loop {
             match self.reader.next_chunk(size) {
                 Ok(Some(chunk)) => return Ok(Some(chunk)),

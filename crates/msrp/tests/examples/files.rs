@@ -194,7 +194,9 @@ fn a_file_that_is_cut_while_it_is_sent_is_given_up() {
     let words = format!("error: {file} was cut while it was sent: 5000 of 3000000 bytes are left\n");
     assert_eq!(connector.complaint(), words);
     listener.event("message_aborted");
-    assert_eq!(count(&listener.rest(), "message_ended"), 0);
+    let (said, events) = listener.fault();
+    assert_eq!(said, "error: messages that their sender gave up: 1\n");
+    assert_eq!(count(&events, "message_ended"), 0);
 }
 
 #[test]

@@ -82,8 +82,8 @@ pub(super) struct Request {
     pub(super) source: ConnectionId,
     pub(super) to_path: String,
     pub(super) from_path: String,
-    /// Our URI that it was sent to: the From-Path of what we say about it.
-    pub(super) ours: String,
+    /// Our URIs that it passed, the one that it was sent to first.
+    pub(super) ours: Vec<String>,
     pub(super) wish: FailureReport,
     pub(super) range: Option<ByteRange>,
 }

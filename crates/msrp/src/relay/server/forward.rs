@@ -5,15 +5,12 @@ use super::route::{NoRoute, Route};
 use super::{ConnectionId, MsrpRelay};
 use crate::chunk::{
     BadField, ByteRange, Continuation, FailureReport, FieldName, Head, HeadWriter, Method, ReportStatus,
-    StatusCode, TransactionId, write_end_line,
+    SMALL_CHUNK, StatusCode, TransactionId, write_end_line,
 };
 use crate::end_line::EndLineGuard;
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use std::time::Instant;
-
-/// RFC 4975 §7.1.1: a longer chunk has to be interruptible.
-const SMALL_CHUNK: u64 = 2048;
 
 impl MsrpRelay {
     pub(super) fn handle_request(&mut self, now: Instant, id: ConnectionId, head: &Head) {
@@ -266,7 +263,7 @@ impl MsrpRelay {
             return;
         };
         let from = head.field(FieldName::FromPath).unwrap_or_default();
-        let from = format!("{} {from}", request.ours);
+        let from = format!("{} {from}", request.ours.join(" "));
         let out = source.between_chunks(now, &self.config);
         let begin = out.len();
         let id = request.head.transaction_id();
@@ -293,9 +290,9 @@ impl MsrpRelay {
         let Some(source) = self.connections.get_mut(&request.source) else {
             return;
         };
-        if request.wish == FailureReport::No {
+        let Some(ours) = request.ours.first().filter(|_| request.wish != FailureReport::No) else {
             return;
-        }
+        };
         let id = source.ids.next_id();
         let value = ReportStatus {
             namespace: 0,
@@ -304,7 +301,7 @@ impl MsrpRelay {
         };
         let out = source.between_chunks(now, &self.config);
         let begin = out.len();
-        let written = HeadWriter::request(out, &id, &Method::Report, back, &request.ours)
+        let written = HeadWriter::request(out, &id, &Method::Report, back, ours)
             .and_then(|report| report.field(FieldName::MessageId.as_str(), message_id))
             .and_then(|report| {
                 report

@@ -62,7 +62,7 @@ impl MsrpRelay {
                 source: from,
                 to_path: join(to.uris()[at + 1..].iter()),
                 from_path: join(passed.iter().rev().chain(back.uris())),
-                ours: to.first().to_string(),
+                ours: passed.iter().map(MsrpUri::to_string).collect(),
                 wish,
                 range,
             };

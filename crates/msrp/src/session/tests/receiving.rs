@@ -361,3 +361,49 @@ fn who_heeds_refusals_is_no_flood_however_many_there_are() {
     }
     assert_eq!(closed(&pair.alice_hears()), Some(&CloseReason::Flood));
 }
+
+/// A chunk need not have a body (RFC 4975 §9).
+#[test]
+fn a_chunk_without_a_body_ends_its_message_or_gives_it_up() {
+    let bodiless = |range: &str, flag: char| {
+        let end = format!("-------abcd1234{flag}");
+        request(
+            "SEND",
+            &format!("Message-ID: m123\r\nByte-Range: {range}\r\n"),
+            "",
+        )
+        .replace("-------abcd1234$", &end)
+    };
+    let begun = send("Byte-Range: 1-2/*\r\n").replace("-------abcd1234$", "-------abcd1234+");
+
+    let mut pair = Pair::new();
+    pair.tell_alice(&begun);
+    pair.tell_alice(&bodiless("3-2/*", '+'));
+    pair.tell_alice(&bodiless("3-2/2", '$'));
+    assert_eq!(bodies(&pair.alice_hears()), ["Hi"]);
+
+    let mut pair = Pair::new();
+    pair.tell_alice(&begun);
+    pair.tell_alice(&bodiless("3-2/*", '#'));
+    assert!(matches!(
+        pair.alice_hears()[..],
+        [SessionEvent::MessageAborted {
+            reason: AbortReason::BySender,
+            ..
+        }]
+    ));
+
+    // One that has a body all the same does not say what is in it.
+    let mut pair = Pair::new();
+    pair.tell_alice(&begun);
+    let _ = pair.alice_says();
+    pair.tell_alice(&send("Byte-Range: 3-4/4\r\n").replace("Content-Type: text/plain\r\n", ""));
+    assert_eq!(status_of(&pair.alice_says()), Some("400"));
+    assert!(matches!(
+        pair.alice_hears()[..],
+        [SessionEvent::MessageAborted {
+            reason: AbortReason::Refused(_),
+            ..
+        }]
+    ));
+}

@@ -49,6 +49,27 @@ fn a_success_report_before_the_last_chunk_is_no_word_about_it() {
     ));
 }
 
+/// As a relay does that has other chunks to pass on in between.
+#[test]
+fn a_part_of_a_chunk_that_is_still_being_written_can_be_reported() {
+    let mut pair = Pair::with(|config| config.chunk_size = NonZeroU32::MAX, |_| {});
+    let message = OutgoingMessage::new("a/b", vec![1; 400_000])
+        .with_message_id("mine1234")
+        .with_success_report(SuccessReport::Yes);
+    pair.alice.send(message).unwrap();
+    let _ = pair.alice.poll_transmit(pair.now);
+    assert!(pair.alice.outbound.open_chunk().is_some());
+    let of = |range: &str| format!("Byte-Range: {range}/400000\r\nStatus: 000 200 OK\r\n");
+    pair.tell_alice(&report(BOB, &of("1-200000")));
+    let _ = pair.alice_says();
+    let _ = pair.alice_hears();
+    pair.tell_alice(&report(BOB, &of("200001-400000")));
+    assert!(matches!(
+        pair.alice_hears()[..],
+        [SessionEvent::Reported { complete: true, .. }]
+    ));
+}
+
 #[test]
 fn what_was_delivered_in_full_does_not_fail_afterwards() {
     let (mut pair, sent) = sent();
@@ -78,8 +99,8 @@ fn only_the_peer_can_report_success() {
         "msrp://relay.test:2855/place;tcp",
         "Status: 000 408 Gone\r\n",
     ));
-    assert!(matches!(pair.alice_hears()[..],
-        [SessionEvent::SendFailed { message, .. }] if message == sent));
+    assert!(matches!(pair.alice_hears().first(),
+        Some(SessionEvent::SendFailed { message, .. }) if *message == sent));
 }
 
 #[test]
@@ -105,11 +126,52 @@ fn a_failure_that_a_relay_tells_after_its_200_fails_the_message() {
         for is_first in [true, false] {
             pair.tell_alice(&late);
             let heard = pair.alice_hears();
-            let is_failed = matches!(heard[..],
-                [SessionEvent::SendFailed { message, status: StatusCode::TIMEOUT }] if message == sent);
+            let is_failed = matches!(heard.first(),
+                Some(SessionEvent::SendFailed { message, status: StatusCode::TIMEOUT }) if *message == sent);
             assert_eq!(is_failed, is_told && is_first, "{wish:?}: {heard:?}");
         }
     }
+}
+
+/// RFC 4975 §7.2: the session has failed with bytes that were lost.
+#[test]
+fn a_report_that_bytes_were_lost_ends_the_session_and_one_of_a_refusal_does_not() {
+    for (status, ends) in [(408, true), (481, true), (413, false), (415, false), (403, false)] {
+        let (mut pair, sent) = sent();
+        pair.tell_alice(&report(
+            BOB,
+            &format!("Byte-Range: 1-200/200\r\nStatus: 000 {status} No\r\n"),
+        ));
+        let heard = pair.alice_hears();
+        let is_failed = matches!(heard.first(),
+            Some(SessionEvent::SendFailed { message, .. }) if *message == sent);
+        assert!(is_failed, "{heard:?}");
+        let status = StatusCode::new(status).unwrap();
+        let reason = ends.then_some(CloseReason::NotDelivered(status));
+        assert_eq!(closed(&heard), reason.as_ref());
+    }
+}
+
+#[test]
+fn two_messages_under_way_do_not_have_the_same_id() {
+    let mut pair = Pair::new();
+    let named = || text("again").with_message_id("mine1234");
+    let streamed = OutgoingMessage::streamed("a/b", Some(6000)).with_message_id("mine1234");
+    let first = pair.alice.send(streamed).unwrap();
+    pair.alice.supply(first, vec![1; 3000].into()).unwrap();
+    pair.run();
+    assert_eq!(pair.alice.send(named()), Err(SendError::IdInUse));
+    pair.alice.abort(first);
+    assert_eq!(
+        pair.alice.send(named()),
+        Err(SendError::IdInUse),
+        "its end is not written"
+    );
+    pair.run();
+    pair.alice.send(named()).unwrap();
+    pair.run();
+    assert_eq!(bodies(&pair.bob_hears()), ["again"]);
+    pair.alice.send(named()).unwrap();
 }
 
 fn wishing(wish: FailureReport) -> OutgoingMessage {

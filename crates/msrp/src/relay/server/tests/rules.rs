@@ -64,6 +64,34 @@ fn a_request_of_the_client_goes_where_it_says_and_responses_come_back() {
     assert!(world.hear(peer).contains("NICKNAME"));
 }
 
+/// RFC 4976 §6.4.3: who asked learns the whole way back.
+#[test]
+fn a_response_over_two_places_of_the_relay_has_both_in_its_from_path() {
+    let mut world = World::new(|_| {});
+    let ((alice, path), (bob, bobs)) = (world.place("alice"), world.place("bob"));
+    let (ours, own) = (path.first().to_string(), path.last().to_string());
+    let (theirs, peer) = (bobs.first().to_string(), bobs.last().to_string());
+    let ask = format!(
+        "MSRP nick1 NICKNAME\r\nTo-Path: {ours} {theirs} {peer}\r\nFrom-Path: {own}\r\nUse-Nickname: \"A\"\r\n-------nick1$\r\n"
+    );
+    world.say(alice, ask.as_bytes());
+    let heard = world.hear(bob);
+    assert!(
+        heard.contains(&format!("From-Path: {theirs} {ours} {own}\r\n")),
+        "{heard}"
+    );
+    let id = ids(&heard, "NICKNAME")[0].to_owned();
+    let answer = format!(
+        "MSRP {id} 200 OK\r\nTo-Path: {theirs} {ours} {own}\r\nFrom-Path: {peer}\r\n-------{id}$\r\n"
+    );
+    world.say(bob, answer.as_bytes());
+    let told = world.hear(alice);
+    assert!(
+        told.contains(&format!("From-Path: {ours} {theirs} {peer}\r\n")),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_request_that_could_be_read_in_two_ways_is_not_passed_on() {
     let mut world = World::new(|_| {});
