@@ -43,7 +43,7 @@ struct Args {
     #[arg(long, value_parser = uri::<MsrpUri>)]
     local_path: Option<MsrpUri>,
     /// How many bytes a message has. All messages share one body, which is held once; with --echo each echo is held as a whole.
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(..=MOST_SIZE))]
+    #[arg(long, default_value_t = 200, conflicts_with = "file", value_parser = clap::value_parser!(u64).range(..=MOST_SIZE))]
     size: u64,
     /// How many messages to send.
     #[arg(long, default_value_t = 1)]

@@ -145,7 +145,7 @@ async fn hear(
     summary: &mut Summary,
     mut interrupt: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), Failure> {
-    let (mut failures, mut given_up) = (0, 0);
+    let (mut failures, mut broken_off) = (0, 0);
     let mut arriving = HashSet::new();
     loop {
         let event = tokio::select! {
@@ -184,7 +184,8 @@ async fn hear(
                 AbortReason::SessionEnded => drop(arriving.insert(*message)),
                 reason => {
                     arriving.remove(message);
-                    given_up += u64::from(*reason == AbortReason::BySender);
+                    // What we refuse ourselves is told with its cause.
+                    broken_off += u64::from(*reason != AbortReason::ByOwner);
                 }
             },
             _ => {}
@@ -209,9 +210,9 @@ async fn hear(
             let _ = session.handle().close().await; // the peer may have been faster
         }
     }
-    match (failures, given_up) {
+    match (failures, broken_off) {
         (0, 0) => Ok(()),
-        (0, _) => Err(format!("messages that their sender gave up: {given_up}").into()),
+        (0, _) => Err(format!("messages that broke off: {broken_off}").into()),
         _ => Err(format!("messages that could not be stored: {failures}").into()),
     }
 }

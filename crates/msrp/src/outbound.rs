@@ -114,6 +114,8 @@ pub(crate) struct Sent {
     pub(crate) wish: FailureReport,
     /// It was the last of its message.
     pub(crate) last: bool,
+    /// The peer took it before it was all there.
+    pub(crate) answered: bool,
 }
 
 /// Bytes of a streamed message were not taken.
@@ -135,6 +137,7 @@ struct Open {
     most: u64,
     /// Its body contains our end-line from here on: it must end.
     collided: bool,
+    answered: bool,
 }
 
 /// The queue. The front message is the one whose chunk is open.
@@ -310,6 +313,13 @@ impl Outbound {
         self.open.as_ref().filter(|_| is_its).map_or(0, |open| open.len)
     }
 
+    /// The peer took the chunk that is being written, of which it has the head.
+    pub(crate) fn answer_open(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.answered = true;
+        }
+    }
+
     /// True when there is something to write.
     pub(crate) fn can_write(&self) -> bool {
         self.queue.can_go_on(self.is_full())
@@ -413,6 +423,7 @@ impl Outbound {
             len: 0,
             most,
             collided: false,
+            answered: false,
         });
     }
 
@@ -491,6 +502,7 @@ impl Outbound {
                 len: open.len,
                 wish: message.failure,
                 last,
+                answered: open.answered,
             });
         }
         if last {

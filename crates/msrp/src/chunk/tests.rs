@@ -135,6 +135,7 @@ fn words_of_reports_are_read_exactly() {
     for (field, good) in [
         ("Failure-Report: yes", true),
         ("Failure-Report: no", true),
+        ("failure-report: Partial", true),
         ("Failure-Report: maybe", false),
         ("Failure-Report: ", false),
     ] {

@@ -265,11 +265,7 @@ impl FromStr for SuccessReport {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        match text {
-            "yes" => Ok(Self::Yes),
-            "no" => Ok(Self::No),
-            _ => Err(BadValue),
-        }
+        word(text, &[("yes", Self::Yes), ("no", Self::No)])
     }
 }
 
@@ -309,13 +305,16 @@ impl FromStr for FailureReport {
     type Err = BadValue;
 
     fn from_str(text: &str) -> Result<Self, BadValue> {
-        match text {
-            "yes" => Ok(Self::Yes),
-            "partial" => Ok(Self::Partial),
-            "no" => Ok(Self::No),
-            _ => Err(BadValue),
-        }
+        let words = [Self::Yes, Self::Partial, Self::No].map(|wish| (wish.as_str(), wish));
+        word(text, &words)
     }
+}
+
+/// What a word stands for. Literals of the grammar may be written in any case (RFC 4234 §2.3).
+fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, BadValue> {
+    let mut words = words.iter();
+    let found = words.find(|(word, _)| word.eq_ignore_ascii_case(text));
+    found.map(|(_, meaning)| *meaning).ok_or(BadValue)
 }
 
 /// The value of a Status header field (RFC 4975 §7.1.3): `000 200 OK`.

@@ -79,6 +79,10 @@ impl MsrpSession {
             tracked.is_sent = sent.last;
             tracked.written += sent.len;
             tracked.unanswered += 1;
+            if sent.answered {
+                self.settle_chunk(sent.message, sent.len, StatusCode::OK);
+                continue;
+            }
             let what = What::Chunk {
                 message: sent.message,
                 len: sent.len,
@@ -101,9 +105,12 @@ impl MsrpSession {
             self.settle_transaction(pending, status);
         } else if let Some((open, message)) = self.outbound.open_chunk()
             && open == id
-            && !status.is_success()
         {
-            self.fail(message, status);
+            if status.is_success() {
+                self.outbound.answer_open();
+            } else {
+                self.fail(message, status);
+            }
         }
     }
 

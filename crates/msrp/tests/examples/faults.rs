@@ -94,10 +94,7 @@ fn who_is_interrupted_while_it_sends_ends_the_chunk_and_tells_what_was_sent() {
     assert_eq!(said, "error: interrupted\n");
     let aborted = listener.event("message_aborted");
     assert_eq!(aborted["reason"], "given up by its sender");
-    assert_eq!(
-        listener.complaint(),
-        "error: messages that their sender gave up: 1\n"
-    );
+    assert_eq!(listener.complaint(), "error: messages that broke off: 1\n");
 }
 
 /// A peer that takes one connection, answers the first requests with 200, and then is silent.

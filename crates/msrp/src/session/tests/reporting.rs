@@ -49,6 +49,22 @@ fn a_success_report_before_the_last_chunk_is_no_word_about_it() {
     ));
 }
 
+#[test]
+fn a_peer_may_answer_while_the_chunk_is_still_being_written() {
+    let mut pair = Pair::with(|config| config.chunk_size = NonZeroU32::MAX, |_| {});
+    let sent = pair
+        .alice
+        .send(OutgoingMessage::new("a/b", vec![1; 400_000]))
+        .unwrap();
+    let _ = pair.alice.poll_transmit(pair.now);
+    let id = *pair.alice.outbound.open_chunk().expect("more of it follows").0;
+    pair.tell_alice(&format!(
+        "MSRP {id} 200 OK\r\nTo-Path: {ALICE}\r\nFrom-Path: {BOB}\r\n-------{id}$\r\n"
+    ));
+    let _ = pair.alice_says();
+    assert!(matches!(pair.alice_hears()[..], [SessionEvent::SendDone { message }] if message == sent));
+}
+
 /// As a relay does that has other chunks to pass on in between.
 #[test]
 fn a_part_of_a_chunk_that_is_still_being_written_can_be_reported() {
