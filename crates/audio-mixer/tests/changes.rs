@@ -101,6 +101,23 @@ fn who_spoke_and_rests_does_not_speak_up_again_when_it_changes() {
     assert_eq!(peak(&room.heard(ear)[begin..]), 0);
 }
 
+/// Neither by the bridge nor by the connections of who was there before.
+#[test]
+fn who_takes_the_place_of_a_silent_port_between_two_ticks_is_a_stranger() {
+    let (mut room, ear, voice) = room();
+    room.mixer.set_input_muted(voice, true).expect("it is there");
+    room.mixer.connect(voice, ear, Gain::UNITY).expect("both exist");
+    room.mixer.connect(ear, voice, Gain::UNITY).expect("both exist");
+    room.ticks(3);
+    let begin = room.heard(ear).len();
+    assert!(room.mixer.remove_port(voice).is_some());
+    let stranger = room.sine(500.0);
+    assert_eq!(stranger.index(), voice.index(), "nothing had to fade out");
+    assert_ne!(stranger, voice);
+    room.ticks(3);
+    assert_eq!(peak(&room.heard(ear)[begin..]), 0);
+}
+
 #[test]
 fn what_a_port_hears_that_begins_to_listen_fades_in() {
     let (mut room, _, voice) = room();

@@ -1,8 +1,9 @@
 //! A tick allocates nothing, whatever is connected.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, Cadence, FileDevice, Gain, MixerConfig, NullDevice, PlayerOptions, Produced, Role,
-    SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer, WaveRecorder,
+    AudioMixer, AudioPort, BridgeId, Cadence, FileDevice, Gain, MixerConfig, NullDevice, PlayerOptions,
+    Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer,
+    WaveRecorder,
 };
 use std::time::{Duration, Instant};
 
@@ -188,6 +189,56 @@ fn ticks_with_an_echo_canceller_allocate_nothing() {
         heard += u64::from(mixer.level(device).map_or(0, Level::peak));
     }
     assert!(heard > 0, "the canceller works");
+}
+
+/// A call that ends before it was heard.
+fn come_and_go(mixer: &mut AudioMixer, hall: BridgeId, ear: Slot) {
+    for _ in 0..1_000 {
+        let guest = player(mixer, 8_000, 1);
+        assert_eq!(mixer.join(hall, guest), Ok(true));
+        assert_eq!(mixer.connect(guest, ear, Gain::UNITY), Ok(()));
+        assert!(guest.index() < 20, "{guest}");
+        assert!(mixer.remove_port(guest).is_some());
+    }
+}
+
+#[test]
+fn ports_that_come_and_go_between_two_ticks_hold_no_memory() {
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::default()).expect("the default");
+    let (hall, ear) = (
+        mixer.add_bridge().expect("the first"),
+        recorder(&mut mixer, 48_000),
+    );
+    assert_eq!(mixer.join(hall, ear), Ok(true));
+    come_and_go(&mut mixer, hall, ear);
+    let held = allocation_counter::measure(|| come_and_go(&mut mixer, hall, ear)).bytes_current;
+    assert!(held < 1_000, "{held} bytes");
+    assert_eq!(allocations_of_a_second(&mut mixer), 0);
+}
+
+#[test]
+fn what_ports_that_faded_out_leave_is_given_back_by_the_next_removal() {
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::default()).expect("the default");
+    let hall = mixer.add_bridge().expect("the first");
+    let mut held = [1, 10].map(|guests| {
+        let counted = allocation_counter::measure(|| {
+            let guests: Vec<Slot> = (0..guests).map(|_| player(&mut mixer, 8_000, 1)).collect();
+            for &guest in &guests {
+                assert_eq!(mixer.join(hall, guest), Ok(true));
+            }
+            mixer.tick(Instant::now());
+            for guest in guests {
+                assert!(mixer.remove_port(guest).is_some());
+            }
+            mixer.tick(Instant::now());
+            let last = player(&mut mixer, 48_000, 1);
+            assert!(mixer.remove_port(last).is_some());
+        });
+        counted.bytes_current
+    });
+    held.sort_unstable();
+    // Nine places more: what ports say and where they sit, but not their resamplers of 30 kB each.
+    assert!(held[1] < held[0] + 9 * 4_000, "{held:?}");
 }
 
 #[test]

@@ -88,6 +88,11 @@ impl<P: AudioPort> Entry<P> {
         self.overhears.take_if(|of| *of == place);
     }
 
+    /// There was nothing to hear of the port at a place, and another one may come there.
+    pub(crate) fn forget(&mut self, place: usize) {
+        self.sources.retain(|source| source.from != place);
+    }
+
     /// Puts the port's sound of this tick into `voice`, which still holds the tick before. `None` is silence.
     pub(crate) fn produce(&mut self, tick: &Tick, voice: &mut [i16], before: Level) -> Option<Level> {
         let Some(port) = self.port.as_mut().filter(|_| self.edge.role.producer) else {

@@ -217,7 +217,7 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
 /// A place for a port; the generation grows each time it is vacated.
 struct Slotted<P> {
     generation: u32,
-    /// On the free list; the entry is what an earlier port left.
+    /// On the free list; the entry, if there is one, is what an earlier port left.
     vacant: bool,
     entry: Option<Entry<P>>,
 }
@@ -312,7 +312,8 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     /// Takes a port out, with its connections and memberships, and gives it back. What it said last fades out within
-    /// one tick. `None` if the slot is gone already.
+    /// one tick, and keeps its place until then: between two ticks, at most [`MixerConfig::max_ports`] places beside those of
+    /// the ports that are there. `None` if the slot is gone already.
     pub fn remove_port(&mut self, slot: Slot) -> Option<P> {
         let entry = self.entry_mut(slot)?;
         let port = entry.port.take()?;
@@ -324,11 +325,29 @@ impl<P: AudioPort> AudioMixer<P> {
         self.reseat(slot);
         self.places[slot.index()].generation += 1;
         self.ports -= 1;
-        for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
-            entry.lose(slot.index());
+        for place in &mut self.places {
+            // A tick frees no memory, so that of a port that faded out is still there.
+            place.entry.take_if(|_| place.vacant);
+            if let Some(entry) = &mut place.entry {
+                entry.lose(slot.index());
+            }
         }
         self.unsettled = true;
+        if self.voices.get(slot.index()).is_none() {
+            self.vacate(slot.index());
+        }
         Some(port)
+    }
+
+    /// Whoever said nothing has nothing to fade out: the place is free at once, and whoever comes next is a stranger there.
+    fn vacate(&mut self, index: usize) {
+        for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
+            entry.forget(index);
+        }
+        self.before.seat(index, &[]);
+        let place = &mut self.places[index];
+        (place.entry, place.vacant) = (None, true);
+        self.free.push(index as u32);
     }
 
     /// How many ports there are.

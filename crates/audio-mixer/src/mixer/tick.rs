@@ -128,7 +128,7 @@ impl<P: AudioPort> AudioMixer<P> {
         for (index, place) in self.places.iter_mut().enumerate() {
             let Some(entry) = &mut place.entry else { continue };
             entry.settle();
-            // The entry itself stays until its place is used again: a tick frees no memory.
+            // The entry itself stays until a command: a tick frees no memory.
             if entry.port.is_none() && !place.vacant {
                 entry.sources.clear();
                 place.vacant = true;
