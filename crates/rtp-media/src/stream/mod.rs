@@ -165,9 +165,11 @@ impl AudioTransport {
             .transpose()?;
         self.receiver
             .update(&numbers.codecs, config.jitter, config.ptime_ms)?;
+        let mut begun = Vec::new();
         if let Some(sender) = sender {
-            let suppressed = std::mem::replace(&mut self.sender, sender).suppressed;
-            self.sender.suppressed = suppressed;
+            let before = std::mem::replace(&mut self.sender, sender);
+            self.sender.suppressed = before.suppressed;
+            begun = before.into_begun(self.sender.sample_rate());
         }
         self.sender.detect_silence(config.silence_detection);
         self.session.update(session_config(&config));
@@ -182,6 +184,7 @@ impl AudioTransport {
         // What plays goes on playing: most re-negotiations refresh a call and change nothing.
         let before = std::mem::replace(&mut self.config, config).direction;
         self.turn(before, now);
+        self.write(now, &begun);
         Ok(())
     }
 

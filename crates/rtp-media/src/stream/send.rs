@@ -1,7 +1,7 @@
 //! The way out: captured audio gathered to packets and encoded.
 
 use super::silence::{SilenceDetection, SilenceDetector};
-use crate::codec::{AudioCodec, CodecError, CodecSpec, ComfortNoise, Encoder};
+use crate::codec::{AudioCodec, CodecError, CodecSpec, ComfortNoise, Encoder, rest_at_rate};
 use crate::dtmf::{DIGIT, Digit, TelephoneEvent, write_tones};
 
 /// Gathers captured audio to packets.
@@ -75,6 +75,16 @@ impl Sender {
             self.gathered = 0;
         }
         (later, full)
+    }
+
+    /// The audio of the packet in the making, at the rate of who goes on with it.
+    pub(super) fn into_begun(self, sample_rate: u32) -> Vec<i16> {
+        // A rate that cannot be reached was refused before.
+        rest_at_rate(&self.pcm[..self.gathered], 0, self.sample_rate, sample_rate).unwrap_or_default()
+    }
+
+    pub(super) fn sample_rate(&self) -> u32 {
+        self.sample_rate
     }
 
     /// Milliseconds of one packet.

@@ -3,8 +3,13 @@
 use crate::link::{Link, Pair, TICK, alice, bob, codecs, find, voice};
 use offhook_rtp_media::codec::{AudioCodec, a_law_decode, a_law_encode, u_law_decode, u_law_encode};
 use offhook_rtp_media::dtmf::Digit;
-use offhook_rtp_media::{AudioConfig, AudioError, AudioEvent, MAX_OTHERS, OtherCodec, OtherEvents, Playout};
+use offhook_rtp_media::packet::RtpPacket;
+use offhook_rtp_media::{
+    AudioConfig, AudioError, AudioEvent, AudioTransport, MAX_OTHERS, OtherCodec, OtherEvents, Playout,
+};
+use offhook_sansio::{Entropy, WallClock};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// A number that is the same on both sides.
 fn number(codec: AudioCodec) -> u8 {
@@ -136,6 +141,60 @@ fn a_tone_goes_on_over_a_change_of_codec() {
             };
             assert!(click < most, "{what}: {click}");
             assert!((7500..peak).contains(&loudest), "{what}: {loudest}");
+        }
+    }
+}
+
+/// What is gathered of a packet goes into the next one: a frame of iLBC takes 30 ms, of which a change may find 10 or 20.
+#[test]
+fn nothing_of_a_packet_in_the_making_is_lost_with_another_codec() {
+    let said = voice(8000, 800);
+    for (other, ticks) in [
+        (AudioCodec::Pcma, 2),
+        (AudioCodec::Pcma, 4),
+        (AudioCodec::G722, 2),
+    ] {
+        let with = |codec, ptime_ms| {
+            let mut config = config(codec, bob());
+            config.ptime_ms = ptime_ms;
+            config
+        };
+        let now = Instant::now();
+        let clock = WallClock::new(now, Duration::from_hours(500_000));
+        let mut alice =
+            AudioTransport::new(with(AudioCodec::Pcmu, 30), now, clock, Entropy::from_number(1)).unwrap();
+        let mut heard = Vec::new();
+        let mut next = None;
+        for tick in 0..5 {
+            if tick == ticks {
+                alice.update(with(other, 20), now).unwrap();
+            }
+            let wide = alice.sample_rate() as usize / 8000;
+            let frame = &said[tick * 160..(tick + 1) * 160];
+            let frame: Vec<i16> = frame
+                .iter()
+                .flat_map(|sample| std::iter::repeat_n(*sample, wide))
+                .collect();
+            alice.write(now, &frame);
+            while let Some(transmit) = alice.poll_transmit() {
+                let packet = RtpPacket::parse(transmit.bytes).unwrap();
+                let timestamp = packet.header().timestamp;
+                assert_eq!(next.unwrap_or(timestamp), timestamp, "{other}: no time is lost");
+                next = Some(timestamp + packet.payload().len() as u32);
+                let expand = if packet.header().payload_type.number() == 0 {
+                    u_law_decode
+                } else {
+                    a_law_decode
+                };
+                heard.extend(packet.payload().iter().copied().map(expand));
+            }
+        }
+        // Of what was said all but the packet in the making.
+        assert_eq!(heard.len(), if ticks == 2 { 720 } else { 800 }, "{other}");
+        if other == AudioCodec::Pcma {
+            let closest = |(heard, said): (&i16, &i16)| (heard - said).unsigned_abs();
+            let off = heard.iter().zip(&said).map(closest).max();
+            assert!(off < Some(300), "{off:?}");
         }
     }
 }
