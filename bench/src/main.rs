@@ -3,6 +3,7 @@
 //! The ratio is what counts: both columns of a line come from the same process, alternating, so that a noisy machine
 //! disturbs both alike.
 
+mod codec;
 mod jitter;
 mod load;
 mod sdp;
@@ -14,7 +15,13 @@ use std::process::ExitCode;
 /// A table's name on the command line, and what prints it.
 type Table = (&'static str, fn());
 
-const TABLES: &[Table] = &[("sip-parse", sip::print_parse), ("sip-load", load::print), ("sdp-parse", sdp::print_parse), ("jitter", jitter::print)];
+const TABLES: &[Table] = &[
+    ("sip-parse", sip::print_parse),
+    ("sip-load", load::print),
+    ("sdp-parse", sdp::print_parse),
+    ("codec", codec::print),
+    ("jitter", jitter::print),
+];
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
