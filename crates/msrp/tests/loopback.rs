@@ -4,8 +4,8 @@
 use offhook_msrp::chunk::{Continuation, FailureReport, StatusCode};
 use offhook_msrp::session::{CloseReason, Delivery};
 use offhook_msrp::tokio::{
-    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, ReadError,
-    SendChunk, ServerConfig,
+    AcceptorDirect, ConnectError, ConnectorDirect, DeliverError, MsrpConnection, MsrpServer, MsrpTransport,
+    ReadError, SendChunk, ServerConfig,
 };
 use offhook_msrp::{MsrpPath, OutgoingMessage, SessionConfig, SessionEvent};
 use std::num::NonZeroU32;
@@ -24,6 +24,22 @@ async fn pair(adjust: impl Fn(&mut SessionConfig)) -> (MsrpConnection, MsrpConne
     adjust(&mut theirs);
     let (a, b) = tokio::join!(connector.complete(ours), acceptor.complete(theirs));
     (a.unwrap(), b.unwrap())
+}
+
+/// The same for chunks one by one.
+async fn transports() -> (MsrpTransport, MsrpTransport) {
+    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
+    let connector = ConnectorDirect::prepare(None).unwrap();
+    let (ours, theirs) = configs(connector.local_path(), acceptor.local_path());
+    let accepting = tokio::spawn(async move {
+        let mut bob = acceptor.open(theirs).await.unwrap();
+        let binding = bob.read_chunk(None).await.unwrap().unwrap();
+        let response = bob.make_response(&binding.head, StatusCode::OK).unwrap();
+        bob.write(&response).await.unwrap();
+        bob
+    });
+    let alice = connector.open(ours).await.unwrap();
+    (alice, accepting.await.unwrap())
 }
 
 fn configs(a: &MsrpPath, b: &MsrpPath) -> (SessionConfig, SessionConfig) {
@@ -402,18 +418,7 @@ async fn a_session_that_nobody_binds_is_forgotten() {
 
 #[tokio::test]
 async fn chunks_can_be_read_and_written_one_by_one() {
-    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
-    let connector = ConnectorDirect::prepare(None).unwrap();
-    let (ours, theirs) = configs(connector.local_path(), acceptor.local_path());
-    let accepting = tokio::spawn(async move {
-        let mut bob = acceptor.open(theirs).await.unwrap();
-        let binding = bob.read_chunk(None).await.unwrap().unwrap();
-        let response = bob.make_response(&binding.head, StatusCode::OK).unwrap();
-        bob.write(&response).await.unwrap();
-        bob
-    });
-    let mut alice = connector.open(ours).await.unwrap();
-    let mut bob = accepting.await.unwrap();
+    let (mut alice, mut bob) = transports().await;
     let chunk = SendChunk {
         message_id: Some("mine1234".to_owned()),
         content_type: Some("text/plain".to_owned()),
@@ -441,17 +446,7 @@ async fn chunks_can_be_read_and_written_one_by_one() {
 
 #[tokio::test]
 async fn a_chunk_that_is_made_tells_no_end_that_may_change() {
-    let acceptor = AcceptorDirect::prepare(ANY.parse().unwrap()).await.unwrap();
-    let connector = ConnectorDirect::prepare(None).unwrap();
-    let (ours, theirs) = configs(connector.local_path(), acceptor.local_path());
-    let accepting = tokio::spawn(async move {
-        let mut bob = acceptor.open(theirs).await.unwrap();
-        let binding = bob.read_chunk(None).await.unwrap().unwrap();
-        let response = bob.make_response(&binding.head, StatusCode::OK).unwrap();
-        bob.write(&response).await.unwrap();
-    });
-    let mut alice = connector.open(ours).await.unwrap();
-    accepting.await.unwrap();
+    let (mut alice, _bob) = transports().await;
     for (len, total, continuation, range) in [
         (2048, None, None, "1-2048/2048"),
         (2049, None, None, "1-*/2049"),
