@@ -77,6 +77,19 @@ impl Ramp {
         }
     }
 
+    /// From unity down to silence.
+    pub(crate) fn fade_out() -> Self {
+        Self {
+            from: Gain::UNITY,
+            to: Gain::SILENT,
+        }
+    }
+
+    /// Where the last tick ended.
+    pub(crate) fn begin(self) -> Gain {
+        self.from
+    }
+
     /// Glides from where the last tick ended to `gain`.
     pub(crate) fn aim(&mut self, gain: Gain) {
         self.to = gain;

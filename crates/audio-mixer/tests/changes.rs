@@ -119,6 +119,35 @@ fn who_takes_the_place_of_a_silent_port_between_two_ticks_is_a_stranger() {
 }
 
 #[test]
+fn a_connection_that_becomes_an_announcement_glides_and_so_it_does_back() {
+    let (mut room, ear, voice) = room();
+    let softly = Gain::from_percent(10);
+    room.mixer.connect(voice, ear, softly).expect("both exist");
+    room.ticks(3);
+    room.mixer.announce(voice, ear, softly).expect("both exist");
+    assert_eq!(room.mixer.connection(voice, ear), Some(softly));
+    room.ticks(3);
+    room.mixer.connect(voice, ear, softly).expect("both exist");
+    room.ticks(3);
+    room.mixer.set_output_muted(ear, true).expect("it is there");
+    room.ticks(3);
+    let begin = room.heard(ear).len();
+    room.mixer.announce(voice, ear, Gain::UNITY).expect("both exist");
+    room.ticks(3);
+    assert!(f64::from(peak(&room.heard(ear)[begin..])) > AMPLITUDE * 0.99);
+    room.mixer.connect(voice, ear, Gain::UNITY).expect("both exist");
+    room.mixer.announce(voice, ear, Gain::UNITY).expect("both exist");
+    room.mixer.connect(voice, ear, Gain::UNITY).expect("both exist");
+    room.ticks(3);
+    assert_smooth(room.heard(ear), "there and back");
+    let heard = room.heard(ear);
+    assert_eq!(peak(&heard[heard.len() - 320..]), 0, "muted");
+    room.mixer.disconnect(voice, ear).expect("connected");
+    assert_eq!(room.mixer.connection(voice, ear), None);
+    assert!(room.mixer.disconnect(voice, ear).is_err());
+}
+
+#[test]
 fn what_a_port_hears_that_begins_to_listen_fades_in() {
     let (mut room, _, voice) = room();
     let ear = room

@@ -167,6 +167,44 @@ fn an_endless_player_ends_only_when_stopped_and_fades_out() {
 }
 
 #[test]
+fn what_was_stopped_fades_out_under_what_is_started_at_once() {
+    let samples = [vec![0; 320], vec![10_000; 1_600]].concat();
+    let options = PlayerOptions {
+        volume: 50,
+        ..PlayerOptions::default()
+    };
+    let mut clock = Clock::new();
+    let mut player = WavePlayer::new(WaveFile::from_samples(8_000, samples), options);
+    player.start();
+    for again in 0..3 {
+        let last = (0..4).filter_map(|_| clock.next(&mut player, 160)).last();
+        assert_eq!(last, Some(vec![5_000; 160]), "start {again}");
+        // As often as one likes: only what was heard has to fade.
+        for _ in 0..=again {
+            player.stop(Instant::now());
+            player.start();
+        }
+        player.set_options(options);
+        let faded = clock.next(&mut player, 160).expect("it plays");
+        let steps = std::iter::once(&5_000).chain(&faded).zip(&faded);
+        assert!(
+            steps.into_iter().all(|(a, b)| (30..=32).contains(&(a - b))),
+            "{faded:?}"
+        );
+        assert_eq!(faded.last(), Some(&0), "the beginning of the file");
+    }
+    player.stop(Instant::now());
+    player.start();
+    player.stop(Instant::now());
+    let left = clock.next(&mut player, 160).unwrap_or_default();
+    assert!(
+        left.iter().all(|&sample| sample == 0),
+        "silence was heard: {left:?}"
+    );
+    assert_eq!(clock.next(&mut player, 160), None);
+}
+
+#[test]
 fn a_player_that_is_one_port_of_many_still_tells_what_happens() {
     let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(8_000)).expect("a usual rate");
     let file = WaveFile::from_samples(8_000, vec![10; 200]);

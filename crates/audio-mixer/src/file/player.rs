@@ -2,7 +2,7 @@
 
 use super::wave::{WaveError, WaveFile};
 use crate::gain::{Gain, Ramp};
-use crate::mixer::kernel;
+use crate::mixer::{TickLength, kernel};
 use crate::port::{AudioPort, Produced, Role, Tick};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::collections::VecDeque;
@@ -88,6 +88,8 @@ pub struct WavePlayer {
     options: PlayerOptions,
     volume: Ramp,
     state: State,
+    /// What was stopped in the middle: it fades out in the next tick, whatever is played by then.
+    tail: Vec<i16>,
     started: bool,
     plays_left: Option<u32>,
     events: VecDeque<PlayerEvent>,
@@ -137,10 +139,6 @@ enum State {
     Playing {
         next: usize,
     },
-    /// Stopped in the middle: one tick more, fading.
-    Fading {
-        next: usize,
-    },
 }
 
 impl WavePlayer {
@@ -169,6 +167,7 @@ impl WavePlayer {
             options,
             volume: Ramp::steady(Gain::from_percent(options.volume)),
             state: State::Idle,
+            tail: Vec::new(),
             started: false,
             plays_left: None,
             events: VecDeque::with_capacity(Self::MAX_EVENTS),
@@ -211,15 +210,21 @@ impl WavePlayer {
         }
     }
 
-    /// Stops at once: what is left of the sound fades out within one tick.
+    /// Stops at once: what is left of the sound fades out within one tick, under what is played by then if it is started again.
     pub fn stop(&mut self, now: Instant) {
         if !self.is_active() {
             return;
         }
-        self.state = match self.state {
-            State::Playing { next } => State::Fading { next },
-            _ => State::Idle,
-        };
+        // What was never heard has nothing to fade out.
+        if let State::Playing { next } = self.state
+            && self.started
+        {
+            let rest = self.source.rest(next);
+            let longest = TickLength::Ms20.duration().as_millis() as usize * self.rate as usize / 1000;
+            self.tail.extend_from_slice(&rest[..rest.len().min(longest)]);
+            kernel::scale(&mut self.tail, Ramp::steady(self.volume.begin()));
+        }
+        self.state = State::Idle;
         self.push(PlayerEvent::DidEnd {
             at: now,
             reason: EndReason::Stopped,
@@ -228,7 +233,7 @@ impl WavePlayer {
 
     /// Whether the player is between start and end, pauses included.
     pub fn is_active(&self) -> bool {
-        !matches!(self.state, State::Idle | State::Fading { .. })
+        self.state != State::Idle
     }
 
     /// The file (`file_name` of the SIP SIMPLE documents); `None` of a sound that a program made itself.
@@ -336,21 +341,19 @@ impl WavePlayer {
                         self.end_of_file(at, next + n);
                     }
                 }
-                State::Fading { next } => {
-                    let rest = self.source.rest(next);
-                    let n = rest.len().min(room.len());
-                    let mut ramp = Ramp::steady(Gain::UNITY);
-                    ramp.aim(Gain::SILENT);
-                    let faded = rest.iter().zip(ramp.factors(n.max(1)));
-                    for (out, (&sample, factor)) in room.iter_mut().zip(faded) {
-                        *out = (f32::from(sample) * factor) as i16;
-                    }
-                    done += n;
-                    self.state = State::Idle;
-                }
             }
         }
         done
+    }
+
+    /// Lets what was stopped fade out within the frame.
+    fn leave(&mut self, frame: &mut [i16]) {
+        self.tail.truncate(frame.len());
+        if !self.tail.is_empty() {
+            kernel::glide(&mut self.tail, Ramp::fade_out());
+            kernel::add(frame, &self.tail);
+            self.tail.clear();
+        }
     }
 
     fn end_of_file(&mut self, at: Instant, len: usize) {
@@ -406,12 +409,13 @@ impl AudioPort for WavePlayer {
             self.await_file(tick.now);
         }
         let done = self.fill(tick.now, frame);
-        if done == 0 {
+        if done == 0 && self.tail.is_empty() {
             return Produced::Silence;
         }
         frame[done..].fill(0);
         kernel::scale(frame, self.volume);
         self.volume.advance();
+        self.leave(frame);
         Produced::Audio
     }
 }

@@ -1,6 +1,6 @@
 //! Who hears whom: single connections, bridges, and bridges in bridges.
 
-use super::entry::{Entry, Source};
+use super::entry::Entry;
 use super::{AudioMixer, Bridged, MixerError};
 use crate::bridge::{AudioBridge, BridgeError, BridgeId};
 use crate::gain::Gain;
@@ -22,18 +22,7 @@ impl<P: AudioPort> AudioMixer<P> {
 
     fn set_source(&mut self, from: Slot, to: Slot, gain: Gain, announced: bool) -> Result<(), MixerError> {
         self.known(from)?;
-        self.change(to, |entry| {
-            if let Some(source) = entry.sources.iter_mut().find(|s| s.from == from.index()) {
-                (source.gain, source.announced) = (Some(gain), announced);
-            } else {
-                entry.sources.push(Source {
-                    from: from.index(),
-                    was: None,
-                    gain: Some(gain),
-                    announced,
-                });
-            }
-        })
+        self.change(to, |entry| entry.hear(from.index(), gain, announced))
     }
 
     /// Lets `by` hear what `of` hears, gains and mutes of `of` included, and beside it only what it is
@@ -62,7 +51,7 @@ impl<P: AudioPort> AudioMixer<P> {
     pub fn connection(&self, from: Slot, to: Slot) -> Option<Gain> {
         self.entry(from)?;
         let mut sources = self.entry(to)?.sources.iter();
-        sources.find(|s| s.from == from.index())?.gain
+        sources.find_map(|s| s.gain.filter(|_| s.from == from.index()))
     }
 
     /// A new bridge without members.

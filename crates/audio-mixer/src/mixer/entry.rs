@@ -163,6 +163,24 @@ impl<P: AudioPort> Entry<P> {
         }
     }
 
+    /// Hears the port at a place at a gain, from the next tick on. If it did so in the other way, that one glides out.
+    pub(crate) fn hear(&mut self, from: usize, gain: Gain, announced: bool) {
+        let mut there = false;
+        for source in self.sources.iter_mut().filter(|source| source.from == from) {
+            let is_it = source.announced == announced;
+            source.gain = is_it.then_some(gain);
+            there |= is_it;
+        }
+        if !there {
+            self.sources.push(Source {
+                from,
+                was: None,
+                gain: Some(gain),
+                announced,
+            });
+        }
+    }
+
     /// Hands the port what it hears.
     pub(crate) fn consume(&mut self, tick: &Tick, heard: &[i16]) {
         let Some(port) = &mut self.port else { return };
@@ -272,8 +290,6 @@ impl Fader {
 /// The end of a port that is gone or says something else, or whose sound is missing: its last tick played backwards joins on
 /// without a step, and fades to nothing.
 fn fade_out_mirrored(voice: &mut [i16]) {
-    let mut ramp = Ramp::steady(Gain::UNITY);
-    ramp.aim(Gain::SILENT);
     voice.reverse();
-    kernel::glide(voice, ramp);
+    kernel::glide(voice, Ramp::fade_out());
 }
