@@ -72,7 +72,7 @@ pub use device::{
     DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceMixer, DeviceMixerError, DeviceOptions,
     DeviceSource, DeviceStats, DeviceWatcher, DevicesChange, Direction, FileDevice, FileHandle, KNOWS_CARDS,
     LastingDevice, LastingEvent, LastingHandle, MixerGone, MixerThread, NullDevice, OpenDevice, OpenPair,
-    ThreadedPort, devices,
+    PortGone, PortHandle, ThreadedPort, devices,
 };
 pub use file::{
     EndReason, MAX_SAMPLES, PlayerEvent, PlayerEvents, PlayerOptions, RecordError, RecorderEvent, Recording,

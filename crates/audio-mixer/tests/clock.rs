@@ -1,9 +1,12 @@
 //! A mixer that drives itself, and sound that is late.
 
+mod patience;
+
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, ClockReading, DeviceClock, Gain, Level, MixerConfig, MixerError, MixerThread,
-    Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TickClock,
+    AudioMixer, AudioPort, ClockReading, DeviceClock, Gain, Level, MixerConfig, MixerError, MixerGone,
+    MixerThread, Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TickClock,
 };
+use patience::wait_for;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,6 +51,17 @@ fn a_thread_whose_port_panicked_says_so() {
     while thread.call(|_| ()).is_ok() {
         assert!(Instant::now() < patience, "it lives on");
     }
+    assert!(thread.stop().is_err());
+}
+
+#[test]
+fn a_thread_whose_command_panicked_says_so_to_its_caller_and_to_all_others() {
+    let thread = MixerThread::start(mixer()).expect("a thread");
+    assert!(!thread.has_ended());
+    let told = thread.call(|_| panic!("as the test wants it"));
+    assert_eq!(told, Err::<(), _>(MixerGone));
+    wait_for("the thread lives on", || thread.has_ended().then_some(()));
+    assert_eq!(thread.call(|mixer| mixer.ports()), Err(MixerGone));
     assert!(thread.stop().is_err());
 }
 

@@ -33,9 +33,9 @@ struct Shared {
     speed: AtomicU64,
 }
 
-/// The thread of a mixer has ended: one of its ports panicked.
+/// The thread of a mixer has ended: one of its ports panicked, or a command did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the mixer's thread has ended")]
+#[error("the mixer's thread has ended: a port or a command panicked")]
 pub struct MixerGone;
 
 impl<P: AudioPort + 'static> MixerThread<P> {
@@ -64,8 +64,10 @@ impl<P: AudioPort + 'static> MixerThread<P> {
 
     /// Has a command carried out before the next tick and waits for its result: at most about one tick.
     ///
+    /// A command that panics ends the thread, as a port that does: nobody could say what it left half done.
+    ///
     /// # Errors
-    /// [`MixerGone`] when the thread has ended.
+    /// [`MixerGone`] when the thread has ended, be it by this command.
     pub fn call<T: Send + 'static>(
         &self,
         command: impl FnOnce(&mut AudioMixer<P>) -> T + Send + 'static,
@@ -75,6 +77,11 @@ impl<P: AudioPort + 'static> MixerThread<P> {
         let commands = self.commands.as_ref().ok_or(MixerGone)?;
         commands.send(command).map_err(|_| MixerGone)?;
         result.recv().map_err(|_| MixerGone)
+    }
+
+    /// Whether the thread has ended, and no tick will come: a port or a command panicked.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Ticks that were left out because the thread did not get to run in time.

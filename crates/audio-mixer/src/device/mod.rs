@@ -9,6 +9,7 @@ mod beside;
 mod card;
 mod choice;
 mod clock;
+mod commanded;
 #[cfg(feature = "device")]
 mod doubt;
 mod edge;
@@ -31,6 +32,7 @@ mod watch;
 pub use card::{AudioDevice, DeviceHandle, device_names, devices};
 pub use choice::{DeviceChoice, DeviceError, DeviceEvent, DeviceInfo, DeviceOptions, Direction};
 pub use clock::{MixerGone, MixerThread};
+pub use commanded::{PortGone, PortHandle};
 pub use file::{FileDevice, FileHandle};
 pub use lasting::{DeviceSource, LastingDevice, LastingEvent, LastingHandle, OpenDevice};
 pub use null::NullDevice;

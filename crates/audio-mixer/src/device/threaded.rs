@@ -5,11 +5,14 @@
 //! that allocates, locks or computes for long costs the tick two copies and a wake-up.
 
 use super::clock::MixerThread;
+use super::commanded::{Command, PortHandle, SharedRole};
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use rtrb::{Consumer, Producer, RingBuffer};
 use std::fmt;
 use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -21,11 +24,13 @@ use std::time::{Duration, Instant};
 /// the thread. If the thread is late, the sound of the tick is [`Produced::Missing`]: the mixer fades and counts.
 /// The thread runs as a [`MixerThread`] does, at the priority that the system gives by itself.
 ///
-/// The port's rate and role are read once: a port that changes them is put in anew. When this is dropped, the thread ends
-/// and the port is dropped by it.
+/// The port's rate is read once: a port that changes it is put in anew. Its role may change by a command
+/// ([`PortHandle::call`]), and is announced as that of any port. When this is dropped, the thread ends and the port is dropped
+/// by it. If the port panics, the thread ends as well: the sound is missing from then on, and
+/// [`has_panicked`](Self::has_panicked) says so.
 pub struct ThreadedPort {
     rate: u32,
-    role: Role,
+    role: Arc<SharedRole>,
     /// `None` once the thread is to end.
     orders: Option<Producer<Order>>,
     heard: Producer<i16>,
@@ -67,12 +72,22 @@ impl ThreadedPort {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(port: impl AudioPort + 'static) -> io::Result<Self> {
+        Self::start_commanded(port).map(|(port, _)| port)
+    }
+
+    /// The same, with a handle to command the port by.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start_commanded<P: AudioPort + 'static>(port: P) -> io::Result<(Self, PortHandle<P>)> {
         let (mut this, mut worker) = Self::apart(port);
+        let (commands, inbox) = mpsc::channel();
         let run = move || {
             loop {
                 // Asked before the work, so that what was ordered before the end is done.
                 let over = worker.is_over();
                 let due = worker.work(Instant::now());
+                worker.obey(&inbox);
                 match due {
                     _ if over => return,
                     Some(due) => thread::park_timeout(due.saturating_duration_since(Instant::now())),
@@ -80,13 +95,15 @@ impl ThreadedPort {
                 }
             }
         };
-        this.thread = Some(thread::Builder::new().name("offhook-port".into()).spawn(run)?);
-        Ok(this)
+        let thread = thread::Builder::new().name("offhook-port".into()).spawn(run)?;
+        let handle = PortHandle::new(commands, thread.thread().clone());
+        this.thread = Some(thread);
+        Ok((this, handle))
     }
 
     /// The tick's end and the thread's.
     fn apart<P: AudioPort>(port: P) -> (Self, Worker<P>) {
-        let (rate, role) = (port.sample_rate(), port.role());
+        let (rate, role) = (port.sample_rate(), Arc::new(SharedRole::new(port.role())));
         let most = Self::AHEAD + 2 * LONGEST;
         let room = (u128::from(rate) * most.as_millis() / 1000) as usize;
         let (orders, ordered) = RingBuffer::new(2 * MOST_TICKS);
@@ -95,7 +112,7 @@ impl ThreadedPort {
         let (sounding, samples) = RingBuffer::new(room);
         let this = Self {
             rate,
-            role,
+            role: Arc::clone(&role),
             orders: Some(orders),
             heard,
             made,
@@ -107,6 +124,7 @@ impl ThreadedPort {
         };
         let worker = Worker {
             port,
+            role,
             orders: ordered,
             heard: hearing,
             made: making,
@@ -120,6 +138,11 @@ impl ThreadedPort {
     /// Frames that did not reach the port because its thread stood still for [`AHEAD`](Self::AHEAD).
     pub fn lost_frames(&self) -> u64 {
         self.lost
+    }
+
+    /// Whether the port, or a command for it, panicked: nothing will come of it any more.
+    pub fn has_panicked(&self) -> bool {
+        self.made.is_abandoned()
     }
 
     fn order(&mut self, order: Order) {
@@ -140,7 +163,7 @@ impl AudioPort for ThreadedPort {
     }
 
     fn role(&self) -> Role {
-        self.role
+        self.role.get()
     }
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
@@ -197,7 +220,7 @@ impl fmt::Debug for ThreadedPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadedPort")
             .field("rate", &self.rate)
-            .field("role", &self.role)
+            .field("role", &self.role.get())
             .field("lost", &self.lost)
             .finish_non_exhaustive()
     }
@@ -206,6 +229,7 @@ impl fmt::Debug for ThreadedPort {
 /// What the thread does, without the thread.
 struct Worker<P> {
     port: P,
+    role: Arc<SharedRole>,
     orders: Consumer<Order>,
     heard: Consumer<i16>,
     made: Producer<Made>,
@@ -244,6 +268,12 @@ impl<P: AudioPort> Worker<P> {
                 return Some(next.due);
             }
             self.make();
+        }
+    }
+
+    fn obey(&mut self, inbox: &Receiver<Command<P>>) {
+        for command in inbox.try_iter() {
+            command(&mut self.port, &self.role);
         }
     }
 
@@ -467,7 +497,7 @@ mod tests {
 
     #[test]
     fn the_thread_ends_with_the_port() {
-        struct Told(std::sync::mpsc::Sender<thread::ThreadId>);
+        struct Told(mpsc::Sender<thread::ThreadId>);
         impl AudioPort for Told {
             fn sample_rate(&self) -> u32 {
                 RATE
@@ -478,7 +508,7 @@ mod tests {
                 let _ = self.0.send(thread::current().id());
             }
         }
-        let (tell, told) = std::sync::mpsc::channel();
+        let (tell, told) = mpsc::channel();
         drop(ThreadedPort::start(Told(tell)).expect("a thread"));
         assert_ne!(told.try_recv().expect("it was dropped"), thread::current().id());
     }

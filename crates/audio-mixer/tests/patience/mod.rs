@@ -1,5 +1,7 @@
 //! Waiting for what another thread does, within bounds that a busy machine keeps.
 
+#![allow(dead_code, reason = "each test uses some of it")]
+
 use offhook_audio_mixer::{AudioPort, Produced, Role, Tick};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
