@@ -7,7 +7,7 @@ use std::time::Duration;
 /// One or two frequencies at once.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tone {
-    /// Frequencies in hertz; a frequency of 0 is absent.
+    /// Frequencies in hertz; a frequency of 0 is absent, and so is one that the player's rate cannot carry: half of it or more.
     pub hz: [u32; 2],
     /// Level of each frequency in decibels of full scale. Default -13: two of them stay 7 dB below
     /// clipping, loud enough for any DTMF receiver. Two above -6, or one above 0, clip; not-a-number is silence.
@@ -244,7 +244,11 @@ impl TonePlayer {
     /// Writes a part of a burst, or of the silence after it.
     fn sound(&mut self, burst: &Burst, on: u64, edge: u64, samples: &mut [i16]) {
         let amplitude = 32_767.0 * 10_f64.powf(burst.tone.dbfs / 20.0);
-        let steps = burst.tone.hz.map(|hz| TAU * f64::from(hz) / f64::from(self.rate));
+        let carried = burst
+            .tone
+            .hz
+            .map(|hz| if hz < self.rate.div_ceil(2) { hz } else { 0 });
+        let steps = carried.map(|hz| TAU * f64::from(hz) / f64::from(self.rate));
         for sample in samples {
             *sample = 0;
             if self.at < on {
@@ -375,6 +379,16 @@ mod tests {
         );
         assert!(out[..800].iter().any(|&s| s > 12_000));
         assert!(out[800..].iter().all(|&s| s == 0));
+    }
+
+    #[test]
+    fn a_frequency_that_the_rate_cannot_carry_is_absent() {
+        for (hz, is_heard) in [(3_999, true), (4_000, false), (5_000, false), (u32::MAX, false)] {
+            let tone = burst(hz, 40, 0);
+            let cadence = Cadence::new(&[tone], Some(1)).expect("one burst");
+            let (_, heard) = sound(&cadence, 8_000, 1);
+            assert_eq!(heard.iter().any(|&s| s != 0), is_heard, "{hz} Hz");
+        }
     }
 
     #[test]

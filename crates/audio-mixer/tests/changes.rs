@@ -148,6 +148,30 @@ fn a_connection_that_becomes_an_announcement_glides_and_so_it_does_back() {
 }
 
 #[test]
+fn who_begins_and_ends_to_overhear_hears_it_glide() {
+    let (mut room, ear, voice) = room();
+    let spy = room.ear();
+    room.mixer.overhear(spy, ear).expect("both exist");
+    room.ticks(3);
+    let other = room.sine(307.0);
+    room.mixer.overhear(spy, other).expect("both exist");
+    room.ticks(3);
+    room.mixer.connect(voice, spy, Gain::UNITY).expect("both exist");
+    room.mixer.overhear(spy, ear).expect("both exist");
+    room.ticks(1);
+    room.mixer.disconnect(voice, spy).expect("connected");
+    room.ticks(3);
+    assert!(room.mixer.remove_port(ear).is_some());
+    assert_ne!(room.sine(500.0).index(), ear.index(), "it is still overheard");
+    room.ticks(1);
+    let heard = [&[0], room.heard(spy), &[0]].concat();
+    assert_eq!(heard.len(), 11 * 320 + 2);
+    assert!(f64::from(peak(&heard)) > AMPLITUDE * 0.99);
+    assert!(steepest(&heard) <= 2 * SMOOTH, "a step of {}", steepest(&heard));
+    assert_smooth(&heard[..6 * 320], "alone");
+}
+
+#[test]
 fn what_a_port_hears_that_begins_to_listen_fades_in() {
     let (mut room, _, voice) = room();
     let ear = room

@@ -76,6 +76,7 @@ fn who_overhears_hears_what_the_other_does_and_what_it_is_connected_to() {
         "there is nobody to overhear"
     );
     assert_eq!(bench.0.overhear(spy, far), Err(MixerError::NoSlot(far)));
+    assert_eq!(bench.0.overhear(spy, spy), Err(MixerError::OverhearsItself(spy)));
     // Nor is who comes to its place.
     let next = bench.add(0);
     bench.0.connect(device, next, Gain::UNITY).expect("there");

@@ -346,3 +346,24 @@ fn what_counts_is_how_long_a_file_sounds() {
         "long.wav is longer than 3600s, the most that is kept in memory at the mixer's rate: cut it"
     );
 }
+
+/// Written by a program that was killed, or that cannot go back, before it told any length.
+#[test]
+fn a_file_without_lengths_plays_what_follows_its_header() {
+    let whole = bytes_of(spec(1, 8_000, 16, SampleFormat::Int), |w| {
+        (0..100_i16).for_each(|i| w.write_sample(i).expect("memory"));
+    });
+    let (riff, data) = (4..8, 40..44);
+    let told = |riff_length: u32, data_length: u32| {
+        let mut bytes = whole.clone();
+        bytes[riff.clone()].copy_from_slice(&riff_length.to_le_bytes());
+        bytes[data.clone()].copy_from_slice(&data_length.to_le_bytes());
+        let file = read(&bytes, 8_000).expect("a wave file");
+        assert!(file.missing().is_zero());
+        file.samples().len()
+    };
+    for riff_length in [0, 36, u32::MAX] {
+        assert_eq!(told(riff_length, 0), 100, "{riff_length}");
+    }
+    assert_eq!(told(236, 0), 0, "the file goes on with something else");
+}

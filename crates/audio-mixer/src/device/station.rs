@@ -108,7 +108,7 @@ impl<S: DeviceSource> DeviceMixer<S> {
         self.handle.set_sound_devices(source);
     }
 
-    /// Mutes the microphone, or lets it be heard again, without a click.
+    /// Mutes the microphone, or lets it be heard again, without a click. The mixer does it: the device keeps its role.
     ///
     /// # Errors
     /// When the mixer's thread has ended.
@@ -116,7 +116,7 @@ impl<S: DeviceSource> DeviceMixer<S> {
         self.change(move |mixer, device| mixer.set_input_muted(device, muted))
     }
 
-    /// Mutes the loudspeaker.
+    /// Mutes the loudspeaker likewise.
     ///
     /// # Errors
     /// When the mixer's thread has ended.

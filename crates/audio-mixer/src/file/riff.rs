@@ -59,12 +59,14 @@ impl From<io::Error> for Fault {
 
 impl Head {
     /// Reads a file up to its first sample. Programs that cannot go back to the header leave a length in it that is as great as
-    /// they can: what follows counts, in whole frames.
+    /// they can, or none for the file as well: what follows counts, in whole frames.
     pub(super) fn read(file: &mut impl Read) -> Result<Self, Fault> {
         let magic = up_to(12, file)?;
         if !matches!(magic.first_chunk(), Some(b"RIFF" | b"RF64" | b"BW64")) || !magic.ends_with(b"WAVE") {
             return Err(Fault::NotAWave);
         }
+        // How long the file is, by its header, and how much of that has been read.
+        let (told, mut at) = (u32_at(&magic, 4).map_or(0, u64::from), 4);
         let (mut format, mut long) = (None, None);
         loop {
             let head = up_to(8, file)?;
@@ -75,6 +77,7 @@ impl Head {
                 let format: Format = format.ok_or(Fault::Damaged("its samples come before their format"))?;
                 let length = match (length, long) {
                     (u32::MAX, Some(long)) => long,
+                    (0, _) if told <= at + 8 || told >= UNKNOWN => u64::from(u32::MAX),
                     (length, _) => u64::from(length),
                 };
                 return Ok(Self {
@@ -90,7 +93,9 @@ impl Head {
                 _ => {}
             }
             // Chunks are padded to even lengths.
-            let rest = u64::from(length) + u64::from(length % 2) - body.len() as u64;
+            let padded = u64::from(length) + u64::from(length % 2);
+            at += 8 + padded;
+            let rest = padded - body.len() as u64;
             io::copy(&mut file.take(rest), &mut io::sink())?;
         }
     }

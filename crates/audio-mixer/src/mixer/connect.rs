@@ -26,12 +26,16 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     /// Lets `by` hear what `of` hears, gains and mutes of `of` included, and beside it only what it is
-    /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. It ends with either port.
+    /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. It ends with either port, and glides in and out.
+    ///
+    /// # Errors
+    /// [`MixerError::OverhearsItself`] if both are the same, and as [`connect`](Self::connect).
     pub fn overhear(&mut self, by: Slot, of: Slot) -> Result<(), MixerError> {
         self.known(of)?;
-        let entry = self.known_mut(by)?;
-        entry.overhears = Some(of.index());
-        Ok(())
+        if by == of {
+            return Err(MixerError::OverhearsItself(by));
+        }
+        self.change(by, |entry| entry.overhears = Some(of.index()))
     }
 
     /// Ends what [`connect`](Self::connect) or [`announce`](Self::announce) began.
@@ -141,7 +145,8 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     /// Puts one bridge into another: members of both hear each other as if they were in one. A bridge may be in several: its
-    /// members hear those of all of them, who do not hear each other by it. `false` if it was there already.
+    /// members hear those of all of them, who do not hear each other by it. `false` if it was there already. All ports are seated anew:
+    /// the cost grows with the ports times the bridges.
     pub fn nest(&mut self, child: BridgeId, parent: BridgeId) -> Result<bool, BridgeError> {
         self.known_bridge(parent)?;
         let nested = self.known_bridge(child)?;
@@ -198,12 +203,14 @@ impl<P: AudioPort> AudioMixer<P> {
 
     /// These bridges and all around them, each at least once.
     fn outward(&self, mut ahead: Vec<BridgeId>) -> impl Iterator<Item = BridgeId> {
-        let mut seen = ahead.clone();
+        let mut seen = vec![false; self.bridges.len()];
+        for id in &ahead {
+            seen[id.index as usize] = true;
+        }
         std::iter::from_fn(move || {
             let id = ahead.pop()?;
             for &parent in self.parents(id) {
-                if !seen.contains(&parent) {
-                    seen.push(parent);
+                if !std::mem::replace(&mut seen[parent.index as usize], true) {
                     ahead.push(parent);
                 }
             }

@@ -19,6 +19,8 @@ pub(crate) struct Entry<P> {
     pub(crate) sources: Vec<Source>,
     /// Whose ears it has, instead of its own.
     pub(crate) overhears: Option<usize>,
+    /// The same in the last tick.
+    pub(crate) overheard: Option<usize>,
     /// Ticks whose sound was late or lost.
     pub(crate) missing: u64,
     /// Its sound was faded out, because it is missing or the port gives none any more: what comes next fades in.
@@ -69,6 +71,7 @@ impl<P: AudioPort> Entry<P> {
             bridges: Vec::new(),
             sources: Vec::new(),
             overhears: None,
+            overheard: None,
             missing: 0,
             rests: false,
             leaving: Vec::new(),
@@ -197,6 +200,7 @@ impl<P: AudioPort> Entry<P> {
     pub(crate) fn settle(&mut self) {
         self.input.ramp.advance();
         self.output.ramp.advance();
+        self.overheard = self.overhears;
         self.sources.retain(|source| source.gain.is_some());
         self.sources
             .iter_mut()

@@ -48,9 +48,9 @@ impl<P: AudioPort> AudioMixer<P> {
             let Some(entry) = self.places[index].entry.as_mut().filter(|e| e.listens()) else {
                 continue;
             };
-            if let Some(of) = entry.overhears {
-                self.add_up(of);
-                self.add_sources(index, |_| true);
+            let (of, was) = (entry.overhears, entry.overheard);
+            if of.or(was).is_some() {
+                self.overhear_now(index, of, was);
                 self.give(index, tick);
                 continue;
             }
@@ -72,6 +72,26 @@ impl<P: AudioPort> AudioMixer<P> {
             }
             self.add_up(index);
             self.give(index, tick);
+        }
+    }
+
+    /// Makes the sum of what a place hears that overhears another one, or did in the last tick.
+    fn overhear_now(&mut self, index: usize, of: Option<usize>, was: Option<usize>) {
+        if of != was {
+            self.add_up_by(index, was);
+            std::mem::swap(&mut self.sum, &mut self.turned);
+        }
+        self.add_up_by(index, of);
+        if of != was {
+            kernel::cross(&mut self.sum, &self.turned);
+        }
+    }
+
+    /// Makes the sum of what a place hears by the ears of another one, or by its own.
+    fn add_up_by(&mut self, index: usize, of: Option<usize>) {
+        self.add_up(of.unwrap_or(index));
+        if of.is_some() {
+            self.add_sources(index, |_| true);
         }
     }
 
