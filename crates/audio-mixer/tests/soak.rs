@@ -125,6 +125,9 @@ impl Dice {
 
 const GUESTS: usize = 12;
 
+/// Of guests, in hertz.
+const RATES: [u32; 5] = [8_000, 16_000, 24_000, 44_100, 48_000];
+
 struct Soak {
     mixer: AudioMixer<Port>,
     hall: offhook_audio_mixer::BridgeId,
@@ -134,11 +137,11 @@ struct Soak {
 }
 
 impl Soak {
-    /// Somebody comes, goes, is muted, changes role or volume: four times a second.
+    /// Somebody comes, goes, is muted, changes role, rate or volume: four times a second.
     fn disturb(&mut self) {
         let dice = &mut self.dice;
         if self.guests.len() < GUESTS && dice.roll(3) > 0 {
-            let rate = [8_000, 16_000, 24_000, 44_100, 48_000][dice.roll(5) as usize];
+            let rate = RATES[dice.roll(5) as usize];
             let tone = Tone::new(rate, (100 + 20 * dice.roll(10)) as f64, 400.0);
             let slot = self.mixer.add_port(Port::Tone(tone)).expect("room for a guest");
             self.mixer.join(self.hall, slot).expect("both exist");
@@ -151,7 +154,7 @@ impl Soak {
         }
         let at = dice.roll(self.guests.len() as u64) as usize;
         let slot = self.guests[at];
-        match dice.roll(5) {
+        match dice.roll(7) {
             0 | 1 => {
                 self.guests.swap_remove(at);
                 assert!(self.mixer.remove_port(slot).is_some());
@@ -163,6 +166,13 @@ impl Soak {
             3 => {
                 let gain = Gain::from_percent(dice.roll(100) as u16);
                 self.mixer.set_input_gain(slot, gain).expect("it is there");
+            }
+            4 => {
+                self.change(slot, |tone| tone.role.producer = !tone.role.producer);
+            }
+            5 => {
+                let rate = RATES[dice.roll(5) as usize];
+                self.change(slot, |tone| tone.rate = rate);
             }
             _ => {
                 let is_member = self
@@ -176,6 +186,14 @@ impl Soak {
                 }
             }
         }
+    }
+
+    fn change(&mut self, guest: Slot, change: impl FnOnce(&mut Tone)) {
+        let Some(Port::Tone(tone)) = self.mixer.port_mut(guest) else {
+            panic!("a guest")
+        };
+        change(tone);
+        self.mixer.port_did_change(guest).expect("a usual rate");
     }
 }
 
