@@ -37,8 +37,9 @@ pub(crate) struct Edge {
     pub(crate) role: Role,
     /// One tick at the port's rate.
     frame: Vec<i16>,
-    inward: Option<Resampler>,
-    outward: Option<Resampler>,
+    /// Apart from the rest, of which a tick reads something for each port.
+    inward: Option<Box<Resampler>>,
+    outward: Option<Box<Resampler>>,
 }
 
 /// A volume and a mute switch in one glide.
@@ -214,7 +215,7 @@ impl Edge {
         let resamples = port_len != mixer_len;
         let resampler = |needed: bool, from, to| {
             if needed {
-                Resampler::new(from, to).map(Some)
+                Resampler::new(from, to).map(Box::new).map(Some)
             } else {
                 Some(None)
             }
