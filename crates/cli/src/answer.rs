@@ -24,10 +24,10 @@ const BELL_RATE: u32 = 8_000;
 /// Answers calls, one after the other.
 pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
-    let media = Media::prepare(&args.media)?;
-    args.media.refuse_same_file(args.alert_device.as_ref())?;
-    args.streams.check()?;
-    let app = start_for_calls(&args.common, &args.relay, &args.media, SIP_PORT, reporter).await?;
+    let media = Media::prepare(&args.calling.media)?;
+    args.calling.media.refuse_same_file(args.alert_device.as_ref())?;
+    args.calling.streams.check()?;
+    let app = start_for_calls(&args.common, &args.calling, SIP_PORT, reporter).await?;
     app.set_alert_device(args.alert_device.clone().unwrap_or(DeviceChoice::Off));
     let answer = match (args.reject, args.auto_answer) {
         (Some(code), _) => Answer::Reject(
@@ -36,13 +36,13 @@ pub(crate) async fn run(args: AnswerArgs) -> Result<(), Failure> {
         (None, Some(after)) => Answer::Accept(Duration::from_secs_f64(after)),
         (None, None) => Answer::AsOrdered,
     };
-    let (room, led_to) = Room::new(app.clone(), media, args.streams);
+    let (room, led_to) = Room::new(app.clone(), media, args.calling.streams);
     let desk = Desk {
         line: PhoneLine {
             room,
             led_to,
             plan: Plan {
-                talk: args.media.duration.map(Duration::from_secs_f64),
+                talk: args.calling.media.duration.map(Duration::from_secs_f64),
                 answer,
                 kinds: &[Kind::Audio],
                 ..Plan::default()

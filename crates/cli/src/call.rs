@@ -18,16 +18,16 @@ use tokio::sync::mpsc;
 pub(crate) async fn run(args: CallArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = uri(&args.uri)?;
-    let media = Media::prepare(&args.media)?;
-    args.streams.check()?;
-    let app = start_for_calls(&args.common, &args.relay, &args.media, 0, reporter).await?;
-    let (room, led_to) = Room::new(app.clone(), media, args.streams);
+    let media = Media::prepare(&args.calling.media)?;
+    args.calling.streams.check()?;
+    let app = start_for_calls(&args.common, &args.calling, 0, reporter).await?;
+    let (room, led_to) = Room::new(app.clone(), media, args.calling.streams);
     let line = PhoneLine {
         room,
         led_to,
         plan: Plan {
             ring: Some(args.ring.timeout()),
-            talk: args.media.duration.map(Duration::from_secs_f64),
+            talk: args.calling.media.duration.map(Duration::from_secs_f64),
             ..Plan::default()
         },
         reporter,

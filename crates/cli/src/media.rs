@@ -1,6 +1,6 @@
 //! What a call plays and records.
 
-use crate::args::{MediaArgs, SrtpArg};
+use crate::args::MediaArgs;
 use crate::exit::{Code, Failure};
 use crate::orders::refused;
 use crate::report::Reporter;
@@ -56,8 +56,8 @@ impl Media {
             record: args.recording.record.clone(),
             record_dir: args.recording.record_dir.clone(),
             parties: args.recording.record_as.into(),
-            srtp: policy(args.srtp),
-            dtls_srtp: policy(args.dtls_srtp),
+            srtp: args.srtp.into(),
+            dtls_srtp: args.dtls_srtp.into(),
             use_device: args.wants_device(),
             devices: args.chosen_devices(),
             calls: AtomicU64::new(0),
@@ -226,14 +226,6 @@ fn load(path: &Path) -> Result<WaveFile, Failure> {
         );
     }
     Ok(tune)
-}
-
-fn policy(arg: SrtpArg) -> SrtpPolicy {
-    match arg {
-        SrtpArg::Off => SrtpPolicy::Off,
-        SrtpArg::Optional => SrtpPolicy::Optional,
-        SrtpArg::Required => SrtpPolicy::Required,
-    }
 }
 
 /// What a call hears goes to a file of its own, as a recording does; a pipe is for all of them.

@@ -384,7 +384,12 @@ impl Place {
             [] if is_new => desk.plan.kinds,
             wanted => wanted,
         };
-        let (answers, recorded) = desk.room.answers(&streams, wanted)?;
+        // Who proposes nothing that is known leaves the offer to us (RFC 3261 §13.2.1), or hears that there is nothing in common.
+        let (answers, recorded) = match (wanted, is_new && streams.is_empty()) {
+            ([], true) => desk.room.streams(&[Kind::Audio])?,
+            (wanted, true) => desk.room.streams(wanted)?,
+            (wanted, false) => desk.room.answers(&streams, wanted)?,
+        };
         self.recorded.extend(recorded);
         self.ringing = None;
         let session = &self.session;

@@ -104,15 +104,12 @@ impl Room {
     pub(crate) fn answers(&self, proposed: &Streams, wanted: &[Kind]) -> Result<Made, Failure> {
         let wants = |kind| wanted.is_empty() || wanted.contains(&kind);
         let mut kinds = Vec::new();
-        // A tool takes what it speaks before others do. Of media that only a tool can take nobody has told.
-        if wants(Kind::Tool) && self.streams.tool().is_ok() {
-            kinds.push(Kind::Tool);
-        }
         let mut files = Vec::<Box<dyn MediaStream>>::new();
         for stream in proposed {
             match stream {
                 StreamDescription::Audio(_) if wants(Kind::Audio) => kinds.push(Kind::Audio),
                 StreamDescription::Chat(_) if wants(Kind::Chat) => kinds.push(Kind::Chat),
+                StreamDescription::Other(_) if wants(Kind::Tool) => kinds.push(Kind::Tool),
                 StreamDescription::DesktopSharing(desktop) => match desktop.role {
                     RfbRole::Viewer if wants(Kind::View) && self.streams.viewer().is_ok() => {
                         kinds.push(Kind::View);

@@ -1,6 +1,6 @@
 //! From the command line to a running application.
 
-use crate::args::{CommonArgs, MediaArgs, RelayArgs, TlsArgs, TransportArg};
+use crate::args::{CallingArgs, CommonArgs, RelayArgs, TlsArgs, TransportArg};
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
@@ -40,24 +40,22 @@ pub(crate) async fn start_for_messages(
 /// The same for calls, which the other side may want to send elsewhere.
 pub(crate) async fn start_for_calls(
     args: &CommonArgs,
-    relay: &RelayArgs,
-    media: &MediaArgs,
+    calling: &CallingArgs,
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
-    begin(for_calls(args, relay, media, default_port)?, reporter).await
+    begin(for_calls(args, calling, default_port)?, reporter).await
 }
 
 /// The same for several calls at a time: the devices that were chosen are for all of them.
 pub(crate) async fn start_for_sessions(
     args: &CommonArgs,
-    relay: &RelayArgs,
-    media: &MediaArgs,
+    calling: &CallingArgs,
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
-    let mut builder = for_calls(args, relay, media, default_port)?;
-    if let Some(devices) = media.chosen_devices() {
+    let mut builder = for_calls(args, calling, default_port)?;
+    if let Some(devices) = calling.media.chosen_devices() {
         builder = builder.sound_devices(devices);
     }
     begin(builder, reporter).await
@@ -65,12 +63,15 @@ pub(crate) async fn start_for_sessions(
 
 fn for_calls(
     args: &CommonArgs,
-    relay: &RelayArgs,
-    media: &MediaArgs,
+    calling: &CallingArgs,
     default_port: u16,
 ) -> Result<ApplicationBuilder, Failure> {
-    let builder = with_relay(prepare(args, default_port)?, args, relay)?;
-    Ok(builder.transfers(media.follow_transfers))
+    let builder = with_relay(prepare(args, default_port)?, args, &calling.relay)?;
+    let builder = builder.transfers(calling.media.follow_transfers);
+    Ok(match calling.streams.tool_kind() {
+        Some(kind) => builder.stream_kind(kind),
+        None => builder,
+    })
 }
 
 /// What the options say.

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use support::{Folder, Program};
 
 #[test]
@@ -88,4 +89,37 @@ fn what_cannot_be_sent_or_kept_is_told_before_anybody_is_called() {
     Program::start(["receive-files", "--dir", &missing])
         .end()
         .failed_with(13);
+}
+
+/// What a full disk does to a write, a limit on the size of files does as well.
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_is_told_to_both_and_nothing_has_the_name() {
+    let folder = Folder::new("full-disk");
+    let inbox = folder.path("inbox");
+    std::fs::create_dir(&inbox).expect("a folder of the test");
+    let file = folder.file("big.txt", &"much ".repeat(400_000));
+    let limited = "trap '' XFSZ; ulimit -f 500; exec \"$0\" \"$@\"";
+    let words = ["-c", limited, Program::BINARY, "receive-files", "--dir", &inbox];
+    let at = ["--listen", "127.0.0.1:0", "--sessions", "1"];
+    let mut bob = Program::start_as(OsStr::new("sh"), [&words[..], &at].concat());
+    let uri = format!("sip:bob@{}", bob.listening());
+    let alice = Program::start(["send-file", &uri, &file, "--listen", "127.0.0.1:0"]).end();
+    alice.failed_with(24);
+    let bob = bob.end();
+    // The sender that hears of it may be quicker to end all than this side is to tell.
+    for told in bob
+        .events
+        .iter()
+        .filter(|event| event["event"] == "stream_did_fail")
+    {
+        assert!(told["reason"].to_string().contains("File too large"), "{told}");
+    }
+    bob.event("did_end");
+    assert!(!bob.stderr.contains("panicked"), "{}", bob.stderr);
+    let names: Vec<_> = std::fs::read_dir(&inbox).expect("there").collect();
+    let is_named = names
+        .iter()
+        .any(|name| name.as_ref().expect("readable").file_name() == "big.txt");
+    assert!(!is_named, "{names:?}");
 }

@@ -11,7 +11,7 @@ use offhook_lookup::tokio::Resolver;
 use offhook_sansio::{Entropy, Transport};
 use offhook_session::media::MediaConfig;
 use offhook_session::tokio::{MsrpRelay, StartError, UserAgent, UserAgentConfig};
-use offhook_session::{SessionConfig, StreamSettings};
+use offhook_session::{MediaStreamRegistry, SessionConfig, StreamKind, StreamSettings};
 use offhook_sip_core::invitation::RedirectPolicy;
 use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
 use offhook_sip_core::{EndpointConfig, Method, SipUri};
@@ -42,6 +42,7 @@ pub struct ApplicationBuilder {
     messages: bool,
     transfers: bool,
     redirects: RedirectPolicy,
+    registry: MediaStreamRegistry,
 }
 
 impl ApplicationBuilder {
@@ -63,7 +64,16 @@ impl ApplicationBuilder {
             messages: false,
             transfers: false,
             redirects: RedirectPolicy::default(),
+            registry: MediaStreamRegistry::default(),
         }
+    }
+
+    /// A further kind of stream that the application is asked about where it is proposed, such as media of an
+    /// [external tool](crate::ExternalMediaStream); one of the same name is replaced. What is of no known kind is refused by itself.
+    #[must_use]
+    pub fn stream_kind(mut self, kind: StreamKind) -> Self {
+        self.registry.add(kind);
+        self
     }
 
     /// Whether messages outside of calls are taken, see [`ApplicationEvent::Message`](crate::ApplicationEvent::Message). Default no: they are answered with 405.
@@ -215,6 +225,7 @@ impl ApplicationBuilder {
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
             sessions: SessionConfig {
                 streams: stream_settings(&account, &settings),
+                registry: self.registry,
                 redirects: self.redirects,
                 ..SessionConfig::default()
             },

@@ -68,8 +68,8 @@ pub use offhook_session::{
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
     ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
     MediaStream, MediaStreamRegistry, Originator, RecordedParties, RenegotiationAction, RfbRole,
-    SessionError, SessionEvent, SessionId, StreamDescription, StreamError, StreamEvent, Streams, ToolCommand,
-    ToolCommandError, recording_name,
+    SessionError, SessionEvent, SessionId, StreamDescription, StreamError, StreamEvent, StreamKind, Streams,
+    ToolCommand, ToolCommandError, recording_name,
 };
 pub use offhook_session::{Direction as MediaDirection, MediaKind, RtpFormat};
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};

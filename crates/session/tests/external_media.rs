@@ -2,10 +2,12 @@
 
 mod script;
 
+use offhook_rtp_media::srtp::SrtpPolicy;
 use offhook_sdp::{Direction, MediaKind, RtpFormat};
 use offhook_session::media::ToolEvent;
 use offhook_session::{
-    AudioStream, ExternalMediaStream, MediaStream, SessionEvent, SessionState, StreamEvent,
+    AudioStream, ExternalMediaStream, MediaStream, MediaStreamRegistry, SessionConfig, SessionEvent,
+    SessionState, StreamDescription, StreamEvent, StreamKind,
 };
 use script::{Script, sdp, version};
 
@@ -189,4 +191,124 @@ fn a_tool_that_runs_cannot_be_told_of_another_address() {
         script.ack(None);
     }
     assert_eq!(script.state(id), Some(SessionState::Connected));
+}
+
+/// What the other side encrypts with.
+const THEIR_KEY: &str = "PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
+
+const KEYS: &str = "tool {srtp_suite} {srtp_local_key} {srtp_remote_key}";
+
+fn encrypted(policy: SrtpPolicy) -> ExternalMediaStream {
+    let format = RtpFormat::new(96, "VP8", 90_000, 1);
+    ExternalMediaStream::new(MediaKind::Video, [format], KEYS.parse().expect("a command line"))
+        .with_srtp(policy)
+}
+
+/// A section of the peer over SRTP, by the first suite that we offer.
+fn secured() -> String {
+    let section = VIDEO.replace("RTP/AVP", "RTP/SAVP");
+    format!("{section}\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:{THEIR_KEY}")
+}
+
+/// The key of our only crypto line.
+fn our_key(body: &str) -> String {
+    let mut lines = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"));
+    lines.next().expect("a line").to_owned()
+}
+
+#[test]
+fn a_tool_is_given_the_keys_of_both_sides() {
+    let (body, words, description) = answered(&secured(), encrypted(SrtpPolicy::Optional));
+    assert!(body.contains("m=video 40000 RTP/SAVP 96\r\n"), "{body}");
+    let ours = our_key(&body);
+    assert_eq!(words, ["AES_CM_128_HMAC_SHA1_80", &ours, THEIR_KEY]);
+    // It receives what they encrypted.
+    assert_eq!(our_key(&description), THEIR_KEY);
+
+    let mut script = Script::new();
+    let id = script.call(encrypted(SrtpPolicy::Required));
+    let offer = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    assert!(offer.contains("m=video 40000 RTP/SAVP 96\r\n"), "{offer}");
+    assert_eq!(offer.matches("a=crypto:").count(), 2, "{offer}");
+    script.respond("INVITE", 200, Some(&sdp(&secured().replace(" 98", ""))));
+    let start = script.tool_event(ToolEvent::Started);
+    assert_eq!(start.arguments[1..], [our_key(&offer), THEIR_KEY.to_owned()]);
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    // The tool cannot be told of another key.
+    let other = secured().replace("PS1u", "PS1v");
+    for (number, offer, code) in [(2, other, 488), (3, secured(), 200)] {
+        script.request_in_our_call("INVITE", number, Some(&version(number, &offer)));
+        assert_eq!(script.last_response().0, code, "{offer}");
+        script.request_in_our_call("ACK", number, None);
+    }
+}
+
+#[test]
+fn a_tool_is_not_started_where_the_two_sides_do_not_agree_on_encryption() {
+    use SrtpPolicy::{Off, Optional, Required};
+    for (offer, policy, is_taken) in [
+        (secured(), Off, false),
+        (VIDEO.to_owned(), Required, false),
+        (VIDEO.replace("RTP/AVP", "RTP/SAVP"), Optional, false),
+        (VIDEO.to_owned(), Optional, true),
+        (secured(), Required, true),
+    ] {
+        let mut script = Script::new();
+        let id = script.invite(Some(&sdp(&offer)));
+        let accepted = script.accept(id, encrypted(policy));
+        assert_eq!(accepted.is_ok(), is_taken, "{policy:?} {offer}");
+        assert_eq!(
+            script.last_response().0,
+            if is_taken { 200 } else { 488 },
+            "{policy:?} {offer}"
+        );
+    }
+    let mut script = Script::new();
+    script.call(encrypted(Required));
+    script.respond(
+        "INVITE",
+        200,
+        Some(&sdp("m=video 6000 RTP/AVP 96\na=rtpmap:96 VP8/90000")),
+    );
+    assert!(script.media().iter().all(|command| command != "StartTool"));
+    assert_eq!(script.count("BYE"), 1);
+}
+
+#[test]
+fn media_of_a_registered_tool_that_are_proposed_later_are_told_and_accepted() {
+    let mut registry = MediaStreamRegistry::default();
+    // The kind knows what the application knows: here its formats.
+    let encodings = vec!["VP9", "VP8"];
+    registry.add(StreamKind::of("camera", 3, move || video(&encodings)));
+    let config = SessionConfig {
+        registry,
+        ..SessionConfig::default()
+    };
+    let mut script = Script::with(config);
+    let id = script.accepted(&sdp(AUDIO), AudioStream::offer());
+    let both = format!("{AUDIO}\n{VIDEO}");
+    script.request("INVITE", Some(&version(2, &both)));
+    let SessionEvent::GotProposal { streams, .. } = script.last_event() else {
+        panic!("{:?}", script.last_event())
+    };
+    let proposed: Vec<_> = streams.iter().collect();
+    let [StreamDescription::Other(other)] = proposed[..] else {
+        panic!("{streams}")
+    };
+    assert_eq!((&*other.kind, &*other.protocol), ("video", "RTP/AVP"));
+    let streams: Vec<Box<dyn MediaStream>> = vec![Box::new(video(&["VP8"]))];
+    script
+        .manager
+        .accept_proposal(script.now, id, streams)
+        .expect("proposed");
+    script.drain();
+    script.ack(None);
+    script.tool_event(ToolEvent::Started);
+    assert_eq!(script.manager.session(id).expect("there").streams().len(), 2);
+    assert!(matches!(
+        script.last_event(),
+        SessionEvent::DidRenegotiateStreams { .. }
+    ));
 }

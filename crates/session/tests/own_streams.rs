@@ -35,21 +35,13 @@ impl Telemetry {
         Self::of(MediaKind::Application)
     }
 
-    fn from_sdp(remote: &SessionDescription, index: usize) -> Option<Box<dyn MediaStream>> {
-        let stream = Self::of(remote.media.get(index)?.kind.clone());
-        stream
-            .takes(remote, index)
-            .then(|| Box::new(stream) as Box<dyn MediaStream>)
-    }
-
     /// The kind, asked before others that have less than this.
     fn kind(priority: i32) -> StreamKind {
-        StreamKind {
-            name: "telemetry",
-            priority,
-            from_sdp: Self::from_sdp,
-            describe: None,
-        }
+        StreamKind::new("telemetry", priority, |remote, index| {
+            let stream = Self::of(remote.media.get(index)?.kind.clone());
+            let is_taken = stream.takes(remote, index);
+            is_taken.then(|| Box::new(stream) as Box<dyn MediaStream>)
+        })
     }
 
     fn section(&self) -> Media {

@@ -355,3 +355,54 @@ fn sections_of_streams_that_are_over_are_used_again() {
     answer(&mut script, number, SECURE);
     assert_eq!(script.manager.session(id).expect("there").streams().len(), 2);
 }
+
+/// A peer that sends one re-INVITE after the other, some of them before the last one is done: each is answered, none is taken twice,
+/// and the session is as it was.
+#[test]
+fn a_storm_of_reinvites_is_answered_and_leaves_no_trace() {
+    const STORM: u32 = 2_000;
+    let (mut script, id) = running();
+    let held = format!("{AUDIO}\na=sendonly");
+    let opened = script.media().len();
+    for number in 0..STORM {
+        let media = if number % 2 == 0 { &held } else { AUDIO };
+        script.request("INVITE", Some(&version(number + 2, media)));
+        // Every third is not acknowledged before the next.
+        if number % 3 != 0 {
+            script.ack(None);
+        }
+    }
+    script.ack(None);
+    script.run_for(Duration::from_secs(1));
+    let answers = script.sent.iter().filter_map(|message| message.as_response());
+    let final_ones = answers.filter(|response| !response.status().is_provisional());
+    let mut codes = final_ones
+        .map(|response| response.status().as_u16())
+        .collect::<Vec<_>>();
+    assert!(codes.len() as u32 > STORM, "each is answered: {}", codes.len());
+    codes.sort_unstable();
+    codes.dedup();
+    assert!(
+        codes.iter().all(|code| [200, 491, 500].contains(code)),
+        "{codes:?}"
+    );
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+    assert_eq!(script.manager.session(id).expect("there").streams().len(), 1);
+    assert_eq!(script.manager.sessions().count(), 1);
+    assert!(
+        !script.media()[opened..].iter().any(|command| command == "Stop"),
+        "it is heard all along"
+    );
+    // What was a storm of proposals is asked about one at a time.
+    let proposal = |number| version(number, &format!("{AUDIO}\n{CHAT}"));
+    for number in 0..STORM {
+        script.request("INVITE", Some(&proposal(STORM + number)));
+    }
+    let asked = script.events.iter();
+    let asked = asked.filter(|(_, event)| matches!(event, SessionEvent::GotProposal { .. }));
+    assert_eq!(asked.count(), 1);
+    script.request("BYE", None);
+    assert_eq!(script.state(id), None);
+    script.run_for(Duration::from_mins(1));
+    assert!(script.manager.is_idle(), "nothing is left of it");
+}

@@ -352,3 +352,49 @@ async fn what_lies_where_a_part_would_be_is_no_way_out_of_the_folder() {
     assert_eq!(fs::read(&outside).expect("there"), before);
     assert!(Path::new(&part).is_symlink());
 }
+
+/// A file that is spoiled while it is sent, or before: both sides are told, the call goes on, and nothing has the file's name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_shrinks_or_vanishes_fails_its_stream_alone() {
+    for (name, is_begun, told) in [
+        ("shrinks", true, "the file became shorter while it was sent"),
+        ("vanishes", false, "cannot be read"),
+    ] {
+        let folder = Files::new(name);
+        let (mut two, _relay) = slowly(SLOW).await;
+        // More than fits into all that lies between the two.
+        let source = fs::File::create(folder.source()).expect("there is room");
+        source
+            .set_len(64 * 1024 * 1024)
+            .expect("nothing of it is written");
+        let selector = select_file(&folder.source(), "application/octet-stream", false).await;
+        let hers = FileTransferStream::send(folder.source(), selector.expect("there"));
+        if !is_begun {
+            fs::remove_file(folder.source()).expect("it was there");
+        }
+        let inbox = FileTransferStream::receive(folder.inbox());
+        let (mut alice, mut bob) = meet(&mut two, hers, inbox).await;
+        if is_begun {
+            until(&mut bob, |event| match event {
+                SessionEvent::Stream {
+                    event: StreamEvent::FileTransfer(FileTransferEvent::Progress { transferred, .. }),
+                    ..
+                } => (*transferred > 50_000).then_some(()),
+                _ => None,
+            })
+            .await;
+            source.set_len(60_000).expect("it can be cut off");
+        }
+        let reason = end_of_file(&mut alice).await.expect("it failed");
+        assert!(reason.contains(told), "{reason}");
+        end_of_file(&mut bob).await;
+        // They still talk.
+        alice.hold().await.expect("the call goes on");
+        until(&mut bob, |event| {
+            matches!(event, SessionEvent::DidChangeHoldState { .. }).then_some(())
+        })
+        .await;
+        let arrived = folder.arrived();
+        assert!(!arrived.contains(&"source.bin".to_owned()), "{arrived:?}");
+    }
+}

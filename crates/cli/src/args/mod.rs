@@ -11,7 +11,7 @@ pub(crate) use streams::StreamArgs;
 pub(crate) use tool::ToolArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use offhook::{DeviceChoice, DeviceOptions};
+use offhook::{DeviceChoice, DeviceOptions, SrtpPolicy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -210,6 +210,17 @@ pub(crate) struct PublishArgs {
     pub(crate) common: CommonArgs,
 }
 
+/// What all who hold calls may say of them.
+#[derive(Debug, Args)]
+pub(crate) struct CallingArgs {
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+    #[command(flatten)]
+    pub(crate) media: MediaArgs,
+    #[command(flatten)]
+    pub(crate) streams: StreamArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
     /// Whom to call: `sip:user@host`, with a port where it is not 5060; `sip:` may be left out
@@ -217,11 +228,7 @@ pub(crate) struct CallArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     #[command(flatten)]
-    pub(crate) relay: RelayArgs,
-    #[command(flatten)]
-    pub(crate) media: MediaArgs,
-    #[command(flatten)]
-    pub(crate) streams: StreamArgs,
+    pub(crate) calling: CallingArgs,
     #[command(flatten)]
     pub(crate) ring: RingArgs,
 }
@@ -231,11 +238,7 @@ pub(crate) struct AnswerArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     #[command(flatten)]
-    pub(crate) relay: RelayArgs,
-    #[command(flatten)]
-    pub(crate) media: MediaArgs,
-    #[command(flatten)]
-    pub(crate) streams: StreamArgs,
+    pub(crate) calling: CallingArgs,
     /// Answer without asking, after ringing for this long [default when given without a value: 0]
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "0", value_parser = seconds)]
     pub(crate) auto_answer: Option<f64>,
@@ -258,11 +261,7 @@ pub(crate) struct SessionArgs {
     #[command(flatten)]
     pub(crate) common: CommonArgs,
     #[command(flatten)]
-    pub(crate) relay: RelayArgs,
-    #[command(flatten)]
-    pub(crate) media: MediaArgs,
-    #[command(flatten)]
-    pub(crate) streams: StreamArgs,
+    pub(crate) calling: CallingArgs,
     /// Accept all that is proposed without asking
     #[arg(long)]
     pub(crate) auto_answer: bool,
@@ -465,6 +464,16 @@ pub(crate) enum SrtpArg {
     Off,
     Optional,
     Required,
+}
+
+impl From<SrtpArg> for SrtpPolicy {
+    fn from(arg: SrtpArg) -> Self {
+        match arg {
+            SrtpArg::Off => Self::Off,
+            SrtpArg::Optional => Self::Optional,
+            SrtpArg::Required => Self::Required,
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

@@ -3,7 +3,7 @@
 use super::{ToolArgs, host_and_port};
 use crate::exit::{Code, Failure};
 use clap::Args;
-use offhook::{DesktopSharingHandler, ExternalMediaStream};
+use offhook::{DesktopSharingHandler, ExternalMediaStream, StreamKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,9 +39,16 @@ impl StreamArgs {
         }
     }
 
+    /// The tool's kind of stream, so that what only the tool can take is told. It takes what it speaks before others do.
+    pub(crate) fn tool_kind(&self) -> Option<StreamKind> {
+        let tool = self.tool.named()?;
+        Some(StreamKind::of("tool", 3, move || tool.stream()))
+    }
+
     /// A stream of the tool.
     pub(crate) fn tool(&self) -> Result<ExternalMediaStream, Failure> {
-        self.tool.stream().ok_or_else(|| missing("tool", "--tool"))
+        let tool = self.tool.named().ok_or_else(|| missing("tool", "--tool"))?;
+        Ok(tool.stream())
     }
 
     /// What shows our desktop.

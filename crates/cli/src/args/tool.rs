@@ -1,7 +1,8 @@
 //! A program of somebody else that sends and receives media in our sessions.
 
+use super::SrtpArg;
 use clap::{Args, ValueEnum};
-use offhook::{ExternalMediaStream, MediaDirection, MediaKind, RtpFormat, ToolCommand};
+use offhook::{ExternalMediaStream, MediaDirection, MediaKind, RtpFormat, SrtpPolicy, ToolCommand};
 use std::net::SocketAddrV4;
 
 /// Routers that a packet to a group may pass: it stays in this network.
@@ -21,6 +22,10 @@ pub(crate) struct ToolArgs {
     /// Whether it sends, receives, or both
     #[arg(long, value_enum, default_value_t = ToolDirection::Sendrecv)]
     pub(crate) tool_direction: ToolDirection,
+    /// Whether the tool encrypts, with keys in the session description: `{srtp_suite}` and `{srtp_local_key}` in its command line,
+    /// and those of the other side at its standard input. Everybody on this machine may see its command line
+    #[arg(long, value_enum, default_value_t = SrtpArg::Off, requires = "tool")]
+    pub(crate) tool_srtp: SrtpArg,
     /// Offer this multicast group, in which both sides send and receive
     #[arg(long, value_name = "ADDR:PORT", requires = "tool")]
     pub(crate) tool_group: Option<SocketAddrV4>,
@@ -41,20 +46,44 @@ pub(crate) enum ToolDirection {
     Recvonly,
 }
 
+/// A tool that was named, and how it is used.
+#[derive(Clone)]
+pub(crate) struct Tool {
+    command: ToolCommand,
+    format: ToolFormat,
+    direction: MediaDirection,
+    srtp: SrtpPolicy,
+    group: Option<SocketAddrV4>,
+}
+
 impl ToolArgs {
-    /// A stream of the tool; `None` where there is no tool.
-    pub(crate) fn stream(&self) -> Option<ExternalMediaStream> {
-        let ToolFormat { kind, format } = self.tool_format.clone();
-        let stream = ExternalMediaStream::new(kind, [format], self.tool.clone()?);
-        let stream = stream.with_direction(match self.tool_direction {
-            ToolDirection::Sendrecv => MediaDirection::SendRecv,
-            ToolDirection::Sendonly => MediaDirection::SendOnly,
-            ToolDirection::Recvonly => MediaDirection::RecvOnly,
-        });
-        Some(match self.tool_group {
+    /// The tool; `None` where none was named.
+    pub(crate) fn named(&self) -> Option<Tool> {
+        Some(Tool {
+            command: self.tool.clone()?,
+            format: self.tool_format.clone(),
+            direction: match self.tool_direction {
+                ToolDirection::Sendrecv => MediaDirection::SendRecv,
+                ToolDirection::Sendonly => MediaDirection::SendOnly,
+                ToolDirection::Recvonly => MediaDirection::RecvOnly,
+            },
+            srtp: self.tool_srtp.into(),
+            group: self.tool_group,
+        })
+    }
+}
+
+impl Tool {
+    /// A stream of its media.
+    pub(crate) fn stream(&self) -> ExternalMediaStream {
+        let ToolFormat { kind, format } = self.format.clone();
+        let stream = ExternalMediaStream::new(kind, [format], self.command.clone())
+            .with_direction(self.direction)
+            .with_srtp(self.srtp);
+        match self.group {
             Some(group) => stream.with_group(group, GROUP_TTL),
             None => stream,
-        })
+        }
     }
 }
 

@@ -33,10 +33,10 @@ const LAST_RESORT: Duration = Duration::from_secs(40);
 pub(crate) async fn run(args: SessionArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = args.uri.as_deref().map(uri).transpose()?;
-    args.streams.check()?;
-    let media = Media::prepare(&args.media)?.on_voice_device();
-    let app = start_for_sessions(&args.common, &args.relay, &args.media, SIP_PORT, reporter).await?;
-    let (room, led_to) = Room::new(app.clone(), media, args.streams);
+    args.calling.streams.check()?;
+    let media = Media::prepare(&args.calling.media)?.on_voice_device();
+    let app = start_for_sessions(&args.common, &args.calling, SIP_PORT, reporter).await?;
+    let (room, led_to) = Room::new(app.clone(), media, args.calling.streams);
     let answer = if args.auto_answer {
         Answer::Accept(Duration::ZERO)
     } else {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of this one")]
 
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -41,15 +42,12 @@ pub(crate) struct Ended {
 
 impl Program {
     /// Starts `offhook` with these words, with events as JSON.
-    pub(crate) fn start<S: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn start<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
         Self::start_with_input(words, "")
     }
 
     /// The same with something typed in.
-    pub(crate) fn start_with_input<S: AsRef<std::ffi::OsStr>>(
-        words: impl IntoIterator<Item = S>,
-        input: &str,
-    ) -> Self {
+    pub(crate) fn start_with_input<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>, input: &str) -> Self {
         let mut program = Self::start_typing(words);
         let mut stdin = program.stdin.take().expect("piped");
         stdin.write_all(input.as_bytes()).expect("a few lines fit");
@@ -57,8 +55,16 @@ impl Program {
     }
 
     /// The same for somebody who types while it runs.
-    pub(crate) fn start_typing<S: AsRef<std::ffi::OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_offhook"))
+    pub(crate) fn start_typing<S: AsRef<OsStr>>(words: impl IntoIterator<Item = S>) -> Self {
+        Self::start_as(OsStr::new(Self::BINARY), words)
+    }
+
+    /// Where it lies.
+    pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_offhook");
+
+    /// The same of something that becomes `offhook`.
+    pub(crate) fn start_as<S: AsRef<OsStr>>(program: &OsStr, words: impl IntoIterator<Item = S>) -> Self {
+        let mut child = Command::new(program)
             .args(words)
             .arg("--json")
             .env("RUST_BACKTRACE", "1")

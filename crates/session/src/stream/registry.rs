@@ -5,19 +5,73 @@ use super::{
 };
 use offhook_sdp::SessionDescription;
 use std::fmt;
+use std::sync::Arc;
+
+/// A stream for a section of the other side's description, or `None` where the section is of another kind.
+type FromSdp = dyn Fn(&SessionDescription, usize) -> Option<Box<dyn MediaStream>> + Send + Sync;
+
+/// How a proposed section is described.
+type Describe = dyn Fn(&SessionDescription, usize) -> StreamDescription + Send + Sync;
 
 /// A kind of stream: how one is made of what the other side proposes.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct StreamKind {
-    /// Its name: `audio`, `chat`, `file-transfer`, `desktop-sharing`, or the application's own.
-    pub name: &'static str,
-    /// Kinds with a higher one are asked first. Those of this crate have 0 to 2.
-    pub priority: i32,
-    /// A stream for this section of the other side's description, or `None` where the section is of another kind
-    /// (`new_from_sdp` in the documents). It is described, and dropped where the application accepts with another.
-    pub from_sdp: fn(&SessionDescription, usize) -> Option<Box<dyn MediaStream>>,
-    /// How a proposed section is described before there is a stream; by the stream itself where this is `None`.
-    pub describe: Option<fn(&SessionDescription, usize) -> StreamDescription>,
+    name: &'static str,
+    priority: i32,
+    from_sdp: Arc<FromSdp>,
+    describe: Option<Arc<Describe>>,
+}
+
+impl StreamKind {
+    /// A kind by the name of `audio`, `chat`, `file-transfer`, `desktop-sharing`, or the application's own. Kinds with a higher
+    /// priority are asked first; those of this crate have 0 to 2.
+    ///
+    /// `from_sdp` gives a stream for a section of the other side's description, or `None` where the section is of another kind
+    /// (`new_from_sdp` in the documents). The stream is described, and dropped where the application accepts with another.
+    pub fn new(
+        name: &'static str,
+        priority: i32,
+        from_sdp: impl Fn(&SessionDescription, usize) -> Option<Box<dyn MediaStream>> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            name,
+            priority,
+            from_sdp: Arc::new(from_sdp),
+            describe: None,
+        }
+    }
+
+    /// A kind of streams that are all made in the same way, for the sections that they [take](MediaStream::takes).
+    pub fn of<S: MediaStream>(
+        name: &'static str,
+        priority: i32,
+        make: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(name, priority, move |remote, index| {
+            let stream = make();
+            stream.takes(remote, index).then(|| boxed(stream))
+        })
+    }
+
+    /// The same, described in this way before there is a stream instead of by the stream itself.
+    #[must_use]
+    pub fn described_by(
+        mut self,
+        describe: impl Fn(&SessionDescription, usize) -> StreamDescription + Send + Sync + 'static,
+    ) -> Self {
+        self.describe = Some(Arc::new(describe));
+        self
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Kinds with a higher one are asked first.
+    pub fn priority(&self) -> i32 {
+        self.priority
+    }
 }
 
 impl fmt::Debug for StreamKind {
@@ -37,31 +91,16 @@ pub struct MediaStreamRegistry {
 impl Default for MediaStreamRegistry {
     /// Audio, file transfer, desktop sharing and chat.
     fn default() -> Self {
-        let mut registry = Self { kinds: Vec::new() };
-        registry.add(StreamKind {
-            name: "audio",
-            priority: 2,
-            from_sdp: |remote, index| takes(AudioStream::offer(), remote, index),
-            describe: Some(AudioStream::describe_proposal),
-        });
-        registry.add(StreamKind {
-            name: "file-transfer",
-            priority: 1,
-            from_sdp: |remote, index| FileTransferStream::from_sdp(remote, index).map(boxed),
-            describe: None,
-        });
-        registry.add(StreamKind {
-            name: "desktop-sharing",
-            priority: 1,
-            from_sdp: |remote, index| DesktopSharingStream::from_sdp(remote, index).map(boxed),
-            describe: None,
-        });
-        registry.add(StreamKind {
-            name: "chat",
-            priority: 0,
-            from_sdp: |remote, index| takes(ChatStream::new(), remote, index),
-            describe: None,
-        });
+        let mut registry = Self::empty();
+        let audio = StreamKind::of("audio", 2, AudioStream::offer);
+        registry.add(audio.described_by(AudioStream::describe_proposal));
+        registry.add(StreamKind::new("file-transfer", 1, |remote, index| {
+            FileTransferStream::from_sdp(remote, index).map(boxed)
+        }));
+        registry.add(StreamKind::new("desktop-sharing", 1, |remote, index| {
+            DesktopSharingStream::from_sdp(remote, index).map(boxed)
+        }));
+        registry.add(StreamKind::of("chat", 0, ChatStream::new));
         registry
     }
 }
@@ -96,7 +135,7 @@ impl MediaStreamRegistry {
     pub fn describe(&self, remote: &SessionDescription, index: usize) -> Option<StreamDescription> {
         self.usable(remote, index).find_map(|kind| {
             let stream = (kind.from_sdp)(remote, index)?;
-            Some(match kind.describe {
+            Some(match &kind.describe {
                 Some(describe) => describe(remote, index),
                 None => stream.describe(),
             })
@@ -123,14 +162,6 @@ impl<'a> IntoIterator for &'a MediaStreamRegistry {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
-}
-
-fn takes(
-    stream: impl MediaStream,
-    remote: &SessionDescription,
-    index: usize,
-) -> Option<Box<dyn MediaStream>> {
-    stream.takes(remote, index).then(|| boxed(stream))
 }
 
 fn boxed(stream: impl MediaStream) -> Box<dyn MediaStream> {

@@ -23,9 +23,14 @@ pub(super) struct Sdes {
 
 impl Sdes {
     pub(super) fn new(policy: SrtpPolicy, entropy: &mut Entropy) -> Self {
+        Self::with_suites(policy, SrtpSuite::ALL, entropy)
+    }
+
+    /// The same for who has only these suites.
+    pub(super) fn with_suites(policy: SrtpPolicy, suites: &[SrtpSuite], entropy: &mut Entropy) -> Self {
         let suites = match policy {
             SrtpPolicy::Off => &[][..],
-            SrtpPolicy::Optional | SrtpPolicy::Required => SrtpSuite::ALL,
+            SrtpPolicy::Optional | SrtpPolicy::Required => suites,
         };
         let keys = suites.iter().map(|suite| MasterKey::generate(*suite, entropy));
         Self {
@@ -58,21 +63,30 @@ impl Sdes {
             (SrtpPolicy::Off, false) => return Ok(section),
             _ => {}
         }
-        let mut has_lines = false;
-        for crypto in offered.attributes.all::<Crypto>() {
-            has_lines = true;
-            // A line that cannot be read is one that cannot be taken; the next may do.
-            let Ok(crypto) = crypto else { continue };
-            let ours = usable(&crypto).and_then(|theirs| self.key(theirs.suite()));
-            if let Some(key) = ours {
-                return Ok(section.with_attribute(line(crypto.tag, key)));
-            }
+        if let Some((tag, ours, _)) = self.first_usable(offered) {
+            return Ok(section.with_attribute(line(tag, ours)));
         }
+        let has_lines = offered.attributes.contains("crypto");
         match self.policy {
             SrtpPolicy::Optional if !is_secure(offered) => Ok(section),
             _ if has_lines => Err(SecurityError::NoCommonSuite),
             _ => Err(SecurityError::Required),
         }
+    }
+
+    /// The key that the other side would encrypt with, were this offer answered.
+    pub(super) fn offered_key(&self, offered: &Media) -> Option<MasterKey> {
+        self.first_usable(offered).map(|(_, _, theirs)| theirs)
+    }
+
+    /// The first line of an offer that we can: its tag, our key for it, and theirs. A line that cannot be read is one that cannot
+    /// be taken; the next may do.
+    fn first_usable(&self, offered: &Media) -> Option<(u32, &MasterKey, MasterKey)> {
+        let mut lines = offered.attributes.all::<Crypto>().flatten();
+        lines.find_map(|crypto| {
+            let theirs = usable(&crypto)?;
+            Some((crypto.tag, self.key(theirs.suite())?, theirs))
+        })
     }
 
     /// The keys that an offer and its answer name; none when they agree to speak in the clear.
@@ -124,8 +138,13 @@ fn is_secure(section: &Media) -> bool {
 }
 
 fn line(tag: u32, key: &MasterKey) -> Attribute {
+    Attribute::from(&crypto(tag, key))
+}
+
+/// A key as a session description has it.
+pub(super) fn crypto(tag: u32, key: &MasterKey) -> Crypto {
     let suite = CryptoSuite::from(key.suite().name());
-    Attribute::from(&Crypto::new(tag, suite, key.key_and_salt()))
+    Crypto::new(tag, suite, key.key_and_salt())
 }
 
 /// The key of a line that asks for nothing that we lack: one key, no identifiers in packets, and no departure from what the

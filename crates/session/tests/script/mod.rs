@@ -110,6 +110,11 @@ pub(crate) struct Script {
 
 impl Script {
     pub(crate) fn new() -> Self {
+        Self::with(SessionConfig::default())
+    }
+
+    /// One with something other than the defaults.
+    pub(crate) fn with(sessions: SessionConfig) -> Self {
         let mut entropy = Entropy::from_number(7);
         let config = EndpointConfig {
             allow: [EndpointConfig::default().allow, vec![Method::Refer]].concat(),
@@ -120,7 +125,7 @@ impl Script {
         let commands = Commands::default();
         let plane = Box::new(Plane::new(commands.clone()));
         Self {
-            manager: SessionManager::new(endpoint, plane, SessionConfig::default(), entropy),
+            manager: SessionManager::new(endpoint, plane, sessions, entropy),
             now: Instant::now(),
             events: Vec::new(),
             transactions: Vec::new(),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub(super) const SCENARIOS: &[Scenario] = &[Scenario {
     name: "ffmpeg_as_tool",
-    shows: "FFmpeg, started with what was negotiated, sends video and audio to FFmpeg, to one and to a group",
+    shows: "FFmpeg, started with what was negotiated, sends video and audio to FFmpeg, to one and to a group, and encrypted",
     // The ports are those of a user, not of a seat.
     traffic: Traffic::Nothing,
     play,
@@ -31,6 +31,7 @@ struct Case {
     codec: &'static str,
     /// Bytes of the file that hold about a second.
     enough: u64,
+    is_encrypted: bool,
     /// The group that both sides agree upon instead of addresses, and whose ports it has.
     group: Option<(&'static str, Seat)>,
 }
@@ -41,6 +42,7 @@ const VIDEO: Case = Case {
     source: "testsrc2=size=160x120:rate=10 -c:v libvpx -deadline realtime -cpu-used 8 -g 5 -b:v 200k",
     codec: "vp8",
     enough: 20_000,
+    is_encrypted: false,
     group: None,
 };
 const AUDIO: Case = Case {
@@ -49,11 +51,17 @@ const AUDIO: Case = Case {
     source: "sine=frequency=440:sample_rate=8000 -c:a pcm_alaw",
     codec: "pcm_alaw",
     enough: 8_000,
+    is_encrypted: false,
     group: None,
 };
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     VIDEO,
     AUDIO,
+    Case {
+        name: "video_encrypted",
+        is_encrypted: true,
+        ..VIDEO
+    },
     Case {
         name: "video_group",
         group: Some(("239.255.7.1", Seat::First)),
@@ -94,14 +102,19 @@ impl Case {
     fn begin(&self, stage: &Stage<'_>) -> Result<[Offhook; 2], Disagreement> {
         // By default it looks at five seconds before it writes the first one.
         let receive = format!(
-            "ffmpeg -loglevel error -protocol_whitelist pipe,udp,rtp -analyzeduration 500000 -localaddr {LOOPBACK} \
+            "ffmpeg -loglevel error -protocol_whitelist pipe,udp,rtp,srtp -analyzeduration 500000 -localaddr {LOOPBACK} \
              -f sdp -i pipe:0 -c copy -flush_packets 1 -y '{}'",
             self.file(stage).display()
         );
         let way = self.group.map_or("", |_| "?ttl=0&localaddr=127.0.0.1");
+        let protocol = if self.is_encrypted {
+            "-srtp_out_suite {srtp_suite} -srtp_out_params {srtp_local_key} srtp"
+        } else {
+            "rtp"
+        };
         let send = format!(
             "ffmpeg -nostdin -loglevel error -re -f lavfi -i {} -payload_type {{payload_type}} -f rtp \
-             rtp://{{remote_ip}}:{{remote_port}}{way}",
+             {protocol}://{{remote_ip}}:{{remote_port}}{way}",
             self.source
         );
         let mut receiver = self
@@ -135,10 +148,12 @@ impl Case {
     }
 
     fn session(&self, direction: &str, tool: &str) -> CommandLine {
+        let srtp = if self.is_encrypted { "required" } else { "off" };
         CommandLine::new(&["session", "--no-device"])
             .option("--listen", &format_args!("{LOOPBACK}:0"))
             .option("--tool-format", &self.format)
             .option("--tool-direction", &direction)
+            .option("--tool-srtp", &srtp)
             .option("--tool", &tool)
     }
 

@@ -10,7 +10,9 @@ use std::str::FromStr;
 ///
 /// The places are `{local_ip}`, `{local_port}` and `{local_rtcp_port}`, where the tool receives; `{remote_ip}`, `{remote_port}`
 /// and `{remote_rtcp_port}`, where it sends to; `{payload_type}`, `{encoding}` and `{clock_rate}` of the format that was
-/// agreed upon; and `{direction}`, as seen from here.
+/// agreed upon; and `{direction}`, as seen from here. Where SRTP was agreed upon, `{srtp_suite}` is its suite, `{srtp_local_key}` what
+/// the tool shall encrypt with, and `{srtp_remote_key}` what the other side does, both in Base64 (RFC 4568 §6.1); without it they
+/// are empty. Everybody on this machine may see the command lines of processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ToolCommand {
     words: Vec<Vec<Part>>,
@@ -35,10 +37,13 @@ pub(super) enum Place {
     Encoding,
     ClockRate,
     Direction,
+    SrtpSuite,
+    SrtpLocalKey,
+    SrtpRemoteKey,
 }
 
 impl Place {
-    const NAMES: [(&str, Self); 10] = [
+    const NAMES: [(&str, Self); 13] = [
         ("local_ip", Self::LocalIp),
         ("local_port", Self::LocalPort),
         ("local_rtcp_port", Self::LocalRtcpPort),
@@ -49,6 +54,9 @@ impl Place {
         ("encoding", Self::Encoding),
         ("clock_rate", Self::ClockRate),
         ("direction", Self::Direction),
+        ("srtp_suite", Self::SrtpSuite),
+        ("srtp_local_key", Self::SrtpLocalKey),
+        ("srtp_remote_key", Self::SrtpRemoteKey),
     ];
 }
 

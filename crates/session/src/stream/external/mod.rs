@@ -4,14 +4,18 @@ mod command;
 
 pub use command::{ToolCommand, ToolCommandError};
 
+use super::sdes::{Sdes, crypto};
 use super::{
     Agreed, MediaStream, OtherDescription, StreamContext, StreamDescription, StreamError, StreamEvent,
     StreamSettings,
 };
 use crate::media::{LocalMedia, MediaCommand, MediaEvent, StreamId, ToolEvent, ToolStart};
 use command::Place;
+use offhook_rtp_media::srtp::{MasterKey, SrtpKeys, SrtpPolicy, SrtpSuite};
 use offhook_sdp::offer_answer::{Preference, answer_formats, match_answer};
-use offhook_sdp::{Connection, Direction, Media, MediaKind, Protocol, RtpFormat, SessionDescription};
+use offhook_sdp::{
+    Attribute, Connection, Direction, Media, MediaKind, Protocol, RtpFormat, SessionDescription,
+};
 use std::net::{IpAddr, SocketAddr};
 
 /// A stream of RTP that a tool sends and receives by itself: video, or audio of codecs that this SDK does not know
@@ -24,7 +28,8 @@ use std::net::{IpAddr, SocketAddr};
 ///
 /// A tool is ended by us, so that one lives on when this process is ended without a chance to do so (SIGKILL).
 ///
-/// Media go in the clear (`RTP/AVP`), and neither side's address can change once the tool runs.
+/// Media go in the clear (`RTP/AVP`) unless [`with_srtp`](Self::with_srtp) says otherwise: it is the tool that encrypts. Neither side's
+/// address can change once the tool runs, and neither can its keys.
 #[derive(Debug)]
 pub struct ExternalMediaStream {
     kind: MediaKind,
@@ -32,10 +37,26 @@ pub struct ExternalMediaStream {
     direction: Direction,
     command: ToolCommand,
     group: Option<Group>,
+    srtp: SrtpPolicy,
+    /// Our keys, once the stream is initialised.
+    sdes: Option<Sdes>,
+    /// What the tool decrypts with.
+    remote_key: Option<MasterKey>,
     local: Option<LocalMedia>,
     /// Where media go, once that is agreed upon.
     remote: Option<SocketAddr>,
     is_running: bool,
+}
+
+/// What tools are given to encrypt with: every one that encrypts has these.
+const SUITES: [SrtpSuite; 2] = [SrtpSuite::AesCm128HmacSha1_80, SrtpSuite::AesCm128HmacSha1_32];
+
+/// What a tool is started with, and what stays so.
+struct Tuning {
+    start: ToolStart,
+    /// Where the tool of the other side receives.
+    remote: SocketAddr,
+    remote_key: Option<MasterKey>,
 }
 
 /// A multicast group in which both sides send and receive.
@@ -54,6 +75,9 @@ impl ExternalMediaStream {
             direction: Direction::SendRecv,
             command,
             group: None,
+            srtp: SrtpPolicy::Off,
+            sdes: None,
+            remote_key: None,
             local: None,
             remote: None,
             is_running: false,
@@ -77,6 +101,15 @@ impl ExternalMediaStream {
         self
     }
 
+    /// Whether media are encrypted, with keys in the session description (RFC 4568), which the tool is given: those that it shall
+    /// encrypt with in its [command line](ToolCommand), those of the other side in the session description at its standard input.
+    /// Default [`SrtpPolicy::Off`]. The suites are those of AES with 128 bits in counter mode, which all know.
+    #[must_use]
+    pub fn with_srtp(mut self, policy: SrtpPolicy) -> Self {
+        self.srtp = policy;
+        self
+    }
+
     fn section(&self, formats: impl IntoIterator<Item = RtpFormat>, direction: Direction) -> Media {
         let port = match (&self.group, &self.local) {
             (Some(group), _) => group.port,
@@ -88,12 +121,21 @@ impl ExternalMediaStream {
         media.with_direction(direction)
     }
 
-    /// Whether a section is of our kind, in the clear, and has a format of ours.
+    /// Whether a section is of our kind, encrypted only where we may, and has a format of ours.
     fn shares(&self, section: &Media) -> bool {
+        let is_known = Sdes::knows(section) && (Sdes::is_plain(section) || self.srtp != SrtpPolicy::Off);
         section.kind == self.kind
-            && section.transport() == Protocol::RtpAvp
+            && is_known
             && !section.is_rejected()
             && !answer_formats(&section.rtp_formats(), &self.formats, Preference::Offerer).is_empty()
+    }
+
+    /// With our keys, where there are some.
+    fn keyed(&self, section: Media) -> Media {
+        match &self.sdes {
+            Some(sdes) => sdes.offer(section),
+            None => section,
+        }
     }
 
     fn nothing_in_common(&self, theirs: &Media) -> StreamError {
@@ -107,8 +149,8 @@ impl ExternalMediaStream {
         }
     }
 
-    /// Where the tool of the other side receives, and the format that is sent to it.
-    fn agree(&self, agreed: Agreed<'_>) -> Result<(ToolStart, SocketAddr), StreamError> {
+    /// What the tool needs to know.
+    fn agree(&self, agreed: Agreed<'_>) -> Result<Tuning, StreamError> {
         let sections = (
             agreed.local.media.get(agreed.index),
             agreed.remote.media.get(agreed.index),
@@ -139,6 +181,10 @@ impl ExternalMediaStream {
                 .next()
         };
         let format = format.ok_or_else(|| self.nothing_in_common(theirs))?;
+        let keys = match &self.sdes {
+            Some(sdes) => sdes.agree(ours, theirs, agreed.is_offerer)?,
+            None => None,
+        };
         let rtcp = |media: &Media, session| media.rtcp_address(session).map_or(0, |address| address.port());
         let direction = ours.direction(agreed.local);
         let words = self.command.fill(|place| match place {
@@ -152,17 +198,48 @@ impl ExternalMediaStream {
             Place::Encoding => format.encoding.to_string(),
             Place::ClockRate => format.clock_rate.to_string(),
             Place::Direction => direction.to_string(),
+            Place::SrtpSuite => keys
+                .as_ref()
+                .map_or("", |keys| keys.local.suite().name())
+                .to_owned(),
+            Place::SrtpLocalKey => keys
+                .as_ref()
+                .map(|keys| in_base64(&keys.local))
+                .unwrap_or_default(),
+            Place::SrtpRemoteKey => keys
+                .as_ref()
+                .map(|keys| in_base64(&keys.remote))
+                .unwrap_or_default(),
         });
         let mut words = words.into_iter();
         let mut description = agreed.local.clone();
-        description.media = vec![ours.clone()];
+        description.media = vec![received_as(ours.clone(), keys.as_ref())];
         let start = ToolStart {
             program: words.next().unwrap_or_default(),
             arguments: words.collect(),
             description: description.to_string(),
         };
-        Ok((start, remote))
+        Ok(Tuning {
+            start,
+            remote,
+            remote_key: keys.map(|keys| keys.remote),
+        })
     }
+}
+
+/// What a tool shall receive: decrypted with the key of who sends it, where a description of ours names our own.
+fn received_as(mut section: Media, keys: Option<&SrtpKeys>) -> Media {
+    section.attributes.remove("crypto");
+    match keys {
+        Some(keys) => section.with_attribute(Attribute::from(&crypto(1, &keys.remote))),
+        None => section,
+    }
+}
+
+/// Key and salt as a session description has them.
+fn in_base64(key: &MasterKey) -> String {
+    let keys = crypto(1, key);
+    keys.inline_keys().map(ToString::to_string).collect()
 }
 
 impl MediaStream for ExternalMediaStream {
@@ -176,13 +253,15 @@ impl MediaStream for ExternalMediaStream {
         local: IpAddr,
         _settings: &StreamSettings,
     ) -> Result<(), StreamError> {
-        self.local = Some(cx.plane.open_tool(local)?);
+        let local = cx.plane.open_tool(local)?;
+        self.local = Some(local);
+        self.sdes = Some(Sdes::with_suites(self.srtp, &SUITES, &mut cx.plane.entropy()));
         cx.tell(StreamEvent::DidInitialize);
         Ok(())
     }
 
     fn offer(&self) -> Media {
-        self.section(self.formats.clone(), self.direction)
+        self.keyed(self.section(self.formats.clone(), self.direction))
     }
 
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
@@ -208,14 +287,18 @@ impl MediaStream for ExternalMediaStream {
         } else {
             offered.direction(offer).answered_with(self.direction)
         };
-        Ok(self.section([format], direction))
+        let section = self.section([format], direction);
+        match &self.sdes {
+            Some(sdes) => Ok(sdes.answer(offered, section)?),
+            None => Ok(section),
+        }
     }
 
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
         let stream = self.id().ok_or(StreamError::NotRunning("external"))?;
-        let (start, remote) = self.agree(agreed)?;
-        self.remote = Some(remote);
-        let start = Box::new(start);
+        let tuning = self.agree(agreed)?;
+        (self.remote, self.remote_key) = (Some(tuning.remote), tuning.remote_key);
+        let start = Box::new(tuning.start);
         cx.plane.send(MediaCommand::StartTool { stream, start });
         Ok(())
     }
@@ -224,11 +307,12 @@ impl MediaStream for ExternalMediaStream {
         self.is_running
     }
 
-    /// The tool cannot be told of another address.
+    /// The tool cannot be told of another address, nor of other keys.
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
         remote.media.get(index).is_some_and(|section| {
             let stays = |known| section.media_address(remote) == Some(known);
-            self.shares(section) && self.remote.is_none_or(stays)
+            let key = self.sdes.as_ref().and_then(|sdes| sdes.offered_key(section));
+            self.shares(section) && self.remote.is_none_or(stays) && key == self.remote_key
         })
     }
 
@@ -274,7 +358,7 @@ impl MediaStream for ExternalMediaStream {
     fn describe(&self) -> StreamDescription {
         StreamDescription::Other(OtherDescription {
             kind: self.kind.to_string(),
-            protocol: Protocol::RtpAvp.to_string(),
+            protocol: self.offer().protocol.to_string(),
         })
     }
 }
