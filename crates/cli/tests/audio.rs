@@ -3,6 +3,7 @@
 mod support;
 
 use offhook_testkit::audio::tone_level;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use support::{Folder, Program, recorded};
 
@@ -40,6 +41,13 @@ fn answering<'a>(says: &'a str, keeping: &'a str, heard: &'a str) -> Vec<&'a str
     vec!["--auto-answer", "--calls", "1", "--play", says, keeping, heard]
 }
 
+/// Alice, who calls, says this, and types.
+fn calling(to: SocketAddr, says: &str, options: &[&str]) -> Program {
+    let uri = format!("sip:bob@{to}");
+    let words = ["call", &uri, "--listen", "127.0.0.1:0", "--play", says];
+    Program::start_typing([&words[..], options].concat())
+}
+
 /// Waits until there are so many more seconds in a recording.
 fn let_pass(path: &str, seconds: u64) {
     let length = || std::fs::metadata(path).map_or(0, |file| file.len());
@@ -61,21 +69,15 @@ fn a_call_is_recorded_held_with_music_and_changes_its_codec() {
     let (heard, calls) = (folder.path("heard.wav"), folder.path("calls"));
     // Not recorded: that would leave the hold out.
     let (bob, address) = Program::answer_with(&answering(&his, "--output-device", &heard));
-    let uri = format!("sip:bob@{address}");
-    let mut alice = Program::start_typing([
-        "call",
-        &uri,
-        "--listen",
-        "127.0.0.1:0",
-        "--play",
-        &ours,
+    let options = [
         "--hold-music",
         &music,
         "--record-dir",
         &calls,
         "--record-as",
         "stereo",
-    ]);
+    ];
+    let mut alice = calling(address, &ours, &options);
     let recording = alice.wait_for("did_start_recording")["path"].clone();
     let recording = recording.as_str().expect("a path");
     assert!(recording.starts_with(&format!("{calls}/")), "{recording}");
@@ -111,17 +113,7 @@ fn nothing_is_recorded_while_either_side_holds() {
     let (ours, his) = (folder.tone("us.wav", US, 30), folder.tone("bob.wav", BOB, 30));
     let (here, there) = (folder.path("here.wav"), folder.path("there.wav"));
     let (mut bob, address) = Program::answer(&answering(&his, "--record", &there));
-    let uri = format!("sip:bob@{address}");
-    let mut alice = Program::start_typing([
-        "call",
-        &uri,
-        "--listen",
-        "127.0.0.1:0",
-        "--play",
-        &ours,
-        "--record",
-        &here,
-    ]);
+    let mut alice = calling(address, &ours, &["--record", &here]);
     let_pass(&format!("{here}.part"), 1);
     alice.type_line("hold");
     let mut held = Vec::new();

@@ -148,6 +148,14 @@ fn is_stopped(program: Program, wanted: &Stopped) {
     assert_eq!(last + 1, ended.events.len(), "{:#?}", ended.events);
 }
 
+/// Tells one side to stop, and looks how both end.
+fn stop((alice, bob): (Program, Program), signal: &str, at_bob: bool, wanted: &Stopped) {
+    let told = if at_bob { &bob } else { &alice };
+    told.signal(signal);
+    is_stopped(alice, wanted);
+    is_stopped(bob, wanted);
+}
+
 #[test]
 fn a_call_that_rings_ends_when_either_side_is_told_to_stop() {
     for (signal, at_bob) in [("INT", false), ("TERM", false), ("INT", true), ("TERM", true)] {
@@ -155,18 +163,12 @@ fn a_call_that_rings_ends_when_either_side_is_told_to_stop() {
         let mut alice = alice(address, &[]);
         alice.wait_for("got_ring_indication");
         bob.wait_for("new_incoming");
-        if at_bob {
-            bob.signal(signal);
-        } else {
-            alice.signal(signal);
-        }
         let not_answered = Stopped {
             code: 22,
             last: "did_fail",
             streams: 0,
         };
-        is_stopped(alice, &not_answered);
-        is_stopped(bob, &not_answered);
+        stop((alice, bob), signal, at_bob, &not_answered);
     }
 }
 
@@ -195,18 +197,12 @@ fn a_call_that_runs_ends_with_all_its_streams_when_it_is_told_to_stop() {
         for (signal, at_bob) in [("INT", false), ("TERM", true)] {
             let (mut alice, mut bob) = talking();
             scene(&mut alice, &mut bob);
-            if at_bob {
-                bob.signal(signal);
-            } else {
-                alice.signal(signal);
-            }
             let ended = Stopped {
                 code: 0,
                 last: "did_end",
                 streams,
             };
-            is_stopped(alice, &ended);
-            is_stopped(bob, &ended);
+            stop((alice, bob), signal, at_bob, &ended);
         }
     }
 }

@@ -471,6 +471,23 @@ async fn a_chunk_that_is_made_tells_no_end_that_may_change() {
 /// What binds is the answer to our request, or a request that belongs to the session; it is not lost then.
 #[tokio::test]
 async fn a_transport_is_bound_by_its_own_answer_or_by_what_the_peer_sends_before_it() {
+    for (status, is_refused) in [("200 OK", false), ("481 Gone", true)] {
+        let (mut alice, speaking) = spoken_to_before(status).await;
+        let first = alice.read_chunk(None).await.unwrap().unwrap();
+        assert_eq!(first.head.message_id(), Some("first123"));
+        if is_refused {
+            let refusal = alice.read_chunk(None).await.unwrap().unwrap();
+            assert_eq!(refusal.head.status(), Some(StatusCode::NO_SESSION));
+        }
+        let later = alice.read_chunk(None).await.unwrap().unwrap();
+        assert_eq!(later.head.message_id(), Some("second12"));
+        assert!(alice.read_chunk(None).await.unwrap().is_none());
+        speaking.await.unwrap();
+    }
+}
+
+/// A transport whose peer answers something else, sends, answers its binding with this status, and sends again.
+async fn spoken_to_before(status: &'static str) -> (MsrpTransport, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind(ANY).await.unwrap();
     let peer: MsrpPath = format!("msrp://{}/peer;tcp", listener.local_addr().unwrap())
         .parse()
@@ -488,18 +505,12 @@ async fn a_transport_is_bound_by_its_own_answer_or_by_what_the_peer_sends_before
         let said = format!(
             "MSRP other123 200 OK\r\n{paths}-------other123$\r\n\
              MSRP early123 SEND\r\n{paths}Message-ID: first123\r\n-------early123$\r\n\
-             MSRP {id} 200 OK\r\n{paths}-------{id}$\r\n\
+             MSRP {id} {status}\r\n{paths}-------{id}$\r\n\
              MSRP later123 SEND\r\n{paths}Message-ID: second12\r\n-------later123$\r\n"
         );
         stream.write_all(said.as_bytes()).await.unwrap();
     });
-    let mut alice = connector.open(ours).await.unwrap();
-    for id in ["first123", "second12"] {
-        let chunk = alice.read_chunk(None).await.unwrap().unwrap();
-        assert_eq!(chunk.head.message_id(), Some(id));
-    }
-    assert!(alice.read_chunk(None).await.unwrap().is_none());
-    speaking.await.unwrap();
+    (connector.open(ours).await.unwrap(), speaking)
 }
 
 #[tokio::test]

@@ -206,7 +206,7 @@ impl MsrpTransport {
         let chunk = self.next_chunk(size).await?;
         match (&chunk, self.binding) {
             (Some(Chunk { head, .. }), Some(binding))
-                if head.status().is_some() && *head.transaction_id() == binding =>
+                if *head.transaction_id() == binding && head.status().is_some_and(StatusCode::is_success) =>
             {
                 self.binding = None;
                 self.next_chunk(size).await
