@@ -25,7 +25,13 @@ const GOODBYE_PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
     let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
     let target = uri(&args.uri)?;
-    let streams = prepare(&args.files).await?;
+    let streams = tokio::select! {
+        streams = prepare(&args.files) => streams?,
+        () = interrupt.wait() => {
+            let reason = "nothing was sent: the files were still being read";
+            return Err(Failure::new(Code::NotDelivered, reason));
+        }
+    };
     let app = start_for_messages(&args.common, &args.relay, 0, reporter).await?;
     let limit = Instant::now() + args.ring.timeout();
     let outcome = match place_with(&app, target, streams, reporter).await {
@@ -42,21 +48,20 @@ pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
     outcome
 }
 
-/// Reads each file once for its hash, so that the receiver can check it.
 async fn prepare(files: &[PathBuf]) -> Result<Vec<Box<dyn MediaStream>>, Failure> {
     let mut streams: Vec<Box<dyn MediaStream>> = Vec::with_capacity(files.len());
     for path in files {
-        let selector = select_file(path, "application/octet-stream", true)
-            .await
-            .map_err(|error| {
-                Failure::new(
-                    Code::Play,
-                    format_args!("cannot read {}: {error}", path.display()),
-                )
-            })?;
-        streams.push(Box::new(FileTransferStream::send(path, selector)));
+        streams.push(Box::new(file_to_send(path).await?));
     }
     Ok(streams)
+}
+
+/// Reads a file once for its hash, so that the receiver can check it.
+pub(crate) async fn file_to_send(path: &Path) -> Result<FileTransferStream, Failure> {
+    let selector = select_file(path, "application/octet-stream", true).await;
+    let unreadable = |error| format!("cannot read {}: {error}", path.display());
+    let selector = selector.map_err(|error| Failure::new(Code::Play, unreadable(error)))?;
+    Ok(FileTransferStream::send(path, selector))
 }
 
 /// Receives the files of whoever sends some, session by session.

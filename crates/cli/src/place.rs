@@ -3,6 +3,7 @@
 use crate::call::{not_established, settle};
 use crate::desktop::tell_viewer_wanted;
 use crate::exit::{Code, Failure};
+use crate::files::file_to_send;
 use crate::lines::Lines;
 use crate::media::Recorded;
 use crate::orders::{Kind, Order, refused};
@@ -12,13 +13,13 @@ use crate::setup::{Interrupt, failure};
 use offhook::{
     AudioStream, ChatMessage, ChatStream, CommandError, DesktopSharingStream, DeviceMixer, Error,
     ExternalMediaStream, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole, Session,
-    SessionError, SessionEvent, SessionId, StatusCode, StreamEvent, StreamId, Streams, select_file,
+    SessionError, SessionEvent, SessionId, StatusCode, StreamEvent, StreamId, Streams,
 };
 use std::future::pending;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 /// Ends of a call that the other side never answers: later than any timer of SIP.
@@ -101,6 +102,8 @@ pub(crate) struct Place {
     /// Its streams that are not over.
     streams: Vec<StreamId>,
     recorded: Vec<Recorded>,
+    /// Those that shall be sent, while they are read for their hashes: that may take long.
+    files: JoinSet<Result<FileTransferStream, Failure>>,
     /// Rings until it is answered.
     ringing: Option<Arc<DeviceMixer>>,
     /// What the other side proposes and nobody has answered.
@@ -149,6 +152,7 @@ impl Place {
             session,
             streams: Vec::new(),
             recorded,
+            files: JoinSet::new(),
             ringing: None,
             proposed: None,
             answer_at: None,
@@ -200,6 +204,11 @@ impl Place {
                 }
                 ask = orders.next(), if !self.hung_up => {
                     if let Err(error) = self.obey(ask, desk).await {
+                        refused(desk.reporter, &error.message);
+                    }
+                }
+                Some(Ok(file)) = self.files.join_next(), if !self.hung_up => {
+                    if let Err(error) = self.send_file(file).await {
                         refused(desk.reporter, &error.message);
                     }
                 }
@@ -326,7 +335,10 @@ impl Place {
                 done(self.session.add_streams(streams).await)
             }
             Order::Remove(kind) => self.remove(kind).await,
-            Order::SendFile(path) => self.send_file(&path).await,
+            Order::SendFile(path) => {
+                self.files.spawn(async move { file_to_send(&path).await });
+                Ok(())
+            }
             Order::Say(text) => done(self.session.send_message(ChatMessage::text(text)).await),
             Order::Join => self.join(desk.room).await.map_err(failure),
             Order::Leave => self.leave(desk.room).await.map_err(failure),
@@ -451,14 +463,9 @@ impl Place {
         None
     }
 
-    async fn send_file(&self, path: &Path) -> Result<(), Failure> {
-        let selector = select_file(path, "application/octet-stream", true).await;
-        let selector = selector.map_err(|error| {
-            let message = format!("cannot read {}: {error}", path.display());
-            Failure::new(Code::Play, message)
-        })?;
-        let stream = FileTransferStream::send(path, selector);
-        done(self.session.add_streams(vec![Box::new(stream)]).await)
+    /// Offers a file that has been read for its hash.
+    async fn send_file(&self, stream: Result<FileTransferStream, Failure>) -> Result<(), Failure> {
+        done(self.session.add_streams(vec![Box::new(stream?)]).await)
     }
 
     async fn join(&self, room: &Room) -> Result<(), Error> {

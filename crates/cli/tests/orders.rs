@@ -108,6 +108,28 @@ fn who_answers_by_itself_takes_what_is_added_later() {
     bob.end().succeeded();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_file_that_takes_for_ever_to_read_holds_nothing_up() {
+    let folder = Folder::new("endless");
+    let (mut alice, bob) = talking();
+    alice.type_line(&format!("send {}", folder.pipe("pipe")));
+    assert!(refusal(&mut alice).contains("not a file"));
+    // Nothing of it is on the disk, and yet it takes hours to hash.
+    let endless = folder.path("endless");
+    let file = std::fs::File::create(&endless).expect("a file of the test");
+    file.set_len(1 << 40).expect("there is room for nothing");
+    alice.type_line(&format!("send {endless}"));
+    alice.type_line("hold");
+    alice.wait_for("did_change_hold_state");
+    let ended = Stopped {
+        code: 0,
+        last: "did_end",
+        streams: 1,
+    };
+    stop((alice, bob), "TERM", false, &ended);
+}
+
 /// How a program ended that was told to stop, and who was with it.
 struct Stopped {
     code: i32,

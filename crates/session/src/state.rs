@@ -24,7 +24,7 @@ pub enum SessionState {
     AcceptingProposal,
     /// We take our proposal back and wait for the answer.
     CancellingProposal,
-    /// We said goodbye and wait for the answer.
+    /// We said goodbye and wait for the answer; or a stream has not ended yet.
     Terminating,
     /// Over. Nothing more happens.
     Terminated,
@@ -113,7 +113,7 @@ pub enum SessionTrigger {
     ProposalConfirmed,
     /// The other side ends the session, refuses it, or is not there; or nothing is left of it here.
     Ending,
-    /// Nothing more comes from the signalling below.
+    /// Nothing more comes from the signalling below, nor from a stream.
     Ended,
 }
 

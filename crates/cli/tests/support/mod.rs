@@ -261,6 +261,14 @@ impl Folder {
         path
     }
 
+    /// A pipe in it that nobody writes into: to open it would wait for ever.
+    pub(crate) fn pipe(&self, name: &str) -> String {
+        let path = self.path(name);
+        let made = Command::new("mkfifo").arg(&path).status();
+        assert!(made.expect("mkfifo is everywhere").success());
+        path
+    }
+
     /// A wave file in it that says one tone.
     pub(crate) fn tone(&self, name: &str, hertz: f64, seconds: u32) -> String {
         let (path, rate) = (self.path(name), 16_000);

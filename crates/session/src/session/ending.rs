@@ -115,12 +115,21 @@ impl Session {
         self.on_places(cx, Places::end_all);
     }
 
-    /// The last step: nothing more will come from the invitation.
+    /// Nothing more will come from the invitation.
     pub(super) fn finish(&mut self, cx: &mut Context<'_>, cause: Ending) {
         if self.state == SessionState::Terminated {
             return;
         }
         self.begin_end(cx, cause);
+        self.is_signalled = true;
+        self.end_if_over(cx);
+    }
+
+    /// The last step, once neither the invitation nor a stream has anything more to tell.
+    pub(super) fn end_if_over(&mut self, cx: &mut Context<'_>) {
+        if !self.is_signalled || self.state == SessionState::Terminated || !self.places.are_over() {
+            return;
+        }
         self.step(SessionTrigger::Ended);
         let Some((ending, ended_at)) = self.ending.clone() else {
             return;

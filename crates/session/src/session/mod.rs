@@ -99,6 +99,8 @@ pub struct Session {
     timer: Option<Instant>,
     /// The first cause of the end, and when it came: what follows is only its echo.
     ending: Option<(Ending, Instant)>,
+    /// Nothing more comes from the signalling; streams may have something to tell still.
+    is_signalled: bool,
     events: Outbox<Stamped<SessionEvent>>,
 }
 
@@ -237,6 +239,7 @@ impl Session {
             started_at: None,
             timer: None,
             ending: None,
+            is_signalled: false,
             events: Outbox::new(),
         };
         session.step(match direction {
@@ -345,6 +348,7 @@ impl Session {
 
     pub(crate) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
         self.on_places(cx, Places::handle_timeout);
+        self.end_if_over(cx);
     }
 
     /// Runs something on the streams and passes on what they tell.
@@ -443,6 +447,7 @@ impl Session {
             Ok(()) => self.notice_running(cx),
             Err((index, error)) => self.handle_stream_failure(cx, index, &error),
         }
+        self.end_if_over(cx);
     }
 
     /// A stream cannot go on. The others do (RFC 3264 §8.2), also when they are only about to run; without others it is the end.

@@ -17,6 +17,8 @@ use tracing::debug;
 #[derive(Default)]
 pub(super) struct Places {
     at: Vec<Option<Box<dyn MediaStream>>>,
+    /// Ended, but not over.
+    ending: Vec<Box<dyn MediaStream>>,
     told: Outbox<(StreamId, StreamEvent)>,
     /// All streams that were ever here.
     opened: Vec<StreamId>,
@@ -265,6 +267,8 @@ impl Places {
     pub(super) fn end(&mut self, stage: &mut Stage<'_>, index: usize) {
         if let Some(mut stream) = self.at.get_mut(index).and_then(Option::take) {
             Self::act(&mut self.told, stage, &mut *stream, MediaStream::end);
+            self.ending
+                .extend(Some(stream).filter(|stream| stream.is_ending()));
         }
     }
 
@@ -293,6 +297,7 @@ impl Places {
         event: MediaEvent,
     ) -> Result<(), (usize, StreamError)> {
         let Some(index) = self.index_of(id) else {
+            self.tell_ending(stage, id, event);
             return Ok(());
         };
         let Some(stream) = self.at[index].as_mut() else {
@@ -307,6 +312,23 @@ impl Places {
         .map_err(|error| (index, error))
     }
 
+    /// Gives an event of the media side to a stream that is ending. One that fails is about to be over in any case.
+    fn tell_ending(&mut self, stage: &mut Stage<'_>, id: StreamId, event: MediaEvent) {
+        let mut ending = self.ending.iter_mut();
+        if let Some(stream) = ending.find(|stream| stream.id() == Some(id)) {
+            let told = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                stream.handle_media_event(cx, event)
+            });
+            debug!(?told, "a stream that ends heard something");
+        }
+        self.ending.retain(|stream| stream.is_ending());
+    }
+
+    /// True when no stream that was ended has anything to tell still.
+    pub(super) fn are_over(&self) -> bool {
+        self.ending.is_empty() && !self.iter().any(MediaStream::is_ending)
+    }
+
     /// The application has read an event of that stream, unless it is over.
     pub(super) fn event_taken(&mut self, stage: &mut Stage<'_>, id: StreamId) {
         let mut streams = self.at.iter_mut().flatten();
@@ -316,17 +338,20 @@ impl Places {
     }
 
     pub(super) fn handle_timeout(&mut self, stage: &mut Stage<'_>) {
-        for stream in self.at.iter_mut().flatten() {
+        for stream in self.at.iter_mut().flatten().chain(&mut self.ending) {
             if stream.poll_timeout().is_some_and(|due| due <= stage.now) {
                 Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
                     stream.handle_timeout(cx);
                 });
             }
         }
+        self.ending.retain(|stream| stream.is_ending());
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.iter().filter_map(MediaStream::poll_timeout).min()
+        let ending = self.ending.iter().map(|stream| &**stream);
+        let streams = self.iter().chain(ending);
+        streams.filter_map(MediaStream::poll_timeout).min()
     }
 
     /// Runs a command on the first stream of a type, or on the one with that name.

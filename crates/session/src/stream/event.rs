@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// `ChatStream...`, `FileTransferStream...`, `DesktopSharing...`).
 ///
 /// Each stream begins with `DidInitialize`. One that both sides agreed upon goes on with `DidStart` or `DidFail`, one
-/// that ends with `WillEnd` and `DidEnd`.
+/// that ends with `WillEnd` and `DidEnd`; what became of a file may be told between these two.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum StreamEvent {
@@ -19,7 +19,7 @@ pub enum StreamEvent {
     DidInitialize,
     /// It runs.
     DidStart,
-    /// It cannot run, or cannot go on. `WillEnd` and `DidEnd` follow.
+    /// It cannot run, or cannot go on. `WillEnd` and `DidEnd` follow, as far as they were not told.
     DidFail {
         /// What is wrong, in words for a person.
         reason: String,

@@ -52,7 +52,8 @@ use std::time::{Duration, Instant};
 ///
 /// A session knows nothing of media: it drives every stream through these calls, in this order: `initialize`, then
 /// `offer` or `answer`, `start` when both sides agree, `update` after each renegotiation, `end`. `end` is always
-/// called once `initialize` was. An application's own type is offered and matched like those of this crate.
+/// called once `initialize` was; what the media side and the clock have for a stream still [reaches it](Self::is_ending) after
+/// that if it wants. An application's own type is offered and matched like those of this crate.
 pub trait MediaStream: Any + Send {
     /// Whether the stream can take this section of an offer. Nothing is changed.
     fn takes(&self, offer: &SessionDescription, index: usize) -> bool;
@@ -151,7 +152,13 @@ pub trait MediaStream: Any + Send {
     /// Ends the stream and gives its ports back.
     fn end(&mut self, cx: &mut StreamContext<'_>);
 
-    /// The stream's name on the media side, once it is initialised.
+    /// True from [`end`](Self::end) until [`StreamEvent::DidEnd`] where that takes longer than the call: a file may be on its way to
+    /// its place. The session is not over before. Never by default.
+    fn is_ending(&self) -> bool {
+        false
+    }
+
+    /// The stream's name on the media side, once it is initialised and until it has ended.
     fn id(&self) -> Option<StreamId>;
 
     /// The connection of a stream over MSRP, to say [how it is reached](MsrpEnd::set_reach). `None` for streams of other kinds.
@@ -210,6 +217,9 @@ pub struct StreamSettings {
     /// How connections for messages and files are offered (`msrp.transport`). Default by TLS. What is proposed to us is taken
     /// either way.
     pub msrp_transport: MsrpTransport,
+    /// How long an ended [`FileTransferStream`] waits to hear what became of its file, and its session with it. Default 30 s: a
+    /// slow disk may have much to write.
+    pub file_end_timeout: Duration,
 }
 
 /// What the connections of message streams run over.
@@ -238,6 +248,7 @@ impl Default for StreamSettings {
             silence_detection: None,
             hold_music: None,
             msrp_transport: MsrpTransport::default(),
+            file_end_timeout: Duration::from_secs(30),
         }
     }
 }

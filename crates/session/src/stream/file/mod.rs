@@ -17,6 +17,7 @@ use offhook_sdp::attribute::{FileRange, FileTransferId};
 use offhook_sdp::{Attribute, Direction, Media, MediaKind, SessionDescription};
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 /// The media type of a file whose type nobody told.
 const UNKNOWN_TYPE: &str = "application/octet-stream";
@@ -54,6 +55,10 @@ pub enum FileTransferEvent {
 /// Where size and hash were told, what came before a connection broke is kept, under a name that begins with a dot and ends in
 /// `.part`. The next try for the same file into the same folder asks for the rest (RFC 5547 §6): in its offer if it pulls, and in
 /// its answer to who pushes and says `file-range` in the offer, as this type does. The hash is that of the whole.
+///
+/// Of each file that began to go over is told what became of it, whoever ends the stream or its session:
+/// [`FileTransferEvent::DidFinish`] or [`StreamEvent::DidFail`]. The stream waits for that between
+/// [`StreamEvent::WillEnd`] and [`StreamEvent::DidEnd`], up to [`StreamSettings::file_end_timeout`].
 #[derive(Debug)]
 pub struct FileTransferStream {
     end: MsrpEnd,
@@ -69,6 +74,11 @@ pub struct FileTransferStream {
     finished: Option<PathBuf>,
     /// Why the file that came is not kept. It is told once the other side knows, or the stream ends.
     lost: Option<String>,
+    /// The media side has said what became of the file.
+    is_settled: bool,
+    /// Which stream was ended while that was not known, and how long it waits for it.
+    ending: Option<(StreamId, Instant)>,
+    end_timeout: Duration,
 }
 
 /// Which way the file goes.
@@ -109,6 +119,9 @@ impl FileTransferStream {
             range: None,
             finished: None,
             lost: None,
+            is_settled: false,
+            ending: None,
+            end_timeout: Duration::ZERO,
         }
     }
 
@@ -201,6 +214,21 @@ impl FileTransferStream {
         }
     }
 
+    /// A stream that was ended is over when it is known what became of its file.
+    fn conclude(&mut self, cx: &mut StreamContext<'_>) {
+        if self.ending.take().is_some() {
+            self.tell_lost(cx);
+            cx.tell(StreamEvent::DidEnd);
+        }
+    }
+
+    fn tell_lost(&mut self, cx: &mut StreamContext<'_>) {
+        if let Some(lost) = self.lost.take() {
+            let reason = StreamError::File(lost).to_string();
+            cx.tell(StreamEvent::DidFail { reason });
+        }
+    }
+
     fn accept() -> Accepted {
         Accepted {
             types: vec!["*".to_owned()],
@@ -284,6 +312,7 @@ impl MediaStream for FileTransferStream {
         settings: &StreamSettings,
     ) -> Result<(), StreamError> {
         self.end.open(cx, local, settings)?;
+        self.end_timeout = settings.file_end_timeout;
         self.range = match self.held() {
             Some(rest) => Some(FileRange {
                 start: rest.start + 1,
@@ -375,19 +404,26 @@ impl MediaStream for FileTransferStream {
                 }));
             }
             MsrpEvent::FileDone { path } => {
-                self.finished = Some(path.clone());
-                if self.is_incoming() {
+                (self.is_settled, self.finished) = (true, Some(path.clone()));
+                if self.is_incoming() && self.ending.is_none() {
                     self.end.send(cx, MsrpCommand::ReportFile)?;
                 }
                 cx.tell(StreamEvent::FileTransfer(FileTransferEvent::DidFinish { path }));
+                self.conclude(cx);
             }
-            MsrpEvent::FileFailed { reason } if self.is_incoming() => {
+            MsrpEvent::FileFailed { reason } => {
+                self.is_settled = true;
+                if self.ending.is_none() && !self.is_incoming() {
+                    return Err(StreamError::File(reason));
+                }
                 self.lost = Some(reason);
-                self.end.send(cx, MsrpCommand::ReportFile)?;
+                if self.ending.is_none() {
+                    self.end.send(cx, MsrpCommand::ReportFile)?;
+                }
+                self.conclude(cx);
             }
-            MsrpEvent::FileFailed { reason } => return Err(StreamError::File(reason)),
             // After the last byte the connection may go.
-            MsrpEvent::Closed { reason } if self.finished.is_none() => {
+            MsrpEvent::Closed { reason } if self.finished.is_none() && self.ending.is_none() => {
                 let lost = self.lost.take().map(StreamError::File);
                 return Err(lost.unwrap_or(StreamError::Closed(reason)));
             }
@@ -396,19 +432,40 @@ impl MediaStream for FileTransferStream {
         Ok(())
     }
 
+    fn handle_timeout(&mut self, cx: &mut StreamContext<'_>) {
+        let limit = self.end_timeout;
+        if self.ending.is_some_and(|(_, until)| until <= cx.now) {
+            let lost = format!("nothing was heard of the file within {limit:?} of its end");
+            self.lost.get_or_insert(lost);
+            self.conclude(cx);
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.ending.map(|(_, until)| until)
+    }
+
     fn end(&mut self, cx: &mut StreamContext<'_>) {
-        if self.end.end(cx) {
-            if let Some(lost) = self.lost.take() {
-                let reason = StreamError::File(lost).to_string();
-                cx.tell(StreamEvent::DidFail { reason });
-            }
-            cx.tell(StreamEvent::WillEnd);
+        // One that never ran has no file that anything became of.
+        let has_more_to_tell = self.end.is_ready() && !self.is_settled;
+        let stream = self.end.id();
+        if !self.end.end(cx) {
+            return;
+        }
+        self.tell_lost(cx);
+        cx.tell(StreamEvent::WillEnd);
+        self.ending = stream.zip(has_more_to_tell.then_some(cx.now + self.end_timeout));
+        if self.ending.is_none() {
             cx.tell(StreamEvent::DidEnd);
         }
     }
 
+    fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
     fn id(&self) -> Option<StreamId> {
-        self.end.id()
+        self.end.id().or(self.ending.map(|(stream, _)| stream))
     }
 
     fn msrp(&mut self) -> Option<&mut MsrpEnd> {

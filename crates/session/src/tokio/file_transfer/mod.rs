@@ -5,12 +5,12 @@ mod receive;
 
 pub(super) use receive::{configure, find_parts, receive_file};
 
-use super::msrp_streams::{Teller, finish};
+use super::msrp_streams::{GOODBYE, Teller, finish};
 use crate::media::{FileToSend, MsrpCommand, MsrpEvent};
 use crate::stream::{FileSelector, safe_name};
 use bytes::BytesMut;
 use offhook_msrp::OutgoingMessage;
-use offhook_msrp::chunk::SuccessReport;
+use offhook_msrp::chunk::{StatusCode, SuccessReport};
 use offhook_msrp::session::{OutgoingId, SendError, SessionEvent};
 use offhook_msrp::tokio::MsrpConnection;
 use offhook_sdp::attribute::{FileHash, HashFunction};
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
 
 /// How much is read from the disk at a time.
 const PIECE: usize = 256 * 1024;
@@ -37,11 +38,8 @@ const REPORT_PATIENCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the file is not there, is none, or cannot be read.
 pub async fn select_file(path: &Path, content_type: &str, with_hash: bool) -> io::Result<FileSelector> {
-    let mut file = File::open(path).await?;
+    let mut file = open(path).await?;
     let metadata = file.metadata().await?;
-    if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
-    }
     let mut hashes = Vec::new();
     if with_hash {
         let mut hasher = sha1::Sha1::new();
@@ -62,6 +60,14 @@ pub async fn select_file(path: &Path, content_type: &str, with_hash: bool) -> io
         size: Some(metadata.len()),
         hashes,
     })
+}
+
+/// Opens what has a beginning and an end. A pipe is none of these, and to open one would wait for who writes into it.
+async fn open(path: &Path) -> io::Result<File> {
+    if !tokio::fs::metadata(path).await?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+    }
+    File::open(path).await
 }
 
 /// Tells how far a transfer is, but not too often.
@@ -93,7 +99,13 @@ pub(super) async fn send_file(
 ) {
     let sent = tokio::select! {
         sent = push(teller, &mut connection, &file) => sent,
-        () = ended(&mut commands) => return finish(connection).await,
+        () = ended(&mut commands) => {
+            Err("the session ended before the other side had all of the file".to_owned())
+        }
+    };
+    let sent = match sent {
+        Ok(id) => kept(&mut connection, &mut commands, id).await,
+        Err(reason) => Err(reason),
     };
     match sent {
         Ok(()) => teller.tell(MsrpEvent::FileDone { path: file.path }).await,
@@ -109,11 +121,17 @@ pub(super) async fn ended(commands: &mut mpsc::Receiver<MsrpCommand>) {
     while commands.recv().await.is_some() {}
 }
 
-async fn push(teller: &Teller, connection: &mut MsrpConnection, file: &FileToSend) -> Result<(), String> {
+/// Sends all bytes; gives the message that they were sent in when the other side has taken them.
+async fn push(
+    teller: &Teller,
+    connection: &mut MsrpConnection,
+    file: &FileToSend,
+) -> Result<OutgoingId, String> {
     let name = file.path.display();
     let unreadable = |error: io::Error| format!("{name} cannot be read: {error}");
-    let mut source = File::open(&file.path).await.map_err(unreadable)?;
-    let size = source.metadata().await.map_err(unreadable)?.len();
+    let mut source = open(&file.path).await.map_err(unreadable)?;
+    let metadata = source.metadata().await.map_err(unreadable)?;
+    let size = metadata.len();
     if size != file.size {
         return Err(format!(
             "{name} has {size} bytes by now, not the {} that were offered",
@@ -158,20 +176,37 @@ async fn push(teller: &Teller, connection: &mut MsrpConnection, file: &FileToSen
             SessionEvent::SendDone { message } if message == id => {
                 progress.told_at = None;
                 progress.tell(teller, size).await;
-                return kept(connection, id).await;
+                return Ok(id);
             }
-            SessionEvent::SendFailed { status, .. } => {
-                return Err(format!("the other side answered {status}"));
-            }
+            SessionEvent::SendFailed { status, .. } => return Err(not_kept(status)),
             SessionEvent::Closed(reason) => return Err(teller.why(&reason)),
             _ => {}
         }
     }
 }
 
+/// What the receiver's refusal means for a person: it says no more than a number (RFC 4975 §10).
+fn not_kept(status: StatusCode) -> String {
+    let meaning = match status {
+        StatusCode::STOP_SENDING => {
+            "it does not want it, cannot write it, or got something else than was announced"
+        }
+        StatusCode::TIMEOUT => "it does not answer",
+        _ => return format!("the other side did not keep the file: it answered {status}"),
+    };
+    format!(
+        "the other side did not keep the file: {meaning} ({})",
+        status.code()
+    )
+}
+
 /// Waits for the receiver's word that it has the file in its place, which it gives later than the response to the last
-/// chunk. One that never reports is believed, as all bytes were taken.
-async fn kept(connection: &mut MsrpConnection, id: OutgoingId) -> Result<(), String> {
+/// chunk. One that never reports is believed, as all bytes were taken; so is one that says goodbye instead.
+async fn kept(
+    connection: &mut MsrpConnection,
+    commands: &mut mpsc::Receiver<MsrpCommand>,
+    id: OutgoingId,
+) -> Result<(), String> {
     let reported = async {
         loop {
             match connection.next_event().await {
@@ -180,17 +215,20 @@ async fn kept(connection: &mut MsrpConnection, id: OutgoingId) -> Result<(), Str
                     complete: true,
                     ..
                 }) if message == id => return Ok(()),
-                Some(SessionEvent::SendFailed { status, .. }) => {
-                    return Err(format!("the other side did not keep the file: {status}"));
-                }
+                Some(SessionEvent::SendFailed { status, .. }) => return Err(not_kept(status)),
                 Some(SessionEvent::Closed(_)) | None => return Ok(()),
                 Some(_) => {}
             }
         }
     };
-    tokio::time::timeout(REPORT_PATIENCE, reported)
-        .await
-        .unwrap_or(Ok(()))
+    let goodbye = async {
+        ended(commands).await;
+        sleep(GOODBYE).await;
+    };
+    tokio::select! {
+        reported = timeout(REPORT_PATIENCE, reported) => reported.unwrap_or(Ok(())),
+        () = goodbye => Ok(()),
+    }
 }
 
 /// Hands the next piece of a file over. One that has become shorter is given up, so that the receiver hears of it.

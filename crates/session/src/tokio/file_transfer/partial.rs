@@ -111,11 +111,14 @@ impl Partial {
     }
 
     /// Leaves what came for another try, where that would find it; gives how much it is.
-    pub(super) async fn keep_for_another_try(mut self) -> Option<u64> {
-        self.file.flush().await.ok()?;
-        let held = self.file.metadata().await.ok()?.len();
+    ///
+    /// # Errors
+    /// When the disk refuses what came last: nothing is left then.
+    pub(super) async fn keep_for_another_try(mut self) -> io::Result<Option<u64>> {
+        self.file.flush().await?;
+        let held = self.file.metadata().await?.len();
         self.keep = self.can_resume && held > 0;
-        self.keep.then_some(held)
+        Ok(self.keep.then_some(held))
     }
 
     /// Checks the hash and gives the file its name: the one that was told, or with a number where that is taken.

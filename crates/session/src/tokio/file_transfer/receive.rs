@@ -12,15 +12,23 @@ use offhook_msrp::{MsrpSession, SessionConfig};
 use offhook_sdp::SessionDescription;
 use std::any::Any;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
 /// How far ahead of all that is there a piece may begin, in bytes: far more than is on the way at a time, and not so far that a
 /// peer could make the file long with little.
 const GAP: u64 = 64 * 1024 * 1024;
+
+/// How long what the sender was told that we have is still taken in once the session has ended. Usually its end of the connection
+/// closes before.
+const LAST_PIECES: Duration = Duration::from_secs(2);
+
+/// However the other side takes its leave after that.
+const SESSION_ENDED: &str = "the session ended";
 
 /// Pieces go to the disk as they come, however many there are.
 pub(in crate::tokio) fn configure(config: &mut SessionConfig, file: &FileToReceive) {
@@ -51,7 +59,13 @@ pub(in crate::tokio) async fn receive_file(
     loop {
         tokio::select! {
             // Events that nobody takes would keep the responses to the last chunks back.
-            event = connection.next_event(), if is_open => is_open = event.is_some(),
+            event = connection.next_event(), if is_open => match event {
+                // Nothing could be written from the beginning: the sender hears of it by this.
+                Some(SessionEvent::MessageBegan { message, .. }) => {
+                    let _ = connection.handle().reject(message).await;
+                }
+                event => is_open = event.is_some(),
+            },
             command = commands.recv() => {
                 if command.is_none() {
                     break;
@@ -114,18 +128,27 @@ async fn pull(
     file: &FileToReceive,
     began: &mut Option<Began>,
 ) -> Result<PathBuf, String> {
-    let unwritable = |error| format!("cannot write into {}: {error}", file.directory.display());
-    let mut partial = Partial::open(file).await.map_err(unwritable)?;
+    let closed = |error| format!("cannot write into {}: {error}", file.directory.display());
+    let mut partial = Partial::open(file).await.map_err(closed)?;
     match take_in(teller, connection, commands, file, (&mut partial, began)).await {
         // From here on the end of the session changes nothing.
         Ok(()) => partial.complete(file).await,
         Err(Broken::Refused(reason)) => Err(reason),
-        Err(Broken::Lost(reason)) => Err(match partial.keep_for_another_try().await {
-            Some(held) => {
-                format!("{reason}; the first {held} bytes are kept, another try goes on from there")
-            }
-            None => reason,
-        }),
+        Err(Broken::Lost(reason)) => {
+            let path = partial.path.clone();
+            let reason = if commands.is_closed() {
+                SESSION_ENDED.to_owned()
+            } else {
+                reason
+            };
+            Err(match partial.keep_for_another_try().await {
+                Ok(Some(held)) => {
+                    format!("{reason}; the first {held} bytes are kept, another try goes on from there")
+                }
+                Ok(None) => reason,
+                Err(error) => unwritable(&path, &error),
+            })
+        }
     }
 }
 
@@ -143,10 +166,15 @@ async fn take_in(
     };
     // Where in the file the message begins.
     let mut start = 0;
+    let session_end = async {
+        ended(commands).await;
+        sleep(LAST_PIECES).await;
+    };
+    tokio::pin!(session_end);
     loop {
         let event = tokio::select! {
             event = connection.next_event() => event,
-            () = ended(commands) => return Err(Broken::Lost("the session ended".to_owned())),
+            () = &mut session_end => return Err(Broken::Lost(SESSION_ENDED.to_owned())),
         };
         match event {
             Some(SessionEvent::MessageBegan { size, message, head }) => {
@@ -165,7 +193,7 @@ async fn take_in(
                     partial
                         .restart()
                         .await
-                        .map_err(|error| unwritable(partial, &error))?;
+                        .map_err(|error| unwritable(&partial.path, &error))?;
                 }
             }
             Some(SessionEvent::MessageData { message, at, data }) => {
@@ -176,7 +204,7 @@ async fn take_in(
                 }
                 if let Err(error) = partial.write(at, data).await {
                     let _ = connection.handle().reject(message).await;
-                    return Err(unwritable(partial, &error).into());
+                    return Err(unwritable(&partial.path, &error).into());
                 }
                 progress.tell(teller, end).await;
             }
@@ -216,8 +244,8 @@ fn start_of(file: &FileToReceive, size: Option<u64>) -> Result<u64, String> {
     }
 }
 
-fn unwritable(partial: &Partial, error: &io::Error) -> String {
-    format!("cannot write {}: {error}", partial.path.display())
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    format!("cannot write {}: {error}", path.display())
 }
 
 /// Says to each stream that receives what is here already of its file, from a transfer that broke off. Without a description of
