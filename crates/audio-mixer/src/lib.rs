@@ -54,6 +54,7 @@ mod bridge;
 mod device;
 mod file;
 mod gain;
+mod lease;
 mod level;
 mod memory;
 mod mixer;
@@ -79,6 +80,7 @@ pub use file::{
     Summary, WaveError, WaveFile, WavePlayer, WaveRecorder,
 };
 pub use gain::Gain;
+pub use lease::{Lease, Leased};
 pub use level::Level;
 pub use memory::{SamplesPlayer, SamplesRecorder};
 pub use mixer::{

@@ -88,6 +88,15 @@ pub trait AudioPort: Send {
         let _ = (tick, frame);
     }
 
+    /// Whether nothing will come of the port any more, and nobody wants what it takes: a recorder whose file is closed, a voice that
+    /// hung up. The mixer lets such a port leave by itself, at the end of the first tick in which it gives
+    /// [`Produced::Silence`], or in which what it said has faded out behind [`Produced::Missing`]; then
+    /// [`AudioMixer::take_departed`](crate::AudioMixer::take_departed) gives it back. A port around another passes this on.
+    /// Default: never.
+    fn is_over(&self) -> bool {
+        false
+    }
+
     /// How far the port's own clock is, if it has one: a sound card. A port around another passes this on. Default: none, as the
     /// port goes by the mixer's clock.
     fn clock(&self) -> Option<ClockReading> {
@@ -107,6 +116,9 @@ impl<T: AudioPort + ?Sized> AudioPort for Box<T> {
     }
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
         (**self).consume(tick, frame);
+    }
+    fn is_over(&self) -> bool {
+        (**self).is_over()
     }
     fn clock(&self) -> Option<ClockReading> {
         (**self).clock()

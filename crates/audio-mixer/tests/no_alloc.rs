@@ -1,9 +1,9 @@
 //! A tick allocates nothing, whatever is connected.
 
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, BridgeId, Cadence, FileDevice, Gain, MixerConfig, NullDevice, PlayerOptions,
-    Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile, WavePlayer,
-    WaveRecorder,
+    AudioMixer, AudioPort, BridgeId, Cadence, FileDevice, Gain, Leased, MixerConfig, NullDevice,
+    PlayerOptions, Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TonePlayer, WaveFile,
+    WavePlayer, WaveRecorder,
 };
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,7 @@ fn ticks_of_files_and_tones_allocate_nothing() {
         loop_count: 3,
         pause_time: Duration::from_millis(55),
         initial_play: false,
+        ..PlayerOptions::default()
     };
     let mut player = WavePlayer::new(WaveFile::from_samples(16_000, vec![500; 3_333]), options);
     player.start();
@@ -189,6 +190,37 @@ fn ticks_with_an_echo_canceller_allocate_nothing() {
         heard += u64::from(mixer.level(device).map_or(0, Level::peak));
     }
     assert!(heard > 0, "the canceller works");
+}
+
+#[test]
+fn ticks_in_which_ports_leave_by_themselves_allocate_nothing() {
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::default()).expect("the default");
+    let (hall, room) = (
+        mixer.add_bridge().expect("the first bridge"),
+        mixer.add_bridge().expect("the second bridge"),
+    );
+    let mut leases = Vec::new();
+    let mut leased = |mixer: &mut AudioMixer, port: SamplesPlayer| {
+        let (port, lease) = Leased::new(port);
+        leases.push(lease);
+        mixer.add_port(Box::new(port)).expect("a usual rate")
+    };
+    let ear = recorder(&mut mixer, 48_000);
+    assert_eq!(mixer.join(hall, ear), Ok(true));
+    for rate in [8_000, 16_000, 44_100, 48_000] {
+        for bridges in [&[hall][..], &[hall, room], &[room], &[]] {
+            let slot = leased(&mut mixer, SamplesPlayer::new(rate, vec![500; 2 * rate as usize]));
+            for &bridge in bridges {
+                assert_eq!(mixer.join(bridge, slot), Ok(true));
+            }
+            assert_eq!(mixer.connect(slot, ear, Gain::from_db(-3.0)), Ok(()));
+        }
+    }
+    assert_eq!(allocations_of_a_second(&mut mixer), 0);
+    drop(leases);
+    assert_eq!(allocations_of_a_second(&mut mixer), 0);
+    assert_eq!(mixer.ports(), 1);
+    assert_eq!(std::iter::from_fn(|| mixer.take_departed()).count(), 16);
 }
 
 /// A call that ends before it was heard.

@@ -138,3 +138,50 @@ fn the_options_of_a_canceller_and_the_mutes_of_its_device_are_within_reach() {
     let change = mixer.port_did_change(slot).expect("it is there");
     assert_eq!(change.new_producer_slot, None);
 }
+
+/// The `set_sound_devices` of the SIP SIMPLE documents: which devices, and how long their room echoes.
+#[cfg(feature = "voice")]
+#[test]
+fn devices_and_the_length_of_their_echo_are_set_in_one_call() {
+    use offhook_audio_mixer::{
+        DeviceChoice, DeviceMixer, DeviceMixerError, DeviceOptions, LastingEvent, VoiceOptions,
+    };
+    use std::sync::mpsc;
+
+    let folder = std::env::temp_dir();
+    let paths =
+        ["first", "second"].map(|name| folder.join(format!("offhook-{name}-{}.wav", std::process::id())));
+    let to = |path: &std::path::Path| DeviceOptions {
+        sample_rate: RATE,
+        input: DeviceChoice::Off,
+        output: DeviceChoice::File(path.into()),
+    };
+    let config = MixerConfig::at_rate(RATE);
+    let (told, events) = mpsc::channel();
+    let tell = move |event| drop(told.send(event));
+    let tail = |mixer: &DeviceMixer| {
+        let voice = mixer.voice().expect("there is a canceller");
+        voice.call(|voice| voice.options().tail_length).expect("it lives")
+    };
+    let next = || events.recv_timeout(Duration::from_secs(30));
+    let mixer = DeviceMixer::start_with_voice(to(&paths[0]), config, VoiceOptions::default(), tell);
+    let mixer = mixer.expect("a usual rate");
+    assert_eq!(next(), Ok(LastingEvent::Found));
+    assert_eq!(tail(&mixer), Duration::from_millis(50));
+    mixer
+        .set_sound_devices_and_tail(to(&paths[1]), Duration::from_millis(120))
+        .expect("its threads live");
+    assert_eq!(next(), Ok(LastingEvent::Found));
+    assert_eq!(tail(&mixer), Duration::from_millis(120));
+    mixer.set_sound_devices(to(&paths[0]));
+    assert_eq!(next(), Ok(LastingEvent::Found));
+    assert_eq!(tail(&mixer), Duration::from_millis(120), "it stays");
+    drop(mixer);
+    for path in paths {
+        std::fs::remove_file(path).expect("each was opened");
+    }
+
+    let plain = DeviceMixer::start(DeviceOptions::default(), config, |_| ()).expect("a usual rate");
+    let refused = plain.set_sound_devices_and_tail(DeviceOptions::default(), Duration::ZERO);
+    assert!(matches!(refused, Err(DeviceMixerError::NoVoice)), "{refused:?}");
+}

@@ -46,6 +46,7 @@ fn a_player_loops_with_pauses_counted_in_samples() {
         loop_count: 2,
         pause_time: Duration::from_millis(10),
         initial_play: false,
+        ..PlayerOptions::default()
     };
     let mut player = WavePlayer::new(file, options);
     let mut clock = Clock::new();

@@ -1,6 +1,6 @@
 //! The media engine by its commands: what runs, what comes back, what a tick costs.
 
-use offhook_audio_mixer::{AudioPort, Produced, Role, Tick};
+use offhook_audio_mixer::{AudioPort, Leased, Produced, Role, Tick};
 use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::AudioCodec;
 use offhook_sansio::{Entropy, WallClock};
@@ -321,6 +321,49 @@ fn streams_go_over_to_another_voice_device_and_its_mute_stays() {
     bench.events();
     bench.voice(VoiceCommand::Remove(port));
     assert_eq!(bench.events(), ["Released"]);
+    assert_eq!(bench.engine.poll_timeout(), None);
+}
+
+#[test]
+fn ports_whose_leases_are_dropped_leave_wherever_they_are() {
+    let mut bench = Bench::new();
+    bench.start(2, AudioCodec::Pcmu);
+    let (attached, stream_lease) = Leased::new(Hum::default());
+    bench.attach(2, 5, attached);
+    let (device, device_lease) = Leased::new(Hum::default());
+    bench.voice(VoiceCommand::SetDevice(Box::new(device)));
+    bench.ticks(2);
+    assert_eq!(bench.events(), [""; 0]);
+    drop(stream_lease);
+    bench.ticks(3);
+    assert_eq!(bench.events(), ["Detached(StreamId(2), PortId(5))"]);
+    drop(device_lease);
+    bench.ticks(3);
+    assert_eq!(bench.events(), ["Released"]);
+    bench.voice(VoiceCommand::SetInputMuted(true));
+    bench.stop(2);
+    bench.ticks(1);
+    assert_eq!(bench.events(), ["Stopped(StreamId(2))"]);
+
+    // The clock runs for these two alone, and as long as they are there.
+    let (beside, beside_lease) = Leased::new(Hum::default());
+    let (port, audio) = (PortId(1), Box::new(beside));
+    bench.voice(VoiceCommand::Add { port, audio });
+    let (bridged, bridged_lease) = Leased::new(Hum::default());
+    let bridge = |command| MediaCommand::Bridge {
+        bridge: StreamBridgeId(1),
+        command,
+    };
+    bench.order(bridge(BridgeCommand::Open));
+    let (port, audio) = (PortId(2), Box::new(bridged));
+    bench.order(bridge(BridgeCommand::AddPort { port, audio }));
+    for lease in [beside_lease, bridged_lease] {
+        bench.ticks(2);
+        assert!(bench.engine.poll_timeout().is_some());
+        drop(lease);
+        bench.ticks(3);
+        assert_eq!(bench.events(), ["Released"]);
+    }
     assert_eq!(bench.engine.poll_timeout(), None);
 }
 

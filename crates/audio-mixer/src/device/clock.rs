@@ -18,7 +18,8 @@ type Command<P> = Box<dyn FnOnce(&mut AudioMixer<P>) + Send>;
 /// The thread owns the mixer; commands travel to it as closures and are carried out between two ticks. Ticks are due at
 /// fixed times after the start, so that a late one does not delay those after it, or in step with a sound card
 /// ([`AudioMixer::set_clock`]). After a stall of more than [`CATCH_UP`](Self::CATCH_UP), as when a laptop wakes up, what was
-/// due before is left out and counted.
+/// due before is left out and counted. Ports that [are over](AudioPort::is_over) leave and are dropped on this thread, between two
+/// ticks.
 pub struct MixerThread<P: AudioPort + 'static = Box<dyn AudioPort>> {
     commands: Option<SyncSender<Command<P>>>,
     shared: Arc<Shared>,
@@ -145,6 +146,7 @@ fn run<P: AudioPort + 'static>(
             continue;
         }
         mixer.tick(due);
+        while mixer.take_departed().is_some() {}
         clock.advance(mixer.clock_reading());
         let skipped = clock.skip(now, MixerThread::<P>::CATCH_UP);
         shared.skipped.fetch_add(skipped, Ordering::Relaxed);

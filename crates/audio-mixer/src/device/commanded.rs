@@ -13,8 +13,8 @@ pub struct PortHandle<P> {
     thread: Thread,
 }
 
-/// A command on its way, which tells the role that it leaves.
-pub(super) type Command<P> = Box<dyn FnOnce(&mut P, &SharedRole) + Send>;
+/// A command on its way, which tells how it leaves the port.
+pub(super) type Command<P> = Box<dyn FnOnce(&mut P, &Told) + Send>;
 
 /// The thread of a port has ended: its [`ThreadedPort`](crate::ThreadedPort) was dropped, or the port or a command panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -35,12 +35,12 @@ impl<P: AudioPort> PortHandle<P> {
         &self,
         command: impl FnOnce(&mut P) -> T + Send + 'static,
     ) -> Result<T, PortGone> {
-        let (told, result) = mpsc::sync_channel(1);
+        let (done_told, result) = mpsc::sync_channel(1);
         // The role is told before the result, so that who has that may announce it.
-        let command: Command<P> = Box::new(move |port, role| {
+        let command: Command<P> = Box::new(move |port, told| {
             let done = command(port);
-            role.set(port.role());
-            drop(told.send(done));
+            told.tell(port);
+            drop(done_told.send(done));
         });
         self.commands.send(command).map_err(|_| PortGone)?;
         self.thread.unpark();
@@ -54,30 +54,39 @@ impl<P> fmt::Debug for PortHandle<P> {
     }
 }
 
-/// The role of the port, told by its thread.
+/// What the port's thread tells of it.
 #[derive(Debug)]
-pub(super) struct SharedRole {
+pub(super) struct Told {
     producer: AtomicBool,
     consumer: AtomicBool,
+    over: AtomicBool,
 }
 
-impl SharedRole {
-    pub(super) fn new(role: Role) -> Self {
+impl Told {
+    pub(super) fn of(port: &impl AudioPort) -> Self {
+        let role = port.role();
         Self {
             producer: AtomicBool::new(role.producer),
             consumer: AtomicBool::new(role.consumer),
+            over: AtomicBool::new(port.is_over()),
         }
     }
 
-    fn set(&self, role: Role) {
+    pub(super) fn tell(&self, port: &impl AudioPort) {
+        let role = port.role();
         self.producer.store(role.producer, Ordering::Relaxed);
         self.consumer.store(role.consumer, Ordering::Relaxed);
+        self.over.store(port.is_over(), Ordering::Relaxed);
     }
 
-    pub(super) fn get(&self) -> Role {
+    pub(super) fn role(&self) -> Role {
         Role {
             producer: self.producer.load(Ordering::Relaxed),
             consumer: self.consumer.load(Ordering::Relaxed),
         }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 }

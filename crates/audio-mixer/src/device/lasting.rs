@@ -69,7 +69,8 @@ pub struct LastingDevice {
     output_muted: bool,
 }
 
-/// The application's end of a [`LastingDevice`]. When it is dropped the device is closed and the port is silent from then on.
+/// The application's end of a [`LastingDevice`]. When it is dropped the device is closed, and the port is silent and leaves its mixer
+/// by itself.
 pub struct LastingHandle<S = DeviceOptions> {
     /// `None` when they are told. Never locked: it lets threads share the handle.
     events: Option<Mutex<Receiver<LastingEvent>>>,
@@ -229,6 +230,10 @@ impl AudioPort for LastingDevice {
         if let Some(device) = &mut self.device {
             device.consume(tick, frame);
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.device.is_none() && self.arriving.is_abandoned()
     }
 
     fn clock(&self) -> Option<ClockReading> {

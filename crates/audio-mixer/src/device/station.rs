@@ -3,13 +3,19 @@
 use super::choice::DeviceOptions;
 use super::clock::{MixerGone, MixerThread};
 use super::lasting::{DeviceSource, LastingDevice, LastingEvent, LastingHandle};
+#[cfg(feature = "voice")]
+use super::{PortGone, PortHandle, ThreadedPort};
 use crate::bridge::BridgeId;
 use crate::gain::Gain;
 use crate::mixer::{AudioMixer, MixerConfig, MixerError};
 use crate::port::AudioPort;
 use crate::slot::Slot;
+#[cfg(feature = "voice")]
+use crate::voice::{VoiceOptions, VoiceProcessor};
 use std::fmt;
 use std::io;
+#[cfg(feature = "voice")]
+use std::time::Duration;
 use thiserror::Error;
 
 /// A mixer with a device of its own, which is always in its bridge, on a thread that ticks in step with the device: the alert
@@ -22,6 +28,9 @@ pub struct DeviceMixer<S = DeviceOptions> {
     bridge: BridgeId,
     device: Slot,
     handle: LastingHandle<S>,
+    /// Of the device, where its echo can be cancelled.
+    #[cfg(feature = "voice")]
+    voice: Option<PortHandle<VoiceProcessor<LastingDevice>>>,
 }
 
 /// Why a [`DeviceMixer`] was not started, or not changed.
@@ -37,6 +46,14 @@ pub enum DeviceMixerError {
     /// A port panicked, and the mixer's thread with it.
     #[error(transparent)]
     Gone(#[from] MixerGone),
+    /// The device's own thread has ended.
+    #[cfg(feature = "voice")]
+    #[error(transparent)]
+    DeviceGone(#[from] PortGone),
+    /// The caller's fault: the echo of this device is not cancelled, so its length says nothing.
+    #[cfg(feature = "voice")]
+    #[error("the mixer was started without a canceller: start it with `DeviceMixer::start_with_voice`")]
+    NoVoice,
 }
 
 impl<S: DeviceSource> DeviceMixer<S> {
@@ -51,8 +68,38 @@ impl<S: DeviceSource> DeviceMixer<S> {
         tell: impl FnMut(LastingEvent) + Send + 'static,
     ) -> Result<Self, DeviceMixerError> {
         let (port, handle) = LastingDevice::start_telling(source, config.sample_rate, config.tick, tell)?;
+        Self::start_around(Box::new(port), handle, config)
+    }
+
+    /// The same with what the loudspeaker says taken out of what the microphone hears, on a thread beside the mixer's
+    /// ([`VoiceProcessor`], [`ThreadedPort`]).
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    #[cfg(feature = "voice")]
+    pub fn start_with_voice(
+        source: S,
+        config: MixerConfig,
+        options: VoiceOptions,
+        tell: impl FnMut(LastingEvent) + Send + 'static,
+    ) -> Result<Self, DeviceMixerError> {
+        let (port, handle) = LastingDevice::start_telling(source, config.sample_rate, config.tick, tell)?;
+        let port = VoiceProcessor::new(port, config.tick, options)?;
+        let (port, voice) = ThreadedPort::start_commanded(port)?;
+        let voice = Some(voice);
+        Ok(Self {
+            voice,
+            ..Self::start_around(Box::new(port), handle, config)?
+        })
+    }
+
+    fn start_around(
+        port: Box<dyn AudioPort>,
+        handle: LastingHandle<S>,
+        config: MixerConfig,
+    ) -> Result<Self, DeviceMixerError> {
         let mut mixer: AudioMixer = AudioMixer::new(config)?;
-        let device = mixer.add_port(Box::new(port))?;
+        let device = mixer.add_port(port)?;
         let bridge = mixer.add_bridge()?;
         // Both are there.
         let _ = mixer.join(bridge, device);
@@ -62,6 +109,8 @@ impl<S: DeviceSource> DeviceMixer<S> {
             bridge,
             device,
             handle,
+            #[cfg(feature = "voice")]
+            voice: None,
         })
     }
 
@@ -103,9 +152,38 @@ impl<S: DeviceSource> DeviceMixer<S> {
     }
 
     /// Closes the device and opens another one in its place, now and from now on. Returns at once; the next event tells how it
-    /// went.
+    /// went. The length of the room's echo stays as it was.
     pub fn set_sound_devices(&self, source: S) {
         self.handle.set_sound_devices(source);
+    }
+
+    /// The same for a device in another room: `tail_length` says how long that one echoes ([`VoiceOptions::tail_length`]); zero
+    /// switches the canceller off.
+    ///
+    /// # Errors
+    /// [`DeviceMixerError::NoVoice`] where there is no canceller, or when the device's thread has ended; the device stays as it was.
+    #[cfg(feature = "voice")]
+    pub fn set_sound_devices_and_tail(
+        &self,
+        source: S,
+        tail_length: Duration,
+    ) -> Result<(), DeviceMixerError> {
+        let voice = self.voice.as_ref().ok_or(DeviceMixerError::NoVoice)?;
+        voice.call(move |voice| {
+            let options = voice.options();
+            voice.set_options(VoiceOptions {
+                tail_length,
+                ..options
+            });
+        })?;
+        self.set_sound_devices(source);
+        Ok(())
+    }
+
+    /// What processes the device's voice, to look at it or to change its options. `None` where there is no canceller.
+    #[cfg(feature = "voice")]
+    pub fn voice(&self) -> Option<&PortHandle<VoiceProcessor<LastingDevice>>> {
+        self.voice.as_ref()
     }
 
     /// Mutes the microphone, or lets it be heard again, without a click. The mixer does it: the device keeps its role.

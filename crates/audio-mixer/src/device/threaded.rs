@@ -5,7 +5,7 @@
 //! that allocates, locks or computes for long costs the tick two copies and a wake-up.
 
 use super::clock::MixerThread;
-use super::commanded::{Command, PortHandle, SharedRole};
+use super::commanded::{Command, PortHandle, Told};
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use rtrb::{Consumer, Producer, RingBuffer};
@@ -26,11 +26,11 @@ use std::time::{Duration, Instant};
 ///
 /// The port's rate is read once: a port that changes it is put in anew. Its role may change by a command
 /// ([`PortHandle::call`]), and is announced as that of any port. When this is dropped, the thread ends and the port is dropped
-/// by it. If the port panics, the thread ends as well: the sound is missing from then on, and
-/// [`has_panicked`](Self::has_panicked) says so.
+/// by it. If the port panics, the thread ends as well: the sound fades out, [`has_panicked`](Self::has_panicked) says so, and this
+/// leaves the mixer, as it does when the port itself [is over](AudioPort::is_over).
 pub struct ThreadedPort {
     rate: u32,
-    role: Arc<SharedRole>,
+    told: Arc<Told>,
     /// `None` once the thread is to end.
     orders: Option<Producer<Order>>,
     heard: Producer<i16>,
@@ -103,7 +103,7 @@ impl ThreadedPort {
 
     /// The tick's end and the thread's.
     fn apart<P: AudioPort>(port: P) -> (Self, Worker<P>) {
-        let (rate, role) = (port.sample_rate(), Arc::new(SharedRole::new(port.role())));
+        let (rate, told) = (port.sample_rate(), Arc::new(Told::of(&port)));
         let most = Self::AHEAD + 2 * LONGEST;
         let room = (u128::from(rate) * most.as_millis() / 1000) as usize;
         let (orders, ordered) = RingBuffer::new(2 * MOST_TICKS);
@@ -112,7 +112,7 @@ impl ThreadedPort {
         let (sounding, samples) = RingBuffer::new(room);
         let this = Self {
             rate,
-            role: Arc::clone(&role),
+            told: Arc::clone(&told),
             orders: Some(orders),
             heard,
             made,
@@ -124,7 +124,7 @@ impl ThreadedPort {
         };
         let worker = Worker {
             port,
-            role,
+            told,
             orders: ordered,
             heard: hearing,
             made: making,
@@ -163,7 +163,7 @@ impl AudioPort for ThreadedPort {
     }
 
     fn role(&self) -> Role {
-        self.role.get()
+        self.told.role()
     }
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
@@ -200,6 +200,10 @@ impl AudioPort for ThreadedPort {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.told.is_over() || self.has_panicked()
+    }
+
     fn clock(&self) -> Option<ClockReading> {
         self.clock
     }
@@ -220,7 +224,7 @@ impl fmt::Debug for ThreadedPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ThreadedPort")
             .field("rate", &self.rate)
-            .field("role", &self.role.get())
+            .field("role", &self.told.role())
             .field("lost", &self.lost)
             .finish_non_exhaustive()
     }
@@ -229,7 +233,7 @@ impl fmt::Debug for ThreadedPort {
 /// What the thread does, without the thread.
 struct Worker<P> {
     port: P,
-    role: Arc<SharedRole>,
+    told: Arc<Told>,
     orders: Consumer<Order>,
     heard: Consumer<i16>,
     made: Producer<Made>,
@@ -256,6 +260,12 @@ impl<P: AudioPort> Worker<P> {
 
     /// Does what is to be done by now; gives when there will be more. `None`: when a tick comes.
     fn work(&mut self, now: Instant) -> Option<Instant> {
+        let due = self.catch_up(now);
+        self.told.tell(&self.port);
+        due
+    }
+
+    fn catch_up(&mut self, now: Instant) -> Option<Instant> {
         while let Ok(order) = self.orders.pop() {
             match order {
                 Order::Consume(tick, len) => self.consume(&tick, len),
@@ -273,7 +283,7 @@ impl<P: AudioPort> Worker<P> {
 
     fn obey(&mut self, inbox: &Receiver<Command<P>>) {
         for command in inbox.try_iter() {
-            command(&mut self.port, &self.role);
+            command(&mut self.port, &self.told);
         }
     }
 

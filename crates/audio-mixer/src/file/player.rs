@@ -24,6 +24,9 @@ pub struct PlayerOptions {
     pub pause_time: Duration,
     /// Whether to play at once when started, rather than to wait for `pause_time` first. Default true.
     pub initial_play: bool,
+    /// Whether the player leaves its mixer by itself when playing is over, for whatever reason. Default false: it can be started
+    /// again.
+    pub leave_at_end: bool,
 }
 
 impl Default for PlayerOptions {
@@ -33,6 +36,7 @@ impl Default for PlayerOptions {
             loop_count: 1,
             pause_time: Duration::ZERO,
             initial_play: true,
+            leave_at_end: false,
         }
     }
 }
@@ -91,6 +95,8 @@ pub struct WavePlayer {
     /// What was stopped in the middle: it fades out in the next tick, whatever is played by then.
     tail: Vec<i16>,
     started: bool,
+    /// Playing is over, and was not begun again.
+    ended: bool,
     plays_left: Option<u32>,
     events: VecDeque<PlayerEvent>,
     /// Where events go instead.
@@ -169,6 +175,7 @@ impl WavePlayer {
             state: State::Idle,
             tail: Vec::new(),
             started: false,
+            ended: false,
             plays_left: None,
             events: VecDeque::with_capacity(Self::MAX_EVENTS),
             told: None,
@@ -189,7 +196,7 @@ impl WavePlayer {
         if self.is_active() {
             return;
         }
-        self.started = false;
+        (self.started, self.ended) = (false, false);
         self.plays_left = (self.options.loop_count > 0).then_some(self.options.loop_count);
         if let Source::Path { path, loading } = &mut self.source {
             let (path, rate) = (path.clone(), self.rate);
@@ -224,8 +231,7 @@ impl WavePlayer {
             self.tail.extend_from_slice(&rest[..rest.len().min(longest)]);
             kernel::scale(&mut self.tail, Ramp::steady(self.volume.begin()));
         }
-        self.state = State::Idle;
-        self.push(PlayerEvent::DidEnd {
+        self.end(PlayerEvent::DidEnd {
             at: now,
             reason: EndReason::Stopped,
         });
@@ -283,6 +289,12 @@ impl WavePlayer {
         u64::try_from(samples).unwrap_or(u64::MAX)
     }
 
+    /// Playing is over; `event` says how.
+    fn end(&mut self, event: PlayerEvent) {
+        (self.state, self.ended) = (State::Idle, true);
+        self.push(event);
+    }
+
     fn push(&mut self, event: PlayerEvent) {
         if let Some(told) = &mut self.told {
             // A full ring means that nobody polls.
@@ -305,8 +317,7 @@ impl WavePlayer {
             Some(Ok(_)) => self.begin(),
             Some(Err(error)) => {
                 let error = Arc::clone(error);
-                self.state = State::Idle;
-                self.push(PlayerEvent::DidFail { at, error });
+                self.end(PlayerEvent::DidFail { at, error });
             }
         }
     }
@@ -363,14 +374,13 @@ impl WavePlayer {
         // An empty file without pauses, or with pauses of no sample, would be played infinitely often in one tick.
         let empty = len == 0 && self.pause_samples() == 0;
         if self.plays_left == Some(0) || empty {
-            self.state = State::Idle;
             let missing = self.source.file().map_or(Duration::ZERO, WaveFile::missing);
             let reason = if missing.is_zero() {
                 EndReason::Finished
             } else {
                 EndReason::CutOff { missing }
             };
-            self.push(PlayerEvent::DidEnd { at, reason });
+            self.end(PlayerEvent::DidEnd { at, reason });
         } else if self.options.pause_time.is_zero() {
             self.state = State::Playing { next: 0 };
         } else {
@@ -402,6 +412,10 @@ impl AudioPort for WavePlayer {
 
     fn role(&self) -> Role {
         Role::PRODUCER
+    }
+
+    fn is_over(&self) -> bool {
+        self.ended && self.options.leave_at_end
     }
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {

@@ -17,7 +17,8 @@ use thiserror::Error;
 /// A port that records what it hears: 16-bit PCM. Made by [`WaveRecorder::start`] together with its
 /// [`Recording`], which stays with the application while the port sits in the mixer.
 ///
-/// Dropping the port (both of a stereo recording) ends the recording; the file is then closed by the writer's thread.
+/// Dropping the port (both of a stereo recording) ends the recording; the file is then closed by the writer's thread. A port whose
+/// recording was finished or broke off leaves its mixer by itself.
 /// A recording is not started twice: to record to the same file anew, start another one.
 #[derive(Debug)]
 pub struct WaveRecorder {
@@ -140,6 +141,11 @@ struct Latch {
 }
 
 impl Shared {
+    /// Neither finished nor broken off.
+    fn goes_on(&self) -> bool {
+        !self.ended.load(Ordering::Acquire) && !self.finish.load(Ordering::Relaxed)
+    }
+
     /// How many ticks are in the recording with this one; `None` while it is paused or finished.
     fn enter(&self, tick: &Tick) -> Option<u64> {
         let latch = &self.tick;
@@ -255,6 +261,10 @@ impl AudioPort for WaveRecorder {
         Role::CONSUMER
     }
 
+    fn is_over(&self) -> bool {
+        !self.shared.goes_on()
+    }
+
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
         let Some(recorded) = self.shared.enter(tick) else {
             return;
@@ -285,7 +295,7 @@ impl Recording {
 
     /// Whether the recording goes on: neither finished nor broken off. It does while paused.
     pub fn is_active(&self) -> bool {
-        !self.shared.ended.load(Ordering::Acquire) && !self.shared.finish.load(Ordering::Relaxed)
+        self.shared.goes_on()
     }
 
     /// Leaves out what is heard from now on.

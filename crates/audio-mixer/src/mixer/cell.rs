@@ -48,7 +48,7 @@ impl Cells {
         self.seats.resize(places, None);
     }
 
-    /// Seats a place by its outermost bridges, which are sorted.
+    /// Seats a place by its outermost bridges, which are sorted. Without any it leaves, which neither allocates nor frees memory.
     pub(crate) fn seat(&mut self, place: usize, halls: &[u32]) {
         let old = self.seats[place];
         if old.map_or(&[][..], |old| &self.all[old].halls) == halls {
@@ -167,9 +167,11 @@ impl Cells {
         if cell.members.is_empty() {
             cell.halls.clear();
             cell.talkers = 0;
-            for heard in std::mem::take(&mut cell.hears) {
+            let mut hears = std::mem::take(&mut cell.hears);
+            for heard in hears.drain(..).filter(|&heard| heard != old) {
                 self.all[heard].hears.retain(|&other| other != old);
             }
+            self.all[old].hears = hears;
         }
     }
 

@@ -219,17 +219,22 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     /// Seats a slot by the outermost bridges around those that it is a member of.
-    pub(super) fn reseat(&mut self, slot: Slot) {
+    fn reseat(&mut self, slot: Slot) {
         let Some(entry) = self.entry(slot) else { return };
         let around = self.outward(entry.bridges.clone());
         let outermost = around.filter(|&id| self.parents(id).is_empty());
         let mut halls: Vec<u32> = outermost.map(|id| id.index).collect();
         halls.sort_unstable();
         halls.dedup();
+        self.reseat_at(slot.index(), &halls);
+    }
+
+    /// Seats a place by outermost bridges, which are sorted; the change glides through the next tick.
+    pub(super) fn reseat_at(&mut self, place: usize, halls: &[u32]) {
         if !std::mem::replace(&mut self.moved, true) {
             self.before.copy_seats(&self.cells);
         }
-        self.cells.seat(slot.index(), &halls);
+        self.cells.seat(place, halls);
         self.unsettled = true;
     }
 

@@ -85,6 +85,11 @@ impl<P: AudioPort> Entry<P> {
         self.port.is_some() && self.edge.role.consumer
     }
 
+    /// Whether the port is to leave as soon as it is silent.
+    pub(crate) fn is_over(&self) -> bool {
+        self.port.as_ref().is_some_and(AudioPort::is_over)
+    }
+
     /// The port at a place is gone: what it said fades out, and what it heard is heard no more.
     pub(crate) fn lose(&mut self, place: usize) {
         let sources = self.sources.iter_mut().filter(|source| source.from == place);

@@ -4,6 +4,7 @@ mod cell;
 mod connect;
 mod entry;
 pub(crate) mod kernel;
+mod places;
 mod tick;
 mod voices;
 
@@ -15,6 +16,7 @@ use crate::port::{AudioPort, Role};
 use crate::slot::{MixerId, Slot};
 use cell::Cells;
 use entry::{Edge, Entry};
+use places::Slotted;
 use std::time::Duration;
 use thiserror::Error;
 use voices::Voices;
@@ -200,6 +202,10 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     free: Vec<u32>,
     /// Places with a port in them.
     ports: usize,
+    /// Places whose port turned out to be over in this tick.
+    over: Vec<u32>,
+    /// Ports that left by themselves, and where they were.
+    departed: Vec<(Slot, P)>,
     voices: Voices,
     bridges: Vec<Bridged>,
     /// Who hears whom by bridges, now and before the commands since the last tick.
@@ -218,14 +224,6 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     clock: Option<Slot>,
     /// Something glides or leaves, so the next tick has to tidy up.
     unsettled: bool,
-}
-
-/// A place for a port; the generation grows each time it is vacated.
-struct Slotted<P> {
-    generation: u32,
-    /// On the free list; the entry, if there is one, is what an earlier port left.
-    vacant: bool,
-    entry: Option<Entry<P>>,
 }
 
 /// What is wrong with a rate.
@@ -262,6 +260,8 @@ impl<P: AudioPort> AudioMixer<P> {
             places: Vec::new(),
             free: Vec::new(),
             ports: 0,
+            over: Vec::new(),
+            departed: Vec::new(),
             voices: Voices::new(frame_len),
             bridges: Vec::new(),
             cells: Cells::new(frame_len),
@@ -285,78 +285,6 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Samples in one tick at the mixer's rate.
     pub fn frame_len(&self) -> usize {
         self.frame_len
-    }
-
-    /// Puts a port in. It hears nothing and is heard by nobody until it is connected. A refused port is dropped.
-    pub fn add_port(&mut self, port: P) -> Result<Slot, MixerError> {
-        let max = self.config.max_ports.min(MAX_PORTS);
-        if self.ports >= max {
-            return Err(MixerError::TooManyPorts { max });
-        }
-        let edge = self.edge_of(&port)?;
-        let entry = Some(Entry::new(port, edge));
-        let index = if let Some(index) = self.free.pop() {
-            let place = &mut self.places[index as usize];
-            place.entry = entry;
-            place.vacant = false;
-            index
-        } else {
-            self.places.push(Slotted {
-                generation: 0,
-                vacant: false,
-                entry,
-            });
-            self.voices.resize(self.places.len());
-            self.cells.resize(self.places.len());
-            self.before.resize(self.places.len());
-            // A tick puts vacated places on the list, and must not allocate for it.
-            self.free.reserve(self.places.len());
-            self.places.len() as u32 - 1
-        };
-        self.voices.set_level(index as usize, None);
-        self.ports += 1;
-        Ok(self.slot_at(index))
-    }
-
-    /// Takes a port out, with its connections and memberships, and gives it back. What it said last fades out within
-    /// one tick, and keeps its place until then: between two ticks, at most [`MixerConfig::max_ports`] places beside those of
-    /// the ports that are there. `None` if the slot is gone already.
-    pub fn remove_port(&mut self, slot: Slot) -> Option<P> {
-        let entry = self.entry_mut(slot)?;
-        let port = entry.port.take()?;
-        for id in std::mem::take(&mut entry.bridges) {
-            if let Ok(bridge) = self.bridge_mut(id) {
-                bridge.members.retain(|&member| member != slot);
-            }
-        }
-        self.reseat(slot);
-        self.places[slot.index()].generation += 1;
-        self.ports -= 1;
-        let mut is_overheard = false;
-        for place in &mut self.places {
-            // A tick frees no memory, so that of a port that faded out is still there.
-            place.entry.take_if(|_| place.vacant);
-            if let Some(entry) = &mut place.entry {
-                entry.lose(slot.index());
-                is_overheard |= entry.overheard == Some(slot.index());
-            }
-        }
-        self.unsettled = true;
-        if self.voices.get(slot.index()).is_none() && !is_overheard {
-            self.vacate(slot.index());
-        }
-        Some(port)
-    }
-
-    /// Whoever said nothing has nothing to fade out: the place is free at once, and whoever comes next is a stranger there.
-    fn vacate(&mut self, index: usize) {
-        for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
-            entry.forget(index);
-        }
-        self.before.seat(index, &[]);
-        let place = &mut self.places[index];
-        (place.entry, place.vacant) = (None, true);
-        self.free.push(index as u32);
     }
 
     /// How many ports there are.

@@ -31,6 +31,7 @@ impl<P: AudioPort> AudioMixer<P> {
         if self.unsettled {
             self.settle();
         }
+        self.let_go();
         tick
     }
 
@@ -40,6 +41,9 @@ impl<P: AudioPort> AudioMixer<P> {
             let before = self.voices.level(index);
             let level = entry.produce(tick, self.voices.frame_mut(index), before);
             self.voices.set_level(index, level);
+            if level.is_none() && entry.is_over() {
+                self.over.push(index as u32);
+            }
         }
     }
 
@@ -152,6 +156,7 @@ impl<P: AudioPort> AudioMixer<P> {
             if entry.port.is_none() && !place.vacant {
                 entry.sources.clear();
                 place.vacant = true;
+                self.cells.seat(index, &[]);
                 self.voices.set_level(index, None);
                 self.free.push(index as u32);
             }

@@ -154,6 +154,10 @@ impl<P: AudioPort> AudioPort for VoiceProcessor<P> {
         self.port.consume(tick, frame);
     }
 
+    fn is_over(&self) -> bool {
+        self.port.is_over()
+    }
+
     fn clock(&self) -> Option<ClockReading> {
         self.port.clock()
     }

@@ -161,6 +161,13 @@ impl Bridges {
         taken(mixer, ports.swap_remove(place).1)
     }
 
+    /// A port has left by itself.
+    pub(super) fn lose(&mut self, gone: Slot) {
+        for bridge in &mut self.open {
+            bridge.ports.retain(|(_, slot)| *slot != gone);
+        }
+    }
+
     pub(super) fn set_device(
         &mut self,
         mixer: &mut Mixer,

@@ -193,7 +193,8 @@ pub enum MediaEvent {
         /// The new address.
         remote: SocketAddr,
     },
-    /// A port was taken out, by command or because its stream ended, or was never taken in for want of its stream.
+    /// A port was taken out, by command or because its stream ended or the port itself [was over](AudioPort::is_over), or was never
+    /// taken in for want of its stream.
     /// Drop it where blocking does no harm.
     Detached {
         /// The stream.
@@ -203,7 +204,7 @@ pub enum MediaEvent {
         /// The port.
         audio: Box<dyn AudioPort>,
     },
-    /// The voice device, or a port beside it or in a bridge, was taken out. Drop it where blocking does no harm.
+    /// The voice device, or a port beside it or in a bridge, was taken out, or left by itself. Drop it where blocking does no harm.
     Released {
         /// The port.
         audio: Box<dyn AudioPort>,

@@ -163,6 +163,7 @@ impl MediaEngine {
         self.skipped_ticks += self.clock.skip(now, horizon);
         while self.clock.due() <= now {
             self.mixer.tick(self.clock.due());
+            self.part_from_departed();
             self.clock.advance(self.mixer.clock_reading());
             self.streams.stir_all();
         }
@@ -435,6 +436,23 @@ impl MediaEngine {
             let Attached { port, stream, slot } = self.attached.swap_remove(place);
             if let Some(MediaPort::Attached(audio)) = self.mixer.remove_port(slot) {
                 self.events.push(MediaEvent::Detached { stream, port, audio });
+            }
+        }
+    }
+
+    /// Ports that left the mixer by themselves are out of the engine, too.
+    fn part_from_departed(&mut self) {
+        while let Some((gone, port)) = self.mixer.take_departed() {
+            let MediaPort::Attached(audio) = port else {
+                continue;
+            };
+            if let Some(place) = self.attached.iter().position(|attached| attached.slot == gone) {
+                let Attached { port, stream, .. } = self.attached.swap_remove(place);
+                self.events.push(MediaEvent::Detached { stream, port, audio });
+            } else {
+                self.voice.lose(gone);
+                self.bridges.lose(gone);
+                self.release(Some(audio));
             }
         }
     }

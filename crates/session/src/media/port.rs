@@ -43,6 +43,13 @@ impl AudioPort for MediaPort {
         }
     }
 
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Remote(_) => false,
+            Self::Attached(port) => port.is_over(),
+        }
+    }
+
     fn clock(&self) -> Option<ClockReading> {
         match self {
             Self::Remote(_) => None,

@@ -199,6 +199,12 @@ impl Voice {
         taken(mixer, self.added.swap_remove(place).1)
     }
 
+    /// A port has left by itself.
+    pub(super) fn lose(&mut self, gone: Slot) {
+        self.device.take_if(|device| *device == gone);
+        self.added.retain(|(_, slot)| *slot != gone);
+    }
+
     pub(super) fn set_input_muted(&mut self, mixer: &mut Mixer, muted: bool) -> Result<(), MixerError> {
         self.input.muted = muted;
         self.level(mixer)

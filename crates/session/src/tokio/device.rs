@@ -199,6 +199,10 @@ impl<P: AudioPort> AudioPort for Parts<P> {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.inner.is_over()
+    }
+
     fn clock(&self) -> Option<ClockReading> {
         self.inner.clock()
     }
@@ -223,6 +227,10 @@ impl AudioPort for SoundDevice {
         if let Some(port) = &mut self.port {
             port.consume(tick, frame);
         }
+    }
+
+    fn is_over(&self) -> bool {
+        self.port.as_ref().is_some_and(AudioPort::is_over)
     }
 
     fn clock(&self) -> Option<ClockReading> {
