@@ -12,7 +12,7 @@ mod table;
 
 use std::process::ExitCode;
 
-/// A table's name on the command line, and what prints it.
+/// A name on the command line, and what it runs.
 type Table = (&'static str, fn());
 
 const TABLES: &[Table] = &[
@@ -23,10 +23,19 @@ const TABLES: &[Table] = &[
     ("jitter", jitter::print),
 ];
 
+/// Nothing but ours, for `valgrind --tool=callgrind`.
+const PROFILES: &[Table] = &[
+    ("profile-sip-parse", sip::run_ours_for_a_profiler),
+    ("profile-sdp-parse-phone", || sdp::run_ours_for_a_profiler(sdp::PHONE)),
+    ("profile-sdp-parse-browser", || sdp::run_ours_for_a_profiler(sdp::BROWSER)),
+];
+
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    if wanted == ["profile-sip-parse"] {
-        sip::run_ours_for_a_profiler();
+    if let [only] = &wanted[..]
+        && let Some((_, run)) = PROFILES.iter().find(|(name, _)| name == only)
+    {
+        run();
         return ExitCode::SUCCESS;
     }
     if let [echo, address] = &wanted[..]

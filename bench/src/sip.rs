@@ -22,7 +22,6 @@ pub fn print_parse() {
     table::print(&title, contenders);
 }
 
-/// Nothing but ours, for `valgrind --tool=callgrind`.
 pub fn run_ours_for_a_profiler() {
     let shared = received();
     for _ in 0..10_000 {

@@ -2,7 +2,8 @@
 
 use crate::attribute::{Candidate, IceUfrag, MalformedAttribute, Property, Rtcp, TypedAttribute, tokens};
 use crate::{
-    Attribute, Attributes, Bandwidth, Connection, Direction, Protocol, RtpFormat, SessionDescription, Text,
+    Attribute, Attributes, Bandwidth, Connection, Direction, Formats, Protocol, RtpFormat,
+    SessionDescription, Text,
 };
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -46,7 +47,7 @@ pub struct Media {
     /// `RTP/AVP`, `RTP/SAVP`, `TCP/MSRP`, ...
     pub protocol: Text,
     /// Payload types for RTP, in order of preference; otherwise what the protocol defines.
-    pub formats: Vec<Text>,
+    pub formats: Formats,
     /// `i=`: a title for people. An empty one is read and written as none.
     pub info: Option<Text>,
     /// `c=`: where the stream is received, when not where the session says.
@@ -69,7 +70,7 @@ impl Media {
             port,
             port_count: 1,
             protocol: protocol.into(),
-            formats: Vec::new(),
+            formats: Formats::new(),
             info: None,
             connection: None,
             more_connections: Vec::new(),
@@ -252,8 +253,7 @@ impl Media {
         self.attributes.remove("fmtp");
         self.formats.clear();
         for format in formats {
-            self.formats
-                .push(Text::from(format_args!("{}", format.payload_type)));
+            self.formats.push(&format.payload_type.to_string());
             self.attributes.push(Attribute::with_value(
                 "rtpmap",
                 format_args!("{}", format.rtpmap()),

@@ -1,12 +1,12 @@
 //! From text to types, in one pass over the lines.
 
-use crate::text::breaks_line;
-use crate::timing::typed_time;
+use crate::text::{breaks_line, find};
+use crate::value::{Value, bandwidth, connection, formats, number, origin, repeat, timing, zones};
 use crate::{
-    Attribute, Attributes, Bandwidth, Connection, Limits, Media, Origin, ParseError, ParseErrorKind,
-    ParseOptions, Policy, Repeat, SessionDescription, Text, Timing, ZoneAdjustment,
+    Attributes, Bandwidth, Connection, Limits, Media, Origin, ParseError, ParseErrorKind, ParseOptions,
+    Policy, SessionDescription, Text, Timing, ZoneAdjustment,
 };
-use std::num::NonZeroU16;
+use std::ops::Range;
 
 impl SessionDescription {
     /// Reads a description with default limits, leniently (see [`Policy::Lenient`]).
@@ -28,8 +28,8 @@ impl SessionDescription {
             return Err(error(1, None, ParseErrorKind::TooLong { limit, actual }));
         }
         match (std::str::from_utf8(bytes), options.policy) {
-            (Ok(text), _) => Parser::new(options).run(text),
-            (Err(_), Policy::Lenient) => Parser::new(options).run(&String::from_utf8_lossy(bytes)),
+            (Ok(text), _) => Parser::new(text, options).run(),
+            (Err(_), Policy::Lenient) => Parser::new(&String::from_utf8_lossy(bytes), options).run(),
             (Err(invalid), Policy::Strict) => {
                 let before = &bytes[..invalid.valid_up_to()];
                 let line = before.split(|byte| *byte == b'\n').count();
@@ -53,6 +53,7 @@ const SESSION_ORDER: &[u8] = b"vosiuepcbtrzkam";
 const MEDIA_ORDER: &[u8] = b"micbka";
 
 struct Parser<'a> {
+    text: &'a str,
     limits: &'a Limits,
     strict: bool,
     /// Some line holds a CR or NUL, and each has to be looked at.
@@ -69,9 +70,14 @@ struct Parser<'a> {
     uri: Option<Text>,
     emails: Vec<Text>,
     phones: Vec<Text>,
-    times: Vec<Timing>,
+    timing: Option<Timing>,
+    more_timings: Vec<Timing>,
     zones: Vec<ZoneAdjustment>,
     media: Vec<Media>,
+    /// How many `a=` lines the current section has.
+    attributes: usize,
+    /// Where those of them stand that are not copied yet, one behind the other.
+    block: Range<usize>,
 }
 
 /// What a session part and a media part have in common.
@@ -85,11 +91,12 @@ struct Fields {
 }
 
 impl<'a> Parser<'a> {
-    fn new(options: &'a ParseOptions) -> Self {
+    fn new(text: &'a str, options: &'a ParseOptions) -> Self {
         Self {
+            text,
             limits: &options.limits,
             strict: options.policy == Policy::Strict,
-            unclean: false,
+            unclean: unclean(text.as_bytes()),
             line: 0,
             field: 0,
             rank: 0,
@@ -100,29 +107,30 @@ impl<'a> Parser<'a> {
             uri: None,
             emails: Vec::new(),
             phones: Vec::new(),
-            times: Vec::new(),
+            timing: None,
+            more_timings: Vec::new(),
             zones: Vec::new(),
             media: Vec::new(),
+            attributes: 0,
+            block: 0..0,
         }
     }
 
-    fn run(mut self, text: &str) -> Result<SessionDescription, ParseError> {
-        self.unclean = unclean(text.as_bytes());
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (line, after) = match memchr::memchr(b'\n', rest.as_bytes()) {
-                Some(end) => (&rest[..end], &rest[end + 1..]),
-                None => (rest, ""),
-            };
-            let ended = line.len() < rest.len();
-            let from_here = std::mem::replace(&mut rest, after);
+    fn run(mut self) -> Result<SessionDescription, ParseError> {
+        let bytes = self.text.as_bytes();
+        let mut start = 0;
+        while start < bytes.len() {
+            let found = find(&bytes[start..], b'\n');
+            let end = found.map_or(bytes.len(), |len| start + len);
+            let next = bytes.len().min(end + 1);
             self.line += 1;
             self.field = 0;
             if self.line > self.limits.lines {
                 return Err(self.error(ParseErrorKind::TooManyLines(self.limits.lines)));
             }
-            self.whole_line(line, ended, from_here)
+            self.whole_line(start..end, next)
                 .map_err(|kind| self.error(kind))?;
+            start = next;
         }
         self.line += 1;
         self.field = 0;
@@ -134,29 +142,66 @@ impl<'a> Parser<'a> {
         error(self.line, field, kind)
     }
 
-    /// `from_here` is the text from the line's start to the end of all, for [`Text::from_prefix`].
-    fn whole_line(&mut self, line: &str, ended: bool, from_here: &str) -> Result<(), ParseErrorKind> {
+    /// Reads a line, behind which the next one begins.
+    fn whole_line(&mut self, line: Range<usize>, next: usize) -> Result<(), ParseErrorKind> {
         if line.len() > self.limits.line_bytes {
             return Err(ParseErrorKind::LineTooLong(self.limits.line_bytes));
         }
-        let (line, carriage_return) = match line.strip_suffix('\r') {
-            Some(line) => (line, true),
-            None => (line, false),
-        };
-        if self.strict && !(carriage_return && ended) {
+        let start = line.start;
+        let line = &self.text.as_bytes()[line];
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let is_tidy = start + line.len() + 2 == next;
+        if self.strict && !is_tidy {
             return Err(ParseErrorKind::LineEnd);
         }
-        if self.unclean && line.bytes().any(breaks_line) {
+        if self.unclean && line.iter().copied().any(breaks_line) {
             return Err(ParseErrorKind::ControlCharacter);
         }
-        match line.as_bytes() {
+        match line {
             [] if !self.strict => Ok(()),
-            [field, b'=', ..] if field.is_ascii_lowercase() => {
+            [field, b'=', value @ ..] if field.is_ascii_lowercase() => {
                 self.field = *field;
                 self.place()?;
-                self.field_value(&line[2..], &from_here[2..])
+                if *field == b'a' {
+                    return self.attribute(start..next, value, is_tidy);
+                }
+                self.field_value(Value::new(&self.text.as_bytes()[start + 2..], value.len()))
             }
             _ => Err(ParseErrorKind::NotAField),
+        }
+    }
+
+    /// Notes an attribute. Lines that stand as they are to be written are copied together.
+    fn attribute(&mut self, line: Range<usize>, value: &[u8], is_tidy: bool) -> Result<(), ParseErrorKind> {
+        if self.attributes == self.limits.attributes {
+            return Err(ParseErrorKind::TooManyAttributes(self.limits.attributes));
+        }
+        self.attributes += 1;
+        if let [] | [b':', ..] = value {
+            return Err(ParseErrorKind::Syntax("a name"));
+        }
+        if !is_tidy {
+            self.copy_attributes();
+            let value = &self.text[line.start + 2..][..value.len()];
+            self.section_attributes().push_line(value);
+        } else if self.block.end == line.start {
+            self.block.end = line.end;
+        } else {
+            self.copy_attributes();
+            self.block = line;
+        }
+        Ok(())
+    }
+
+    fn copy_attributes(&mut self) {
+        let lines = &self.text[std::mem::take(&mut self.block)];
+        self.section_attributes().push_lines(lines);
+    }
+
+    fn section_attributes(&mut self) -> &mut Attributes {
+        match self.media.last_mut() {
+            Some(media) => &mut media.attributes,
+            None => &mut self.session.attributes,
         }
     }
 
@@ -181,17 +226,15 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn field_value(&mut self, value: &str, from_here: &str) -> Result<(), ParseErrorKind> {
+    fn field_value(&mut self, value: Value<'_>) -> Result<(), ParseErrorKind> {
         let strict = self.strict;
         match (self.field, self.media.last_mut()) {
-            (b'a', Some(media)) => push_attribute(&mut media.attributes, value, from_here, self.limits)?,
-            (b'a', None) => push_attribute(&mut self.session.attributes, value, from_here, self.limits)?,
             (b'm', _) => self.media_line(value)?,
             (b'i', _) if value.is_empty() => {}
-            (b'i', Some(media)) => once(&mut media.info, Text::from_clean(value), strict)?,
-            (b'i', None) => once(&mut self.session.info, Text::from_clean(value), strict)?,
-            (b'k', Some(media)) => once(&mut media.key, Text::from_clean(value), strict)?,
-            (b'k', None) => once(&mut self.session.key, Text::from_clean(value), strict)?,
+            (b'i', Some(media)) => once(&mut media.info, value.into(), strict)?,
+            (b'i', None) => once(&mut self.session.info, value.into(), strict)?,
+            (b'k', Some(media)) => once(&mut media.key, value.into(), strict)?,
+            (b'k', None) => once(&mut self.session.key, value.into(), strict)?,
             (b'c', Some(media)) => {
                 let connection = connection(value)?;
                 if media.connection.is_none() {
@@ -201,10 +244,10 @@ impl<'a> Parser<'a> {
                 }
             }
             (b'c', None) => once(&mut self.session.connection, connection(value)?, strict)?,
-            (b'b', Some(media)) => media.bandwidths.push(bandwidth(value)?),
-            (b'b', None) => self.session.bandwidths.push(bandwidth(value)?),
+            (b'b', Some(media)) => media.bandwidths.push(bandwidth(value.as_str())?),
+            (b'b', None) => self.session.bandwidths.push(bandwidth(value.as_str())?),
             // The rest belongs to the session part. Behind an `m=` line the strict policy has refused it by now.
-            (b'v', _) if value.trim() == "0" => {
+            (b'v', _) if value.as_bytes().trim_ascii() == b"0" => {
                 let repeated = std::mem::replace(&mut self.version_seen, true);
                 if strict && repeated {
                     return Err(ParseErrorKind::Repeated);
@@ -215,15 +258,14 @@ impl<'a> Parser<'a> {
             (b's', _) if value.is_empty() && strict => {
                 return Err(ParseErrorKind::Syntax("a name, a space or -"));
             }
-            (b's', _) => {
-                let name = if value.is_empty() { "-" } else { value };
-                once(&mut self.name, Text::from_clean(name), strict)?;
-            }
-            (b'u', _) => once(&mut self.uri, Text::from_clean(value), strict)?,
-            (b'e', _) => self.emails.push(Text::from_clean(value)),
-            (b'p', _) => self.phones.push(Text::from_clean(value)),
-            (b't', _) => self.times.push(timing(value)?),
-            (b'r', _) => match self.times.last_mut() {
+            (b's', _) if value.is_empty() => once(&mut self.name, Text::from_static("-"), strict)?,
+            (b's', _) => once(&mut self.name, value.into(), strict)?,
+            (b'u', _) => once(&mut self.uri, value.into(), strict)?,
+            (b'e', _) => self.emails.push(value.into()),
+            (b'p', _) => self.phones.push(value.into()),
+            (b't', _) if self.timing.is_none() => self.timing = Some(timing(value)?),
+            (b't', _) => self.more_timings.push(timing(value)?),
+            (b'r', _) => match self.more_timings.last_mut().or(self.timing.as_mut()) {
                 Some(timing) => timing.repeats.push(repeat(value)?),
                 None if strict => return Err(ParseErrorKind::OutOfOrder),
                 None => {}
@@ -234,39 +276,41 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    fn media_line(&mut self, value: &str) -> Result<(), ParseErrorKind> {
+    fn media_line(&mut self, mut value: Value<'_>) -> Result<(), ParseErrorKind> {
         const EXPECTED: ParseErrorKind = ParseErrorKind::Syntax("<media> <port> <protocol> <formats>");
+        const NUMBER_OF_PORTS: &str = "number of ports";
         if self.media.len() == self.limits.media {
             return Err(ParseErrorKind::TooManyMedia(self.limits.media));
         }
-        let mut parts = words(value);
-        let (Some(kind), Some(ports), Some(protocol)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(kind), Some(ports), Some(protocol)) = (value.word(), value.word(), value.word()) else {
             return Err(EXPECTED);
         };
-        let (port, count) = match ports.split_once('/') {
-            // A count of none would be written like one of one: the text would not come back.
-            Some((port, count)) => (port, number::<NonZeroU16>(count, "number of ports")?.get()),
+        let ports = ports.as_bytes();
+        let (port, count) = match find(ports, b'/') {
+            Some(slash) => (&ports[..slash], number(&ports[slash + 1..], NUMBER_OF_PORTS)?),
             None => (ports, 1),
         };
-        let mut media = Media::new(kind.into(), number(port, "port")?, Text::from_clean(protocol));
-        media.port_count = count;
-        for format in parts {
-            if media.formats.len() == self.limits.formats {
-                return Err(ParseErrorKind::TooManyFormats(self.limits.formats));
-            }
-            media.formats.push(Text::from_clean(format));
+        if count == 0 {
+            // It would be written like one of one: the text would not come back.
+            return Err(ParseErrorKind::Number(NUMBER_OF_PORTS));
         }
+        let mut media = Media::new(kind.as_str().into(), number(port, "port")?, protocol);
+        media.port_count = count;
+        media.formats = formats(value, self.limits.formats)?;
         if self.strict && media.formats.is_empty() {
             return Err(EXPECTED);
         }
         if self.media.capacity() == 0 {
             self.media.reserve_exact(2); // what calls have; the four of `push` are too large for malloc's fast path
         }
+        self.copy_attributes();
+        self.attributes = 0;
         self.media.push(media);
         Ok(())
     }
 
-    fn finish(self) -> Result<SessionDescription, ParseError> {
+    fn finish(mut self) -> Result<SessionDescription, ParseError> {
+        self.copy_attributes();
         let missing = |field| Err(error(self.line, None, ParseErrorKind::Missing(field)));
         if !self.version_seen {
             return missing('v');
@@ -278,17 +322,13 @@ impl<'a> Parser<'a> {
             if self.name.is_none() {
                 return missing('s');
             }
-            if self.times.is_empty() {
+            if self.timing.is_none() {
                 return missing('t');
             }
             let anywhere = self.session.connection.is_some();
             if !anywhere && self.media.iter().any(|media| media.connection.is_none()) {
                 return missing('c');
             }
-        }
-        let mut times = self.times;
-        if times.is_empty() {
-            times.push(Timing::default());
         }
         Ok(SessionDescription {
             origin,
@@ -299,7 +339,8 @@ impl<'a> Parser<'a> {
             phones: self.phones,
             connection: self.session.connection,
             bandwidths: self.session.bandwidths,
-            times,
+            timing: self.timing.unwrap_or_default(),
+            more_timings: self.more_timings,
             zones: self.zones,
             key: self.session.key,
             attributes: self.session.attributes,
@@ -324,143 +365,8 @@ fn once<T>(place: &mut Option<T>, value: T, strict: bool) -> Result<(), ParseErr
 /// True when a NUL is there, or a CR that LF does not follow. One pass without branches over the whole text is much
 /// cheaper than a look at each line.
 fn unclean(bytes: &[u8]) -> bool {
-    let stray = |(byte, next): (&u8, &u8)| u8::from(*byte == b'\r') & u8::from(*next != b'\n');
+    let stray =
+        |(byte, next): (&u8, &u8)| u8::from(*byte == 0) | u8::from(*byte == b'\r') & u8::from(*next != b'\n');
     let pairs = bytes.iter().zip(bytes.iter().skip(1));
-    memchr::memchr(0, bytes).is_some() || pairs.fold(0, |found, pair| found | stray(pair)) != 0
-}
-
-/// The parts between spaces.
-fn words(value: &str) -> impl Iterator<Item = &str> {
-    let mut rest = value;
-    std::iter::from_fn(move || {
-        let start = rest.bytes().position(|byte| byte != b' ')?;
-        rest = &rest[start..];
-        let end = rest.bytes().position(|byte| byte == b' ').unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        Some(word)
-    })
-}
-
-fn number<N: std::str::FromStr>(text: &str, what: &'static str) -> Result<N, ParseErrorKind> {
-    match text.bytes().next() {
-        Some(b'0'..=b'9') => text.parse().map_err(|_| ParseErrorKind::Number(what)),
-        _ => Err(ParseErrorKind::Number(what)), // `parse` would take a sign
-    }
-}
-
-fn push_attribute(
-    attributes: &mut Attributes,
-    line: &str,
-    from_here: &str,
-    limits: &Limits,
-) -> Result<(), ParseErrorKind> {
-    if attributes.len() == limits.attributes {
-        return Err(ParseErrorKind::TooManyAttributes(limits.attributes));
-    }
-    let colon = line.bytes().position(|byte| byte == b':');
-    let name_len = colon.unwrap_or(line.len());
-    if name_len == 0 {
-        return Err(ParseErrorKind::Syntax("a name"));
-    }
-    attributes.push(Attribute {
-        name: Text::from_prefix(from_here, name_len),
-        value: colon.map(|colon| Text::from_prefix(&from_here[colon + 1..], line.len() - colon - 1)),
-    });
-    Ok(())
-}
-
-fn origin(value: &str, strict: bool) -> Result<Origin, ParseErrorKind> {
-    const EXPECTED: ParseErrorKind =
-        ParseErrorKind::Syntax("<username> <id> <version> <network> <type> <address>");
-    let mut parts = words(value);
-    let mut next = || parts.next().ok_or(EXPECTED);
-    let origin = Origin {
-        username: Text::from_clean(next()?),
-        session_id: origin_number(next()?, "session id", strict)?,
-        session_version: origin_number(next()?, "session version", strict)?,
-        net_type: Text::from_clean(next()?),
-        address_type: Text::from_clean(next()?),
-        address: Text::from_clean(next()?),
-    };
-    match parts.next() {
-        None => Ok(origin),
-        Some(_) => Err(EXPECTED),
-    }
-}
-
-/// RFC 8866 allows any number of digits, RFC 3264 §5 no more than 63 bits. Beyond 64 bits the low ones are kept:
-/// they still tell versions apart.
-fn origin_number(text: &str, what: &'static str, strict: bool) -> Result<u64, ParseErrorKind> {
-    let wrong = ParseErrorKind::Number(what);
-    text.bytes().try_fold(0u64, |number, byte| {
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
-            return Err(wrong);
-        }
-        match number.checked_mul(10).and_then(|tens| tens.checked_add(digit)) {
-            Some(number) => Ok(number),
-            None if strict => Err(wrong),
-            None => Ok(number.wrapping_mul(10).wrapping_add(digit)),
-        }
-    })
-}
-
-fn connection(value: &str) -> Result<Connection, ParseErrorKind> {
-    let mut parts = words(value);
-    match (parts.next(), parts.next(), parts.next(), parts.next()) {
-        (Some(net_type), Some(address_type), Some(address), None) => Ok(Connection {
-            net_type: Text::from_clean(net_type),
-            address_type: Text::from_clean(address_type),
-            address: Text::from_clean(address),
-        }),
-        _ => Err(ParseErrorKind::Syntax("<network> <type> <address>")),
-    }
-}
-
-fn bandwidth(value: &str) -> Result<Bandwidth, ParseErrorKind> {
-    let (kind, value) = value
-        .split_once(':')
-        .ok_or(ParseErrorKind::Syntax("<type>:<bandwidth>"))?;
-    Ok(Bandwidth {
-        kind: Text::from_clean(kind),
-        value: number(value.trim(), "bandwidth")?,
-    })
-}
-
-fn timing(value: &str) -> Result<Timing, ParseErrorKind> {
-    let mut parts = words(value);
-    match (parts.next(), parts.next(), parts.next()) {
-        (Some(start), Some(stop), None) => Ok(Timing {
-            start: number(start, "start time")?,
-            stop: number(stop, "stop time")?,
-            repeats: Vec::new(),
-        }),
-        _ => Err(ParseErrorKind::Syntax("<start> <stop>")),
-    }
-}
-
-fn repeat(value: &str) -> Result<Repeat, ParseErrorKind> {
-    let mut times = words(value).map(|word| typed_time(word).ok_or(ParseErrorKind::Number("repeat time")));
-    match (times.next(), times.next()) {
-        (Some(interval), Some(duration)) => Ok(Repeat {
-            interval: interval?,
-            duration: duration?,
-            offsets: times.collect::<Result<_, _>>()?,
-        }),
-        _ => Err(ParseErrorKind::Syntax("<interval> <duration> <offsets>")),
-    }
-}
-
-fn zones(value: &str) -> Result<Vec<ZoneAdjustment>, ParseErrorKind> {
-    let mut parts = words(value);
-    let mut zones = Vec::new();
-    while let Some(time) = parts.next() {
-        let offset = parts.next().and_then(typed_time);
-        zones.push(ZoneAdjustment {
-            time: number(time, "adjustment time")?,
-            offset: offset.ok_or(ParseErrorKind::Number("adjustment offset"))?,
-        });
-    }
-    Ok(zones)
+    bytes.last() == Some(&0) || pairs.fold(0, |found, pair| found | stray(pair)) != 0
 }

@@ -25,8 +25,10 @@ pub struct SessionDescription {
     pub connection: Option<Connection>,
     /// `b=`: limits for the session as a whole.
     pub bandwidths: Vec<Bandwidth>,
-    /// `t=` with its `r=`. An empty list is written as `t=0 0`.
-    pub times: Vec<Timing>,
+    /// `t=` with its `r=`. Default `0 0`: unbounded, as all calls are.
+    pub timing: Timing,
+    /// Further `t=` lines with theirs: the session is active at other times too. Empty in calls.
+    pub more_timings: Vec<Timing>,
     /// `z=`.
     pub zones: Vec<ZoneAdjustment>,
     /// `k=`, kept as it is. Obsolete (RFC 8866 §5.12): never write one.
@@ -51,7 +53,8 @@ impl SessionDescription {
             phones: Vec::new(),
             connection: Some(Connection::new(address)),
             bandwidths: Vec::new(),
-            times: vec![Timing::default()],
+            timing: Timing::default(),
+            more_timings: Vec::new(),
             zones: Vec::new(),
             key: None,
             attributes: Attributes::new(),
@@ -82,7 +85,8 @@ impl SessionDescription {
             phones,
             connection,
             bandwidths,
-            times,
+            timing,
+            more_timings,
             zones,
             key,
             attributes,
@@ -96,7 +100,8 @@ impl SessionDescription {
             && *phones == other.phones
             && *connection == other.connection
             && *bandwidths == other.bandwidths
-            && *times == other.times
+            && *timing == other.timing
+            && *more_timings == other.more_timings
             && *zones == other.zones
             && *key == other.key
             && *attributes == other.attributes

@@ -1,6 +1,6 @@
 //! From types to text.
 
-use crate::{Attributes, Bandwidth, Media, SessionDescription};
+use crate::{Bandwidth, Media, SessionDescription};
 use std::fmt::{self, Write};
 
 impl fmt::Display for SessionDescription {
@@ -20,10 +20,7 @@ impl fmt::Display for SessionDescription {
             write!(f, "c={connection}\r\n")?;
         }
         bandwidths(f, &self.bandwidths)?;
-        if self.times.is_empty() {
-            f.write_str("t=0 0\r\n")?;
-        }
-        for timing in &self.times {
+        for timing in std::iter::once(&self.timing).chain(&self.more_timings) {
             write!(f, "t={timing}\r\n")?;
             for repeat in &timing.repeats {
                 write!(f, "r={repeat}\r\n")?;
@@ -36,7 +33,7 @@ impl fmt::Display for SessionDescription {
             f.write_str("\r\n")?;
         }
         optional(f, "k=", self.key.as_deref())?;
-        attributes(f, &self.attributes)?;
+        f.write_str(self.attributes.as_str())?;
         self.media.iter().try_for_each(|media| media.fmt(f))
     }
 }
@@ -50,9 +47,8 @@ impl fmt::Display for Media {
         }
         f.write_char(' ')?;
         f.write_str(&self.protocol)?;
-        for format in &self.formats {
-            f.write_char(' ')?;
-            f.write_str(format)?;
+        if !self.formats.is_empty() {
+            write!(f, " {}", self.formats)?;
         }
         f.write_str("\r\n")?;
         information(f, self.info.as_deref())?;
@@ -61,7 +57,7 @@ impl fmt::Display for Media {
         }
         bandwidths(f, &self.bandwidths)?;
         optional(f, "k=", self.key.as_deref())?;
-        attributes(f, &self.attributes)
+        f.write_str(self.attributes.as_str())
     }
 }
 
@@ -83,17 +79,4 @@ fn information(f: &mut fmt::Formatter<'_>, value: Option<&str>) -> fmt::Result {
 fn bandwidths(f: &mut fmt::Formatter<'_>, list: &[Bandwidth]) -> fmt::Result {
     list.iter()
         .try_for_each(|bandwidth| write!(f, "b={bandwidth}\r\n"))
-}
-
-fn attributes(f: &mut fmt::Formatter<'_>, list: &Attributes) -> fmt::Result {
-    for attribute in list {
-        f.write_str("a=")?;
-        f.write_str(&attribute.name)?;
-        if let Some(value) = &attribute.value {
-            f.write_char(':')?;
-            f.write_str(value)?;
-        }
-        f.write_str("\r\n")?;
-    }
-    Ok(())
 }

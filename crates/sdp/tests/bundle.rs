@@ -15,7 +15,7 @@ fn audio(port: u16) -> Media {
 
 fn video(port: u16) -> Media {
     let mut media = Media::new(MediaKind::Video, port, "RTP/AVP");
-    media.formats.push("31".into());
+    media.formats.push("31");
     media
 }
 
@@ -116,7 +116,7 @@ fn two_of_us_share_a_port_until_the_section_that_carries_it_ends() {
     let (mut caller, mut callee) = (side(BundlePolicy::Offer), side(BundlePolicy::Accept));
     let message = Media::new(MediaKind::Message, 2855, "TCP/MSRP");
     let mut media = vec![audio(4000), video(4002), message];
-    media[2].formats.push("*".into());
+    media[2].formats.push("*");
     let offer = caller.create_offer(media.clone()).unwrap().clone();
     let wanted = (
         Some("BUNDLE 0 1"),
@@ -181,7 +181,7 @@ fn an_answer_that_bundles_what_was_not_offered_is_refused() {
     let message =
         Media::new(MediaKind::Message, 2855, "TCP/MSRP").with_attribute(Attribute::with_value("mid", "m"));
     let mut media = vec![audio(4000), video(4002), message];
-    media[2].formats.push("*".into());
+    media[2].formats.push("*");
     let offer = caller.create_offer(media).unwrap().clone();
     let mut answer = offer.clone();
     answer

@@ -17,7 +17,7 @@ fn sdp_session_has_the_constructors_defaults_and_all_is_read_and_write() {
         (&*origin.username, &*origin.net_type, &*origin.address_type),
         ("-", "IN", "IP4")
     );
-    assert_eq!((session.times[0].start, session.times[0].stop), (0, 0));
+    assert_eq!((session.timing.start, session.timing.stop), (0, 0));
     assert!(session.info.is_none() && session.attributes.is_empty() && session.media.is_empty());
 
     session.origin.username = "alice".into();
@@ -26,11 +26,11 @@ fn sdp_session_has_the_constructors_defaults_and_all_is_read_and_write() {
     session.name = " ".into();
     session.info = Some("about".into());
     session.connection = None;
-    session.times = vec![Timing {
+    session.timing = Timing {
         start: 1,
         stop: 2,
         repeats: Vec::new(),
-    }];
+    };
     session.attributes.push(Attribute::with_value("tool", "offhook"));
     session.media.push(Media::new(MediaKind::Audio, 9, "RTP/AVP"));
     assert_eq!(
@@ -62,7 +62,7 @@ fn sdp_media_is_all_read_and_write_and_one_port_is_not_written() {
         (media.port_count, media.info.as_deref(), media.connection.as_ref()),
         (1, None, None)
     );
-    media.formats = vec!["0".into(), "101".into()];
+    media.formats = ["0", "101"].into_iter().collect();
     assert_eq!(media.to_string(), "m=audio 5000 RTP/AVP 0 101\r\n");
     media.kind = MediaKind::from("whiteboard");
     media.port_count = 2;
@@ -118,7 +118,7 @@ fn descriptions_and_sections_differ_when_any_field_does() {
         kind: "AS".into(),
         value: 64,
     };
-    let changes: [fn(&mut SessionDescription); 19] = [
+    let changes: [fn(&mut SessionDescription); 20] = [
         |session| session.origin.username = "x".into(),
         |session| session.origin.session_id = 8,
         |session| session.origin.session_version = 8,
@@ -131,8 +131,9 @@ fn descriptions_and_sections_differ_when_any_field_does() {
         |session| session.emails.push("x".into()),
         |session| session.phones.push("x".into()),
         |session| session.connection = None,
-        |session| session.times[0].start = 1,
-        |session| session.times[0].stop = 1,
+        |session| session.timing.start = 1,
+        |session| session.timing.stop = 1,
+        |session| session.more_timings.push(Timing::default()),
         |session| session.zones.push(ZoneAdjustment { time: 1, offset: 1 }),
         |session| session.key = Some("x".into()),
         |session| session.attributes.push(Attribute::new("x")),
@@ -151,7 +152,7 @@ fn descriptions_and_sections_differ_when_any_field_does() {
         |media| media.port = 8,
         |media| media.port_count = 2,
         |media| media.protocol = "x".into(),
-        |media| media.formats.push("0".into()),
+        |media| media.formats.push("0"),
         |media| media.info = Some("x".into()),
         |media| media.connection = Some(Connection::named("x")),
         |media| media.key = Some("x".into()),

@@ -80,7 +80,7 @@ fn the_strict_policy_says_what_the_lenient_one_forgives() {
         assert_eq!(strict(&text), refused(line, field, kind), "{text:?}");
         let read: SessionDescription = text.parse().unwrap_or_else(|error| panic!("{error}: {text}"));
         assert_eq!((&*read.name, read.origin.session_id), ("-", 1));
-        assert_eq!(read.times, [Timing::default()]);
+        assert_eq!((read.timing, read.more_timings), (Timing::default(), Vec::new()));
     }
     let homeless = HEAD.replace("c=IN IP4 192.0.2.1\r\n", "") + "m=audio 9 RTP/AVP 0\r\n";
     assert_eq!(strict(&homeless), refused(6, None, Missing('c')));
@@ -151,7 +151,7 @@ fn times_repetitions_and_zones_are_read_and_written() {
         "t=3034423619 3042462419\r\nr=7d 1h 0 25h\r\nt=3034429876 0\r\nz=2882844526 -1h 2898848070 0\r\n",
     );
     let session = strict(&text).unwrap();
-    assert_eq!(session.times[0].repeats[0].offsets, [0, 90_000]);
+    assert_eq!(session.timing.repeats[0].offsets, [0, 90_000]);
     assert_eq!(session.zones[0].offset, -3_600);
     let written = session.to_string();
     assert!(written.contains("r=604800 3600 0 90000\r\n"), "{written}");

@@ -30,6 +30,19 @@ proptest! {
     }
 }
 
+#[test]
+fn attributes_keep_their_order_whatever_stands_between_them_and_ends_them() {
+    let text = "v=0\r\no=- 1 1 IN IP4 h\r\na=0\r\na=1:x\ns=-\r\na=2\nt=0 0\na=3:\r\n\
+                m=audio 9 RTP/AVP  0  8 \r\na=4\r\nb=AS:64\r\na=5:a:b\na=6\r\n\na=7\r\nm=text 0 x\r\na=8\r";
+    let session = SessionDescription::parse(text.as_bytes()).unwrap();
+    assert_eq!(
+        session.to_string(),
+        "v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\na=0\r\na=1:x\r\na=2\r\na=3:\r\n\
+         m=audio 9 RTP/AVP 0 8\r\nb=AS:64\r\na=4\r\na=5:a:b\r\na=6\r\na=7\r\nm=text 0 x\r\na=8\r\n"
+    );
+    assert_eq!(session.media[0].attributes.len(), 4);
+}
+
 fn fixed_point(bytes: &[u8]) -> Result<(), TestCaseError> {
     if let Ok(session) = SessionDescription::parse(bytes) {
         let again = SessionDescription::parse(session.to_string().as_bytes());
@@ -47,7 +60,7 @@ fn session() -> impl Strategy<Value = SessionDescription> {
         vec(value(), 0..3),
         of(value()),
     );
-    let times = (vec(timing(), 1..3), vec(zone(), 0..3));
+    let times = (timing(), vec(timing(), 0..2), vec(zone(), 0..3));
     let common = (connection(), vec(bandwidth(), 0..3), vec(attribute(), 0..9));
     (
         any::<u64>(),
@@ -69,7 +82,7 @@ fn session() -> impl Strategy<Value = SessionDescription> {
                 session.emails = lines.3.into_iter().map(Into::into).collect();
                 session.phones = lines.4.into_iter().map(Into::into).collect();
                 session.key = lines.5.map(Into::into);
-                (session.times, session.zones) = times;
+                (session.timing, session.more_timings, session.zones) = times;
                 session.connection = Some(connection);
                 session.bandwidths = bandwidths;
                 session.attributes = attributes.into_iter().collect();
@@ -94,7 +107,7 @@ fn media() -> impl Strategy<Value = Media> {
             |(kind, port, count, protocol, formats, info, (connection, bandwidths, attributes))| {
                 let mut media = Media::new(kind.as_str().into(), port, protocol);
                 media.port_count = count;
-                media.formats = formats.into_iter().map(Into::into).collect();
+                media.formats = formats.into_iter().collect();
                 media.info = info.map(Into::into);
                 media.connection = connection;
                 media.bandwidths = bandwidths;

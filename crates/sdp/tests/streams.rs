@@ -364,7 +364,7 @@ fn audio(port: u16) -> Media {
 
 fn chat(port: u16, protocol: &'static str) -> Media {
     let mut chat = Media::new(MediaKind::Message, port, protocol);
-    chat.formats.push("*".into());
+    chat.formats.push("*");
     let path: Path = "msrp://192.0.2.10:2855/s93i9ek2a;tcp".parse().unwrap();
     let types: AcceptTypes = "message/cpim text/*".parse().unwrap();
     chat.with_attribute(Attribute::from(&path))
@@ -373,7 +373,7 @@ fn chat(port: u16, protocol: &'static str) -> Media {
 
 fn screen(port: u16) -> Media {
     let mut screen = Media::new(MediaKind::Application, port, "TCP");
-    screen.formats.push("rfb".into());
+    screen.formats.push("rfb");
     screen.with_attribute(Attribute::from(&Setup::Active))
 }
 

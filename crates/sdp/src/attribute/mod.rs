@@ -13,6 +13,7 @@ mod fmtp;
 mod group;
 mod ice;
 mod lex;
+mod list;
 mod msrp;
 mod packet_time;
 mod rtcp;
@@ -38,6 +39,7 @@ pub use fingerprint::{Fingerprint, HashFunction};
 pub use fmtp::{Fmtp, fmtp_parameter};
 pub use group::{Group, GroupSemantics, Mid};
 pub use ice::{IceOptions, IcePwd, IceUfrag};
+pub use list::{AttributeIter, Attributes};
 pub use msrp::{AcceptTypes, AcceptWrappedTypes, Chatroom, FormatEntry, MaxSize, Path};
 pub use packet_time::{MaxPtime, Ptime};
 pub use rtcp::Rtcp;
@@ -51,7 +53,6 @@ pub use typed::{MalformedAttribute, Property, TypedAttribute};
 
 use crate::Text;
 use std::fmt;
-use std::time::Duration;
 
 /// One `a=` line (RFC 8866 §5.13): `name`, or `name:value`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -82,173 +83,43 @@ impl Attribute {
 
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.value {
-            Some(value) => write!(f, "{}:{value}", self.name),
-            None => f.write_str(&self.name),
-        }
+        AttributeRef::from(self).fmt(f)
     }
 }
 
-/// The attributes of a session or of one media, in the order of the text. Unknown ones are kept.
-///
-/// [`get`](Self::get), [`all`](Self::all) and [`has`](Self::has) give any attribute its type and tell a malformed one
-/// from one that is absent. The views by name (`rtpmaps`, `ptime`, `rtcp`, ...) skip malformed ones: RFC 8866 §5.13
-/// has receivers ignore what they do not understand.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    list: Vec<Attribute>,
+/// One `a=` line as [`Attributes`] lends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AttributeRef<'a> {
+    /// The name; compared with its case.
+    pub name: &'a str,
+    /// What follows the colon; `None` for a property attribute.
+    pub value: Option<&'a str>,
 }
 
-impl Attributes {
-    /// An empty list.
-    pub const fn new() -> Self {
-        Self { list: Vec::new() }
-    }
-
-    /// Adds an attribute behind the others.
-    pub fn push(&mut self, attribute: Attribute) {
-        if self.list.capacity() == 0 {
-            self.list.reserve(8); // a call's media has about that many: one allocation, not two
-        }
-        self.list.push(attribute);
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// True when there is none.
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
-    /// All, in order.
-    pub fn iter(&self) -> std::slice::Iter<'_, Attribute> {
-        self.list.iter()
-    }
-
-    /// True when an attribute of that name is there, with or without a value.
-    pub fn contains(&self, name: &str) -> bool {
-        self.list.iter().any(|attribute| attribute.name == *name)
-    }
-
-    /// The value of the first attribute of that name that has one.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.values(name).next()
-    }
-
-    /// The values of all attributes of that name, in order.
-    pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.list
-            .iter()
-            .filter(move |attribute| attribute.name == *name)
-            .filter_map(|attribute| attribute.value.as_deref())
-    }
-
-    /// Removes all attributes of that name; true when there were any.
-    pub fn remove(&mut self, name: &str) -> bool {
-        let before = self.list.len();
-        self.list.retain(|attribute| attribute.name != *name);
-        self.list.len() != before
-    }
-
-    /// Puts an attribute in place of the first of its name, drops the others of that name; else adds it.
-    pub fn set(&mut self, attribute: Attribute) {
-        let place = self.list.iter().position(|other| other.name == attribute.name);
-        self.remove(&attribute.name);
-        match place {
-            Some(place) => self.list.insert(place, attribute),
-            None => self.push(attribute),
-        }
-    }
-
-    /// The direction, if one is said (RFC 8866 §6.7).
-    pub fn direction(&self) -> Option<Direction> {
-        self.list.iter().find_map(|attribute| attribute.name.parse().ok())
-    }
-
-    /// Says the direction, in place of any said before.
-    pub fn set_direction(&mut self, direction: Direction) {
-        self.list
-            .retain(|attribute| attribute.name.parse::<Direction>().is_err());
-        self.push(Attribute::new(Text::from_static(direction.as_str())));
-    }
-
-    /// All well-formed `rtpmap` lines (RFC 8866 §6.6).
-    pub fn rtpmaps(&self) -> impl Iterator<Item = Rtpmap> + '_ {
-        self.all().flatten()
-    }
-
-    /// All well-formed `fmtp` lines (RFC 8866 §6.15).
-    pub fn fmtps(&self) -> impl Iterator<Item = Fmtp> + '_ {
-        self.all().flatten()
-    }
-
-    /// How much audio the receiver wants in one packet (RFC 8866 §6.4).
-    pub fn ptime(&self) -> Option<Duration> {
-        self.get().ok()?.map(|Ptime(time)| time)
-    }
-
-    /// How much audio the receiver takes in one packet at most (RFC 8866 §6.5).
-    pub fn maxptime(&self) -> Option<Duration> {
-        self.get().ok()?.map(|MaxPtime(time)| time)
-    }
-
-    /// Where RTCP is received (RFC 3605).
-    pub fn rtcp(&self) -> Option<Rtcp> {
-        self.get().ok()?
-    }
-
-    /// True when RTP and RTCP may share one port (RFC 5761 §5.1.1).
-    pub fn rtcp_mux(&self) -> bool {
-        self.contains("rtcp-mux")
-    }
-}
-
-impl<'a> IntoIterator for &'a Attributes {
-    type Item = &'a Attribute;
-    type IntoIter = std::slice::Iter<'a, Attribute>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
-impl FromIterator<Attribute> for Attributes {
-    fn from_iter<I: IntoIterator<Item = Attribute>>(attributes: I) -> Self {
+impl<'a> From<&'a Attribute> for AttributeRef<'a> {
+    fn from(attribute: &'a Attribute) -> Self {
         Self {
-            list: attributes.into_iter().collect(),
+            name: &attribute.name,
+            value: attribute.value.as_deref(),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn list(lines: &[(&'static str, &'static str)]) -> Attributes {
-        lines
-            .iter()
-            .map(|(name, value)| Attribute::with_value(*name, *value))
-            .collect()
+impl From<AttributeRef<'_>> for Attribute {
+    fn from(line: AttributeRef<'_>) -> Self {
+        Self {
+            name: line.name.into(),
+            value: line.value.map(Text::from),
+        }
     }
+}
 
-    #[test]
-    fn set_keeps_the_place_and_removes_repetitions() {
-        let mut attributes = list(&[("ptime", "20"), ("x", "1"), ("ptime", "30")]);
-        attributes.set(Attribute::with_value("ptime", "40"));
-        assert_eq!(attributes, list(&[("ptime", "40"), ("x", "1")]));
-        attributes.set(Attribute::with_value("maxptime", "60"));
-        assert_eq!(attributes.maxptime(), Some(Duration::from_millis(60)));
-    }
-
-    #[test]
-    fn only_one_direction_stands_at_a_time() {
-        let mut attributes = Attributes::new();
-        attributes.set_direction(Direction::SendOnly);
-        attributes.set_direction(Direction::Inactive);
-        assert_eq!(attributes.len(), 1);
-        assert_eq!(attributes.direction(), Some(Direction::Inactive));
+impl fmt::Display for AttributeRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)?;
+        match self.value {
+            Some(value) => write!(f, ":{value}"),
+            None => Ok(()),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What typed attributes have in common.
 
-use super::{Attribute, Attributes};
+use super::{Attribute, AttributeRef, Attributes};
 use crate::Text;
 use std::fmt;
 use std::str::FromStr;
@@ -55,7 +55,7 @@ impl Attributes {
     pub fn all<A: TypedAttribute>(&self) -> impl Iterator<Item = Result<A, MalformedAttribute>> + '_ {
         self.iter()
             .filter(|attribute| attribute.name == A::NAME)
-            .map(|attribute| attribute.value.as_deref().unwrap_or_default().parse())
+            .map(|attribute| attribute.value.unwrap_or_default().parse())
     }
 
     /// True when a property attribute is there.
@@ -64,9 +64,9 @@ impl Attributes {
     /// When it stands there with a value, which it must not have.
     pub fn has(&self, property: Property) -> Result<bool, MalformedAttribute> {
         let name = property.as_str();
-        match self.iter().find(|attribute| attribute.name == *name) {
+        match self.iter().find(|attribute| attribute.name == name) {
             None => Ok(false),
-            Some(Attribute { value: None, .. }) => Ok(true),
+            Some(AttributeRef { value: None, .. }) => Ok(true),
             Some(_) => Err(MalformedAttribute(name)),
         }
     }

@@ -1,7 +1,7 @@
 //! Several sections over one transport (BUNDLE, RFC 9143).
 
 use super::Mismatch;
-use crate::attribute::{Group, GroupSemantics, Mid, Property};
+use crate::attribute::{AttributeRef, Group, GroupSemantics, Mid, Property, TypedAttribute};
 use crate::{Attribute, Media, SessionDescription, Text};
 
 /// What a side does about sections that could share one transport.
@@ -200,11 +200,7 @@ pub(super) fn agree(
 
 /// Writes groups of sections and their names; with `shared`, the address of the first is that of all.
 fn write(description: &mut SessionDescription, bundles: &[Vec<usize>], shared: bool) {
-    let groups = description
-        .attributes
-        .iter()
-        .filter(|attribute| !is_bundle(attribute));
-    description.attributes = groups.cloned().collect();
+    description.attributes.retain(|attribute| !is_bundle(attribute));
     for sections in bundles {
         for place in sections {
             name(description, *place);
@@ -250,13 +246,11 @@ fn mid_of(media: &Media) -> Option<Text> {
     Some(Text::from(mid.as_str()))
 }
 
-fn is_bundle(attribute: &Attribute) -> bool {
-    let group = |value: &Text| value.parse::<Group>().ok();
-    attribute.name == *"group"
+fn is_bundle(attribute: &AttributeRef<'_>) -> bool {
+    attribute.name == Group::NAME
         && attribute
             .value
-            .as_ref()
-            .and_then(group)
+            .and_then(|value| value.parse::<Group>().ok())
             .is_some_and(|group| group.semantics == GroupSemantics::Bundle)
 }
 

@@ -1,6 +1,7 @@
 //! Payload type numbers keep their meaning (RFC 3264 §8.3.2).
 
-use crate::{Attribute, Media, RtpFormat, Text};
+use crate::attribute::AttributeRef;
+use crate::{Attribute, Media, RtpFormat};
 
 /// What each dynamic payload type stood for in the sections that we wrote, for as long as a section lives.
 ///
@@ -107,26 +108,23 @@ fn renumber(media: &mut Media, changes: &[(u8, u8)]) {
             .find(|(old, _)| *old == number)
             .map(|(_, new)| *new)
     };
-    for format in &mut media.formats {
-        if let Some(new) = other(format) {
-            *format = Text::from(format_args!("{new}"));
-        }
-    }
+    let renamed = |format: &str| other(format).map_or_else(|| format.to_owned(), |new| new.to_string());
+    media.formats = media.formats.iter().map(renamed).collect();
     media.attributes = media
         .attributes
         .iter()
-        .map(|attribute| renumbered(attribute, other).unwrap_or_else(|| attribute.clone()))
+        .map(|attribute| renumbered(attribute, other).unwrap_or_else(|| attribute.into()))
         .collect();
 }
 
 /// The attribute with its numbers changed: the one in front of `rtpmap`, `fmtp` and `rtcp-fb`, the `apt=` of
 /// repetitions (RFC 4588 §8.1) and the list of redundant codecs (RFC 2198 §5).
-fn renumbered(attribute: &Attribute, other: impl Fn(&str) -> Option<u8>) -> Option<Attribute> {
-    if !["rtpmap", "fmtp", "rtcp-fb"].contains(&&*attribute.name) {
+fn renumbered(attribute: AttributeRef<'_>, other: impl Fn(&str) -> Option<u8>) -> Option<Attribute> {
+    if !["rtpmap", "fmtp", "rtcp-fb"].contains(&attribute.name) {
         return None;
     }
     let new = |number: &str| other(number).map_or_else(|| number.to_owned(), |new| new.to_string());
-    let (number, rest) = attribute.value.as_deref()?.split_once(' ')?;
+    let (number, rest) = attribute.value?.split_once(' ')?;
     let is_list = rest.contains('/') && rest.split('/').all(|part| part.parse::<u8>().is_ok());
     let rest = if attribute.name != "fmtp" {
         rest.to_owned()
@@ -142,7 +140,7 @@ fn renumbered(attribute: &Attribute, other: impl Fn(&str) -> Option<u8>) -> Opti
         rest.split(';').map(parameter).collect::<Vec<_>>().join(";")
     };
     let value = format!("{} {rest}", new(number));
-    Some(Attribute::with_value(attribute.name.clone(), value))
+    Some(Attribute::with_value(attribute.name, value))
 }
 
 #[cfg(test)]

@@ -168,7 +168,7 @@ impl MsrpEnd {
             MsrpTransport::Tcp => Protocol::TcpMsrp,
         };
         let mut media = Media::new(self.kind.clone(), port, protocol.as_str());
-        media.formats.push("*".into());
+        media.formats.push("*");
         let attributes = &mut media.attributes;
         let path = path.map(|path| path.to_string()).unwrap_or_default();
         attributes.push(Attribute::with_value("path", path));
