@@ -16,8 +16,8 @@ impl Lines {
     pub(crate) fn listen() -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         std::thread::spawn(move || {
-            for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                if sender.blocking_send(line).is_err() {
+            for line in std::io::stdin().lock().split(b'\n').map_while(Result::ok) {
+                if sender.blocking_send(text(line)).is_err() {
                     return;
                 }
             }
@@ -41,6 +41,14 @@ impl Lines {
     }
 }
 
+/// The text of a line. One that is no UTF-8 comes from a terminal of an older kind, and is read as Latin-1.
+fn text(line: Vec<u8>) -> String {
+    let read = String::from_utf8(line);
+    let mut text = read.unwrap_or_else(|error| error.as_bytes().iter().copied().map(char::from).collect());
+    text.truncate(text.trim_end_matches('\r').len());
+    text
+}
+
 #[cfg(unix)]
 fn is_in_front() -> bool {
     let stdin = std::io::stdin();
@@ -53,4 +61,21 @@ fn is_in_front() -> bool {
 #[cfg(not(unix))]
 fn is_in_front() -> bool {
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn lines_of_any_encoding_are_read() {
+        for (line, read) in [
+            (&b"hello\r"[..], "hello"),
+            ("gr\u{fc}n".as_bytes(), "gr\u{fc}n"),
+            (b"gr\xfcn", "gr\u{fc}n"),
+            (b"", ""),
+        ] {
+            assert_eq!(text(line.to_vec()), read);
+        }
+    }
 }

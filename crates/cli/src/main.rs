@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     let outcome = runtime.block_on(async {
         match Cli::parse().command {
             Command::Call(args) => call::run(args).await,
-            Command::Answer(args) => answer::run(args).await,
+            Command::Answer(args) => Box::pin(answer::run(args)).await,
             Command::Session(args) => session::run(args).await,
             Command::Chat(args) => chat::run(args).await,
             Command::SendFile(args) => files::send(args).await,

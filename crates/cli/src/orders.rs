@@ -16,6 +16,8 @@ pub(crate) enum Order {
     /// Add streams.
     Add(Vec<Kind>),
     Remove(Kind),
+    /// Take back what we proposed to add.
+    Cancel,
     SendFile(PathBuf),
     /// Say something in its chat.
     Say(String),
@@ -47,7 +49,7 @@ pub(crate) enum Kind {
     Chat,
     /// Media of the tool of the command line.
     Tool,
-    /// Files that the other side sends.
+    /// Files that the other side sends; to be removed, a file of either side.
     Files,
     /// Our desktop, for the other side to see.
     Share,
@@ -58,7 +60,7 @@ pub(crate) enum Kind {
 /// What the lines may be, for whoever typed something else.
 const KNOWN: &str = "\
 accept [audio] [chat] [tool] [files] [share] [view], reject [CODE], add audio|chat|tool|share|view, \
-remove audio|chat|tool|share|view, send FILE, say TEXT, join, leave, hold, resume, dtmf DIGITS, transfer URI, codecs LIST, \
+remove audio|chat|tool|files|share|view, cancel, send FILE, say TEXT, join, leave, hold, resume, dtmf DIGITS, transfer URI, codecs LIST, \
 record [FILE.wav], stop-recording, hangup";
 
 /// Why a line is no order.
@@ -98,9 +100,10 @@ impl Order {
                 kinds => Self::Add(kinds),
             },
             ("remove", kind) => match Kind::read_all(kind)?[..] {
-                [kind] if kind != Kind::Files => Self::Remove(kind),
+                [kind] => Self::Remove(kind),
                 _ => return Err(Misread::Unknown),
             },
+            ("cancel", "") => Self::Cancel,
             ("send", file) if !file.is_empty() => Self::SendFile(file.into()),
             ("say", text) if !text.is_empty() => Self::Say(text.to_owned()),
             ("join", "") => Self::Join,
@@ -213,6 +216,8 @@ mod tests {
             ("add chat share", Order::Add(vec![Kind::Chat, Kind::Share])),
             ("remove chat", Order::Remove(Kind::Chat)),
             ("remove view", Order::Remove(Kind::View)),
+            ("remove files", Order::Remove(Kind::Files)),
+            ("cancel", Order::Cancel),
             ("say 2 is too many", Order::Say("2 is too many".into())),
             ("send a b.pdf", Order::SendFile("a b.pdf".into())),
             ("hangup", Order::HangUp),

@@ -231,7 +231,10 @@ impl Place {
     async fn take(&mut self, event: SessionEvent, desk: Desk<'_>) -> Option<Result<(), Failure>> {
         match event {
             SessionEvent::NewIncoming { streams, .. } => self.ring(streams, desk).await,
-            SessionEvent::GotProposal { streams, .. } => {
+            SessionEvent::GotProposal {
+                originator: Originator::Remote,
+                streams,
+            } => {
                 let is_new = false;
                 self.proposed = Some(Proposed { streams, is_new });
                 if let Answer::Accept(_) = desk.plan.answer {
@@ -335,6 +338,7 @@ impl Place {
                 done(self.session.add_streams(streams).await)
             }
             Order::Remove(kind) => self.remove(kind).await,
+            Order::Cancel => done(self.session.cancel_proposal().await),
             Order::SendFile(path) => {
                 self.files.spawn(async move { file_to_send(&path).await });
                 Ok(())
@@ -440,7 +444,8 @@ impl Place {
 
     async fn remove(&self, kind: Kind) -> Result<(), Failure> {
         let stream = match kind {
-            Kind::Audio | Kind::Files => self.find(|_: &AudioStream| true).await,
+            Kind::Audio => self.find(|_: &AudioStream| true).await,
+            Kind::Files => self.find(|_: &FileTransferStream| true).await,
             Kind::Chat => self.find(|_: &ChatStream| true).await,
             Kind::Tool => self.find(|_: &ExternalMediaStream| true).await,
             Kind::Share => self.find(|desktop| role(desktop) == RfbRole::Server).await,

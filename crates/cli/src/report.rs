@@ -18,6 +18,8 @@ pub(crate) struct Reporter {
     call: Option<u64>,
     /// Others run beside it: each line says which it is about.
     is_among_others: bool,
+    /// Which of its streams it is about, for a script.
+    stream: Option<StreamId>,
 }
 
 impl Reporter {
@@ -27,6 +29,7 @@ impl Reporter {
             start: Instant::now(),
             call: None,
             is_among_others: false,
+            stream: None,
         }
     }
 
@@ -65,6 +68,7 @@ impl Reporter {
         let time = (self.start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0;
         object.insert("time".to_owned(), time.into());
         object.extend(place.map(|number| ("call".to_owned(), number.into())));
+        object.extend(self.stream.map(|stream| ("stream".to_owned(), stream.0.into())));
         if let Value::Object(fields) = fields {
             object.extend(fields);
         }
@@ -82,14 +86,11 @@ impl Reporter {
                     &format!("Calling {remote}"),
                 );
             }
-            SessionEvent::NewIncoming { remote_identity, .. } => {
-                let remote = remote_identity.uri.to_string();
-                self.say(
-                    "new_incoming",
-                    json!({ "remote": remote, "call": self.call }),
-                    &format!("Call from {remote}"),
-                );
-            }
+            SessionEvent::NewIncoming {
+                remote_identity,
+                streams,
+                ..
+            } => self.new_incoming(&remote_identity.uri.to_string(), streams),
             SessionEvent::GotRingIndication => self.say("got_ring_indication", json!({}), "Ringing"),
             SessionEvent::GotProvisionalResponse { code, reason } => self.say(
                 "got_provisional_response",
@@ -98,10 +99,13 @@ impl Reporter {
             ),
             SessionEvent::WillStart => self.say("will_start", json!({}), "Answered"),
             SessionEvent::DidStart { streams } => self.did_start(streams),
-            SessionEvent::Stream { stream, event } => self.stream(*stream, event),
-            SessionEvent::DidChangeHoldState {
-                originator, on_hold, ..
-            } => self.hold(*originator, *on_hold),
+            SessionEvent::Stream { stream, event } => {
+                let stream = Some(*stream);
+                Self { stream, ..*self }.stream(event);
+            }
+            SessionEvent::DidChangeHoldState { .. } | SessionEvent::DidNotChangeHoldState { .. } => {
+                self.hold(event);
+            }
             SessionEvent::DidFail {
                 originator,
                 code,
@@ -145,14 +149,23 @@ impl Reporter {
         }
     }
 
-    fn stream(&self, stream: StreamId, event: &StreamEvent) {
+    fn new_incoming(&self, remote: &str, streams: &offhook::Streams) {
+        let what = if streams.is_empty() {
+            String::new()
+        } else {
+            format!(": {streams}")
+        };
+        self.say(
+            "new_incoming",
+            json!({ "remote": remote, "call": self.call, "streams": kinds(streams) }),
+            &format!("Call from {remote}{what}"),
+        );
+    }
+
+    fn stream(&self, event: &StreamEvent) {
         match event {
-            StreamEvent::DidStart if self.json => {
-                self.say("stream_did_start", json!({ "stream": stream.0 }), "");
-            }
-            StreamEvent::DidEnd if self.json => {
-                self.say("stream_did_end", json!({ "stream": stream.0 }), "");
-            }
+            StreamEvent::DidStart if self.json => self.say("stream_did_start", json!({}), ""),
+            StreamEvent::DidEnd if self.json => self.say("stream_did_end", json!({}), ""),
             StreamEvent::Audio(event) => self.audio(event),
             StreamEvent::Chat(event) => self.chat(event),
             StreamEvent::FileTransfer(event) => self.file(event),
@@ -343,12 +356,14 @@ impl Reporter {
     }
 
     fn proposal(&self, event: &SessionEvent) {
-        let kinds = |streams: &offhook::Streams| streams.iter().map(ToString::to_string).collect::<Vec<_>>();
         match event {
-            SessionEvent::GotProposal { streams, .. } => self.say(
+            SessionEvent::GotProposal { originator, streams } => self.say(
                 "got_proposal",
-                json!({ "streams": kinds(streams) }),
-                &format!("The other side proposes to add {streams}"),
+                json!({ "originator": originator.to_string(), "streams": kinds(streams) }),
+                &match originator {
+                    Originator::Local => format!("Proposed to add {streams}"),
+                    Originator::Remote => format!("The other side proposes to add {streams}"),
+                },
             ),
             SessionEvent::GotAcceptProposal { originator, streams } => self.say(
                 "got_accept_proposal",
@@ -404,18 +419,32 @@ impl Reporter {
         }
     }
 
-    fn hold(&self, originator: Originator, on_hold: bool) {
-        let what = if on_hold {
-            "put the call on hold"
-        } else {
-            "took the call off hold"
-        };
-        let fields = json!({ "originator": originator.to_string(), "on_hold": on_hold });
-        self.say(
-            "did_change_hold_state",
-            fields,
-            &format!("The {originator} side {what}"),
-        );
+    fn hold(&self, event: &SessionEvent) {
+        match event {
+            SessionEvent::DidChangeHoldState {
+                originator, on_hold, ..
+            } => {
+                let what = if *on_hold {
+                    "put the call on hold"
+                } else {
+                    "took the call off hold"
+                };
+                let fields = json!({ "originator": originator.to_string(), "on_hold": on_hold });
+                let sentence = format!("The {originator} side {what}");
+                self.say("did_change_hold_state", fields, &sentence);
+            }
+            SessionEvent::DidNotChangeHoldState {
+                on_hold,
+                code,
+                reason,
+            } => {
+                let what = if *on_hold { "on hold" } else { "off hold" };
+                let fields = json!({ "on_hold": on_hold, "code": code, "reason": reason });
+                let sentence = format!("The call is not {what}: {}", status(*code, reason));
+                self.say("did_not_change_hold_state", fields, &sentence);
+            }
+            _ => {}
+        }
     }
 
     fn did_end(&self, originator: Originator, reason: &str, duration: Duration) {
@@ -426,8 +455,9 @@ impl Reporter {
     }
 
     fn did_start(&self, streams: &offhook::Streams) {
+        let sentence = format!("Established: {streams}");
         let Ok(audio) = streams.audio() else {
-            return self.say("did_start", json!({}), &format!("Established: {streams}"));
+            return self.say("did_start", json!({ "streams": kinds(streams) }), &sentence);
         };
         let text = |address: Option<std::net::SocketAddr>| address.map(|address| address.to_string());
         let fields = json!({
@@ -436,8 +466,9 @@ impl Reporter {
             "local_rtp": text(audio.local_rtp),
             "remote_rtp": text(audio.remote_rtp),
             "encryption": audio.encryption.map(offhook::SrtpSuite::name),
+            "streams": kinds(streams),
         });
-        self.say("did_start", fields, &format!("Established: {}", audio.describe()));
+        self.say("did_start", fields, &sentence);
     }
 
     fn statistics(&self, figures: &Statistics) {
@@ -461,6 +492,11 @@ impl Reporter {
         );
         self.say("statistics", fields, &sentence);
     }
+}
+
+/// What kind each of the streams is, and what is known of it.
+fn kinds(streams: &offhook::Streams) -> Vec<String> {
+    streams.iter().map(ToString::to_string).collect()
 }
 
 fn status(code: u16, reason: &str) -> String {

@@ -67,7 +67,9 @@ fn for_calls(
     default_port: u16,
 ) -> Result<ApplicationBuilder, Failure> {
     let builder = with_relay(prepare(args, default_port)?, args, &calling.relay)?;
-    let builder = builder.transfers(calling.media.follow_transfers);
+    let builder = builder
+        .transfers(calling.media.follow_transfers)
+        .dtmf(calling.media.dtmf.into());
     Ok(match calling.streams.tool_kind() {
         Some(kind) => builder.stream_kind(kind),
         None => builder,

@@ -49,13 +49,13 @@ fn streams_are_added_accepted_refused_and_removed_while_a_call_runs() {
     bob.wait_for("did_start");
 
     alice.type_line("add chat");
-    assert_eq!(bob.wait_for("got_proposal")["streams"][0], "chat");
+    assert_eq!(bob.wait_for_proposal()["streams"][0], "chat");
     bob.type_line("reject 488");
     assert_eq!(alice.wait_for("got_reject_proposal")["code"], 488);
     bob.type_line("accept");
     assert!(refusal(&mut bob).contains("nothing is proposed"));
     alice.type_line("add chat");
-    bob.wait_for("got_proposal");
+    bob.wait_for_proposal();
     bob.type_line("accept");
     alice.wait_for("did_renegotiate_streams");
     bob.wait_for("did_renegotiate_streams");
@@ -63,14 +63,14 @@ fn streams_are_added_accepted_refused_and_removed_while_a_call_runs() {
     assert_eq!(alice.wait_for("got_message")["body"], "Good morning");
 
     alice.type_line(&format!("send {file}"));
-    bob.wait_for("got_proposal");
+    bob.wait_for_proposal();
     bob.type_line("accept files");
     bob.wait_for("file_did_finish");
     let arrived = std::fs::read_to_string(folder.path("inbox/report.txt"));
     assert_eq!(arrived.expect("it is there"), "all is well");
     // She has named no folder for what he would send, and no desktop.
     bob.type_line(&format!("send {file}"));
-    alice.wait_for("got_proposal");
+    alice.wait_for_proposal();
     alice.type_line("accept");
     assert_eq!(bob.wait_for("got_reject_proposal")["code"], 488);
     alice.type_line("add share");
@@ -201,7 +201,7 @@ type Scene = fn(&mut Program, &mut Program);
 fn a_call_that_runs_ends_with_all_its_streams_when_it_is_told_to_stop() {
     let with_chat: Scene = |alice, bob| {
         alice.type_line("add chat");
-        bob.wait_for("got_proposal");
+        bob.wait_for_proposal();
         bob.type_line("accept");
         alice.wait_for("did_renegotiate_streams");
         bob.wait_for("did_renegotiate_streams");
@@ -213,7 +213,7 @@ fn a_call_that_runs_ends_with_all_its_streams_when_it_is_told_to_stop() {
     };
     let proposed: Scene = |alice, bob| {
         alice.type_line("add chat");
-        bob.wait_for("got_proposal");
+        bob.wait_for_proposal();
     };
     for (streams, scene) in [(2, with_chat), (1, on_hold), (1, proposed)] {
         for (signal, at_bob) in [("INT", false), ("TERM", true)] {

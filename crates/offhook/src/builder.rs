@@ -11,7 +11,7 @@ use offhook_lookup::tokio::Resolver;
 use offhook_sansio::{Entropy, Transport};
 use offhook_session::media::MediaConfig;
 use offhook_session::tokio::{MsrpRelay, StartError, UserAgent, UserAgentConfig};
-use offhook_session::{MediaStreamRegistry, SessionConfig, StreamKind, StreamSettings};
+use offhook_session::{DtmfMethod, MediaStreamRegistry, SessionConfig, StreamKind, StreamSettings};
 use offhook_sip_core::invitation::RedirectPolicy;
 use offhook_sip_core::tokio::{TlsOptions, WebSocketConfig, system_entropy};
 use offhook_sip_core::{EndpointConfig, Method, SipUri};
@@ -42,6 +42,7 @@ pub struct ApplicationBuilder {
     messages: bool,
     transfers: bool,
     redirects: RedirectPolicy,
+    dtmf: DtmfMethod,
     registry: MediaStreamRegistry,
 }
 
@@ -64,6 +65,7 @@ impl ApplicationBuilder {
             messages: false,
             transfers: false,
             redirects: RedirectPolicy::default(),
+            dtmf: DtmfMethod::default(),
             registry: MediaStreamRegistry::default(),
         }
     }
@@ -88,6 +90,13 @@ impl ApplicationBuilder {
     #[must_use]
     pub fn transfers(mut self, transfers: bool) -> Self {
         self.transfers = transfers;
+        self
+    }
+
+    /// How digits are sent. Default by RTP.
+    #[must_use]
+    pub fn dtmf(mut self, method: DtmfMethod) -> Self {
+        self.dtmf = method;
         self
     }
 
@@ -224,7 +233,10 @@ impl ApplicationBuilder {
             msrp_relay: self.msrp_relay,
             rtp_ports: settings.rtp.port_range.first()..=settings.rtp.port_range.last(),
             sessions: SessionConfig {
-                streams: stream_settings(&account, &settings),
+                streams: StreamSettings {
+                    dtmf: self.dtmf,
+                    ..stream_settings(&account, &settings)
+                },
                 registry: self.registry,
                 redirects: self.redirects,
                 ..SessionConfig::default()

@@ -66,10 +66,10 @@ pub use offhook_session::tokio::{
 pub use offhook_session::{
     AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
-    ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
-    MediaStream, MediaStreamRegistry, Originator, RecordedParties, RenegotiationAction, RfbRole,
-    SessionError, SessionEvent, SessionId, StreamDescription, StreamError, StreamEvent, StreamKind, Streams,
-    ToolCommand, ToolCommandError, recording_name,
+    DtmfMethod, ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent,
+    FileTransferStream, MediaStream, MediaStreamRegistry, Originator, RecordedParties, RenegotiationAction,
+    RfbRole, SessionError, SessionEvent, SessionId, StreamDescription, StreamError, StreamEvent, StreamKind,
+    Streams, ToolCommand, ToolCommandError, recording_name,
 };
 pub use offhook_session::{Direction as MediaDirection, MediaKind, RtpFormat};
 pub use offhook_sip_core::endpoint::{Trace, TransportFailure};

@@ -88,9 +88,18 @@ pub enum SessionEvent {
         /// True when some of the streams that can be held are not.
         partial: bool,
     },
-    /// The other side wants to add streams: accept or reject the proposal.
+    /// A hold, or the end of one, that was asked for here came to nothing: all is as it was. What could be heard can be heard again.
+    DidNotChangeHoldState {
+        /// True where it was to be held.
+        on_hold: bool,
+        /// The SIP status code; a success where the other side agreed by something that cannot be followed.
+        code: u16,
+        /// Its reason phrase, or what is wrong.
+        reason: String,
+    },
+    /// One side wants to add streams. Accept or reject the proposal where it is the other's.
     GotProposal {
-        /// Which side proposes: always the other.
+        /// Which side proposes.
         originator: Originator,
         /// What it proposes.
         streams: Streams,

@@ -50,11 +50,11 @@ pub use state::{Originator, SessionDirection, SessionState, SessionTrigger};
 pub use stream::{
     Agreed, AudioDescription, AudioEvent, AudioStream, ChatDescription, ChatEvent, ChatMessage, ChatStream,
     Composing, DesktopSharingDescription, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream,
-    ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent, FileTransferStream,
-    MediaStream, MediaStreamRegistry, MsrpEnd, MsrpReach, MsrpTransport, OtherDescription, Parties,
-    RecordedParties, RfbRole, RtpTransport, RtpTransportError, RtpTransportState, SecurityError,
-    StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings, ToolCommand,
-    ToolCommandError, recording_name,
+    DtmfMethod, ExternalMediaStream, FileSelector, FileTransferDescription, FileTransferEvent,
+    FileTransferStream, MediaStream, MediaStreamRegistry, MsrpEnd, MsrpReach, MsrpTransport,
+    OtherDescription, Parties, RecordedParties, RfbRole, RtpTransport, RtpTransportError, RtpTransportState,
+    SecurityError, StreamContext, StreamDescription, StreamError, StreamEvent, StreamKind, StreamSettings,
+    ToolCommand, ToolCommandError, recording_name,
 };
 
 #[cfg(all(doctest, feature = "tokio"))]

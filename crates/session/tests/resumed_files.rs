@@ -291,6 +291,37 @@ async fn one_file_that_comes_twice_at_a_time_arrives_twice() {
     assert_eq!(folder.arrived(), ["source-1.bin", "source.bin"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_one_file_that_comes_twice_in_a_session_one_goes_on() {
+    let folder = Files::new("twice-at-once");
+    let inbox = || FileTransferStream::receive(folder.inbox());
+    broken_off(folder.to_send().await, inbox(), true).await;
+    let kept = folder.kept().await;
+    let mut two = directly();
+    let hers: [Box<dyn MediaStream>; 2] =
+        [Box::new(folder.to_send().await), Box::new(folder.to_send().await)];
+    let his: [Box<dyn MediaStream>; 2] = [Box::new(inbox()), Box::new(inbox())];
+    let (_alice, mut bob) = two.meet(hers.into(), his.into()).await;
+    let (mut resumed, mut done) = (Vec::new(), 0);
+    until(&mut bob, |event| {
+        if let SessionEvent::Stream {
+            event: StreamEvent::FileTransfer(event),
+            ..
+        } = event
+        {
+            match event {
+                FileTransferEvent::DidResume { transferred, .. } => resumed.push(*transferred),
+                FileTransferEvent::DidFinish { .. } => done += 1,
+                _ => {}
+            }
+        }
+        (done == 2).then_some(())
+    })
+    .await;
+    assert_eq!(resumed, [kept]);
+    assert_eq!(folder.arrived(), ["source-1.bin", "source.bin"]);
+}
+
 /// What makes a sender one of another make, in what it knows of ranges.
 struct Strangeness {
     /// It says that it knows ranges, and sends all nevertheless.

@@ -11,7 +11,7 @@ pub(crate) use streams::StreamArgs;
 pub(crate) use tool::ToolArgs;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use offhook::{DeviceChoice, DeviceOptions, SrtpPolicy};
+use offhook::{DeviceChoice, DeviceOptions, DtmfMethod, SrtpPolicy};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,7 +52,7 @@ macro_rules! long_orders {
   reject [CODE]             refuse it, with 603 unless told otherwise
   add audio|chat|share|view|tool
                             propose to add streams: a desktop by --vnc or --viewer, the media of --tool
-  remove audio|chat|share|view|tool
+  remove audio|chat|files|share|view|tool, cancel
                             remove one
   send FILE                 send a file
   say TEXT                  write a message in its chat
@@ -392,6 +392,9 @@ pub(crate) struct MediaArgs {
     /// the SIP messages
     #[arg(long, value_enum, default_value_t = SrtpArg::Off)]
     pub(crate) dtls_srtp: SrtpArg,
+    /// How digits are sent: with the sound, or with the signalling (INFO), as some gateways want it
+    #[arg(long, value_enum, default_value_t = DtmfArg::Rtp)]
+    pub(crate) dtmf: DtmfArg,
     /// Call whom the other side sends us to (REFER). That can cost money: allow it only where you trust the other side
     #[arg(long)]
     pub(crate) follow_transfers: bool,
@@ -472,6 +475,22 @@ impl From<SrtpArg> for SrtpPolicy {
             SrtpArg::Off => Self::Off,
             SrtpArg::Optional => Self::Optional,
             SrtpArg::Required => Self::Required,
+        }
+    }
+}
+
+/// How digits are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DtmfArg {
+    Rtp,
+    Info,
+}
+
+impl From<DtmfArg> for DtmfMethod {
+    fn from(arg: DtmfArg) -> Self {
+        match arg {
+            DtmfArg::Rtp => Self::Rtp,
+            DtmfArg::Info => Self::Info,
         }
     }
 }

@@ -152,6 +152,16 @@ impl Program {
         }
     }
 
+    /// Waits until the other side proposes to add something.
+    pub(crate) fn wait_for_proposal(&mut self) -> Value {
+        loop {
+            let event = self.wait_for("got_proposal");
+            if event["originator"] == "remote" {
+                return event;
+            }
+        }
+    }
+
     fn next_event(&mut self, end: Instant) -> Option<Value> {
         let left = end.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(left) {

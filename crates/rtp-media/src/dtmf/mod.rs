@@ -27,6 +27,11 @@ impl Digit {
     pub const fn event(self) -> u8 {
         self.0
     }
+
+    /// What is written on its key: `0` to `9`, `*`, `#`, `A` to `D`.
+    pub fn key(self) -> char {
+        char::from(KEYS[usize::from(self.0)])
+    }
 }
 
 impl TryFrom<char> for Digit {
@@ -44,7 +49,7 @@ impl TryFrom<char> for Digit {
 
 impl fmt::Display for Digit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        char::from(KEYS[usize::from(self.0)]).fmt(f)
+        self.key().fmt(f)
     }
 }
 

@@ -15,8 +15,8 @@ pub(crate) use transfer::{Referrer, progress_of};
 
 use crate::media::{MediaEvent, MediaPlane, StreamId};
 use crate::stream::{
-    AudioStream, MediaStream, MediaStreamRegistry, Parties, StreamContext, StreamDescription, StreamError,
-    StreamSettings,
+    AudioEvent, AudioStream, DtmfMethod, MediaStream, MediaStreamRegistry, Parties, StreamContext,
+    StreamDescription, StreamError, StreamEvent, StreamSettings,
 };
 use crate::{
     RenegotiationAction, SessionDirection, SessionError, SessionEvent, SessionState, SessionTrigger, Stamped,
@@ -28,16 +28,19 @@ use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::{Entropy, Outbox, Transport};
 use offhook_sdp::SessionDescription;
 use offhook_sdp::offer_answer::Negotiation;
-use offhook_sip_core::invitation::{Cause, DescriptionKind, RedirectPolicy};
+use offhook_sip_core::invitation::{Cause, DescriptionKind, DtmfRelay, RedirectPolicy};
 use offhook_sip_core::{
-    Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
+    Body, Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
 };
 use places::{Outcome, Places, Stage};
 use std::any::Any;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tracing::debug;
 use transfer::Transfer;
+
+/// How long a digit in an INFO says that its key was held.
+const DIGIT: Duration = Duration::from_millis(160);
 
 /// Names one session of its [`SessionManager`](crate::SessionManager).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -92,8 +95,7 @@ pub struct Session {
     is_replaced: bool,
     transport: Transport,
     remote_user_agent: Option<String>,
-    /// Streams that are over on this side, which the other side has not been told yet.
-    removed: Vec<StreamDescription>,
+    removed: Removed,
     started_at: Option<Instant>,
     /// The entry of the manager's timers.
     timer: Option<Instant>,
@@ -130,6 +132,15 @@ impl Exchange {
             Self::Holding | Self::Changing | Self::Adding(_) | Self::Removing(_)
         )
     }
+}
+
+/// Streams that are over on this side.
+#[derive(Debug, Default)]
+struct Removed {
+    /// The other side has not been told of these.
+    untold: Vec<StreamDescription>,
+    /// It took no note of the last that it was told of: it is not told again for that alone.
+    is_refused: bool,
 }
 
 /// What is wished, and what is agreed upon.
@@ -202,6 +213,10 @@ impl Session {
             InvitationEvent::Redirected { target } => {
                 self.emit(cx.now, SessionEvent::Redirected { target });
             }
+            InvitationEvent::Info {
+                package: None,
+                body: Some(body),
+            } => self.handle_info(cx.now, &body),
             InvitationEvent::Ended { by, cause } => self.finish(cx, Ending::of(by, &cause)),
             other => self.handle_referral_event(cx, other),
         }
@@ -235,7 +250,7 @@ impl Session {
             is_replaced: false,
             transport,
             remote_user_agent: None,
-            removed: Vec::new(),
+            removed: Removed::default(),
             started_at: None,
             timer: None,
             ending: None,
@@ -458,7 +473,7 @@ impl Session {
         if self.places.is_empty() {
             return self.terminate(cx, Ending::local(error.to_string()));
         }
-        self.removed.extend(description);
+        self.removed.untold.extend(description);
         self.notice_running(cx);
         self.pursue(cx);
     }
@@ -481,10 +496,37 @@ impl Session {
         self.on_places(cx, |places, stage| places.event_taken(stage, id));
     }
 
-    /// Sends a digit on the audio stream.
+    /// Sends a digit on the audio stream, or beside it.
     pub(crate) fn send_dtmf(&mut self, cx: &mut Context<'_>, digit: Digit) -> Result<(), SessionError> {
         self.permit(SessionTrigger::SendDigits)?;
-        self.with_stream(cx, None, |audio: &mut AudioStream, cx| audio.send_dtmf(cx, digit))
+        if cx.settings.dtmf == DtmfMethod::Rtp {
+            return self.with_stream(cx, None, |audio: &mut AudioStream, cx| audio.send_dtmf(cx, digit));
+        }
+        self.audio_stream().ok_or(StreamError::NoSuchStream)?;
+        let mut invitation = cx
+            .endpoint
+            .invitation(self.invitation)
+            .ok_or(SessionError::Unknown)?;
+        invitation.info_dtmf(cx.now, digit.key(), DIGIT)?;
+        Ok(())
+    }
+
+    /// The other side's INFO: a digit belongs to the sound, however it comes. What else there may be in one is nobody's.
+    fn handle_info(&mut self, now: Instant, body: &Body) {
+        let key = DtmfRelay::of_body(body).and_then(|key| Digit::try_from(key.signal).ok());
+        if let (Some(digit), Some(stream)) = (key, self.audio_stream()) {
+            let event = StreamEvent::Audio(AudioEvent::GotDtmf { digit });
+            self.emit(now, SessionEvent::Stream { stream, event });
+        }
+    }
+
+    /// The first stream of sound that runs.
+    fn audio_stream(&self) -> Option<StreamId> {
+        let mut streams = self.places.iter().filter(|stream| {
+            let any: &dyn Any = *stream;
+            any.is::<AudioStream>() && stream.is_running()
+        });
+        streams.next().and_then(MediaStream::id)
     }
 
     fn emit(&mut self, now: Instant, event: SessionEvent) {

@@ -2,7 +2,7 @@
 
 use super::places::{Outcome, Places};
 use super::{Context, Ending, Referrer, Session, template};
-use crate::stream::{MediaStream, Parties};
+use crate::stream::{MediaStream, Parties, StreamError};
 use crate::{SessionDirection, SessionError, SessionEvent, SessionState};
 use offhook_account::Account;
 use offhook_sansio::Entropy;
@@ -152,11 +152,20 @@ impl Session {
         let answer = answer
             .or_else(|| self.early_answer.take())
             .ok_or_else(|| "the other side accepted without a session description".to_owned())?;
+        let (answer, misfits) = self.fitted(answer);
         self.negotiation
             .handle_answer(answer)
             .map_err(|error| error.to_string())?;
         self.emit(cx.now, SessionEvent::WillStart);
         self.confirmed = true;
+        self.on_places(cx, |places, stage| {
+            for index in misfits {
+                places.fail(stage, index, &StreamError::OtherAnswer);
+            }
+        });
+        if self.places.is_empty() {
+            return Err(StreamError::OtherAnswer.to_string());
+        }
         let all: Vec<usize> = (0..self.places.len()).collect();
         self.start_streams(cx, true, &all)
             .map_err(|error| error.to_string())?;

@@ -34,6 +34,11 @@ impl Session {
         let offer = self.places.offer(self.negotiation.local());
         if self.propose(cx, offer, Exchange::Adding(places.clone())) {
             self.step(SessionTrigger::AddStreams);
+            let event = SessionEvent::GotProposal {
+                originator: Originator::Local,
+                streams: Streams::new(self.places.describe(&places)),
+            };
+            self.emit(cx.now, event);
             return Ok(());
         }
         self.on_places(cx, |all, stage| all.withdraw(stage, &places));
@@ -58,7 +63,7 @@ impl Session {
         self.permit(SessionTrigger::RemoveStream)?;
         let index = self.places.index_of(id).ok_or(StreamError::NoSuchStream)?;
         let described = self.places.describe(&[index]);
-        self.removed.extend(described);
+        self.removed.untold.extend(described);
         self.on_places(cx, |places, stage| places.end(stage, index));
         self.starting.retain(|place| *place != index);
         self.pursue(cx);
@@ -210,25 +215,36 @@ impl Session {
         if is_offerer {
             self.step(SessionTrigger::ProposalAnswered);
         }
-        let described = Streams::new(self.places.describe(places));
-        let (originator, streams) = if is_offerer {
-            (Originator::Remote, described)
+        let originator = if is_offerer {
+            Originator::Remote
         } else {
-            (Originator::Local, described)
+            Originator::Local
         };
-        self.emit(cx.now, SessionEvent::GotAcceptProposal { originator, streams });
+        let is_accepted = |index: &usize| {
+            let remote = self.negotiation.remote();
+            let section = remote.and_then(|remote| remote.media.get(*index));
+            section.is_some_and(|section| !section.is_rejected())
+        };
+        let accepted: Vec<usize> = places.iter().copied().filter(is_accepted).collect();
+        let proposed = Streams::new(self.places.describe(places));
+        if !accepted.is_empty() {
+            let streams = Streams::new(self.places.describe(&accepted));
+            self.emit(cx.now, SessionEvent::GotAcceptProposal { originator, streams });
+        }
         if let Err(error) = self.start_streams(cx, is_offerer, places) {
             debug!(%error, "no stream that was added starts");
         }
-        let failed: Vec<usize> = places
-            .iter()
-            .copied()
-            .filter(|index| self.places.get(*index).is_none())
-            .collect();
-        if failed.len() == places.len() {
-            let reason = "the other side refused the streams".to_owned();
-            let streams = Streams::default();
-            self.emit(cx.now, SessionEvent::HadProposalFailure { reason, streams });
+        if places.iter().all(|index| self.places.get(*index).is_none()) {
+            let reason = if accepted.is_empty() {
+                "the other side refused the streams"
+            } else {
+                "no stream that was accepted can start"
+            };
+            let event = SessionEvent::HadProposalFailure {
+                reason: reason.to_owned(),
+                streams: proposed,
+            };
+            self.emit(cx.now, event);
         }
         self.notice_running(cx);
     }
@@ -249,20 +265,19 @@ impl Session {
         };
         self.on_places(cx, |places, stage| places.withdraw(stage, withdrawn));
         self.step(SessionTrigger::ProposalAnswered);
-        let reason = if reason.is_empty() {
-            code.default_reason()
+        let reason = reason.to_owned();
+        let event = if code.is_success() {
+            SessionEvent::HadProposalFailure { reason, streams }
         } else {
-            reason
-        };
-        self.emit(
-            cx.now,
+            let code = code.as_u16();
             SessionEvent::GotRejectProposal {
                 originator,
-                code: code.as_u16(),
-                reason: reason.to_owned(),
+                code,
+                reason,
                 streams,
-            },
-        );
+            }
+        };
+        self.emit(cx.now, event);
         self.pursue(cx);
     }
 }

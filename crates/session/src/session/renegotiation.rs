@@ -30,12 +30,13 @@ impl Session {
         }
         let holds = self.hold.wished != self.hold.agreed;
         let changes = self.places.iter().any(MediaStream::wants_offer);
-        if !holds && !changes && !self.has_leftovers() {
+        let removes = self.has_leftovers() && !self.removed.is_refused;
+        if !holds && !changes && !removes {
             return;
         }
         let on_hold = self.hold.wished;
         self.on_places(cx, |places, stage| places.set_hold(stage, on_hold));
-        let removed = std::mem::take(&mut self.removed);
+        let removed = std::mem::take(&mut self.removed.untold);
         let exchange = match (removed.is_empty(), holds) {
             (false, _) => Exchange::Removing(removed),
             (true, true) => Exchange::Holding,
@@ -89,7 +90,7 @@ impl Session {
     /// What could not be told the other side is told later.
     fn keep_removed(&mut self, exchange: Exchange) {
         if let Exchange::Removing(streams) = exchange {
-            self.removed = streams;
+            self.removed.untold = streams;
         }
     }
 
@@ -106,29 +107,18 @@ impl Session {
         }
         let exchange = std::mem::take(&mut self.exchange);
         let wished = self.places.iter().any(MediaStream::is_on_hold_by_local);
+        let answer = answer.map(|answer| self.fitted(answer).0);
         let taken =
             code.is_success() && answer.is_some_and(|answer| self.negotiation.handle_answer(answer).is_ok());
         if !taken {
-            debug!(%code, "a re-INVITE was refused");
-            self.take_offer_back(cx);
-            let is_glare = code == StatusCode::REQUEST_PENDING;
-            if !is_glare {
-                let refusal = if reason.is_empty() {
-                    code.default_reason()
-                } else {
-                    reason
-                };
-                self.on_places(cx, |places, stage| places.offer_refused(stage, refusal));
-            }
-            match exchange {
-                Exchange::Adding(places) => self.give_up_adding(cx, code, reason, &places),
-                // The streams are over here whatever the other side says; it is told again with the next offer.
-                Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
-                _ if is_glare => {}
-                _ => self.hold.wished = self.hold.agreed,
-            }
-            return;
+            let refusal = match reason {
+                _ if code.is_success() => "its answer cannot be followed",
+                "" => code.default_reason(),
+                reason => reason,
+            };
+            return self.handle_reinvite_refused(cx, code, refusal, exchange);
         }
+        self.removed.is_refused = false;
         let added = match &exchange {
             Exchange::Adding(places) => places.clone(),
             _ => Vec::new(),
@@ -144,6 +134,60 @@ impl Session {
             Exchange::Idle | Exchange::Holding | Exchange::Changing | Exchange::Proposed(_) => {}
         }
         self.pursue(cx);
+    }
+
+    /// Our re-INVITE came to nothing. What was wished is given up, but where it only met another one: nothing is asked for twice
+    /// without an end.
+    fn handle_reinvite_refused(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: StatusCode,
+        reason: &str,
+        exchange: Exchange,
+    ) {
+        debug!(%code, reason, "a re-INVITE was refused");
+        self.take_offer_back(cx);
+        let is_glare = code == StatusCode::REQUEST_PENDING;
+        if !is_glare {
+            self.on_places(cx, |places, stage| places.offer_refused(stage, reason));
+        }
+        match exchange {
+            Exchange::Adding(places) => return self.give_up_adding(cx, code, reason, &places),
+            // The streams are over here whatever the other side says; it is told again with the next offer.
+            Exchange::Removing(streams) => {
+                self.removed.is_refused = !is_glare;
+                self.tell_removed(cx, Streams::new(streams));
+            }
+            _ if !is_glare && self.hold.wished != self.hold.agreed => {
+                let event = SessionEvent::DidNotChangeHoldState {
+                    on_hold: self.hold.wished,
+                    code: code.as_u16(),
+                    reason: reason.to_owned(),
+                };
+                self.hold.wished = self.hold.agreed;
+                self.emit(cx.now, event);
+            }
+            _ => {}
+        }
+        if !is_glare {
+            self.pursue(cx);
+        }
+    }
+
+    /// An answer whose sections fit those of our offer, and the places of those that did not: they count as refused, so that the
+    /// others may go on.
+    pub(super) fn fitted(&self, mut answer: SessionDescription) -> (SessionDescription, Vec<usize>) {
+        let ours = self.negotiation.offer().map_or(&[][..], |offer| &offer.media);
+        let mut misfits = Vec::new();
+        for (index, (ours, theirs)) in ours.iter().zip(&mut answer.media).enumerate() {
+            let fits = ours.kind == theirs.kind && ours.protocol.eq_ignore_ascii_case(&theirs.protocol);
+            if !theirs.is_rejected() && (!fits || ours.is_rejected()) {
+                debug!(index, %theirs.protocol, "an answer that does not fit our offer");
+                *theirs = ours.rejection();
+                misfits.push(index);
+            }
+        }
+        (answer, misfits)
     }
 
     /// A re-INVITE of the other side. Changes of direction and address, and streams that end, are followed at once; new

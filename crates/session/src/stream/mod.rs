@@ -209,6 +209,8 @@ pub struct StreamSettings {
     /// Whether audio is encrypted, with keys by DTLS where media flows (RFC 5763). Default never. What is required here excludes
     /// keys in the session description unless they are required as well: then either will do.
     pub dtls_srtp: SrtpPolicy,
+    /// How digits are sent. Default by RTP. Digits of the other side are heard either way.
+    pub dtmf: DtmfMethod,
     /// When silence is not sent (`enable_silence_detection`). Default never, as today. Comfort noise (RFC 3389) is offered
     /// along with it; what a peer offers of it is taken in any case.
     pub silence_detection: Option<SilenceDetection>,
@@ -220,6 +222,16 @@ pub struct StreamSettings {
     /// How long an ended [`FileTransferStream`] waits to hear what became of its file, and its session with it. Default 30 s: a
     /// slow disk may have much to write.
     pub file_end_timeout: Duration,
+}
+
+/// How digits are sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DtmfMethod {
+    /// With the sound: as events (RFC 4733), or as tones for who knows none.
+    #[default]
+    Rtp,
+    /// With the signalling: as INFO with `application/dtmf-relay`, as many gateways want it. There is no standard for it.
+    Info,
 }
 
 /// What the connections of message streams run over.
@@ -245,6 +257,7 @@ impl Default for StreamSettings {
             rtp_timeout: Duration::from_secs(30),
             srtp: SrtpPolicy::Off,
             dtls_srtp: SrtpPolicy::Off,
+            dtmf: DtmfMethod::default(),
             silence_detection: None,
             hold_music: None,
             msrp_transport: MsrpTransport::default(),
@@ -303,6 +316,9 @@ pub enum StreamError {
         /// `RTP/AVP`, ...
         protocol: String,
     },
+    /// The answer to our section is one of another kind or protocol.
+    #[error("the other side answers with something else than was offered")]
+    OtherAnswer,
     /// The two sides do not agree on encryption.
     #[error(transparent)]
     Security(#[from] SecurityError),

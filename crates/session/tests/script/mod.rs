@@ -183,6 +183,12 @@ impl Script {
 
     /// The same with further header fields, each with its line end.
     pub(crate) fn request_with(&mut self, method: &str, fields: &str, sdp: Option<&str>) {
+        let content = sdp.map_or("", |_| "Content-Type: application/sdp\r\n");
+        self.request_with_body(method, &format!("{fields}{content}"), sdp.unwrap_or_default());
+    }
+
+    /// The same with a body of any kind.
+    pub(crate) fn request_with_body(&mut self, method: &str, fields: &str, body: &str) {
         if method != "ACK" {
             self.cseq += 1;
         }
@@ -192,10 +198,6 @@ impl Script {
              Max-Forwards: 70\r\nFrom: <sip:bob@10.0.0.2>;tag=peer\r\nTo: <sip:alice@10.0.0.1>{tag}\r\n\
              Call-ID: script\r\nCSeq: {cseq} {method}\r\nContact: <sip:bob@10.0.0.2:5060>\r\n{fields}"
         );
-        if sdp.is_some() {
-            text.push_str("Content-Type: application/sdp\r\n");
-        }
-        let body = sdp.unwrap_or_default();
         let _ = write!(text, "Content-Length: {}\r\n\r\n{body}", body.len());
         self.receive(text.into());
     }

@@ -160,6 +160,12 @@ impl FileTransferStream {
         }
     }
 
+    /// Says that what is here of the file is somebody else's.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn go_alone(&mut self) {
+        self.can_resume = false;
+    }
+
     /// What is here of the file, if anything.
     fn held(&self) -> Option<&FileToReceive> {
         let mut held = self.held.iter();

@@ -224,7 +224,10 @@ async fn take_in(
                 AbortReason::SessionEnded => {} // why is told next
                 // Its session may have ended before its connection did.
                 AbortReason::BySender => return Err(Broken::Lost("the other side gave up".to_owned())),
-                other => return Err(format!("the file was refused: {other:?}").into()),
+                _ => {
+                    let reason = "more of the file comes than was announced, or parts of it from nowhere";
+                    return Err(reason.to_owned().into());
+                }
             },
             Some(SessionEvent::Closed(reason)) => return Err(Broken::Lost(teller.why(&reason))),
             Some(_) => {}
@@ -254,32 +257,41 @@ pub(in crate::tokio) async fn find_parts(
     streams: &mut [Box<dyn MediaStream>],
     proposed: Option<&SessionDescription>,
 ) {
+    // Each stream gets the first section that it takes and no other has; and each part goes on once.
+    let (mut sections, mut promised) = (Vec::new(), Vec::new());
     for stream in streams {
         let any: &mut dyn Any = &mut **stream;
         let Some(stream) = any.downcast_mut::<FileTransferStream>() else {
             continue;
         };
-        let selectors = match proposed {
-            None => vec![stream.selector().clone()],
+        let selector = match proposed {
+            None => Some(stream.selector().clone()),
             Some(offer) => {
-                let taken = (0..offer.media.len()).filter(|index| stream.takes(offer, *index));
-                let selector = |index: usize| offer.media[index].attributes.get::<FileSelector>();
-                taken.filter_map(|index| selector(index).ok()?).collect()
+                let mut free = (0..offer.media.len()).filter(|index| !sections.contains(index));
+                let section = free.find(|index| stream.takes(offer, *index));
+                sections.extend(section);
+                section.and_then(|index| offer.media[index].attributes.get::<FileSelector>().ok()?)
             }
         };
-        for selector in selectors {
-            let Some(mut file) = stream.to_receive(&selector) else {
-                continue;
-            };
-            let looking = spawn_blocking(move || {
-                file.start = held(&file);
-                file
-            });
-            match looking.await {
-                Ok(file) if file.start > 0 => stream.go_on_with(selector, file),
-                Ok(_) => {}
-                Err(error) => debug!(%error, "nobody looked for the part of a file"),
+        let Some(selector) = selector else { continue };
+        if promised.contains(&selector) {
+            stream.go_alone();
+            continue;
+        }
+        let Some(mut file) = stream.to_receive(&selector) else {
+            continue;
+        };
+        let looking = spawn_blocking(move || {
+            file.start = held(&file);
+            file
+        });
+        match looking.await {
+            Ok(file) if file.start > 0 => {
+                promised.push(selector.clone());
+                stream.go_on_with(selector, file);
             }
+            Ok(_) => {}
+            Err(error) => debug!(%error, "nobody looked for the part of a file"),
         }
     }
 }
