@@ -3,13 +3,14 @@
 use crate::args::AnswerArgs;
 use crate::call::PhoneLine;
 use crate::exit::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::media::Media;
 use crate::orders::Kind;
 use crate::place::{Answer, Place, Plan};
 use crate::report::Reporter;
 use crate::room::Room;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_calls};
+use crate::setup::{failure, finish, next_incoming, start_for_calls};
 use offhook::{Application, Cadence, DeviceChoice, DeviceMixer, Session, StatusCode, TonePlayer};
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;

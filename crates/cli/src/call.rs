@@ -2,13 +2,14 @@
 
 use crate::args::CallArgs;
 use crate::exit::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::media::{Media, Recorded};
 use crate::orders::Kind;
 use crate::place::{Orders, Place, Plan};
 use crate::report::Reporter;
 use crate::room::Room;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_calls, uri};
+use crate::setup::{failure, finish, next_incoming, start_for_calls, uri};
 use offhook::{Application, CommandError, MediaStream, Route, Session, SessionError, SipUri, StatusCode};
 use serde_json::json;
 use std::time::Duration;

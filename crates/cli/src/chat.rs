@@ -4,9 +4,10 @@ use crate::args::ChatArgs;
 use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
 use crate::follow::Follower;
+use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start_for_messages, uri};
+use crate::setup::{failure, finish, next_incoming, start_for_messages, uri};
 use offhook::{
     Application, ChatEvent, ChatMessage, ChatStream, CommandError, MediaStream, Session, SessionError,
     SessionEvent, StatusCode, StreamDescription, StreamEvent,

@@ -4,9 +4,10 @@ use crate::args::{DesktopArgs, ShareDesktopArgs, ViewDesktopArgs};
 use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
 use crate::follow::Follower;
+use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
+use crate::setup::{finish, next_incoming, start_for_messages, uri};
 use offhook::{
     Application, DesktopSharingEvent, DesktopSharingHandler, DesktopSharingStream, MediaStream, RfbContext,
     RfbRole, Session, SessionEvent, StatusCode, StreamDescription, StreamEvent, StreamId,

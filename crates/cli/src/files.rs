@@ -4,9 +4,10 @@ use crate::args::{ReceiveFilesArgs, SendFileArgs};
 use crate::call::{accept, not_established, place_with, refuse_others};
 use crate::exit::{Code, Failure};
 use crate::follow::Follower;
+use crate::interrupt::Interrupt;
 use crate::progress::Progress;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, finish, next_incoming, start_for_messages, uri};
+use crate::setup::{finish, next_incoming, start_for_messages, uri};
 use offhook::{
     Application, FileTransferEvent, FileTransferStream, MediaStream, Session, SessionEvent, StatusCode,
     StreamDescription, StreamEvent, select_file,

@@ -1,8 +1,8 @@
 //! Following one session from its first event to its last: its events are told, and it is ended in time or when interrupted.
 
 use crate::exit::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::report::Reporter;
-use crate::setup::Interrupt;
 use offhook::{Session, SessionEvent};
 use std::future::pending;
 use tokio::time::{Instant, sleep_until};

@@ -9,6 +9,7 @@ mod devices;
 mod exit;
 mod files;
 mod follow;
+mod interrupt;
 mod lines;
 mod media;
 mod message;

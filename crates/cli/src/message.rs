@@ -2,8 +2,9 @@
 
 use crate::args::{MessageArgs, OptionsArgs};
 use crate::exit::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start, uri};
+use crate::setup::{failure, finish, next_incoming, start, uri};
 use offhook::{Application, Body, Cause, Error, Session, StatusCode};
 use serde_json::{Map, Value, json};
 

@@ -4,12 +4,13 @@ use crate::call::{not_established, settle};
 use crate::desktop::tell_viewer_wanted;
 use crate::exit::{Code, Failure};
 use crate::files::file_to_send;
+use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::media::Recorded;
 use crate::orders::{Kind, Order, refused};
 use crate::report::Reporter;
 use crate::room::Room;
-use crate::setup::{Interrupt, failure};
+use crate::setup::failure;
 use offhook::{
     AudioStream, ChatMessage, ChatStream, CommandError, DesktopSharingStream, DeviceMixer, Error,
     ExternalMediaStream, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole, Session,

@@ -2,8 +2,9 @@
 
 use crate::args::RegisterArgs;
 use crate::exit::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, next_incoming, start};
+use crate::setup::{failure, finish, next_incoming, start};
 use offhook::{Application, Registration, RegistrationEvent, StatusCode};
 use serde_json::json;
 use std::time::Duration;

@@ -514,8 +514,12 @@ fn printable(text: &str) -> String {
         .collect()
 }
 
-/// A closed pipe is no reason to fail: whoever reads has heard enough.
+/// Where nobody reads any more, nobody would know of the calls that are made and taken: the program leaves, as those do that such
+/// a pipe ends, but in good order.
 fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        crate::interrupt::leave();
+    }
 }

@@ -15,7 +15,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::watch;
 
 /// Starts an application as the options say. `default_port` is where it listens unless told.
 pub(crate) async fn start(
@@ -254,58 +253,6 @@ pub(crate) async fn finish(app: Application) {
         }
     };
     tokio::join!(app.clone().stop(), last_words);
-}
-
-/// Ctrl-C or a termination signal, at whatever moment it comes: it is remembered, so none falls between two waits.
-#[derive(Clone)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
-
-impl Interrupt {
-    /// Listens from now on.
-    pub(crate) fn listen() -> Self {
-        let (sender, receiver) = watch::channel(false);
-        let signal = signalled();
-        tokio::spawn(async move {
-            signal.await;
-            // Held until everybody who could wait has gone.
-            let _ = sender.send(true);
-            sender.closed().await;
-        });
-        Self(receiver)
-    }
-
-    /// Waits until the program shall leave.
-    pub(crate) async fn wait(&self) {
-        let mut receiver = self.0.clone();
-        if receiver.wait_for(|interrupted| *interrupted).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-/// The next signal that asks the program to leave, of those that come after this call.
-#[cfg(unix)]
-fn signalled() -> impl Future<Output = ()> + Send {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    async move {
-        // Where the system lets nobody listen, signals do what they always do.
-        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    }
-}
-
-/// See above.
-#[cfg(not(unix))]
-async fn signalled() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
 }
 
 /// What an error of the application means to a script.

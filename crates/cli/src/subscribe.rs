@@ -2,9 +2,10 @@
 
 use crate::args::{PublishArgs, SubscribeArgs};
 use crate::exit::{Code, Failure};
+use crate::interrupt::Interrupt;
 use crate::message::{decline, said};
 use crate::report::Reporter;
-use crate::setup::{Interrupt, failure, finish, start, uri};
+use crate::setup::{failure, finish, start, uri};
 use offhook::{Body, Publication, PublicationEvent, Subscription, SubscriptionEvent};
 use serde_json::json;
 use std::time::Duration;

@@ -3,7 +3,10 @@
 mod support;
 
 use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use support::{Folder, Program};
 
 /// Bob, who answers one call as he is told, and where he listens.
@@ -180,7 +183,7 @@ fn stop((alice, bob): (Program, Program), signal: &str, at_bob: bool, wanted: &S
 
 #[test]
 fn a_call_that_rings_ends_when_either_side_is_told_to_stop() {
-    for (signal, at_bob) in [("INT", false), ("TERM", false), ("INT", true), ("TERM", true)] {
+    for (signal, at_bob) in [("INT", false), ("TERM", false), ("HUP", true), ("QUIT", true)] {
         let (mut bob, address) = bob(&[]);
         let mut alice = alice(address, &[]);
         alice.wait_for("got_ring_indication");
@@ -216,7 +219,7 @@ fn a_call_that_runs_ends_with_all_its_streams_when_it_is_told_to_stop() {
         bob.wait_for_proposal();
     };
     for (streams, scene) in [(2, with_chat), (1, on_hold), (1, proposed)] {
-        for (signal, at_bob) in [("INT", false), ("TERM", true)] {
+        for (signal, at_bob) in [("INT", false), ("TERM", true), ("HUP", false), ("QUIT", true)] {
             let (mut alice, mut bob) = talking();
             scene(&mut alice, &mut bob);
             let ended = Stopped {
@@ -227,4 +230,57 @@ fn a_call_that_runs_ends_with_all_its_streams_when_it_is_told_to_stop() {
             stop((alice, bob), signal, at_bob, &ended);
         }
     }
+}
+
+#[test]
+fn a_call_ends_when_nobody_reads_any_more_what_is_said_of_it() {
+    let mut silent = Command::new(Program::BINARY)
+        .args([
+            "answer",
+            "--listen",
+            "127.0.0.1:0",
+            "--no-device",
+            "--auto-answer",
+            "--json",
+        ])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut listening = String::new();
+    let mut stdout = BufReader::new(silent.stdout.take().expect("piped"));
+    stdout
+        .read_line(&mut listening)
+        .expect("it says where it listens");
+    drop(stdout);
+    let listening: Value = serde_json::from_str(&listening).expect("JSON");
+    let address = listening["address"].as_str().expect("an address");
+    let ended = Program::call(address.parse().expect("an address"), &[]).end();
+    let last = ended.events.last().map(|event| event["event"].clone());
+    let over = ["did_end".into(), "did_fail".into()];
+    assert!(
+        last.is_some_and(|last| over.contains(&last)),
+        "{:#?}",
+        ended.events
+    );
+    assert!(silent.wait().expect("it is our child").code().is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_was_started_to_outlive_its_terminal_does() {
+    let words = [
+        Program::BINARY,
+        "answer",
+        "--listen",
+        "127.0.0.1:0",
+        "--no-device",
+    ];
+    let further = ["--auto-answer", "--calls", "1"];
+    let mut bob = Program::start_as(OsStr::new("nohup"), words.into_iter().chain(further));
+    let address = bob.listening();
+    bob.signal("HUP");
+    let alice = Program::call(address, &["--duration", "0.2"]).end();
+    assert_eq!(alice.code, Some(0), "{:#?}", alice.events);
+    assert_eq!(bob.end().code, Some(0));
 }

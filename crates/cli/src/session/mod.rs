@@ -5,13 +5,14 @@ mod seat;
 
 use crate::args::SessionArgs;
 use crate::exit::Failure;
+use crate::interrupt::Interrupt;
 use crate::lines::Lines;
 use crate::media::Media;
 use crate::orders::{Kind, Order, refused};
 use crate::place::{Answer, Ask, Orders, Place, Plan};
 use crate::report::Reporter;
 use crate::room::Room;
-use crate::setup::{Interrupt, finish, next_incoming, start_for_sessions, uri};
+use crate::setup::{finish, next_incoming, start_for_sessions, uri};
 use offhook::{Application, Session, SipUri};
 use order::Line;
 use seat::Seat;
