@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod calls;
+mod crossings;
 mod desktop;
 mod encrypted;
 mod endings;
@@ -45,6 +46,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Scenario> {
         hold::SCENARIOS,
         transfers::SCENARIOS,
         sipp_calls::SCENARIOS,
+        crossings::SCENARIOS,
         flows::SCENARIOS,
         tcp::SCENARIOS,
         registration::SCENARIOS,
