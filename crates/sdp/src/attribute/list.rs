@@ -2,6 +2,7 @@
 
 use super::{Attribute, AttributeRef, Direction, Fmtp, MaxPtime, Ptime, Rtcp, Rtpmap};
 use crate::Text;
+use crate::text::find;
 use std::time::Duration;
 
 /// The attributes of a session or of one media, in the order of the text. Unknown ones are kept.
@@ -66,7 +67,7 @@ impl Attributes {
 
     /// True when an attribute of that name is there, with or without a value.
     pub fn contains(&self, name: &str) -> bool {
-        self.iter().any(|attribute| attribute.name == name)
+        self.named(name).next().is_some()
     }
 
     /// The value of the first attribute of that name that has one.
@@ -76,9 +77,14 @@ impl Attributes {
 
     /// The values of all attributes of that name, in order.
     pub fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.named(name).flatten()
+    }
+
+    /// What follows the colon of each attribute of that name, if one does.
+    pub(super) fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = Option<&'a str>> {
         self.iter()
             .filter(move |attribute| attribute.name == name)
-            .filter_map(|attribute| attribute.value)
+            .map(|attribute| attribute.value)
     }
 
     /// Keeps those that `keep` wants.
@@ -167,18 +173,13 @@ impl<'a> Iterator for AttributeIter<'a> {
     type Item = AttributeRef<'a>;
 
     fn next(&mut self) -> Option<AttributeRef<'a>> {
-        let end = memchr::memchr(b'\r', self.lines.as_bytes())?;
+        let end = find(self.lines.as_bytes(), b'\r')?;
         let line = &self.lines["a=".len()..end];
         self.lines = &self.lines[end + "\r\n".len()..];
-        Some(match line.split_once(':') {
-            Some((name, value)) => AttributeRef {
-                name,
-                value: Some(value),
-            },
-            None => AttributeRef {
-                name: line,
-                value: None,
-            },
+        let colon = find(line.as_bytes(), b':');
+        Some(AttributeRef {
+            name: &line[..colon.unwrap_or(line.len())],
+            value: colon.map(|colon| &line[colon + 1..]),
         })
     }
 }

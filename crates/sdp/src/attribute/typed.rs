@@ -1,6 +1,6 @@
 //! What typed attributes have in common.
 
-use super::{Attribute, AttributeRef, Attributes};
+use super::{Attribute, Attributes};
 use crate::Text;
 use std::fmt;
 use std::str::FromStr;
@@ -53,9 +53,7 @@ impl Attributes {
 
     /// All attributes of this type, in order, each well-formed or not.
     pub fn all<A: TypedAttribute>(&self) -> impl Iterator<Item = Result<A, MalformedAttribute>> + '_ {
-        self.iter()
-            .filter(|attribute| attribute.name == A::NAME)
-            .map(|attribute| attribute.value.unwrap_or_default().parse())
+        self.named(A::NAME).map(|value| value.unwrap_or_default().parse())
     }
 
     /// True when a property attribute is there.
@@ -64,10 +62,10 @@ impl Attributes {
     /// When it stands there with a value, which it must not have.
     pub fn has(&self, property: Property) -> Result<bool, MalformedAttribute> {
         let name = property.as_str();
-        match self.iter().find(|attribute| attribute.name == name) {
+        match self.named(name).next() {
             None => Ok(false),
-            Some(AttributeRef { value: None, .. }) => Ok(true),
-            Some(_) => Err(MalformedAttribute(name)),
+            Some(None) => Ok(true),
+            Some(Some(_)) => Err(MalformedAttribute(name)),
         }
     }
 }
