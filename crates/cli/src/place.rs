@@ -13,8 +13,9 @@ use crate::room::Room;
 use crate::setup::failure;
 use offhook::{
     AudioStream, ChatMessage, ChatStream, CommandError, DesktopSharingStream, DeviceMixer, Error,
-    ExternalMediaStream, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole, Session,
-    SessionError, SessionEvent, SessionId, StatusCode, StreamEvent, StreamId, Streams,
+    ExternalMediaStream, FileTransferEvent, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole,
+    Session, SessionError, SessionEvent, SessionId, StatusCode, StreamDescription, StreamEvent, StreamId,
+    Streams,
 };
 use std::future::pending;
 use std::sync::Arc;
@@ -267,6 +268,7 @@ impl Place {
                     tell_viewer_wanted(&self.session, Some(stream), desk.reporter).await;
                 }
                 StreamEvent::DidEnd => self.streams.retain(|other| *other != stream),
+                StreamEvent::FileTransfer(FileTransferEvent::DidFinish { .. }) => self.put_away(stream).await,
                 _ => {}
             },
             SessionEvent::DidEnd { .. } => return Some(Ok(())),
@@ -467,6 +469,18 @@ impl Place {
             }
         }
         None
+    }
+
+    /// A file of ours that has arrived makes room for others. One of theirs is theirs to put away.
+    async fn put_away(&self, stream: StreamId) {
+        let is_ours = |file: &mut FileTransferStream| !matches!(file.describe(), StreamDescription::FileTransfer(file) if file.is_incoming);
+        let ours = self
+            .session
+            .with_stream(Some(stream), move |file, _| Ok(is_ours(file)));
+        if let Ok(true) = ours.await {
+            // While something else is being negotiated it stays.
+            let _ = self.session.remove_stream(stream).await;
+        }
     }
 
     /// Offers a file that has been read for its hash.

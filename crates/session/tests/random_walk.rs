@@ -5,12 +5,14 @@
 //! 100,000 steps: 250 walks of 400. `WALKS` in the environment asks for another number of walks.
 
 use offhook_account::Account;
+use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::dtmf::Digit;
 use offhook_sansio::{Entropy, Received, Transport, earliest};
 use offhook_session::media::{
     LocalMedia, LocalMsrp, MediaCommand, MediaEvent, MediaPlane, MsrpCommand, MsrpEvent, OpenError, StreamId,
 };
 use offhook_session::{
-    AudioStream, ChatStream, Connect, ManagerEvent, MediaStream, SessionConfig, SessionDirection,
+    AudioStream, ChatStream, Connect, DtmfMethod, ManagerEvent, MediaStream, SessionConfig, SessionDirection,
     SessionEvent, SessionId, SessionManager, SessionState, StreamDescription,
 };
 use offhook_sip_core::{Endpoint, EndpointConfig, NameAddr, Route, SipUri, StatusCode};
@@ -55,6 +57,10 @@ enum Wish {
     CancelProposal,
     AcceptProposal,
     RejectProposal,
+    /// Digits, by INFO: a request of its own in the dialog.
+    Dial,
+    /// Other codecs for the sound that runs.
+    ChangeCodecs,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -72,6 +78,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Wish::CancelProposal),
         4 => Just(Wish::AcceptProposal),
         1 => Just(Wish::RejectProposal),
+        2 => Just(Wish::Dial),
+        3 => Just(Wish::ChangeCodecs),
     ];
     let weather = (1..200_u64, 0..100_u64, 0..150_u16, 0..30_u16, 0..100_u16);
     prop_oneof![
@@ -171,8 +179,10 @@ impl End {
         endpoint.add_local(Transport::Udp, address);
         let media = Arc::<Mutex<Media>>::default();
         let plane = Box::new(Plane(media.clone()));
+        let mut sessions = SessionConfig::default();
+        sessions.streams.dtmf = DtmfMethod::Info;
         Self {
-            manager: SessionManager::new(endpoint, plane, SessionConfig::default(), entropy),
+            manager: SessionManager::new(endpoint, plane, sessions, entropy),
             media,
             address,
             account: Account::local(name).unwrap(),
@@ -235,6 +245,11 @@ impl End {
             Wish::CancelProposal => manager.cancel_proposal(now, id),
             Wish::AcceptProposal => manager.accept_proposal(now, id, vec![Box::new(ChatStream::new())]),
             Wish::RejectProposal => manager.reject_proposal(now, id, StatusCode::DECLINE),
+            Wish::Dial => manager.send_dtmf(now, id, Digit::try_from('5').expect("a digit")),
+            Wish::ChangeCodecs => manager.with_stream(now, id, None, |audio: &mut AudioStream, cx| {
+                let number = cx.plane.entropy().u32() as usize % AudioCodec::ALL.len();
+                audio.set_codecs(&AudioCodec::ALL[number..])
+            }),
         };
         if done.is_err() && !matches!(wish, Wish::Accept | Wish::AcceptProposal) {
             assert_eq!(

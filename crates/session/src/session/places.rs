@@ -190,6 +190,9 @@ impl Places {
         chosen: &[usize],
     ) -> (Vec<usize>, Option<StreamError>) {
         self.follow(stage, outcome, chosen, |stream, cx, agreed| {
+            if agreed.is_refused() {
+                return Err(StreamError::Refused(stream.describe().kind()));
+            }
             stream.start(cx, agreed)
         })
     }

@@ -23,6 +23,19 @@ pub enum StreamDescription {
     Other(OtherDescription),
 }
 
+impl StreamDescription {
+    /// Its kind, in a word for a person.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Audio(_) => "audio",
+            Self::Chat(_) => "chat",
+            Self::FileTransfer(_) => "file transfer",
+            Self::DesktopSharing(_) => "desktop",
+            Self::Other(_) => "media",
+        }
+    }
+}
+
 impl fmt::Display for StreamDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

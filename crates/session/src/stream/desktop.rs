@@ -377,7 +377,7 @@ impl MediaStream for DesktopSharingStream {
                 Ok(())
             }
             MsrpEvent::Rfb(event) => self.handle_rfb_event(cx, event),
-            MsrpEvent::Closed { reason } => Err(StreamError::Closed(reason)),
+            MsrpEvent::Closed { reason } => Err(self.end.lost(reason)),
             _ => Ok(()),
         }
     }

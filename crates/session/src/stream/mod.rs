@@ -72,7 +72,7 @@ pub trait MediaStream: Any + Send {
     /// The media section that answers one of an offer, or why there is none.
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError>;
 
-    /// Begins to run, as the two descriptions agree.
+    /// Begins to run, as the two descriptions agree. Not called where one side refused the section: then the stream ends.
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
 
     /// Begins to receive what the other side sends before it accepts (early media, RFC 3960 §3), as the two descriptions would agree.
@@ -219,6 +219,9 @@ pub struct StreamSettings {
     /// How connections for messages and files are offered (`msrp.transport`). Default by TLS. What is proposed to us is taken
     /// either way.
     pub msrp_transport: MsrpTransport,
+    /// How long the connection of a stream over MSRP may take, from the agreement until it is bound to the session. Default 30 s, as
+    /// RFC 4975 §7.1.1 gives a response. The stream fails after it, and the session goes on with the others.
+    pub msrp_start_timeout: Duration,
     /// How long an ended [`FileTransferStream`] waits to hear what became of its file, and its session with it. Default 30 s: a
     /// slow disk may have much to write.
     pub file_end_timeout: Duration,
@@ -261,6 +264,7 @@ impl Default for StreamSettings {
             silence_detection: None,
             hold_music: None,
             msrp_transport: MsrpTransport::default(),
+            msrp_start_timeout: Duration::from_secs(30),
             file_end_timeout: Duration::from_secs(30),
         }
     }
@@ -279,6 +283,17 @@ pub struct Agreed<'a> {
     pub is_offerer: bool,
     /// Who talks with whom.
     pub parties: Parties<'a>,
+}
+
+impl Agreed<'_> {
+    /// Whether one side wants nothing of the section: there is none, or its port is 0.
+    pub(crate) fn is_refused(&self) -> bool {
+        let refused = |description: &SessionDescription| {
+            let section = description.media.get(self.index);
+            section.is_none_or(Media::is_rejected)
+        };
+        refused(self.local) || refused(self.remote)
+    }
 }
 
 /// The two sides of a session.
@@ -352,6 +367,9 @@ pub enum StreamError {
     /// The connection of the stream is over.
     #[error("the connection is over: {0}")]
     Closed(String),
+    /// The connection of the stream never came to be.
+    #[error("no connection: {0}")]
+    NotConnected(String),
     /// The other side takes no messages of this type.
     #[error("the other side takes {accepted}, not {content_type}")]
     NotAccepted {

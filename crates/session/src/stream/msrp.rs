@@ -9,6 +9,7 @@ use offhook_msrp::session::PathMatching;
 use offhook_msrp::{MsrpPath, SessionConfig};
 use offhook_sdp::{Attribute, Media, MediaKind, Protocol, SessionDescription};
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// How the end of a stream over MSRP can be reached.
 #[derive(Debug, Default)]
@@ -34,6 +35,7 @@ pub struct MsrpEnd {
     transport: MsrpTransport,
     /// Settled by our answer, or by the peer's.
     role: Option<ConnectionRole>,
+    start_timeout: Duration,
     started: bool,
     ready: bool,
 }
@@ -55,6 +57,7 @@ impl MsrpEnd {
             reach: MsrpReach::Direct,
             transport: MsrpTransport::default(),
             role: None,
+            start_timeout: Duration::ZERO,
             started: false,
             ready: false,
         }
@@ -92,6 +95,7 @@ impl MsrpEnd {
             None => MsrpTransport::Tcp,
         };
         self.local = Some(local);
+        self.start_timeout = settings.msrp_start_timeout;
         Ok(())
     }
 
@@ -116,6 +120,15 @@ impl MsrpEnd {
 
     pub(super) fn set_ready(&mut self) {
         self.ready = true;
+    }
+
+    /// What the end of the connection, or of the wait for it, is for the stream.
+    pub(super) fn lost(&self, reason: String) -> StreamError {
+        if self.ready {
+            StreamError::Closed(reason)
+        } else {
+            StreamError::NotConnected(reason)
+        }
     }
 
     /// Whether the peer reaches us through our relay.
@@ -250,6 +263,7 @@ impl MsrpEnd {
         // A NAT's helper may have rewritten what stands in the paths; the session id is what cannot be guessed (RFC 6714 §5).
         config.matching = PathMatching::SessionId;
         config.accept_types.clone_from(&ours.types);
+        config.bind_timeout = self.start_timeout;
         let start = MsrpStart {
             config,
             is_secure,
@@ -278,11 +292,7 @@ impl MsrpEnd {
 
     /// Nothing but the end can be negotiated anew.
     pub(super) fn update(agreed: Agreed<'_>) -> Result<(), StreamError> {
-        let refused = |description: &SessionDescription| {
-            let section = description.media.get(agreed.index);
-            section.is_none_or(Media::is_rejected)
-        };
-        if refused(agreed.local) || refused(agreed.remote) {
+        if agreed.is_refused() {
             return Err(StreamError::Refused("message"));
         }
         Ok(())

@@ -222,7 +222,7 @@ async fn run(
         MsrpTask::Messages | MsrpTask::SendFile(_) => {}
     }
     let viewer = place.viewer.take();
-    let connecting = place.connect(role, config);
+    let connecting = place.connect_in_time(role, config);
     tokio::pin!(connecting);
     let mut early = Vec::new();
     let connection = loop {
@@ -237,11 +237,8 @@ async fn run(
     };
     let connection = match connection {
         Ok(connection) => connection,
-        Err(error) => {
-            // The peer may have thought better of the stream before there was a connection.
-            let reason = format!("no connection for messages: {error}");
-            return tell_closed(&teller, &mut commands, reason).await;
-        }
+        // The peer may have thought better of the stream before there was a connection.
+        Err(reason) => return lose(&teller, &mut commands, Vec::new(), reason).await,
     };
     teller.tell(MsrpEvent::Ready).await;
     match task {
@@ -278,13 +275,47 @@ fn first_relay(config: &offhook_msrp::SessionConfig) -> Option<String> {
     let (([.., relay, _], _) | ([_], [relay, _, ..])) = (ours, theirs) else {
         return None;
     };
-    Some(match relay.port() {
-        Some(port) => format!("{}:{port}", relay.host()),
-        None => relay.host().to_owned(),
-    })
+    Some(place_of(relay))
+}
+
+/// Where somebody is, for a person.
+fn place_of(uri: &MsrpUri) -> String {
+    match uri.port() {
+        Some(port) => format!("{}:{port}", uri.host()),
+        None => uri.host().to_owned(),
+    }
 }
 
 impl Place {
+    /// Connects, or waits for the peer, as long as the configuration allows.
+    ///
+    /// # Errors
+    /// Why there is no connection, in words for a person.
+    async fn connect_in_time(
+        self,
+        role: ConnectionRole,
+        config: offhook_msrp::SessionConfig,
+    ) -> Result<MsrpConnection, String> {
+        let within = config.bind_timeout;
+        let there = first_relay(&config).unwrap_or_else(|| place_of(config.remote_path.first()));
+        let connecting = self.connect(role, config);
+        // Who waits knows best who came meanwhile and was not the one.
+        let connected = match role {
+            ConnectionRole::Active => timeout(within, connecting).await,
+            ConnectionRole::Passive => Ok(connecting.await),
+        };
+        match connected {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(ConnectError::BindTimeout(None))) => {
+                Err(format!("the other side did not connect within {within:?}"))
+            }
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!(
+                "the other side does not answer at {there} within {within:?}"
+            )),
+        }
+    }
+
     async fn connect(
         self,
         role: ConnectionRole,
@@ -338,7 +369,8 @@ async fn converse(
             event = connection.next_event(), if listens => {
                 match event {
                     Some(SessionEvent::Closed(reason)) => {
-                        return tell_closed(teller, &mut commands, teller.why(&reason)).await;
+                        let lost = asked.messages.into_values().collect();
+                        return lose(teller, &mut commands, lost, teller.why(&reason)).await;
                     }
                     Some(event) => tell_of(teller, &mut asked, event).await,
                     None => return,
@@ -348,12 +380,59 @@ async fn converse(
     }
 }
 
+/// The connection of a conversation is over, or never came to be. Says of each message that the other side has not taken that it
+/// was not delivered, of those that are still given to be sent, too; then tells that the stream is over, unless it is about to end.
+async fn lose(
+    teller: &Teller,
+    commands: &mut mpsc::Receiver<MsrpCommand>,
+    lost: Vec<String>,
+    reason: String,
+) {
+    for message_id in lost {
+        tell_lost(teller, message_id, &reason).await;
+    }
+    let refusing = async {
+        while let Some(command) = commands.recv().await {
+            if let MsrpCommand::Send(_, message_id) = command {
+                tell_lost(teller, message_id, &reason).await;
+            }
+        }
+    };
+    if timeout(GOODBYE, refusing).await.is_err() {
+        teller.tell(MsrpEvent::Closed { reason }).await;
+    }
+}
+
+async fn tell_lost(teller: &Teller, message_id: String, reason: &str) {
+    if !message_id.is_empty() {
+        let (status, reason) = (StatusCode::TIMEOUT.code(), reason.to_owned());
+        teller
+            .tell(MsrpEvent::NotDelivered {
+                message_id,
+                status,
+                reason,
+            })
+            .await;
+    }
+}
+
 /// What was asked of the peer, and is not answered.
 #[derive(Default)]
 struct Asked {
+    /// Those that the other side has not taken.
     messages: HashMap<OutgoingId, String>,
+    /// Those that it has, and has not reported as delivered.
+    taken: HashMap<OutgoingId, String>,
     /// Answers come in the order of the requests.
     nicknames: VecDeque<Nickname>,
+}
+
+impl Asked {
+    /// What became of a message is known.
+    fn forget(&mut self, message: OutgoingId) -> Option<String> {
+        let taken = self.taken.remove(&message);
+        taken.or_else(|| self.messages.remove(&message))
+    }
 }
 
 async fn send(teller: &Teller, connection: &MsrpConnection, asked: &mut Asked, command: MsrpCommand) {
@@ -418,24 +497,24 @@ async fn report(connection: &MsrpConnection, message: Message) {
 
 /// What of a session's news concerns a conversation.
 async fn tell_of(teller: &Teller, asked: &mut Asked, event: SessionEvent) {
-    let sent = &mut asked.messages;
     let told = match event {
         SessionEvent::Message(message) => MsrpEvent::Message(Box::new(message)),
-        SessionEvent::SendDone { message } => match sent.get(&message) {
-            Some(message_id) => MsrpEvent::Sent {
-                message_id: message_id.clone(),
-            },
+        SessionEvent::SendDone { message } => match asked.messages.remove(&message) {
+            Some(message_id) => {
+                asked.taken.insert(message, message_id.clone());
+                MsrpEvent::Sent { message_id }
+            }
             None => return,
         },
         SessionEvent::Reported {
             message,
             complete: true,
             ..
-        } => match sent.remove(&message) {
+        } => match asked.forget(message) {
             Some(message_id) => MsrpEvent::Delivered { message_id },
             None => return,
         },
-        SessionEvent::SendFailed { message, status } => match sent.remove(&message) {
+        SessionEvent::SendFailed { message, status } => match asked.forget(message) {
             Some(message_id) => MsrpEvent::NotDelivered {
                 message_id,
                 status: status.code(),

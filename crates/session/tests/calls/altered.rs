@@ -15,6 +15,16 @@ pub(crate) trait Alteration: Send + 'static {
         let _ = media;
     }
 
+    /// Of what we answer.
+    fn answer(&self, media: &mut Media) {
+        let _ = media;
+    }
+
+    /// Whether the stream does anything at all once both sides agree.
+    fn starts(&self) -> bool {
+        true
+    }
+
     /// Of what the other side says, before the stream follows it.
     ///
     /// # Errors
@@ -64,15 +74,20 @@ impl<S: MediaStream, A: Alteration> MediaStream for Altered<S, A> {
     }
 
     fn answer(&mut self, offer: &SessionDescription, index: usize) -> Result<Media, StreamError> {
-        self.stream.answer(offer, index)
+        let mut media = self.stream.answer(offer, index)?;
+        self.by.answer(&mut media);
+        Ok(media)
     }
 
     fn start(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError> {
+        if !self.by.starts() {
+            return Ok(());
+        }
         self.follow(agreed, |stream, agreed| stream.start(cx, agreed))
     }
 
     fn is_running(&self) -> bool {
-        self.stream.is_running()
+        !self.by.starts() || self.stream.is_running()
     }
 
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {

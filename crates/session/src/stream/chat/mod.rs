@@ -465,7 +465,7 @@ impl MediaStream for ChatStream {
                 self.handle_message(cx, &message);
                 return self.end.send(cx, MsrpCommand::Report(message));
             }
-            MsrpEvent::Closed { reason } => return Err(StreamError::Closed(reason)),
+            MsrpEvent::Closed { reason } => return Err(self.end.lost(reason)),
             MsrpEvent::NicknameAnswered { nickname, status } if status.is_success() => {
                 ChatEvent::DidSetNickname { nickname }
             }
@@ -523,6 +523,14 @@ impl MediaStream for ChatStream {
     fn end(&mut self, cx: &mut StreamContext<'_>) {
         self.timers = ComposingTimers::default();
         if self.end.end(cx) {
+            for (_, message_id) in std::mem::take(&mut self.waiting) {
+                let event = ChatEvent::DidNotDeliverMessage {
+                    message_id,
+                    code: StatusCode::TIMEOUT.code(),
+                    reason: "the chat ended before it began".to_owned(),
+                };
+                self.tell(cx, event);
+            }
             cx.tell(StreamEvent::WillEnd);
             cx.tell(StreamEvent::DidEnd);
         }

@@ -431,7 +431,7 @@ impl MediaStream for FileTransferStream {
             // After the last byte the connection may go.
             MsrpEvent::Closed { reason } if self.finished.is_none() && self.ending.is_none() => {
                 let lost = self.lost.take().map(StreamError::File);
-                return Err(lost.unwrap_or(StreamError::Closed(reason)));
+                return Err(lost.unwrap_or_else(|| self.end.lost(reason)));
             }
             _ => {}
         }
