@@ -114,9 +114,13 @@ async fn find(app: &Application, target: &SipUri, reporter: Reporter) -> Result<
 }
 
 /// Keeps the recording of a call that was established, and nothing else.
-pub(crate) async fn settle(recorded: Recorded, is_established: bool) -> Result<(), Failure> {
+pub(crate) async fn settle(
+    recorded: Recorded,
+    is_established: bool,
+    reporter: Reporter,
+) -> Result<(), Failure> {
     if is_established {
-        recorded.keep().await
+        recorded.keep(reporter).await
     } else {
         recorded.discard().await;
         Ok(())

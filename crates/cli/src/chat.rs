@@ -13,6 +13,7 @@ use offhook::{
     SessionEvent, StatusCode, StreamDescription, StreamEvent,
 };
 use std::collections::HashSet;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
@@ -20,17 +21,18 @@ const SIP_PORT: u16 = 5060;
 
 /// Chats with somebody, or waits for somebody who wants to.
 pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
-    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    let (reporter, interrupt) = (Reporter::new(args.messaging.common.json), Interrupt::listen());
     let target = args.uri.as_deref().map(uri).transpose()?;
     let port = if target.is_some() { 0 } else { SIP_PORT };
-    let app = start_for_messages(&args.common, &args.relay, port, reporter).await?;
-    let mut lines = Lines::listen();
+    let app = start_for_messages(&args.messaging, port, reporter).await?;
+    let (mut lines, limit) = (Lines::listen(), args.messaging.limit());
     let outcome = match target {
         Some(target) => {
-            let limit = args.ring.timeout();
+            let patience = args.ring.timeout();
             match place_with(&app, target, streams(), reporter).await {
                 Ok(mut session) => {
-                    let conversation = Conversation::new(reporter, &interrupt, Some(Instant::now() + limit));
+                    let conversation =
+                        Conversation::new(reporter, &interrupt, Some(Instant::now() + patience), limit);
                     tokio::select! {
                         outcome = conversation.follow(&mut session, &mut lines) => outcome,
                         () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
@@ -39,7 +41,7 @@ pub(crate) async fn run(args: ChatArgs) -> Result<(), Failure> {
                 Err(failure) => Err(failure),
             }
         }
-        None => serve(&app, args.chats, reporter, &interrupt, &mut lines).await,
+        None => serve(&app, &args, reporter, &interrupt, &mut lines).await,
     };
     finish(app).await;
     outcome
@@ -52,13 +54,13 @@ fn streams() -> Vec<Box<dyn MediaStream>> {
 /// Accepts chats, one after the other.
 async fn serve(
     app: &Application,
-    chats: Option<u64>,
+    args: &ChatArgs,
     reporter: Reporter,
     interrupt: &Interrupt,
     lines: &mut Lines,
 ) -> Result<(), Failure> {
     let mut chat = 0;
-    while chats.is_none_or(|most| chat < most) {
+    while args.chats.is_none_or(|most| chat < most) {
         let session = tokio::select! {
             biased;
             () = interrupt.wait() => break,
@@ -72,7 +74,7 @@ async fn serve(
         }
         chat += 1;
         accept(&session, streams()).await?;
-        let conversation = Conversation::new(reporter, interrupt, None);
+        let conversation = Conversation::new(reporter, interrupt, None, args.messaging.limit());
         tokio::select! {
             outcome = conversation.follow(&mut session, lines) => outcome?,
             () = refuse_others(app) => break,
@@ -101,6 +103,8 @@ struct Conversation<'a> {
     /// Sent, and not told to be delivered yet.
     open: HashSet<String>,
     undelivered: Option<String>,
+    /// How long it may last.
+    limit: Option<Duration>,
     is_running: bool,
     input_over: bool,
     /// Who called leaves when everything that was typed is delivered; who was called stays until then.
@@ -108,11 +112,17 @@ struct Conversation<'a> {
 }
 
 impl<'a> Conversation<'a> {
-    fn new(reporter: Reporter, interrupt: &'a Interrupt, deadline: Option<Instant>) -> Self {
+    fn new(
+        reporter: Reporter,
+        interrupt: &'a Interrupt,
+        deadline: Option<Instant>,
+        limit: Option<Duration>,
+    ) -> Self {
         Self {
             follower: Follower::new(reporter, interrupt, deadline),
             open: HashSet::new(),
             undelivered: None,
+            limit,
             is_running: false,
             input_over: false,
             is_caller: deadline.is_some(),
@@ -153,7 +163,7 @@ impl<'a> Conversation<'a> {
         match event {
             SessionEvent::DidStart { .. } => {
                 self.is_running = true;
-                self.follower.set_deadline(None);
+                self.follower.end_after(self.limit);
             }
             SessionEvent::Stream {
                 event: StreamEvent::Chat(event),

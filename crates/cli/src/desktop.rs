@@ -39,10 +39,10 @@ pub(crate) async fn view(args: ViewDesktopArgs) -> Result<(), Failure> {
 }
 
 async fn run(args: &DesktopArgs, handler: DesktopSharingHandler, asks: bool) -> Result<(), Failure> {
-    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    let (reporter, interrupt) = (Reporter::new(args.messaging.common.json), Interrupt::listen());
     let target = args.uri.as_deref().map(uri).transpose()?;
     let port = if target.is_some() { 0 } else { SIP_PORT };
-    let app = start_for_messages(&args.common, &args.relay, port, reporter).await?;
+    let app = start_for_messages(&args.messaging, port, reporter).await?;
     let desk = Desk {
         app: &app,
         args,
@@ -231,9 +231,7 @@ impl Watch<'_> {
     fn take(&mut self, event: SessionEvent) -> Option<Result<(), Failure>> {
         match event {
             SessionEvent::DidStart { .. } => {
-                let duration = self.desk.args.duration.map(Duration::from_secs_f64);
-                self.follower
-                    .set_deadline(duration.map(|duration| Instant::now() + duration));
+                self.follower.end_after(self.desk.args.messaging.limit());
             }
             SessionEvent::Stream { event, .. } => match event {
                 StreamEvent::DesktopSharing(DesktopSharingEvent::HandlerDidFail { context, .. }) => {

@@ -19,13 +19,21 @@ use tokio::time::Instant;
 /// The port that the world expects SIP at (RFC 3261 §19.1.2).
 const SIP_PORT: u16 = 5060;
 
+/// Files in one session: more sections than that no description has, by our limits at least.
+const MOST_FILES: usize = 64;
+
 /// How long a receiver that has everything waits for the sender's goodbye.
 const GOODBYE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Sends files in one session.
 pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
-    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    let (reporter, interrupt) = (Reporter::new(args.messaging.common.json), Interrupt::listen());
     let target = uri(&args.uri)?;
+    if args.files.len() > MOST_FILES {
+        let message =
+            format_args!("one session carries {MOST_FILES} files at most: send the others after these");
+        return Err(Failure::new(Code::Usage, message));
+    }
     let streams = tokio::select! {
         streams = prepare(&args.files) => streams?,
         () = interrupt.wait() => {
@@ -33,11 +41,12 @@ pub(crate) async fn send(args: SendFileArgs) -> Result<(), Failure> {
             return Err(Failure::new(Code::NotDelivered, reason));
         }
     };
-    let app = start_for_messages(&args.common, &args.relay, 0, reporter).await?;
-    let limit = Instant::now() + args.ring.timeout();
+    let app = start_for_messages(&args.messaging, 0, reporter).await?;
+    let patience = Instant::now() + args.ring.timeout();
     let outcome = match place_with(&app, target, streams, reporter).await {
         Ok(mut session) => {
-            let transfer = Transfer::new(reporter, &interrupt, args.files.len(), Some(limit));
+            let transfer = Transfer::new(reporter, &interrupt, args.files.len(), Some(patience))
+                .lasting(args.messaging.limit());
             tokio::select! {
                 outcome = transfer.follow(&mut session) => outcome,
                 () = refuse_others(&app) => Err(Failure::new(Code::Internal, "the application has stopped")),
@@ -67,12 +76,12 @@ pub(crate) async fn file_to_send(path: &Path) -> Result<FileTransferStream, Fail
 
 /// Receives the files of whoever sends some, session by session.
 pub(crate) async fn receive(args: ReceiveFilesArgs) -> Result<(), Failure> {
-    let (reporter, interrupt) = (Reporter::new(args.common.json), Interrupt::listen());
+    let (reporter, interrupt) = (Reporter::new(args.messaging.common.json), Interrupt::listen());
     if !args.dir.is_dir() {
         let message = format!("{} is no folder", args.dir.display());
         return Err(Failure::new(Code::Record, message));
     }
-    let app = start_for_messages(&args.common, &args.relay, SIP_PORT, reporter).await?;
+    let app = start_for_messages(&args.messaging, SIP_PORT, reporter).await?;
     let outcome = serve(&app, &args, reporter, &interrupt).await;
     finish(app).await;
     outcome
@@ -100,7 +109,8 @@ async fn serve(
             continue;
         }
         number += 1;
-        let transfer = Transfer::new(reporter, interrupt, streams.len(), None);
+        let transfer =
+            Transfer::new(reporter, interrupt, streams.len(), None).lasting(args.messaging.limit());
         let outcome = match accept(&session, streams).await {
             Ok(()) => tokio::select! {
                 outcome = transfer.follow(&mut session) => outcome,
@@ -139,6 +149,8 @@ struct Transfer<'a> {
     /// Files that are neither done nor failed.
     left: usize,
     failed: Option<String>,
+    /// How long it may last.
+    limit: Option<Duration>,
     /// Whether the files are ours.
     sends: bool,
 }
@@ -151,14 +163,20 @@ impl<'a> Transfer<'a> {
             progress: Progress::new(reporter),
             left: files,
             failed: None,
+            limit: None,
             sends: deadline.is_some(),
         }
+    }
+
+    /// The same, for so long at most.
+    fn lasting(self, limit: Option<Duration>) -> Self {
+        Self { limit, ..self }
     }
 
     async fn follow(mut self, session: &mut Session) -> Result<(), Failure> {
         loop {
             match self.follower.next_event(session).await? {
-                Some(SessionEvent::DidStart { .. }) => self.follower.set_deadline(None),
+                Some(SessionEvent::DidStart { .. }) => self.follower.end_after(self.limit),
                 Some(SessionEvent::Stream { stream, event }) => {
                     self.progress.take(stream, &event);
                     self.take(event);

@@ -5,6 +5,7 @@ use crate::interrupt::Interrupt;
 use crate::report::Reporter;
 use offhook::{Session, SessionEvent};
 use std::future::pending;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 pub(crate) struct Follower<'a> {
@@ -45,6 +46,11 @@ impl<'a> Follower<'a> {
             () = due => Ok(None),
             () = self.interrupt.wait(), if !self.is_ending => Ok(None),
         }
+    }
+
+    /// The session stands: it is ended after this long, or not at all.
+    pub(crate) fn end_after(&mut self, limit: Option<Duration>) {
+        self.deadline = limit.map(|limit| Instant::now() + limit);
     }
 
     pub(crate) fn set_deadline(&mut self, deadline: Option<Instant>) {

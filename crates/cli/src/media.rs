@@ -48,6 +48,10 @@ impl Media {
         if let Some(path) = &args.recording.record {
             check_writable(path)?;
         }
+        if let Some(folder) = &args.recording.record_dir {
+            std::fs::create_dir_all(folder).map_err(|error| unwritable(folder, &error))?;
+            check_writable(&folder.join(format!(".offhook-{}", std::process::id())))?;
+        }
         args.refuse_same_file(None)?;
         Ok(Self {
             codecs,
@@ -195,15 +199,21 @@ impl Recorded {
         }
     }
 
-    /// Closes the file and gives it its name. Call it when the session is over.
-    pub(crate) async fn keep(self) -> Result<(), Failure> {
+    /// Tells that it grows from now on.
+    pub(crate) fn tell_start(&self, reporter: Reporter) {
+        reporter.recording("did_start_recording", "Recording to", self.0.path());
+    }
+
+    /// Closes the file and gives it its name, and tells so. Call it when the session is over.
+    pub(crate) async fn keep(self, reporter: Reporter) -> Result<(), Failure> {
+        let path = self.0.path().to_owned();
         let finished = tokio::task::spawn_blocking(move || self.0.finish());
         let outcome = finished
             .await
             .map_err(|error| Failure::new(Code::Internal, error))?;
-        outcome
-            .map(drop)
-            .map_err(|error| Failure::new(Code::Record, error))
+        outcome.map_err(|error| Failure::new(Code::Record, error))?;
+        reporter.recording("did_stop_recording", "Recorded", &path);
+        Ok(())
     }
 
     /// Closes and removes the file: there was no call.

@@ -16,6 +16,8 @@ pub(crate) enum Order {
     /// Add streams.
     Add(Vec<Kind>),
     Remove(Kind),
+    /// One file, by its name or its number.
+    RemoveFile(String),
     /// Take back what we proposed to add.
     Cancel,
     SendFile(PathBuf),
@@ -60,7 +62,7 @@ pub(crate) enum Kind {
 /// What the lines may be, for whoever typed something else.
 const KNOWN: &str = "\
 accept [audio] [chat] [tool] [files] [share] [view], reject [CODE], add audio|chat|tool|share|view, \
-remove audio|chat|tool|files|share|view, cancel, send FILE, say TEXT, join, leave, hold, resume, dtmf DIGITS, transfer URI, codecs LIST, \
+remove audio|chat|tool|files|share|view, remove files NAME, cancel, send FILE, say TEXT, join, leave, hold, resume, dtmf DIGITS, transfer URI, codecs LIST, \
 record [FILE.wav], stop-recording, hangup";
 
 /// Why a line is no order.
@@ -99,6 +101,7 @@ impl Order {
                 kinds if kinds.is_empty() || kinds.contains(&Kind::Files) => return Err(Misread::Unknown),
                 kinds => Self::Add(kinds),
             },
+            ("remove", file) if is_of_files(file) => Self::RemoveFile(split(file).1.to_owned()),
             ("remove", kind) => match Kind::read_all(kind)?[..] {
                 [kind] => Self::Remove(kind),
                 _ => return Err(Misread::Unknown),
@@ -112,6 +115,12 @@ impl Order {
             (word, rest) => Self::Change(Change::read(word, rest)?),
         })
     }
+}
+
+/// `files` with something behind it.
+fn is_of_files(text: &str) -> bool {
+    let (word, file) = split(text);
+    word.eq_ignore_ascii_case("files") && !file.is_empty()
 }
 
 impl Change {
@@ -217,6 +226,8 @@ mod tests {
             ("remove chat", Order::Remove(Kind::Chat)),
             ("remove view", Order::Remove(Kind::View)),
             ("remove files", Order::Remove(Kind::Files)),
+            ("remove files a b.pdf", Order::RemoveFile("a b.pdf".into())),
+            ("remove Files 2", Order::RemoveFile("2".into())),
             ("cancel", Order::Cancel),
             ("say 2 is too many", Order::Say("2 is too many".into())),
             ("send a b.pdf", Order::SendFile("a b.pdf".into())),

@@ -12,7 +12,7 @@ use crate::report::Reporter;
 use crate::room::Room;
 use crate::setup::failure;
 use offhook::{
-    AudioStream, ChatMessage, ChatStream, CommandError, DesktopSharingStream, DeviceMixer, Error,
+    AudioStream, ChatMessage, ChatStream, CommandError, DesktopSharingStream, DeviceMixer,
     ExternalMediaStream, FileTransferEvent, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole,
     Session, SessionError, SessionEvent, SessionId, StatusCode, StreamDescription, StreamEvent, StreamId,
     Streams,
@@ -186,7 +186,7 @@ impl Place {
         orders.close(reporter);
         let mut settled = Ok(());
         for recorded in self.recorded {
-            let kept = settle(recorded, self.is_established).await;
+            let kept = settle(recorded, self.is_established, reporter).await;
             settled = settled.and(kept);
         }
         outcome.and(settled)
@@ -248,6 +248,9 @@ impl Place {
             SessionEvent::TransferNewIncoming { target, .. } => self.go_on_with(target, desk).await,
             SessionEvent::DidStart { .. } => {
                 self.is_established = true;
+                for recorded in &self.recorded {
+                    recorded.tell_start(desk.reporter);
+                }
                 if !self.hung_up {
                     self.deadline = desk.plan.talk.map(|talk| Instant::now() + talk);
                     desk.room
@@ -341,14 +344,18 @@ impl Place {
                 done(self.session.add_streams(streams).await)
             }
             Order::Remove(kind) => self.remove(kind).await,
+            Order::RemoveFile(which) => {
+                let file = self.find_file(which).await;
+                self.remove_found(file).await
+            }
             Order::Cancel => done(self.session.cancel_proposal().await),
             Order::SendFile(path) => {
                 self.files.spawn(async move { file_to_send(&path).await });
                 Ok(())
             }
             Order::Say(text) => done(self.session.send_message(ChatMessage::text(text)).await),
-            Order::Join => self.join(desk.room).await.map_err(failure),
-            Order::Leave => self.leave(desk.room).await.map_err(failure),
+            Order::Join => self.meet(true, desk).await,
+            Order::Leave => self.meet(false, desk).await,
             Order::HangUp => {
                 self.hang_up().await;
                 Ok(())
@@ -454,6 +461,10 @@ impl Place {
             Kind::Share => self.find(|desktop| role(desktop) == RfbRole::Server).await,
             Kind::View => self.find(|desktop| role(desktop) == RfbRole::Viewer).await,
         };
+        self.remove_found(stream).await
+    }
+
+    async fn remove_found(&self, stream: Option<StreamId>) -> Result<(), Failure> {
         let none = || Failure::new(Code::Usage, "the session has no such stream");
         done(self.session.remove_stream(stream.ok_or_else(none)?).await)
     }
@@ -461,10 +472,7 @@ impl Place {
     /// The first stream of a type that is as wanted.
     async fn find<S: MediaStream>(&self, is_wanted: fn(&S) -> bool) -> Option<StreamId> {
         for id in &self.streams {
-            let asked = self
-                .session
-                .with_stream(Some(*id), move |stream: &mut S, _| Ok(is_wanted(stream)));
-            if let Ok(true) = asked.await {
+            if self.look(*id, is_wanted).await == Some(true) {
                 return Some(*id);
             }
         }
@@ -473,14 +481,35 @@ impl Place {
 
     /// A file of ours that has arrived makes room for others. One of theirs is theirs to put away.
     async fn put_away(&self, stream: StreamId) {
-        let is_ours = |file: &mut FileTransferStream| !matches!(file.describe(), StreamDescription::FileTransfer(file) if file.is_incoming);
-        let ours = self
-            .session
-            .with_stream(Some(stream), move |file, _| Ok(is_ours(file)));
-        if let Ok(true) = ours.await {
+        let is_ours = |file: &FileTransferStream| !matches!(file.describe(), StreamDescription::FileTransfer(file) if file.is_incoming);
+        if self.look(stream, is_ours).await == Some(true) {
             // While something else is being negotiated it stays.
             let _ = self.session.remove_stream(stream).await;
         }
+    }
+
+    /// A file by its name, or by its number from 1.
+    async fn find_file(&self, which: String) -> Option<StreamId> {
+        let mut number = 0;
+        for id in &self.streams {
+            let name = |file: &FileTransferStream| file.selector().name.clone();
+            let Some(name) = self.look(*id, name).await else {
+                continue;
+            };
+            number += 1;
+            if name.is_some_and(|name| name == which) || which.parse() == Ok(number) {
+                return Some(*id);
+            }
+        }
+        None
+    }
+
+    /// Something of a stream, if it is of that type.
+    async fn look<S: MediaStream, R: Send + 'static>(&self, id: StreamId, what: fn(&S) -> R) -> Option<R> {
+        let asked = self
+            .session
+            .with_stream(Some(id), move |stream: &mut S, _| Ok(what(stream)));
+        asked.await.ok()
     }
 
     /// Offers a file that has been read for its hash.
@@ -488,14 +517,16 @@ impl Place {
         done(self.session.add_streams(vec![Box::new(stream?)]).await)
     }
 
-    async fn join(&self, room: &Room) -> Result<(), Error> {
-        let stream = self.session.audio_stream().await?;
-        Ok(room.conference().await?.add(stream).await?)
-    }
-
-    async fn leave(&self, room: &Room) -> Result<(), Error> {
-        let stream = self.session.audio_stream().await?;
-        Ok(room.conference().await?.remove(stream).await?)
+    /// Takes part in the conference, or no longer.
+    async fn meet(&self, joins: bool, desk: Desk<'_>) -> Result<(), Failure> {
+        let stream = self
+            .session
+            .audio_stream()
+            .await
+            .map_err(|error| failure(error.into()))?;
+        let remote = self.session.remote_identity().uri.to_string();
+        let seated = desk.room.seat(stream, remote, joins, desk.reporter).await;
+        seated.map_err(failure)
     }
 
     /// Calls whom the other side sends us to, as a session of its own.

@@ -1,5 +1,6 @@
 //! What happens, told to a person or to a script.
 
+use crate::progress::above_bars;
 use offhook::{
     AudioEvent, ChatEvent, Composing, DesktopSharingEvent, FileTransferEvent, Originator,
     RenegotiationAction, RfbContext, SessionEvent, Statistics, StreamEvent, StreamId,
@@ -110,14 +111,21 @@ impl Reporter {
                 originator,
                 code,
                 reason,
-                ..
+                redirect_identities,
             } => {
-                let fields = json!({ "originator": originator.to_string(), "code": code, "reason": reason });
-                self.say(
-                    "did_fail",
-                    fields,
-                    &format!("Not established: {}", status(*code, reason)),
-                );
+                let elsewhere = redirect_identities.iter().map(|target| target.uri.to_string());
+                let elsewhere: Vec<_> = elsewhere.collect();
+                let mut sentence = format!("Not established: {}", status(*code, reason));
+                if !elsewhere.is_empty() {
+                    sentence = format!("{sentence}; to be called at {}", elsewhere.join(", "));
+                }
+                let fields = json!({
+                    "originator": originator.to_string(),
+                    "code": code,
+                    "reason": reason,
+                    "redirect_identities": elsewhere,
+                });
+                self.say("did_fail", fields, &sentence);
             }
             SessionEvent::Redirected { target } => {
                 let target = target.to_string();
@@ -222,7 +230,7 @@ impl Reporter {
         }
     }
 
-    fn recording(&self, name: &str, what: &str, path: &Path) {
+    pub(crate) fn recording(&self, name: &str, what: &str, path: &Path) {
         let sentence = format!("{what} {}", path.display());
         self.say(name, json!({ "path": path }), &sentence);
     }
@@ -517,8 +525,10 @@ fn printable(text: &str) -> String {
 /// Where nobody reads any more, nobody would know of the calls that are made and taken: the program leaves, as those do that such
 /// a pipe ends, but in good order.
 fn print_line(line: &str) {
-    let mut out = std::io::stdout().lock();
-    let written = writeln!(out, "{line}").and_then(|()| out.flush());
+    let written = above_bars(|| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{line}").and_then(|()| out.flush())
+    });
     if written.is_err_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
         crate::interrupt::leave();
     }

@@ -10,8 +10,11 @@ use crate::report::Reporter;
 use crate::setup::failure;
 use offhook::{
     Application, AudioConference, ChatStream, DesktopSharingStream, Error, FileTransferStream, MediaStream,
-    RfbRole, SipUri, StreamDescription, Streams,
+    RfbRole, SipUri, StreamDescription, StreamId, Streams,
 };
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, mpsc};
 
 /// Sessions that transfers led to, and that are not taken up yet.
@@ -23,6 +26,8 @@ pub(crate) struct Room {
     streams: StreamArgs,
     /// Made for the first who joins.
     conference: OnceCell<AudioConference>,
+    /// Who is in it, by their streams.
+    members: Mutex<BTreeMap<StreamId, String>>,
     /// Sessions that transfers lead to.
     led: mpsc::Sender<Place>,
 }
@@ -39,6 +44,7 @@ impl Room {
             media,
             streams,
             conference: OnceCell::new(),
+            members: Mutex::default(),
             led,
         };
         (room, led_to)
@@ -61,20 +67,68 @@ impl Room {
         self.led.try_send(place).map_err(|_| "too many transfers")
     }
 
+    /// Takes a call into the conference, or out of it.
+    pub(crate) async fn seat(
+        &self,
+        stream: StreamId,
+        remote: String,
+        joins: bool,
+        reporter: Reporter,
+    ) -> Result<(), Error> {
+        let conference = self.conference().await?;
+        if joins {
+            conference.add(stream).await?;
+            self.members().insert(stream, remote);
+        } else {
+            conference.remove(stream).await?;
+        }
+        self.tell_members(conference, reporter).await
+    }
+
+    /// Says who is in the conference: those whose calls are over have left it by themselves.
+    async fn tell_members(&self, conference: &AudioConference, reporter: Reporter) -> Result<(), Error> {
+        let there = conference.streams().await?;
+        let members = {
+            let mut members = self.members();
+            members.retain(|stream, _| there.contains(stream));
+            members.values().cloned().collect::<Vec<_>>()
+        };
+        let out = conference.on_hold();
+        let who = match (members.is_empty(), out) {
+            (true, _) => "nobody".to_owned(),
+            (false, true) => members.join(", "),
+            (false, false) => format!("{} and we", members.join(", ")),
+        };
+        reporter.say(
+            "conference_did_change",
+            json!({ "on_hold": out, "members": members }),
+            &format!("In the conference: {who}"),
+        );
+        Ok(())
+    }
+
+    fn members(&self) -> MutexGuard<'_, BTreeMap<StreamId, String>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Leaves the conference to the others, or comes back.
-    pub(crate) async fn step(&self, out: bool) -> Result<(), Failure> {
+    pub(crate) async fn step(&self, out: bool, reporter: Reporter) -> Result<(), Failure> {
         let Some(conference) = self.conference.get() else {
             return Err(Failure::new(Code::Usage, "nobody has joined a conference"));
         };
+        if conference.on_hold() == out {
+            return Ok(());
+        }
         let stepped = if out {
             conference.hold().await
         } else {
             conference.unhold().await
         };
-        stepped.map_err(|error| failure(error.into()))
+        stepped.map_err(|error| failure(error.into()))?;
+        self.tell_members(conference, reporter).await.map_err(failure)
     }
 
-    pub(crate) async fn conference(&self) -> Result<&AudioConference, Error> {
+    async fn conference(&self) -> Result<&AudioConference, Error> {
         self.conference.get_or_try_init(|| self.app.conference()).await
     }
 

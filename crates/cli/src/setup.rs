@@ -1,6 +1,6 @@
 //! From the command line to a running application.
 
-use crate::args::{CallingArgs, CommonArgs, RelayArgs, TlsArgs, TransportArg};
+use crate::args::{CallingArgs, CommonArgs, MessagingArgs, RelayArgs, TlsArgs, TransportArg};
 use crate::exit::{Code, Failure};
 use crate::report::Reporter;
 use offhook::{
@@ -27,12 +27,11 @@ pub(crate) async fn start(
 
 /// The same for what runs over MSRP.
 pub(crate) async fn start_for_messages(
-    args: &CommonArgs,
-    relay: &RelayArgs,
+    args: &MessagingArgs,
     default_port: u16,
     reporter: Reporter,
 ) -> Result<Application, Failure> {
-    let builder = with_relay(prepare(args, default_port)?, args, relay)?;
+    let builder = with_relay(prepare(&args.common, default_port)?, &args.common, &args.relay)?;
     begin(builder, reporter).await
 }
 

@@ -172,3 +172,52 @@ fn what_is_no_command_line_gets_the_usage() {
         assert!(ended.events.is_empty());
     }
 }
+
+#[test]
+fn a_folder_for_recordings_that_cannot_be_written() {
+    let folder = Folder::new("no-recordings");
+    let file = folder.file("file", "no folder");
+    for place in [file.clone(), format!("{file}/calls")] {
+        check(
+            &["call", "sip:bob@127.0.0.1:9", "--record-dir", &place],
+            13,
+            "cannot write",
+        );
+    }
+    assert_eq!(folder.files(), ["file"]);
+}
+
+/// Answers a call with 302, as a phone that is elsewhere today.
+fn redirects(socket: &UdpSocket) {
+    let mut buffer = [0; 4096];
+    socket
+        .set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a socket");
+    let (len, from) = socket.recv_from(&mut buffer).expect("an INVITE");
+    let invite = String::from_utf8_lossy(&buffer[..len]).into_owned();
+    let echoed = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+    let headers: Vec<_> = invite
+        .lines()
+        .filter(|line| echoed.iter().any(|name| line.starts_with(name)))
+        .collect();
+    let headers = headers
+        .join("\r\n")
+        .replacen("\r\nCall-ID", ";tag=elsewhere\r\nCall-ID", 1);
+    let moved = format!(
+        "SIP/2.0 302 Moved\r\n{headers}\r\nContact: <sip:bob@elsewhere.test>\r\nContent-Length: 0\r\n\r\n"
+    );
+    socket.send_to(moved.as_bytes(), from).expect("it goes out");
+}
+
+#[test]
+fn where_a_redirection_points_is_told() {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let uri = format!("sip:bob@{}", socket.local_addr().expect("it has one"));
+    let call = Program::start(["call", &uri, "--listen", "127.0.0.1:0", "--no-device"]);
+    redirects(&socket);
+    let ended = call.end();
+    ended.failed_with(20);
+    let failed = ended.event("did_fail");
+    assert_eq!(failed["code"], 302);
+    assert_eq!(failed["redirect_identities"][0], "sip:bob@elsewhere.test");
+}

@@ -69,8 +69,10 @@ fn both_sides_hear_each_other_and_tell_the_documented_story() {
             "got_ring_indication",
             "will_start",
             "did_start",
+            "did_start_recording",
             "will_end",
-            "did_end"
+            "did_end",
+            "did_stop_recording"
         ]
     );
     assert_eq!(
@@ -80,8 +82,10 @@ fn both_sides_hear_each_other_and_tell_the_documented_story() {
             "new_incoming",
             "will_start",
             "did_start",
+            "did_start_recording",
             "will_end",
-            "did_end"
+            "did_end",
+            "did_stop_recording"
         ]
     );
     check_fields(&alice, &bob, &address.to_string());

@@ -41,6 +41,34 @@ fn lines_typed_on_one_side_are_read_on_the_other() {
 }
 
 #[test]
+fn a_chat_lasts_as_long_as_was_said() {
+    let words = [
+        "chat",
+        "--listen",
+        "127.0.0.1:0",
+        "--chats",
+        "1",
+        "--duration",
+        "0.3",
+    ];
+    let mut bob = Program::start(words);
+    let uri = format!("sip:bob@{}", bob.listening());
+    let mut alice = Program::start_typing(["chat", &uri, "--listen", "127.0.0.1:0"]);
+    alice.wait_for("did_end");
+    let bob = bob.end();
+    bob.succeeded();
+    assert_eq!(bob.event("did_end")["originator"], "local");
+}
+
+#[test]
+fn more_files_than_a_session_carries_are_refused_before_it() {
+    let words = ["send-file", "sip:bob@127.0.0.1:9"];
+    let ended = Program::start(words.into_iter().chain(["one.txt"; 65])).end();
+    ended.failed_with(2);
+    assert!(ended.stderr.contains("64 files at most"), "{}", ended.stderr);
+}
+
+#[test]
 fn a_chat_with_somebody_who_only_talks_is_declined() {
     let (bob, address) = Program::answer(&["--auto-answer"]);
     let uri = format!("sip:bob@{address}");

@@ -50,7 +50,10 @@ fn calls_that_join_hear_each_other_and_one_that_leaves_does_not() {
     }
     std::thread::sleep(std::time::Duration::from_secs(1)); // each hears nobody
     us.type_line("1 join");
+    us.wait_for("conference_did_change");
     us.type_line("2 join");
+    let members = us.wait_for("conference_did_change")["members"].clone();
+    assert_eq!(members.as_array().map(Vec::len), Some(2), "{members}");
     std::thread::sleep(std::time::Duration::from_secs(2));
     us.type_line("list");
     let listed = us.wait_for("sessions");

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
-    /// Where to listen for SIP [default: a free port for call and register, port 5060 for answer]
+    /// Where to listen for SIP [default: port 5060 for those who wait for calls, such as answer, session, and chat without a
+    /// URI; a free port for the others]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
     /// The transport for SIP

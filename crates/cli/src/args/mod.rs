@@ -24,8 +24,8 @@ Exit codes:
    2  wrong command line
   10  wrong URI or account
   11  unknown codec
-  12  the file to play cannot be read, or is no wave file
-  13  the recording cannot be written
+  12  a file to send cannot be read; nor one to play, or it is no wave file
+  13  the recording cannot be written, or --dir is no folder
   14  cannot listen: the port is busy, the address is not ours, or a certificate cannot be used
   15  nobody can be reached: the name does not resolve, or no answer from the host
   16  a sound device cannot be opened, or this build knows no sound cards
@@ -45,15 +45,16 @@ Several at once on `answer`: the code of the first call that was not as asked fo
 /// What may be ordered of one session.
 macro_rules! long_orders {
     () => {
-        "\
-  accept [audio] [chat] [files] [share] [view] [tool]
+        "  accept [audio] [chat] [files] [share] [view] [tool]
                             take what is proposed: all that can be, or these; files go to --dir, our desktop is shared only
                             where it is named
   reject [CODE]             refuse it, with 603 unless told otherwise
   add audio|chat|share|view|tool
                             propose to add streams: a desktop by --vnc or --viewer, the media of --tool
-  remove audio|chat|files|share|view|tool, cancel
+  remove audio|chat|files|share|view|tool
                             remove one
+  remove files NAME         remove one file, by its name or its number, from 1, in the order in which they came
+  cancel                    take back what we propose to add
   send FILE                 send a file
   say TEXT                  write a message in its chat
   join, leave               take part in the conference of all who have joined, or no longer
@@ -120,10 +121,11 @@ pub(crate) enum Command {
     /// Chat: lines typed here are messages there. Without a URI, wait for chats: `echo hello | offhook chat sip:bob@host`
     #[command(after_help = EXIT_CODES)]
     Chat(ChatArgs),
-    /// Send files: `offhook send-file sip:bob@host report.pdf photo.jpg`
+    /// Send files, 64 at most: `offhook send-file sip:bob@host report.pdf photo.jpg`
     #[command(after_help = EXIT_CODES)]
     SendFile(SendFileArgs),
-    /// Receive the files that others send: `offhook receive-files --dir inbox`
+    /// Receive the files that others send, one sender at a time: `offhook receive-files --dir inbox`. Who comes meanwhile hears that
+    /// we are busy
     #[command(after_help = EXIT_CODES)]
     ReceiveFiles(ReceiveFilesArgs),
     /// Let others see a desktop: `offhook share-desktop sip:bob@host --vnc localhost:5900`. Without a URI, wait for those who want to
@@ -221,6 +223,25 @@ pub(crate) struct CallingArgs {
     pub(crate) streams: StreamArgs,
 }
 
+/// What all who hold sessions without sound may say of them.
+#[derive(Debug, Args)]
+pub(crate) struct MessagingArgs {
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+    #[command(flatten)]
+    pub(crate) relay: RelayArgs,
+    /// End each session this long after it is established
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    duration: Option<f64>,
+}
+
+impl MessagingArgs {
+    /// How long a session may last.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.duration.map(Duration::from_secs_f64)
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CallArgs {
     /// Whom to call: `sip:user@host`, with a port where it is not 5060; `sip:` may be left out
@@ -272,9 +293,7 @@ pub(crate) struct ChatArgs {
     /// Whom to chat with: `sip:user@host` [default: wait for chats at port 5060]
     pub(crate) uri: Option<String>,
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
-    #[command(flatten)]
-    pub(crate) relay: RelayArgs,
+    pub(crate) messaging: MessagingArgs,
     #[command(flatten)]
     pub(crate) ring: RingArgs,
     /// Without a URI: leave after this many chats [default: stay until interrupted]
@@ -290,9 +309,7 @@ pub(crate) struct SendFileArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
-    #[command(flatten)]
-    pub(crate) relay: RelayArgs,
+    pub(crate) messaging: MessagingArgs,
     #[command(flatten)]
     pub(crate) ring: RingArgs,
 }
@@ -303,9 +320,7 @@ pub(crate) struct ReceiveFilesArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
-    #[command(flatten)]
-    pub(crate) relay: RelayArgs,
+    pub(crate) messaging: MessagingArgs,
     /// Leave after this many senders [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) sessions: Option<u64>,
@@ -343,14 +358,9 @@ pub(crate) struct DesktopArgs {
     /// Whom to call: `sip:user@host` [default: wait for calls at port 5060]
     pub(crate) uri: Option<String>,
     #[command(flatten)]
-    pub(crate) common: CommonArgs,
-    #[command(flatten)]
-    pub(crate) relay: RelayArgs,
+    pub(crate) messaging: MessagingArgs,
     #[command(flatten)]
     pub(crate) ring: RingArgs,
-    /// End it this long after it is established
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
-    pub(crate) duration: Option<f64>,
     /// Without a URI: leave after this many sessions [default: stay until interrupted]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), conflicts_with = "uri")]
     pub(crate) sessions: Option<u64>,

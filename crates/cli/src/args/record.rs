@@ -10,7 +10,8 @@ pub(crate) struct RecordArgs {
     /// go to FILE-2.wav, FILE-3.wav, ...
     #[arg(long, value_name = "FILE.wav")]
     pub(crate) record: Option<PathBuf>,
-    /// Likewise, from the start of each call to a file in this folder that is called after the time and the two sides
+    /// Likewise, from the start of each call to a file in this folder that is called after the time and the two sides. It
+    /// is made where it is not there
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     pub(crate) record_dir: Option<PathBuf>,
     /// Whom to record: the other side alone, both mixed, or both apart, we on the left channel

@@ -182,16 +182,9 @@ impl Desk {
     }
 
     async fn step(&self, out: bool) {
-        if let Err(failure) = self.room.step(out).await {
-            return refused(self.reporter, &failure.message);
+        if let Err(failure) = self.room.step(out, self.reporter).await {
+            refused(self.reporter, &failure.message);
         }
-        let sentence = if out {
-            "The conference goes on without us"
-        } else {
-            "We are in the conference again"
-        };
-        self.reporter
-            .say("conference_did_change", json!({ "on_hold": out }), sentence);
     }
 
     fn list(&self) {
