@@ -1,8 +1,8 @@
 //! What a datagram is that came to a port of media, by its first octet (RFC 7983 §7).
 
-/// The protocols that share a port with media.
+/// The protocols that share a port with media (RFC 7983).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PacketKind {
+pub enum PacketKind {
     /// RTP, RTCP, and both under SRTP: 128 to 191.
     Media,
     /// DTLS: 20 to 63.
@@ -12,7 +12,8 @@ pub(crate) enum PacketKind {
 }
 
 impl PacketKind {
-    pub(crate) fn of(datagram: &[u8]) -> Self {
+    /// What a datagram is.
+    pub fn of(datagram: &[u8]) -> Self {
         match datagram.first() {
             Some(20..=63) => Self::Dtls,
             Some(128..=191) => Self::Media,

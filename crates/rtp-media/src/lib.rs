@@ -102,6 +102,7 @@ pub mod srtp;
 mod stream;
 mod time;
 
+pub use demultiplex::PacketKind;
 pub use ids::{PayloadType, Ssrc};
 pub use session::{CallQuality, DropCounts, Impairment, PROOF, RemoteReport, SILENCE, Statistics};
 pub use stream::{

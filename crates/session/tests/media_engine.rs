@@ -1,8 +1,9 @@
 //! The media engine by its commands: what runs, what comes back, what a tick costs.
 
 use offhook_audio_mixer::{AudioPort, Leased, Produced, Role, Tick};
-use offhook_rtp_media::AudioConfig;
 use offhook_rtp_media::codec::AudioCodec;
+use offhook_rtp_media::dtls::{DtlsCertificate, DtlsParameters, DtlsRole, FingerprintHash};
+use offhook_rtp_media::{AudioConfig, SrtpKeying};
 use offhook_sansio::{Entropy, WallClock};
 use offhook_session::media::{
     Attachment, BridgeCommand, Component, MediaCommand, MediaConfig, MediaEngine, MediaEvent, PortId,
@@ -508,4 +509,57 @@ fn a_port_in_a_bridge_keeps_the_clock_running() {
     assert!(heard.load(Ordering::Relaxed) >= 4);
     bench.order(bridge(BridgeCommand::Close));
     assert_eq!(bench.engine.poll_timeout(), None);
+}
+
+/// RFC 5763 §5: who answers begins the handshake, and media are faster than signalling.
+#[test]
+fn a_handshake_that_begins_before_the_answer_is_here_costs_no_second() {
+    let certificate = || DtlsCertificate::generate().expect("the system has entropy");
+    let (ours, theirs) = (certificate(), certificate());
+    let keying = |role, own: &DtlsCertificate, other: &DtlsCertificate| {
+        Some(SrtpKeying::Dtls(DtlsParameters {
+            role,
+            certificate: own.clone(),
+            fingerprints: vec![other.fingerprint(FingerprintHash::Sha256)],
+        }))
+    };
+    let (mut caller, mut called) = (Bench::new(), Bench::new());
+    let start = |bench: &mut Bench, srtp| {
+        let mut config = AudioConfig::new(AudioCodec::Pcmu, remote(1));
+        config.srtp = srtp;
+        bench.order(MediaCommand::StartAudio {
+            stream: StreamId(1),
+            config: Box::new(config),
+        });
+    };
+    start(&mut called, keying(DtlsRole::Client, &theirs, &ours));
+    assert!(pass(&mut called, &mut caller), "it begins");
+    called.now += 2 * TICK;
+    called.engine.handle_timeout(called.now);
+    caller.now = called.now;
+    start(&mut caller, keying(DtlsRole::Server, &ours, &theirs));
+    for _ in 0..10 {
+        pass(&mut caller, &mut called);
+        pass(&mut called, &mut caller);
+    }
+    for bench in [&mut caller, &mut called] {
+        let events = bench.events();
+        assert!(
+            events.iter().any(|event| event.starts_with("Secured")),
+            "{events:?}"
+        );
+    }
+}
+
+/// Carries what one end has to send to the other. Whether there was something.
+fn pass(from: &mut Bench, to: &mut Bench) -> bool {
+    let mut sent = Vec::new();
+    from.engine
+        .drain_transmits(|packet| sent.push((packet.component, packet.bytes.to_vec())));
+    for (component, bytes) in &mut sent {
+        to.engine
+            .handle_datagram(to.now, StreamId(1), *component, remote(1), bytes);
+    }
+    to.engine.handle_timeout(to.now);
+    !sent.is_empty()
 }

@@ -3,6 +3,7 @@
 use super::MediaError;
 use super::bridge::{BridgeCommand, Bridges, StreamBridgeId};
 use super::command::{Attachment, Component, MediaCommand, MediaDatagram, MediaEvent, PortId, StreamId};
+use super::early::EarlyHandshakes;
 use super::port::MediaPort;
 use super::streams::Streams;
 use super::voice::{Voice, VoiceCommand};
@@ -11,6 +12,7 @@ use offhook_audio_mixer::{
 };
 use offhook_rtp_media::{AudioConfig, AudioEvent, AudioTransport, MediaKind, Statistics};
 use offhook_sansio::{Entropy, Outbox, WallClock};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tracing::debug;
 
@@ -50,6 +52,7 @@ pub struct MediaEngine {
     /// Heard by every remote party, so that packets flow even when nobody talks: a peer that hears nothing at all
     /// takes the call for dead.
     silence: Slot,
+    early: EarlyHandshakes,
     wall_clock: WallClock,
     entropy: Entropy,
     clock: TickClock,
@@ -86,6 +89,7 @@ impl MediaEngine {
             voice,
             bridges: Bridges::default(),
             silence,
+            early: EarlyHandshakes::default(),
             wall_clock,
             entropy,
             clock: TickClock::new(config.tick, now),
@@ -140,16 +144,13 @@ impl MediaEngine {
         now: Instant,
         stream: StreamId,
         component: Component,
-        from: std::net::SocketAddr,
+        from: SocketAddr,
         packet: &mut [u8],
     ) {
         self.streams.stir(stream);
-        let Some(transport) = self.transport(stream) else {
-            return;
-        };
-        match component {
-            Component::Rtp => transport.handle_rtp(now, from, packet),
-            Component::Rtcp => transport.handle_rtcp(now, from, packet),
+        match self.transport(stream) {
+            Some(transport) => receive(transport, now, component, from, packet),
+            None => self.early.keep(stream, component, from, packet),
         }
     }
 
@@ -259,6 +260,7 @@ impl MediaEngine {
             Ok(slot) => {
                 self.bridges.started(&mut self.mixer, stream, slot);
                 self.streams.insert(stream, slot);
+                self.catch_up(now, stream);
             }
             Err(error) => self.events.push(MediaEvent::Failed { stream, error }),
         }
@@ -457,7 +459,19 @@ impl MediaEngine {
         }
     }
 
+    /// Hands a stream that has started what came before.
+    fn catch_up(&mut self, now: Instant, stream: StreamId) {
+        let early = self.early.take(stream);
+        let Some(transport) = self.transport(stream) else {
+            return;
+        };
+        for mut early in early {
+            receive(transport, now, early.component, early.from, &mut early.bytes);
+        }
+    }
+
     fn stop(&mut self, now: Instant, stream: StreamId) {
+        self.early.take(stream);
         self.detach(|attached| attached.stream == stream);
         if let Some(slot) = self.streams.stop(stream) {
             if let Some(MediaPort::Remote(transport)) = self.mixer.port_mut(slot) {
@@ -482,6 +496,19 @@ impl MediaEngine {
             Some(MediaPort::Remote(transport)) => Some(transport),
             _ => None,
         }
+    }
+}
+
+fn receive(
+    transport: &mut AudioTransport,
+    now: Instant,
+    component: Component,
+    from: SocketAddr,
+    packet: &mut [u8],
+) {
+    match component {
+        Component::Rtp => transport.handle_rtp(now, from, packet),
+        Component::Rtcp => transport.handle_rtcp(now, from, packet),
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod bridge;
 mod command;
+mod early;
 mod engine;
 mod msrp;
 mod plane;
