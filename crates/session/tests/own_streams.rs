@@ -20,6 +20,8 @@ struct Telemetry {
     local: Option<LocalMedia>,
     /// Where the other side wants its readings.
     remote: Option<SocketAddr>,
+    /// It takes an offer, and then thinks better of it.
+    changes_its_mind: bool,
 }
 
 impl Telemetry {
@@ -28,6 +30,7 @@ impl Telemetry {
             kind,
             local: None,
             remote: None,
+            changes_its_mind: false,
         }
     }
 
@@ -53,9 +56,8 @@ impl Telemetry {
     }
 
     fn follow(&mut self, agreed: Agreed<'_>) -> Result<(), StreamError> {
-        let section = agreed.remote.media.get(agreed.index);
-        let section = section.filter(|section| !section.is_rejected());
-        let section = section.ok_or(StreamError::Refused("telemetry"))?;
+        let section = &agreed.remote.media[agreed.index];
+        assert!(!section.is_rejected(), "what is refused is not begun");
         let address = section.media_address(agreed.remote);
         self.remote = Some(address.ok_or(StreamError::NoAddress)?);
         Ok(())
@@ -86,6 +88,9 @@ impl MediaStream for Telemetry {
     }
 
     fn answer(&mut self, _: &SessionDescription, _: usize) -> Result<Media, StreamError> {
+        if self.changes_its_mind {
+            return Err(StreamError::Lacks("readings"));
+        }
         Ok(self.section())
     }
 
@@ -242,6 +247,27 @@ async fn it_is_added_to_a_running_session_and_refused_where_nobody_knows_it() {
         _ => None,
     });
     assert_eq!(started.await, ["audio"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_is_refused_is_begun_by_neither_side() {
+    let refusing = Telemetry {
+        changes_its_mind: true,
+        ..Telemetry::new()
+    };
+    let mut pair = Pair::of(
+        Two::new(knowing, knowing),
+        audio_and(Telemetry::new()),
+        audio_and(refusing),
+    )
+    .await;
+    for session in [&mut pair.alice, &mut pair.bob] {
+        let started = until(session, |event| match event {
+            SessionEvent::DidStart { streams } => Some(names(streams)),
+            _ => None,
+        });
+        assert_eq!(started.await, ["audio"]);
+    }
 }
 
 /// One section that two kinds could take.

@@ -205,6 +205,9 @@ impl Places {
         for (index, place) in self.at.iter_mut().enumerate() {
             let Some(stream) = place else { continue };
             let agreed = outcome.agreed(local, remote, index);
+            if agreed.is_rejected() {
+                continue;
+            }
             let begun = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
                 stream.start_early(cx, agreed)
             });
@@ -240,9 +243,13 @@ impl Places {
                 continue;
             };
             let agreed = outcome.agreed(local, remote, index);
-            let followed = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
-                call(stream, cx, agreed)
-            });
+            let followed = if agreed.is_rejected() {
+                Err(StreamError::Refused(stream.describe().noun()))
+            } else {
+                Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
+                    call(stream, cx, agreed)
+                })
+            };
             match followed {
                 Ok(()) => fine.push(index),
                 Err(error) => {

@@ -103,7 +103,7 @@ pub trait MediaStream: Any + Send {
         let _ = (cx, reason);
     }
 
-    /// Follows a renegotiation.
+    /// Follows a renegotiation in which neither side refused the section: that would [end](Self::end) the stream.
     fn update(&mut self, cx: &mut StreamContext<'_>, agreed: Agreed<'_>) -> Result<(), StreamError>;
 
     /// Stops or resumes, at once, what is sent and received; the next `offer` says so. Nothing by default: a chat is not held.
