@@ -67,7 +67,7 @@ impl Resampler {
         self.pull(output);
     }
 
-    /// Resamples one tick of silence, which lets the end of earlier sound out.
+    /// Resamples one tick of silence, which lets the end of earlier sound out; into no output, it is dropped.
     pub(crate) fn process_silence(&mut self, output: &mut [i16]) {
         self.push(std::iter::repeat_n(0.0, self.tick_in));
         self.pull(output);

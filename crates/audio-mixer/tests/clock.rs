@@ -60,7 +60,7 @@ fn a_thread_whose_command_panicked_says_so_to_its_caller_and_to_all_others() {
     assert!(!thread.has_ended());
     let told = thread.call(|_| panic!("as the test wants it"));
     assert_eq!(told, Err::<(), _>(MixerGone));
-    wait_for("the thread lives on", || thread.has_ended().then_some(()));
+    assert!(thread.has_ended(), "from the moment on when that is told");
     assert_eq!(thread.call(|mixer| mixer.ports()), Err(MixerGone));
     assert!(thread.stop().is_err());
 }
@@ -138,8 +138,9 @@ fn missing_sound_fades_out_is_counted_and_fades_in_again() {
         let tick = |n: usize| &heard[n * 160..(n + 1) * 160];
         assert!(tick(5)[0] > 9_800 && tick(5)[159].abs() < 100, "{:?}", tick(5));
         assert!(tick(6).iter().chain(tick(7)).all(|&s| s == 0));
-        assert!(tick(8)[0] < 200 && tick(8)[159] > 9_500);
-        assert!(tick(9)[159] == 10_000 && tick(12)[0] > 9_900);
+        // Behind a filter that is empty the fade ends a little later.
+        assert!(tick(8)[0] < 200 && tick(8)[159] > 7_500);
+        assert!(tick(9)[159] == 10_000 && tick(12)[159] > 9_900);
         let steps = heard[320..].windows(2).map(|pair| pair[1].abs_diff(pair[0]));
         assert!(steps.max() < Some(700), "{rate} Hz clicks");
     }

@@ -158,6 +158,75 @@ fn the_places_of_those_who_left_are_used_again_and_what_was_not_taken_is_dropped
     assert_eq!(Arc::strong_count(&token), 1, "a command does");
 }
 
+/// At a rate of its own: what is still in the filter when the sound breaks off must not come behind the fade.
+#[test]
+fn sound_that_is_missing_and_then_over_does_not_come_back() {
+    /// A sine that breaks off.
+    struct Broken(Port);
+    impl AudioPort for Broken {
+        fn sample_rate(&self) -> u32 {
+            self.0.sample_rate()
+        }
+        fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+            match tick.index {
+                0..5 => self.0.produce(tick, frame),
+                5 => Produced::Missing,
+                _ => Produced::Silence,
+            }
+        }
+    }
+    /// A broken voice, or who hears it.
+    enum Either {
+        Broken(Broken),
+        Ear(SamplesRecorder),
+    }
+    impl AudioPort for Either {
+        fn sample_rate(&self) -> u32 {
+            match self {
+                Self::Broken(voice) => voice.sample_rate(),
+                Self::Ear(ear) => ear.sample_rate(),
+            }
+        }
+        fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
+            match self {
+                Self::Broken(voice) => voice.produce(tick, frame),
+                Self::Ear(_) => Produced::Silence,
+            }
+        }
+        fn consume(&mut self, tick: &Tick, frame: &[i16]) {
+            if let Self::Ear(ear) = self {
+                ear.consume(tick, frame);
+            }
+        }
+    }
+    for rate in [8_000, 16_000, 44_100, 48_000] {
+        let mut mixer = AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate");
+        let sine = Port::Sine {
+            hz: 307.0,
+            rate,
+            played: 0,
+            role: Role::BOTH,
+        };
+        let voice = mixer.add_port(Either::Broken(Broken(sine)));
+        let ear = mixer.add_port(Either::Ear(SamplesRecorder::new(RATE, 10_000)));
+        let (voice, ear) = (voice.expect("a usual rate"), ear.expect("a usual rate"));
+        mixer.connect(voice, ear, Gain::UNITY).expect("both are there");
+        for _ in 0..10 {
+            mixer.tick(Instant::now());
+        }
+        let Some(Either::Ear(ear)) = mixer.port(ear) else {
+            panic!("it is there")
+        };
+        let heard = ear.samples();
+        assert!(
+            steepest(&heard[320..]) <= SMOOTH,
+            "{rate}: a step of {}",
+            steepest(&heard[320..])
+        );
+        assert_eq!(peak(&heard[6 * 320..]), 0, "{rate}");
+    }
+}
+
 /// Holds on to something, silently, until it is dropped.
 struct Holding(#[expect(dead_code, reason = "it is held")] Arc<()>);
 
@@ -218,6 +287,11 @@ struct Guest {
     breaks: bool,
 }
 
+const GUEST: Guest = Guest {
+    over: false,
+    breaks: false,
+};
+
 impl AudioPort for Guest {
     fn sample_rate(&self) -> u32 {
         RATE
@@ -241,11 +315,7 @@ fn a_threaded_port_leaves_when_it_is_over_and_when_it_panicked() {
     let mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate");
     let mixer = MixerThread::start(mixer).expect("a thread");
     for breaks in [false, true] {
-        let guest = Guest {
-            over: false,
-            breaks: false,
-        };
-        let (port, handle) = ThreadedPort::start_commanded(guest).expect("a thread");
+        let (port, handle) = ThreadedPort::start_commanded(GUEST).expect("a thread");
         let slot = mixer
             .call(|mixer| mixer.add_port(Box::new(port)))
             .expect("it runs")
@@ -262,6 +332,75 @@ fn a_threaded_port_leaves_when_it_is_over_and_when_it_panicked() {
         });
         wait_for("it is dropped", || handle.call(|_| ()).err());
     }
+}
+
+/// Whoever waits for a busy thread, the ticks do not.
+#[test]
+fn a_port_that_is_slow_to_end_holds_up_nobody() {
+    let mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate");
+    let mixer = MixerThread::start(mixer).expect("a thread");
+    let (port, handle) = ThreadedPort::start_commanded(GUEST).expect("a thread");
+    let (port, lease) = Leased::new(port);
+    let added = mixer.call(|mixer| mixer.add_port(Box::new(port)));
+    added.expect("it runs").expect("a usual rate");
+    let (busy, is_busy) = std::sync::mpsc::channel();
+    let (release, wait) = std::sync::mpsc::channel::<()>();
+    let worker = std::thread::spawn(move || {
+        handle.call(move |_| {
+            busy.send(()).expect("somebody waits");
+            wait.recv().expect("the test goes on");
+        })
+    });
+    is_busy.recv().expect("it begins");
+    drop(lease);
+    wait_for("it leaves", || {
+        (mixer.call(|mixer| mixer.ports()) == Ok(0)).then_some(())
+    });
+    // It is being dropped, and waits for its thread; the ticks come nevertheless.
+    let ticks = move |mixer: &mut AudioMixer| mixer.tick(Instant::now()).index;
+    let before = mixer.call(ticks).expect("it runs");
+    wait_for("more ticks", || {
+        (mixer.call(ticks).expect("it runs") > before + 10).then_some(())
+    });
+    release.send(()).expect("it waits");
+    worker.join().expect("it ends").expect("the command came through");
+    assert!(mixer.stop().is_ok());
+}
+
+/// No tick asks it for anything.
+#[test]
+fn a_threaded_recorder_that_is_over_leaves_although_it_is_connected_to_nothing() {
+    let path = std::env::temp_dir().join(format!("offhook-departures-idle-{}.wav", std::process::id()));
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::at_rate(RATE)).expect("a usual rate");
+    let (recorder, recording) = WaveRecorder::start(&path, RATE).expect("the folder is writable");
+    let port = ThreadedPort::start(recorder).expect("a thread");
+    mixer.add_port(Box::new(port)).expect("a usual rate");
+    mixer.tick(Instant::now());
+    recording.finish().expect("the disk is fine");
+    std::fs::remove_file(&path).expect("it was written");
+    wait_for("it leaves", || {
+        mixer.tick(Instant::now());
+        (mixer.ports() == 0).then_some(())
+    });
+}
+
+/// Each departure costs the same, however many there are in one tick.
+#[test]
+fn a_full_house_leaves_in_one_tick() {
+    let mut hall = Hall::new();
+    let guests: Vec<_> = (0..300).map(|_| hall.sine(RATE)).collect();
+    for (n, (from, _)) in guests.iter().enumerate() {
+        for (to, _) in guests.iter().skip(n % 3).step_by(3) {
+            assert_eq!(hall.mixer.connect(*from, *to, Gain::from_db(-40.0)), Ok(()));
+        }
+    }
+    let (ear, _kept) = hall.ear();
+    hall.ticks(2);
+    drop(guests);
+    hall.ticks(4);
+    assert_eq!((hall.mixer.ports(), hall.members()), (1, 1));
+    assert_eq!(std::iter::from_fn(|| hall.mixer.take_departed()).count(), 300);
+    assert_eq!(peak(&hall.heard(ear)[4 * 320..]), 0);
 }
 
 #[test]

@@ -359,7 +359,9 @@ fn a_device_that_falls_silent_and_comes_back_is_still_processed() {
         device.consume(&tick(index), &frame);
     }
     device.set_options(VoiceOptions::OFF);
-    assert_eq!(device.produce(&tick(450), &mut frame), Produced::Audio);
+    for index in 450..456 {
+        assert_eq!(device.produce(&tick(index), &mut frame), Produced::Audio);
+    }
     assert_eq!(frame, [500; 320], "nothing is done when all is off");
     assert!(VoiceProcessor::new(NullDevice::new(11_025), TickLength::Ms20, VoiceOptions::OFF).is_err());
 }
@@ -385,4 +387,57 @@ fn a_room_in_a_mixer_does_not_send_the_caller_its_own_voice_back() {
     };
     let (echo, rest) = (level(VoiceOptions::OFF), level(ONLY_ECHO));
     assert!(rest * 5 < echo, "{rest} of {echo}");
+}
+
+#[test]
+fn what_is_done_to_a_voice_changes_without_a_click() {
+    /// A sine, at its port's rate.
+    struct Sine(u32, usize);
+    impl AudioPort for Sine {
+        fn sample_rate(&self) -> u32 {
+            self.0
+        }
+        fn produce(&mut self, _: &Tick, frame: &mut [i16]) -> Produced {
+            for sample in frame {
+                *sample = (8_000.0 * (TAU * 307.0 * self.1 as f32 / self.0 as f32).sin()) as i16;
+                self.1 += 1;
+            }
+            Produced::Audio
+        }
+    }
+    let quiet = VoiceOptions {
+        noise_suppression: false,
+        gain_control: false,
+        ..VoiceOptions::default()
+    };
+    let longer = VoiceOptions {
+        tail_length: Duration::from_millis(120),
+        ..quiet
+    };
+    for rate in [8_000, 16_000, 44_100, 48_000] {
+        let processor = VoiceProcessor::new(Sine(rate, 0), TickLength::Ms20, VoiceOptions::OFF);
+        let mut processor = processor.expect("a usual rate");
+        let mut heard = Vec::new();
+        for (turn, options) in [VoiceOptions::OFF, quiet, longer, VoiceOptions::OFF, quiet]
+            .iter()
+            .enumerate()
+        {
+            processor.set_options(*options);
+            for n in 0..50 {
+                let mut frame = vec![0; frame_len(rate)];
+                processor.produce(&tick(50 * turn as u64 + n), &mut frame);
+                processor.consume(&tick(50 * turn as u64 + n), &vec![0; frame_len(rate)]);
+                heard.extend(frame);
+            }
+        }
+        let steps = heard
+            .windows(2)
+            .map(|w| (i32::from(w[1]) - i32::from(w[0])).abs());
+        let own = 8_000.0 * TAU * 307.0 / rate as f32;
+        let steepest = steps.max().unwrap_or(0);
+        assert!(
+            (steepest as f32) < 1.3 * own + 60.0,
+            "{rate}: a step of {steepest}, its own are {own}"
+        );
+    }
 }

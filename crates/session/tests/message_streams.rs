@@ -281,6 +281,48 @@ async fn a_file_arrives_whole_under_a_name_that_leads_nowhere() {
     );
 }
 
+/// So many sections no session description may have.
+const MORE_THAN_SECTIONS: usize = 66;
+
+/// A session may send files all day: each takes the section of one that is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_done_leaves_the_call_and_its_section_to_the_next() {
+    let (folder, inbox) = (Folder::new("many"), Folder::new("many-inbox"));
+    let source = folder.join("source");
+    fs::write(&source, "one of many").expect("there is room");
+    let audio = || boxed(AudioStream::offer().without_device());
+    let mut pair = Pair::new(audio(), audio()).await;
+    until_started(&mut pair.alice).await;
+    until_started(&mut pair.bob).await;
+    for _ in 0..MORE_THAN_SECTIONS {
+        let selector = select_file(&source, "text/plain", true).await.expect("there");
+        let file = boxed(FileTransferStream::send(&source, selector));
+        pair.alice.add_streams(file).await.expect("connected");
+        let sections = until(&mut pair.bob, |event| match event {
+            SessionEvent::GotProposal { streams, .. } => Some(streams.len()),
+            _ => None,
+        })
+        .await;
+        assert_eq!(sections, 1);
+        let receiving = boxed(FileTransferStream::receive(inbox.path()));
+        pair.bob.accept_proposal(receiving).await.expect("proposed");
+        for session in [&mut pair.alice, &mut pair.bob] {
+            until_renegotiated(session, RenegotiationAction::Add).await;
+            until(session, |event| match event {
+                SessionEvent::Stream {
+                    event: StreamEvent::FileTransfer(FileTransferEvent::DidFinish { .. }),
+                    ..
+                } => Some(()),
+                SessionEvent::DidRenegotiateStreams { .. } => panic!("the file is whole first"),
+                _ => None,
+            })
+            .await;
+            until_renegotiated(session, RenegotiationAction::Remove).await;
+        }
+    }
+    assert_eq!(inbox.names().len(), MORE_THAN_SECTIONS);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_file_arrives_too() {
     let folder = Folder::new("empty");

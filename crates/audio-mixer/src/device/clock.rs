@@ -6,8 +6,8 @@ use crate::port::AudioPort;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ type Command<P> = Box<dyn FnOnce(&mut AudioMixer<P>) + Send>;
 /// The thread owns the mixer; commands travel to it as closures and are carried out between two ticks. Ticks are due at
 /// fixed times after the start, so that a late one does not delay those after it, or in step with a sound card
 /// ([`AudioMixer::set_clock`]). After a stall of more than [`CATCH_UP`](Self::CATCH_UP), as when a laptop wakes up, what was
-/// due before is left out and counted. Ports that [are over](AudioPort::is_over) leave and are dropped on this thread, between two
-/// ticks.
+/// due before is left out and counted. Ports that [are over](AudioPort::is_over) leave, and are dropped on a second thread, so that
+/// one that takes its time does not hold up the others.
 pub struct MixerThread<P: AudioPort + 'static = Box<dyn AudioPort>> {
     commands: Option<SyncSender<Command<P>>>,
     shared: Arc<Shared>,
@@ -32,6 +32,8 @@ struct Shared {
     skipped: AtomicU64,
     /// The bits of the speed of the followed device; 0 is none.
     speed: AtomicU64,
+    /// A command got no answer: the thread ends, or has ended.
+    gone: AtomicBool,
 }
 
 /// The thread of a mixer has ended: one of its ports panicked, or a command did.
@@ -76,13 +78,17 @@ impl<P: AudioPort + 'static> MixerThread<P> {
         let (told, result) = sync_channel(1);
         let command: Command<P> = Box::new(move |mixer| drop(told.send(command(mixer))));
         let commands = self.commands.as_ref().ok_or(MixerGone)?;
-        commands.send(command).map_err(|_| MixerGone)?;
-        result.recv().map_err(|_| MixerGone)
+        let done = commands.send(command).map_err(|_| MixerGone);
+        let done = done.and_then(|()| result.recv().map_err(|_| MixerGone));
+        if done.is_err() {
+            self.shared.gone.store(true, Ordering::Relaxed);
+        }
+        done
     }
 
     /// Whether the thread has ended, and no tick will come: a port or a command panicked.
     pub fn has_ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        self.shared.gone.load(Ordering::Relaxed) || self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// Ticks that were left out because the thread did not get to run in time.
@@ -134,6 +140,7 @@ fn run<P: AudioPort + 'static>(
 ) -> AudioMixer<P> {
     let tick = mixer.config().tick;
     let mut clock = TickClock::new(tick, Instant::now() + tick.duration());
+    let mut departures = Departures::default();
     loop {
         let (now, due) = (Instant::now(), clock.due());
         if now < due {
@@ -146,11 +153,49 @@ fn run<P: AudioPort + 'static>(
             continue;
         }
         mixer.tick(due);
-        while mixer.take_departed().is_some() {}
+        while let Some((_, port)) = mixer.take_departed() {
+            departures.see_off(port);
+        }
         clock.advance(mixer.clock_reading());
         let skipped = clock.skip(now, MixerThread::<P>::CATCH_UP);
         shared.skipped.fetch_add(skipped, Ordering::Relaxed);
         let speed = clock.followed_speed().unwrap_or_default();
         shared.speed.store(speed.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// Where ports are dropped that left by themselves: one may wait for a thread or a disk. The thread is started by the first of
+/// them, and ends with the mixer's, after the last.
+struct Departures<P>(Option<(Sender<P>, JoinHandle<()>)>);
+
+impl<P> Default for Departures<P> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<P: AudioPort + 'static> Departures<P> {
+    fn see_off(&mut self, port: P) {
+        if self.0.is_none() {
+            let (ports, departed) = channel();
+            let drop_all = move || departed.into_iter().for_each(drop);
+            let thread = thread::Builder::new().name("offhook-departed".into());
+            self.0 = thread.spawn(drop_all).ok().map(|thread| (ports, thread));
+        }
+        // Without a thread it is dropped here; so it is if an earlier one panicked.
+        if let Some((ports, _)) = &self.0 {
+            drop(ports.send(port));
+        }
+    }
+}
+
+impl<P> Drop for Departures<P> {
+    fn drop(&mut self) {
+        if let Some((ports, thread)) = self.0.take() {
+            drop(ports);
+            if thread.join().is_err() {
+                tracing::warn!("a port panicked while it was dropped");
+            }
+        }
     }
 }

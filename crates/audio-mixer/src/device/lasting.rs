@@ -65,6 +65,8 @@ pub struct LastingDevice {
     arriving: Consumer<Option<Edge>>,
     leaving: Producer<Edge>,
     device: Option<Edge>,
+    /// The device was heard in the last tick.
+    speaks: bool,
     input_muted: bool,
     output_muted: bool,
 }
@@ -148,6 +150,7 @@ impl LastingDevice {
             arriving,
             leaving,
             device: None,
+            speaks: false,
             input_muted: false,
             output_muted: false,
         };
@@ -196,15 +199,18 @@ impl LastingDevice {
         self.output_muted = muted;
     }
 
-    /// Takes what the keeper sent. Devices that go are closed by the keeper, not here.
-    fn exchange(&mut self) {
+    /// Takes what the keeper sent; whether a device was taken away. Devices that go are closed by the keeper, not here.
+    fn exchange(&mut self) -> bool {
+        let mut has_lost = false;
         while self.device.is_none() || self.leaving.slots() > 0 {
-            let Ok(arrived) = self.arriving.pop() else { return };
+            let Ok(arrived) = self.arriving.pop() else { break };
             if let Some(old) = std::mem::replace(&mut self.device, arrived) {
                 // There is room: this is the only one that fills the ring.
                 let _ = self.leaving.push(old);
+                has_lost = true;
             }
         }
+        has_lost
     }
 }
 
@@ -221,19 +227,26 @@ impl AudioPort for LastingDevice {
     }
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
-        self.exchange();
+        if self.exchange() && std::mem::take(&mut self.speaks) {
+            // The mixer lets it fade out.
+            return Produced::Missing;
+        }
         let device = self.device.as_mut();
-        device.map_or(Produced::Silence, |device| device.produce(tick, frame))
+        let produced = device.map_or(Produced::Silence, |device| device.produce(tick, frame));
+        self.speaks = produced == Produced::Audio;
+        produced
     }
 
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
+        // Of one whose microphone is muted nothing else is called.
+        self.exchange();
         if let Some(device) = &mut self.device {
             device.consume(tick, frame);
         }
     }
 
     fn is_over(&self) -> bool {
-        self.device.is_none() && self.arriving.is_abandoned()
+        self.arriving.is_abandoned()
     }
 
     fn clock(&self) -> Option<ClockReading> {

@@ -219,3 +219,44 @@ fn a_tick_in_which_the_device_comes_or_goes_neither_allocates_nor_frees() {
         );
     }
 }
+
+/// A mixer asks who is muted for nothing.
+#[test]
+fn a_loudspeaker_plays_while_its_microphone_is_muted() {
+    let mut bench = Bench::new(true, 16_000);
+    bench.port.set_input_muted(true);
+    let mut listen = |bench: &mut Bench| {
+        bench.keeper.look(bench.now);
+        for index in 0..5 {
+            let tick = Tick {
+                now: bench.now,
+                index,
+                duration: Duration::from_millis(20),
+            };
+            bench.port.consume(&tick, &[0; 320]);
+        }
+    };
+    listen(&mut bench);
+    listen(&mut bench);
+    bench.set(|world| assert_eq!((world.opened, world.played), (1, 10 * 320)));
+    bench.set(|world| world.plugged = false);
+    listen(&mut bench);
+    bench.set(|world| assert_eq!((world.open_now, world.played), (0, 10 * 320)));
+}
+
+#[test]
+fn a_microphone_that_is_taken_away_is_missing_once_so_that_it_fades_out() {
+    let mut bench = Bench::new(true, 16_000);
+    bench.run(SECOND);
+    bench.set(|world| world.plugged = false);
+    bench.keeper.look(bench.now);
+    let tick = Tick {
+        now: bench.now,
+        index: 0,
+        duration: Duration::from_millis(20),
+    };
+    let mut frame = [7; 320];
+    assert_eq!(bench.port.produce(&tick, &mut frame), Produced::Missing);
+    assert_eq!(frame, [7; 320], "left as it was");
+    assert_eq!(bench.port.produce(&tick, &mut frame), Produced::Silence);
+}

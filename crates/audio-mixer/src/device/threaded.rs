@@ -91,7 +91,8 @@ impl ThreadedPort {
                 match due {
                     _ if over => return,
                     Some(due) => thread::park_timeout(due.saturating_duration_since(Instant::now())),
-                    None => thread::park(),
+                    // Whether the port is over is to be told, although no tick wants anything of it.
+                    None => thread::park_timeout(LOOK),
                 }
             }
         };
@@ -346,6 +347,9 @@ impl<P: AudioPort> Worker<P> {
         next.due += next.tick.duration;
     }
 }
+
+/// How often a port is looked at that no tick asks for anything.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The longest tick there is.
 const LONGEST: Duration = Duration::from_millis(20);

@@ -74,6 +74,7 @@ impl<P: AudioPort> AudioMixer<P> {
             self.bridges.push(Bridged {
                 generation: 0,
                 bridge,
+                has_departed: false,
             });
         }
         Ok(BridgeId {

@@ -90,11 +90,11 @@ impl<P: AudioPort> Entry<P> {
         self.port.as_ref().is_some_and(AudioPort::is_over)
     }
 
-    /// The port at a place is gone: what it said fades out, and what it heard is heard no more.
-    pub(crate) fn lose(&mut self, place: usize) {
-        let sources = self.sources.iter_mut().filter(|source| source.from == place);
+    /// The ports at some places are gone: what they said fades out, and what they heard is heard no more.
+    pub(crate) fn lose(&mut self, is_gone: impl Fn(usize) -> bool) {
+        let sources = self.sources.iter_mut().filter(|source| is_gone(source.from));
         sources.for_each(|source| source.gain = None);
-        self.overhears.take_if(|of| *of == place);
+        self.overhears.take_if(|of| is_gone(*of));
     }
 
     /// There was nothing to hear of the port at a place, and another one may come there.
@@ -265,6 +265,11 @@ impl Edge {
                 fade_in(voice);
             }
             Produced::Silence if !resampler.is_silent() => resampler.process_silence(voice),
+            Produced::Missing if !resampler.is_silent() => {
+                // What was heard last fades out: the end of the sound, which is still in the filter, must not come behind that.
+                resampler.process_silence(&mut []);
+                return Produced::Missing;
+            }
             nothing => return nothing,
         }
         Produced::Audio

@@ -204,6 +204,8 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     ports: usize,
     /// Places whose port turned out to be over in this tick.
     over: Vec<u32>,
+    /// Whether the port of a place is gone, for those who knew it: of use while ports depart.
+    gone: Vec<bool>,
     /// Ports that left by themselves, and where they were.
     departed: Vec<(Slot, P)>,
     voices: Voices,
@@ -239,6 +241,8 @@ fn unfit(rate: u32, most: u32, tick: Duration) -> String {
 struct Bridged {
     generation: u32,
     bridge: Option<AudioBridge>,
+    /// Some of its members departed, and are to be taken out.
+    has_departed: bool,
 }
 
 impl<P: AudioPort> AudioMixer<P> {
@@ -261,6 +265,7 @@ impl<P: AudioPort> AudioMixer<P> {
             free: Vec::new(),
             ports: 0,
             over: Vec::new(),
+            gone: Vec::new(),
             departed: Vec::new(),
             voices: Voices::new(frame_len),
             bridges: Vec::new(),

@@ -50,6 +50,7 @@ impl<P: AudioPort> AudioMixer<P> {
         self.before.resize(places);
         self.free.reserve(places);
         self.over.reserve(places);
+        self.gone.reserve(places);
         self.departed.reserve(places);
     }
 
@@ -60,6 +61,7 @@ impl<P: AudioPort> AudioMixer<P> {
     pub fn remove_port(&mut self, slot: Slot) -> Option<P> {
         self.departed.clear();
         let port = self.depart(slot)?;
+        self.forget_departed();
         self.reseat_at(slot.index(), &[]);
         let mut is_overheard = false;
         for place in &mut self.places {
@@ -87,35 +89,52 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Lets the ports leave that are over. They have nothing to fade out, but keep their seats for a tick: who overheard one of
     /// them hears by its ears once more, ever softer.
     pub(super) fn let_go(&mut self) {
-        while let Some(index) = self.over.pop() {
-            let slot = self.slot_at(index);
+        if self.over.is_empty() {
+            return;
+        }
+        for turn in 0..self.over.len() {
+            let slot = self.slot_at(self.over[turn]);
             let port = self.depart(slot);
             self.departed.extend(port.map(|port| (slot, port)));
         }
+        self.over.clear();
+        self.forget_departed();
     }
 
-    /// Parts a port from all that knows its slot. What is left of it is tidied up behind the next tick. Neither allocates nor
-    /// frees memory.
+    /// Takes a port from its place. What else knows its slot is to [forget](Self::forget_departed) it, and what is left of it is
+    /// tidied up behind the next tick. Neither allocates nor frees memory.
     fn depart(&mut self, slot: Slot) -> Option<P> {
-        let entry = self.entry_mut(slot)?;
-        let port = entry.port.take()?;
-        let mut bridges = std::mem::take(&mut entry.bridges);
-        for id in bridges.drain(..) {
-            if let Ok(bridge) = self.bridge_mut(id) {
-                bridge.members.retain(|&member| member != slot);
-            }
-        }
-        for entry in self.places.iter_mut().filter_map(|place| place.entry.as_mut()) {
-            entry.lose(slot.index());
-        }
-        let place = &mut self.places[slot.index()];
-        place.generation += 1;
-        if let Some(entry) = &mut place.entry {
-            entry.bridges = bridges;
-        }
+        let port = self.entry_mut(slot)?.port.take()?;
+        self.places[slot.index()].generation += 1;
         self.ports -= 1;
         self.unsettled = true;
         Some(port)
+    }
+
+    /// Parts those that departed from their bridges and from who heard them, however many they are, in one go.
+    fn forget_departed(&mut self) {
+        self.gone.clear();
+        let is_gone = |place: &Slotted<P>| place.entry.as_ref().is_none_or(|entry| entry.port.is_none());
+        self.gone.extend(self.places.iter().map(is_gone));
+        for place in 0..self.places.len() {
+            let Some(entry) = &mut self.places[place].entry else {
+                continue;
+            };
+            entry.lose(|of| self.gone[of]);
+            if entry.port.is_some() {
+                continue;
+            }
+            for id in entry.bridges.drain(..) {
+                // Of another generation, it has no members any more.
+                self.bridges[id.index as usize].has_departed = true;
+            }
+        }
+        for bridged in self.bridges.iter_mut().filter(|bridged| bridged.has_departed) {
+            bridged.has_departed = false;
+            if let Some(bridge) = &mut bridged.bridge {
+                bridge.members.retain(|member| !self.gone[member.index()]);
+            }
+        }
     }
 
     /// Whoever said nothing has nothing to fade out: the place is free at once, and whoever comes next is a stranger there.

@@ -9,7 +9,8 @@ mod chain;
 mod echo;
 
 use self::chain::Chain;
-use crate::mixer::{MixerError, TickLength};
+use crate::gain::{Gain, Ramp};
+use crate::mixer::{MixerError, TickLength, kernel};
 use crate::pace::ClockReading;
 use crate::port::{AudioPort, Produced, Role, Tick};
 use crate::resample::Resampler;
@@ -62,15 +63,18 @@ impl VoiceOptions {
 /// thread of its own ([`ThreadedPort`](crate::ThreadedPort)).
 pub struct VoiceProcessor<P> {
     port: P,
-    options: VoiceOptions,
-    chain: Chain,
-    capture: Converter,
+    capture: Capture,
+    /// What was done until the options changed, and is heard until the new is warm.
+    leaving: Option<Leaving>,
     render: Converter,
     /// Whether the microphone gave sound in this tick: both ways get the same number of frames.
     live: bool,
 }
 
 impl<P: AudioPort> VoiceProcessor<P> {
+    /// How long the library takes until its sound is whole: its first blocks are not.
+    pub const WARM_UP: Duration = Duration::from_millis(100);
+
     /// Puts a device behind a processor, in a mixer with ticks of `tick`.
     ///
     /// # Errors
@@ -81,36 +85,40 @@ impl<P: AudioPort> VoiceProcessor<P> {
             rate,
             tick: tick.duration(),
         };
-        let len = tick.samples(rate).filter(|&len| len > 0).ok_or(refused)?;
-        let inner_rate = inner_rate(rate);
-        let inner_len = tick.samples(inner_rate).ok_or(refused)?;
-        let converter = || Converter::new(len, inner_len, inner_rate as usize / 100).ok_or(refused);
         Ok(Self {
             port,
-            options,
-            chain: Chain::new(inner_rate, options),
-            capture: converter()?,
-            render: converter()?,
+            capture: Capture::new(rate, tick, options).ok_or(refused)?,
+            leaving: None,
+            render: Converter::new(rate, tick).ok_or(refused)?,
             live: false,
         })
     }
 
     /// What is done.
     pub fn options(&self) -> VoiceOptions {
-        self.options
+        self.capture.options
     }
 
-    /// Changes what is done, from the next tick on. What was learned about the room and the voice is forgotten.
+    /// Changes what is done. What was learned about the room and the voice is forgotten, so the new begins beside the old; after
+    /// [`WARM_UP`](Self::WARM_UP) the one glides into the other within a tick.
     pub fn set_options(&mut self, options: VoiceOptions) {
-        if options != self.options {
-            self.options = options;
-            self.chain = Chain::new(inner_rate(self.port.sample_rate()), options);
+        if options == self.capture.options {
+            return;
+        }
+        if let Some(capture) = self.capture.with(options) {
+            let heard = std::mem::replace(&mut self.capture, capture);
+            let ticks = Self::WARM_UP.as_millis() / self.capture.tick.duration().as_millis();
+            let leaving = self.leaving.take();
+            self.leaving = Some(Leaving {
+                heard: leaving.map_or(heard, |leaving| leaving.heard),
+                ticks: ticks as u32,
+            });
         }
     }
 
     /// By how many decibels the echo is weaker than it was, as the canceller itself believes; `None` without a canceller.
     pub fn echo_return_loss_enhancement(&self) -> Option<f64> {
-        self.chain.echo_return_loss_enhancement()
+        self.capture.chain.echo_return_loss_enhancement()
     }
 
     /// The device.
@@ -121,10 +129,6 @@ impl<P: AudioPort> VoiceProcessor<P> {
     /// The device, to command it.
     pub fn port_mut(&mut self) -> &mut P {
         &mut self.port
-    }
-
-    fn is_off(&self) -> bool {
-        self.options == VoiceOptions::OFF
     }
 }
 
@@ -139,17 +143,27 @@ impl<P: AudioPort> AudioPort for VoiceProcessor<P> {
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
         let produced = self.port.produce(tick, frame);
-        self.live = produced == Produced::Audio && !self.is_off();
+        self.live = produced == Produced::Audio;
         if self.live {
-            self.capture
-                .convert(frame, |from, to| self.chain.capture(from, to));
+            let mut raw = self.leaving.as_ref().map(|_| frame.to_vec());
+            self.capture.process(frame);
+            let leaving = self.leaving.take().zip(raw.as_deref_mut());
+            self.leaving = leaving.and_then(|(leaving, raw)| leaving.stand_in(raw, frame));
+        } else {
+            self.leaving = None;
         }
         produced
     }
 
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
-        if self.live {
-            self.render.show(frame, |from, _| self.chain.render(from));
+        if self.live && (self.leaving.is_some() || !self.capture.is_off()) {
+            let leaving = self.leaving.as_mut().map(|leaving| &mut leaving.heard.chain);
+            let mut chains = [Some(&mut self.capture.chain), leaving];
+            self.render.show(frame, |from, _| {
+                for chain in chains.iter_mut().flatten() {
+                    chain.render(from);
+                }
+            });
         }
         self.port.consume(tick, frame);
     }
@@ -167,8 +181,70 @@ impl<P: fmt::Debug> fmt::Debug for VoiceProcessor<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VoiceProcessor")
             .field("port", &self.port)
-            .field("options", &self.options)
+            .field("options", &self.capture.options)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the microphone's sound goes through.
+struct Capture {
+    rate: u32,
+    tick: TickLength,
+    options: VoiceOptions,
+    chain: Chain,
+    converter: Converter,
+}
+
+impl Capture {
+    /// `None` for a rate that no mixer with such ticks takes.
+    fn new(rate: u32, tick: TickLength, options: VoiceOptions) -> Option<Self> {
+        Some(Self {
+            rate,
+            tick,
+            options,
+            chain: Chain::new(inner_rate(rate), options),
+            converter: Converter::new(rate, tick)?,
+        })
+    }
+
+    /// The same with other options, and nothing learned.
+    fn with(&self, options: VoiceOptions) -> Option<Self> {
+        Self::new(self.rate, self.tick, options)
+    }
+
+    fn is_off(&self) -> bool {
+        self.options == VoiceOptions::OFF
+    }
+
+    fn process(&mut self, frame: &mut [i16]) {
+        if !self.is_off() {
+            self.converter
+                .convert(frame, |from, to| self.chain.capture(from, to));
+        }
+    }
+}
+
+/// What is still heard while another begins.
+struct Leaving {
+    heard: Capture,
+    /// So many ticks more, this one included; the last one glides.
+    ticks: u32,
+}
+
+impl Leaving {
+    /// Makes of the sound of the microphone what is heard in place of `frame`, the sound of the new. Gives itself back if it is
+    /// heard in the next tick, too.
+    fn stand_in(mut self, raw: &mut [i16], frame: &mut [i16]) -> Option<Self> {
+        self.heard.process(raw);
+        self.ticks -= 1;
+        if self.ticks > 0 {
+            frame.copy_from_slice(raw);
+            return Some(self);
+        }
+        kernel::glide(raw, Ramp::fade_out());
+        kernel::glide(frame, Ramp::fade_in(Gain::UNITY));
+        kernel::add(frame, raw);
+        None
     }
 }
 
@@ -186,7 +262,11 @@ struct Converter {
 }
 
 impl Converter {
-    fn new(len: usize, inner_len: usize, chunk: usize) -> Option<Self> {
+    /// `None` for a rate that no mixer with such ticks takes.
+    fn new(rate: u32, tick: TickLength) -> Option<Self> {
+        let inner_rate = inner_rate(rate);
+        let len = tick.samples(rate).filter(|&len| len > 0)?;
+        let (inner_len, chunk) = (tick.samples(inner_rate)?, inner_rate as usize / 100);
         let resamplers = if len == inner_len {
             None
         } else {

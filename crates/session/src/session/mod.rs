@@ -459,7 +459,10 @@ impl Session {
     pub(crate) fn handle_media_event(&mut self, cx: &mut Context<'_>, id: StreamId, event: MediaEvent) {
         let handled = self.on_places(cx, |places, stage| places.handle_media_event(stage, id, event));
         match handled {
-            Ok(()) => self.notice_running(cx),
+            Ok(()) => {
+                self.notice_running(cx);
+                self.remove_done(cx);
+            }
             Err((index, error)) => self.handle_stream_failure(cx, index, &error),
         }
         self.end_if_over(cx);
@@ -476,6 +479,19 @@ impl Session {
         self.removed.untold.extend(description);
         self.notice_running(cx);
         self.pursue(cx);
+    }
+
+    /// Removes the streams that have done what they were for. The last one stays: what becomes of the session then is for the
+    /// application to say.
+    fn remove_done(&mut self, cx: &mut Context<'_>) {
+        while self.places.iter().nth(1).is_some()
+            && let Some(index) = self.places.first_done()
+        {
+            let description = self.places.describe(&[index]);
+            self.on_places(cx, |places, stage| places.end(stage, index));
+            self.removed.untold.extend(description);
+            self.pursue(cx);
+        }
     }
 
     /// Runs a command on one of the session's streams.

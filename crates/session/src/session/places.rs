@@ -190,9 +190,6 @@ impl Places {
         chosen: &[usize],
     ) -> (Vec<usize>, Option<StreamError>) {
         self.follow(stage, outcome, chosen, |stream, cx, agreed| {
-            if agreed.is_refused() {
-                return Err(StreamError::Refused(stream.describe().kind()));
-            }
             stream.start(cx, agreed)
         })
     }
@@ -205,7 +202,7 @@ impl Places {
         for (index, place) in self.at.iter_mut().enumerate() {
             let Some(stream) = place else { continue };
             let agreed = outcome.agreed(local, remote, index);
-            if agreed.is_rejected() {
+            if agreed.is_refused() {
                 continue;
             }
             let begun = Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
@@ -243,8 +240,8 @@ impl Places {
                 continue;
             };
             let agreed = outcome.agreed(local, remote, index);
-            let followed = if agreed.is_rejected() {
-                Err(StreamError::Refused(stream.describe().noun()))
+            let followed = if agreed.is_refused() {
+                Err(StreamError::Refused(stream.describe().kind()))
             } else {
                 Self::act(&mut self.told, stage, &mut **stream, |stream, cx| {
                     call(stream, cx, agreed)
@@ -404,6 +401,12 @@ impl Places {
         self.at
             .iter()
             .position(|place| place.as_ref().is_some_and(|stream| stream.id() == Some(id)))
+    }
+
+    /// The place of the first stream that has done what it was for.
+    pub(super) fn first_done(&self) -> Option<usize> {
+        let is_done = |place: &Option<Box<dyn MediaStream>>| place.as_ref().is_some_and(|s| s.is_done());
+        self.at.iter().position(is_done)
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&dyn MediaStream> {

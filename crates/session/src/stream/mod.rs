@@ -89,6 +89,12 @@ pub trait MediaStream: Any + Send {
     /// True once it runs. A stream that has to wait for its connection is not running when `start` returns.
     fn is_running(&self) -> bool;
 
+    /// True when it has done what it was for, and both sides know: its session then removes it, so that its section is free for
+    /// another, unless it is the only one left. Never by default.
+    fn is_done(&self) -> bool {
+        false
+    }
+
     /// Says whether a renegotiated section could be followed; changes nothing.
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool;
 

@@ -375,6 +375,11 @@ impl MediaStream for FileTransferStream {
         self.end.is_ready()
     }
 
+    /// The sender hears last that the file is whole.
+    fn is_done(&self) -> bool {
+        !self.is_incoming() && self.finished.is_some()
+    }
+
     fn validate_update(&self, remote: &SessionDescription, index: usize) -> bool {
         self.end.validate_update(remote, index)
     }
