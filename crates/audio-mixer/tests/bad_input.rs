@@ -5,9 +5,9 @@ mod patience;
 
 use folder::Folder;
 use offhook_audio_mixer::{
-    AudioMixer, AudioPort, DeviceError, DeviceEvent, DeviceSource, LastingDevice, LastingEvent, MixerConfig,
-    MixerThread, OpenDevice, PlayerEvent, PlayerOptions, Produced, RecordError, RecorderEvent, Role, Slot,
-    Tick, WaveError, WavePlayer, WaveRecorder,
+    AudioMixer, AudioPort, DeviceError, DeviceEvent, DeviceOptions, DeviceSource, LastingDevice,
+    LastingEvent, MixerConfig, MixerError, MixerThread, OpenDevice, PlayerEvent, PlayerOptions, Produced,
+    RecordError, RecorderEvent, Role, Slot, Tick, TickLength, WaveError, WaveFile, WavePlayer, WaveRecorder,
 };
 use patience::{Metronome, wait_for};
 use std::fs;
@@ -164,4 +164,21 @@ fn whatever_breaks_is_told_with_its_cause_and_the_clock_goes_on() {
 
     metronome.wait(5);
     assert!(mixer.stop().is_ok());
+}
+
+#[test]
+fn absurd_rates_are_refused_by_all_that_take_one() {
+    let tick = TickLength::Ms20;
+    for rate in [0, 50, 100, 7_950, 192_050, 1_000_000] {
+        let device = LastingDevice::start(DeviceOptions::default(), rate, tick);
+        assert!(matches!(device, Err(MixerError::PortRate { .. })), "{rate}");
+        let read = WaveFile::read("silence", &[][..], rate);
+        assert!(matches!(read, Err(WaveError::Rate { .. })), "{rate}: {read:?}");
+        #[cfg(feature = "voice")]
+        {
+            use offhook_audio_mixer::{NullDevice, VoiceOptions, VoiceProcessor};
+            let voice = VoiceProcessor::new(NullDevice::new(rate), tick, VoiceOptions::default());
+            assert!(voice.is_err(), "{rate}");
+        }
+    }
 }

@@ -1,12 +1,9 @@
 //! A mixer that drives itself, and sound that is late.
 
-mod patience;
-
 use offhook_audio_mixer::{
     AudioMixer, AudioPort, ClockReading, DeviceClock, Gain, Level, MixerConfig, MixerError, MixerGone,
     MixerThread, Produced, Role, SamplesPlayer, SamplesRecorder, Slot, Tick, TickClock,
 };
-use patience::wait_for;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -63,6 +60,31 @@ fn a_thread_whose_command_panicked_says_so_to_its_caller_and_to_all_others() {
     assert!(thread.has_ended(), "from the moment on when that is told");
     assert_eq!(thread.call(|mixer| mixer.ports()), Err(MixerGone));
     assert!(thread.stop().is_err());
+}
+
+/// No tick is ever done in time.
+#[test]
+fn a_mixer_with_too_much_to_do_is_still_in_reach() {
+    struct Slow;
+    impl AudioPort for Slow {
+        fn sample_rate(&self) -> u32 {
+            8_000
+        }
+        fn produce(&mut self, tick: &Tick, _: &mut [i16]) -> Produced {
+            std::thread::sleep(tick.duration * 2);
+            Produced::Silence
+        }
+    }
+    let thread = MixerThread::start(mixer()).expect("a thread");
+    let slow = thread.call(|mixer| mixer.add_port(Box::new(Slow)));
+    let slow = slow.expect("it runs").expect("a usual rate");
+    std::thread::sleep(Duration::from_millis(200));
+    for _ in 0..3 {
+        assert_eq!(thread.call(|mixer| mixer.ports()), Ok(1));
+    }
+    let removed = thread.call(move |mixer| mixer.remove_port(slow).is_some());
+    assert_eq!(removed, Ok(true));
+    assert!(thread.stop().is_ok());
 }
 
 /// Says 10,000, unless this tick is late.

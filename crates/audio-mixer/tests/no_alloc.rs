@@ -273,6 +273,32 @@ fn what_ports_that_faded_out_leave_is_given_back_by_the_next_removal() {
     assert!(held[1] < held[0] + 9 * 4_000, "{held:?}");
 }
 
+/// Resamplers of 44.1 kHz take 160 kB each.
+#[test]
+fn what_ports_that_left_by_themselves_held_is_given_back_to_who_takes_them() {
+    let mut mixer: AudioMixer = AudioMixer::new(MixerConfig::default()).expect("the default");
+    let mut guests = || {
+        let counted = allocation_counter::measure(|| {
+            let mut leases = Vec::new();
+            for _ in 0..20 {
+                let (port, lease) = Leased::new(SamplesPlayer::new(44_100, vec![0; 10]));
+                leases.push(lease);
+                mixer.add_port(Box::new(port)).expect("a usual rate");
+            }
+            drop(leases);
+            for _ in 0..4 {
+                mixer.tick(Instant::now());
+                while mixer.take_departed().is_some() {}
+            }
+            assert_eq!(mixer.ports(), 0);
+        });
+        counted.bytes_current
+    };
+    guests();
+    let held = guests();
+    assert!(held < 10_000, "{held} bytes");
+}
+
 #[test]
 fn the_counter_counts() {
     let count = allocation_counter::measure(|| drop(std::hint::black_box(vec![0_u8; 100])));

@@ -83,6 +83,26 @@ fn who_overhears_hears_what_the_other_does_and_what_it_is_connected_to() {
     assert_eq!(bench.heard([next, spy]), [Some(200), None]);
 }
 
+/// By its own ears it would hear one of these by the bridge.
+#[test]
+fn the_bridges_of_who_overhears_do_not_count() {
+    let mut bench = Bench::new();
+    let [deaf, voice, spy] = [0, 256, 0].map(|says| bench.add(says));
+    let bridge = bench.0.add_bridge().expect("the first");
+    for member in [voice, spy] {
+        bench.0.join(bridge, member).expect("there");
+    }
+    bench.0.overhear(spy, deaf).expect("there");
+    assert_eq!(bench.heard([spy]), [Some(0)]);
+    for (gain, heard) in [(1.0, 256), (0.5, 128)] {
+        let gain = Gain::from_percent((100.0 * gain) as u16);
+        bench.0.connect(voice, spy, gain).expect("there");
+        assert_eq!(bench.heard([spy]), [Some(heard)]);
+    }
+    bench.0.join(bridge, deaf).expect("there");
+    assert_eq!(bench.heard([spy]), [Some(384)]);
+}
+
 #[test]
 fn an_announcement_is_heard_in_spite_of_a_mute() {
     let mut bench = Bench::new();

@@ -441,3 +441,26 @@ fn what_is_done_to_a_voice_changes_without_a_click() {
         );
     }
 }
+
+/// While it is muted nobody asks the microphone, and the loudspeaker goes on: the canceller is shown both or none.
+#[test]
+fn a_microphone_that_was_muted_by_its_role_sends_no_echo_back() {
+    let (rate, far) = (16_000, speech(16_000, 24, 3));
+    let level = |is_muted: fn(u64) -> bool| {
+        let room = Room::new(rate, SECOND / 20, Vec::new());
+        let mut device = VoiceProcessor::new(room, TickLength::Ms20, ONLY_ECHO).expect("a usual rate");
+        let mut rest = Vec::new();
+        for (index, frame) in far.chunks_exact(frame_len(rate)).enumerate() {
+            let mut heard = vec![0; frame_len(rate)];
+            if !is_muted(index as u64) {
+                device.produce(&tick(index as u64), &mut heard);
+            }
+            device.consume(&tick(index as u64), frame);
+            rest.push(heard);
+        }
+        // Two seconds, from half a second behind the mute on.
+        power(&rest[825..925].concat())
+    };
+    let (untouched, muted) = (level(|_| false), level(|index| (500..800).contains(&index)));
+    assert!(db(muted / untouched) < 10.0, "{} dB more", db(muted / untouched));
+}

@@ -65,7 +65,8 @@ impl<P: AudioPort + 'static> MixerThread<P> {
         })
     }
 
-    /// Has a command carried out before the next tick and waits for its result: at most about one tick.
+    /// Has a command carried out before the next tick and waits for its result: at most about one tick, or two where the ports take
+    /// more time than there is.
     ///
     /// A command that panics ends the thread, as a port that does: nobody could say what it left half done.
     ///
@@ -142,16 +143,11 @@ fn run<P: AudioPort + 'static>(
     let mut clock = TickClock::new(tick, Instant::now() + tick.duration());
     let mut departures = Departures::default();
     loop {
-        let (now, due) = (Instant::now(), clock.due());
-        if now < due {
-            // Commands are carried out as they come; they do not move the ticks.
-            match inbox.recv_timeout(due - now) {
-                Ok(command) => command(&mut mixer),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return mixer,
-            }
-            continue;
+        let due = clock.due();
+        if !obey(&mut mixer, inbox, due) {
+            return mixer;
         }
+        let now = Instant::now();
         mixer.tick(due);
         while let Some((_, port)) = mixer.take_departed() {
             departures.see_off(port);
@@ -162,6 +158,26 @@ fn run<P: AudioPort + 'static>(
         let speed = clock.followed_speed().unwrap_or_default();
         shared.speed.store(speed.to_bits(), Ordering::Relaxed);
     }
+}
+
+/// Carries out commands as they come until a tick is due; they do not move it. A mixer with more to do than there is time takes those
+/// that wait nevertheless. False when nobody will send any more.
+fn obey<P: AudioPort + 'static>(
+    mixer: &mut AudioMixer<P>,
+    inbox: &Receiver<Command<P>>,
+    due: Instant,
+) -> bool {
+    let mut late = 0;
+    while late < MixerThread::<P>::MAX_COMMANDS {
+        let patience = due.saturating_duration_since(Instant::now());
+        late += usize::from(patience.is_zero());
+        match inbox.recv_timeout(patience) {
+            Ok(command) => command(mixer),
+            Err(RecvTimeoutError::Timeout) => return true,
+            Err(RecvTimeoutError::Disconnected) => return false,
+        }
+    }
+    true
 }
 
 /// Where ports are dropped that left by themselves: one may wait for a thread or a disk. The thread is started by the first of

@@ -142,7 +142,7 @@ impl LastingDevice {
             rate,
             tick: tick.duration(),
         };
-        let frame_len = tick.samples(rate).ok_or(refused)?;
+        let frame_len = tick.samples_of_port(rate).ok_or(refused)?;
         let (arrivals, arriving) = RingBuffer::new(2);
         let (leaving, left) = RingBuffer::new(2);
         let port = Self {

@@ -225,7 +225,7 @@ fn a_tick_in_which_the_device_comes_or_goes_neither_allocates_nor_frees() {
 fn a_loudspeaker_plays_while_its_microphone_is_muted() {
     let mut bench = Bench::new(true, 16_000);
     bench.port.set_input_muted(true);
-    let mut listen = |bench: &mut Bench| {
+    let listen = |bench: &mut Bench| {
         bench.keeper.look(bench.now);
         for index in 0..5 {
             let tick = Tick {

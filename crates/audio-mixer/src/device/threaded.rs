@@ -38,6 +38,8 @@ pub struct ThreadedPort {
     samples: Consumer<i16>,
     clock: Option<ClockReading>,
     begun: bool,
+    /// The port was over when it made what was taken last.
+    has_heard_last: bool,
     lost: u64,
     thread: Option<JoinHandle<()>>,
 }
@@ -58,6 +60,8 @@ struct Made {
     produced: Produced,
     len: usize,
     clock: Option<ClockReading>,
+    /// Nothing comes behind it.
+    is_last: bool,
 }
 
 impl ThreadedPort {
@@ -120,6 +124,7 @@ impl ThreadedPort {
             samples,
             clock: None,
             begun: false,
+            has_heard_last: false,
             lost: 0,
             thread: None,
         };
@@ -178,7 +183,7 @@ impl AudioPort for ThreadedPort {
             && made.index <= tick.index
         {
             let _ = self.made.pop();
-            (self.begun, self.clock) = (true, made.clock);
+            (self.begun, self.clock, self.has_heard_last) = (true, made.clock, made.is_last);
             let is_due = made.index == tick.index;
             if is_due && made.len == frame.len() && self.samples.pop_entire_slice(frame).is_ok() {
                 produced = made.produced;
@@ -201,8 +206,13 @@ impl AudioPort for ThreadedPort {
         }
     }
 
+    /// What was made before is heard first.
     fn is_over(&self) -> bool {
-        self.told.is_over() || self.has_panicked()
+        if self.told.role().producer {
+            self.has_heard_last || (self.has_panicked() && self.made.is_empty())
+        } else {
+            self.told.is_over() || self.has_panicked()
+        }
     }
 
     fn clock(&self) -> Option<ClockReading> {
@@ -329,6 +339,7 @@ impl<P: AudioPort> Worker<P> {
             produced: Produced::Missing,
             len: 0,
             clock: None,
+            is_last: false,
         };
         if let Some(frame) = self.frame.get_mut(..next.len) {
             made.produced = self.port.produce(&next.tick, frame);
@@ -339,7 +350,7 @@ impl<P: AudioPort> Worker<P> {
                 }
             }
         }
-        made.clock = self.port.clock();
+        (made.clock, made.is_last) = (self.port.clock(), self.port.is_over());
         // A full ring means that no tick comes.
         let _ = self.made.push(made);
         next.tick.index += 1;

@@ -2,6 +2,7 @@
 
 use super::rated::Rated;
 use super::riff::{Fault, Format, Head, up_to};
+use crate::mixer::{MAX_PORT_RATE, MIN_RATE};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -62,6 +63,12 @@ pub enum WaveError {
         /// The file.
         path: PathBuf,
     },
+    /// The caller's fault: no port plays at such a rate.
+    #[error("cannot play at {rate} Hz: {MIN_RATE} to {MAX_PORT_RATE} Hz are possible")]
+    Rate {
+        /// The rate asked for, in hertz.
+        rate: u32,
+    },
     /// The file is too long to be held in memory: more than [`MAX_SAMPLES`].
     #[error("{} is longer than {limit:?}, the most that is kept in memory at the mixer's rate: cut it", path.display())]
     TooLong {
@@ -81,7 +88,7 @@ pub enum WaveError {
 }
 
 impl WaveFile {
-    /// Reads a whole file and brings it to `rate` hertz: the rate of the mixer, so that no tick resamples it.
+    /// Reads a whole file and brings it to `rate` hertz, 8000 to 192000: the rate of the mixer, so that no tick resamples it.
     pub fn load(path: impl AsRef<Path>, rate: u32) -> Result<Self, WaveError> {
         let path = path.as_ref();
         let system = |source: io::Error| match source.kind() {
@@ -103,6 +110,9 @@ impl WaveFile {
     /// Reads a wave file from bytes; `name` is what errors call it.
     pub fn read(name: impl AsRef<Path>, reader: impl Read, rate: u32) -> Result<Self, WaveError> {
         let path = name.as_ref();
+        if !(MIN_RATE..=MAX_PORT_RATE).contains(&rate) {
+            return Err(WaveError::Rate { rate });
+        }
         let (samples, missing) = read(reader, rate).map_err(|fault| fault.about(path.into(), rate))?;
         Ok(Self {
             path: Some(path.into()),

@@ -26,7 +26,8 @@ impl<P: AudioPort> AudioMixer<P> {
     }
 
     /// Lets `by` hear what `of` hears, gains and mutes of `of` included, and beside it only what it is
-    /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. It ends with either port, and glides in and out.
+    /// [connected](Self::connect) to itself: a recorder that keeps both sides of a call. Whom it is connected to and `of` hears as well, it
+    /// hears twice; its own bridges do not count meanwhile. It ends with either port, and glides in and out.
     ///
     /// # Errors
     /// [`MixerError::OverhearsItself`] if both are the same, and as [`connect`](Self::connect).

@@ -43,6 +43,12 @@ impl TickLength {
             .then(|| (rate / self.per_second()) as usize)
     }
 
+    /// Samples in one tick of a port at `rate`; `None` for a rate that no mixer takes.
+    pub(crate) fn samples_of_port(self, rate: u32) -> Option<usize> {
+        self.samples(rate)
+            .filter(|_| (MIN_RATE..=MAX_PORT_RATE).contains(&rate))
+    }
+
     pub(crate) fn per_second(self) -> u32 {
         match self {
             Self::Ms10 => 100,
@@ -208,6 +214,8 @@ pub struct AudioMixer<P: AudioPort = Box<dyn AudioPort>> {
     gone: Vec<bool>,
     /// Ports that left by themselves, and where they were.
     departed: Vec<(Slot, P)>,
+    /// Vacant places still have what an earlier port left.
+    littered: bool,
     voices: Voices,
     bridges: Vec<Bridged>,
     /// Who hears whom by bridges, now and before the commands since the last tick.
@@ -267,6 +275,7 @@ impl<P: AudioPort> AudioMixer<P> {
             over: Vec::new(),
             gone: Vec::new(),
             departed: Vec::new(),
+            littered: false,
             voices: Voices::new(frame_len),
             bridges: Vec::new(),
             cells: Cells::new(frame_len),
@@ -410,10 +419,7 @@ impl<P: AudioPort> AudioMixer<P> {
             rate,
             tick: tick.duration(),
         };
-        let port_len = tick
-            .samples(rate)
-            .filter(|_| (MIN_RATE..=MAX_PORT_RATE).contains(&rate))
-            .ok_or(refused)?;
+        let port_len = tick.samples_of_port(rate).ok_or(refused)?;
         Edge::new(rate, port.role(), port_len, self.frame_len).ok_or(refused)
     }
 

@@ -63,13 +63,9 @@ impl<P: AudioPort> AudioMixer<P> {
         let port = self.depart(slot)?;
         self.forget_departed();
         self.reseat_at(slot.index(), &[]);
-        let mut is_overheard = false;
-        for place in &mut self.places {
-            // A tick frees no memory, so that of a port that faded out is still there.
-            place.entry.take_if(|_| place.vacant);
-            let entry = place.entry.as_ref();
-            is_overheard |= entry.is_some_and(|entry| entry.overheard == Some(slot.index()));
-        }
+        self.clear_away();
+        let mut entries = self.places.iter().filter_map(|place| place.entry.as_ref());
+        let is_overheard = entries.any(|entry| entry.overheard == Some(slot.index()));
         if self.voices.get(slot.index()).is_none() && !is_overheard {
             self.vacate(slot.index());
         }
@@ -79,11 +75,23 @@ impl<P: AudioPort> AudioMixer<P> {
     /// Gives back a port that left by itself, because it [is over](AudioPort::is_over), and where it was; in no particular order. Its
     /// slot, its connections and its memberships were gone with the tick in which it left.
     ///
-    /// A tick frees no memory, so what left waits here: take it, to keep or to drop it, where commands are carried out.
-    /// [`MixerThread`](crate::MixerThread) drops it right behind the tick. What is not taken is dropped by the next
+    /// A tick frees no memory, so what left waits here: take it, to keep or to drop it, where commands are carried out, and call
+    /// this until it gives `None`, behind each tick: then the mixer frees what it had for them, too.
+    /// [`MixerThread`](crate::MixerThread) does so. What is not taken is dropped by the next
     /// [`add_port`](Self::add_port) or [`remove_port`](Self::remove_port).
     pub fn take_departed(&mut self) -> Option<(Slot, P)> {
-        self.departed.pop()
+        let departed = self.departed.pop();
+        if departed.is_none() && std::mem::take(&mut self.littered) {
+            self.clear_away();
+        }
+        departed
+    }
+
+    /// Frees what ports left that have faded out: a tick frees no memory.
+    fn clear_away(&mut self) {
+        for place in &mut self.places {
+            place.entry.take_if(|_| place.vacant);
+        }
     }
 
     /// Lets the ports leave that are over. They have nothing to fade out, but keep their seats for a tick: who overheard one of

@@ -95,7 +95,7 @@ impl<P: AudioPort> AudioMixer<P> {
     fn add_up_by(&mut self, index: usize, of: Option<usize>) {
         self.add_up(of.unwrap_or(index));
         if of.is_some() {
-            self.add_sources(index, |_| true);
+            self.add_sources(index, false, |_| true);
         }
     }
 
@@ -107,16 +107,16 @@ impl<P: AudioPort> AudioMixer<P> {
             set_around(&mut self.was, self.before.said_around(index), own);
             kernel::cross(&mut self.sum, &self.was);
         }
-        self.add_sources(index, |source| !source.announced);
+        self.add_sources(index, true, |source| !source.announced);
         let ramp = self.places[index].entry.as_ref().map(|entry| entry.output.ramp);
         if let Some(ramp) = ramp.filter(|ramp| ramp.steady_gain() != Some(Gain::UNITY)) {
             kernel::scale_sum(&mut self.sum, ramp);
         }
-        self.add_sources(index, |source| source.announced);
+        self.add_sources(index, true, |source| source.announced);
     }
 
-    /// Adds the chosen ones of those that a place hears by itself.
-    fn add_sources(&mut self, index: usize, chosen: impl Fn(&Source) -> bool) {
+    /// Adds the chosen ones of those that a place hears by itself. By its own ears it may hear them by its bridges as well.
+    fn add_sources(&mut self, index: usize, by_own_ears: bool, chosen: impl Fn(&Source) -> bool) {
         let Some(entry) = &self.places[index].entry else {
             return;
         };
@@ -124,7 +124,8 @@ impl<P: AudioPort> AudioMixer<P> {
             let Some(voice) = self.voices.get(source.from) else {
                 continue;
             };
-            let is_joined = |cells: &Cells| !source.announced && cells.are_joined(source.from, index);
+            let may_be_joined = by_own_ears && !source.announced;
+            let is_joined = |cells: &Cells| may_be_joined && cells.are_joined(source.from, index);
             let joined = is_joined(&self.cells);
             let were_joined = if self.moved {
                 is_joined(&self.before)
@@ -156,6 +157,7 @@ impl<P: AudioPort> AudioMixer<P> {
             if entry.port.is_none() && !place.vacant {
                 entry.sources.clear();
                 place.vacant = true;
+                self.littered = true;
                 self.cells.seat(index, &[]);
                 self.voices.set_level(index, None);
                 self.free.push(index as u32);

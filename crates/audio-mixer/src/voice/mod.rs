@@ -67,8 +67,9 @@ pub struct VoiceProcessor<P> {
     /// What was done until the options changed, and is heard until the new is warm.
     leaving: Option<Leaving>,
     render: Converter,
-    /// Whether the microphone gave sound in this tick: both ways get the same number of frames.
-    live: bool,
+    /// The last tick in which the microphone gave sound: both ways get the same number of frames. One that is muted is not
+    /// asked, and the loudspeaker goes on.
+    live: Option<u64>,
 }
 
 impl<P: AudioPort> VoiceProcessor<P> {
@@ -90,7 +91,7 @@ impl<P: AudioPort> VoiceProcessor<P> {
             capture: Capture::new(rate, tick, options).ok_or(refused)?,
             leaving: None,
             render: Converter::new(rate, tick).ok_or(refused)?,
-            live: false,
+            live: None,
         })
     }
 
@@ -143,8 +144,9 @@ impl<P: AudioPort> AudioPort for VoiceProcessor<P> {
 
     fn produce(&mut self, tick: &Tick, frame: &mut [i16]) -> Produced {
         let produced = self.port.produce(tick, frame);
-        self.live = produced == Produced::Audio;
-        if self.live {
+        let is_live = produced == Produced::Audio;
+        self.live = is_live.then_some(tick.index);
+        if is_live {
             let mut raw = self.leaving.as_ref().map(|_| frame.to_vec());
             self.capture.process(frame);
             let leaving = self.leaving.take().zip(raw.as_deref_mut());
@@ -156,7 +158,7 @@ impl<P: AudioPort> AudioPort for VoiceProcessor<P> {
     }
 
     fn consume(&mut self, tick: &Tick, frame: &[i16]) {
-        if self.live && (self.leaving.is_some() || !self.capture.is_off()) {
+        if self.live == Some(tick.index) && (self.leaving.is_some() || !self.capture.is_off()) {
             let leaving = self.leaving.as_mut().map(|leaving| &mut leaving.heard.chain);
             let mut chains = [Some(&mut self.capture.chain), leaving];
             self.render.show(frame, |from, _| {
@@ -265,7 +267,7 @@ impl Converter {
     /// `None` for a rate that no mixer with such ticks takes.
     fn new(rate: u32, tick: TickLength) -> Option<Self> {
         let inner_rate = inner_rate(rate);
-        let len = tick.samples(rate).filter(|&len| len > 0)?;
+        let len = tick.samples_of_port(rate)?;
         let (inner_len, chunk) = (tick.samples(inner_rate)?, inner_rate as usize / 100);
         let resamplers = if len == inner_len {
             None
