@@ -481,19 +481,6 @@ impl Session {
         self.pursue(cx);
     }
 
-    /// Removes the streams that have done what they were for. The last one stays: what becomes of the session then is for the
-    /// application to say.
-    fn remove_done(&mut self, cx: &mut Context<'_>) {
-        while self.places.iter().nth(1).is_some()
-            && let Some(index) = self.places.first_done()
-        {
-            let description = self.places.describe(&[index]);
-            self.on_places(cx, |places, stage| places.end(stage, index));
-            self.removed.untold.extend(description);
-            self.pursue(cx);
-        }
-    }
-
     /// Runs a command on one of the session's streams.
     pub(crate) fn with_stream<S: MediaStream, R>(
         &mut self,

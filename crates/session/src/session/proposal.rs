@@ -70,6 +70,19 @@ impl Session {
         Ok(())
     }
 
+    /// Removes the streams that have done what they were for. The last one stays: what becomes of the session then is for the
+    /// application to say.
+    pub(super) fn remove_done(&mut self, cx: &mut Context<'_>) {
+        while self.places.iter().nth(1).is_some()
+            && let Some(index) = self.places.first_done()
+        {
+            let description = self.places.describe(&[index]);
+            self.on_places(cx, |places, stage| places.end(stage, index));
+            self.removed.untold.extend(description);
+            self.pursue(cx);
+        }
+    }
+
     /// Takes our proposal back.
     pub(crate) fn cancel_proposal(&mut self, cx: &mut Context<'_>) -> Result<(), SessionError> {
         self.permit(SessionTrigger::CancelProposal)?;
