@@ -246,3 +246,96 @@ fn a_chat_that_breaks_is_removed_once() {
     assert_eq!(script.count("INVITE") - before, 1);
     assert_eq!(script.state(id), Some(SessionState::Connected));
 }
+
+/// Nothing that is there can be held: the wish waits.
+#[test]
+fn a_hold_without_sound_asks_for_nothing_until_there_is_some() {
+    let mut script = Script::new();
+    let id = script.call_with(vec![Box::new(ChatStream::new())]);
+    script.respond("INVITE", 200, Some(&sdp(CHAT)));
+    script.media_ready();
+    hold(&mut script, id, true);
+    script.run_for(Duration::from_secs(1));
+    assert_eq!(script.count("INVITE"), 1);
+
+    // Sound that is added is on hold from its first moment on.
+    let audio: Vec<Box<dyn MediaStream>> = vec![Box::new(AudioStream::offer())];
+    script
+        .manager
+        .add_streams(script.now, id, audio)
+        .expect("it runs");
+    script.drain();
+    let offer = String::from_utf8_lossy(script.last_request("INVITE").body()).into_owned();
+    assert!(
+        offer.contains("a=sendonly") && !offer.contains("a=sendrecv"),
+        "{offer}"
+    );
+    script.respond(
+        "INVITE",
+        200,
+        Some(&version(2, &format!("{CHAT}\n{AUDIO}\na=recvonly"))),
+    );
+    let held = told(&script, |event| {
+        matches!(event, SessionEvent::DidChangeHoldState { on_hold: true, .. })
+    });
+    assert_eq!(held.len(), 1, "{held:?}");
+    let before = script.count("INVITE");
+    script.run_for(Duration::from_secs(1));
+    assert_eq!(script.count("INVITE"), before);
+}
+
+#[test]
+fn a_hold_whose_sound_is_removed_asks_for_no_more() {
+    let (mut script, id, _) = running();
+    hold(&mut script, id, true);
+    script.respond(
+        "INVITE",
+        200,
+        Some(&version(2, &format!("{AUDIO}\na=recvonly\n{CHAT}"))),
+    );
+    let audio = script
+        .manager
+        .with_stream(script.now, id, None, |audio: &mut AudioStream, _| {
+            Ok(audio.id().expect("it is open"))
+        })
+        .expect("there is one");
+    script
+        .manager
+        .remove_stream(script.now, id, audio)
+        .expect("there");
+    script.drain();
+    let gone = AUDIO.replace("m=audio 5004", "m=audio 0");
+    let answer = version(3, &format!("{gone}\n{CHAT}"));
+    script.respond("INVITE", 200, Some(&answer));
+    let before = script.count("INVITE");
+    script.run_for(Duration::from_secs(1));
+    assert_eq!(script.count("INVITE"), before);
+    assert_eq!(script.state(id), Some(SessionState::Connected));
+}
+
+/// Who holds is not heard by what the other side adds.
+#[test]
+fn sound_that_the_other_side_adds_to_a_held_session_is_answered_held() {
+    let (mut script, id, _) = running();
+    hold(&mut script, id, true);
+    script.respond(
+        "INVITE",
+        200,
+        Some(&version(2, &format!("{AUDIO}\na=recvonly\n{CHAT}"))),
+    );
+    let second = "m=audio 5010 RTP/AVP 0";
+    script.request_in_our_call(
+        "INVITE",
+        7,
+        Some(&version(3, &format!("{AUDIO}\na=recvonly\n{CHAT}\n{second}"))),
+    );
+    let streams: Vec<Box<dyn MediaStream>> = vec![Box::new(AudioStream::offer())];
+    script
+        .manager
+        .accept_proposal(script.now, id, streams)
+        .expect("proposed");
+    script.drain();
+    let (code, answer) = script.last_response();
+    assert_eq!(code, 200);
+    assert_eq!(answer.matches("a=sendonly").count(), 2, "{answer}");
+}

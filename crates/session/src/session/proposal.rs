@@ -31,6 +31,7 @@ impl Session {
         self.places.widen(sections);
         let free = self.disabled_sections();
         let places = self.places.put(streams, &free);
+        self.hold_streams(cx);
         let offer = self.places.offer(self.negotiation.local());
         if self.propose(cx, offer, Exchange::Adding(places.clone())) {
             self.step(SessionTrigger::AddStreams);
@@ -114,6 +115,7 @@ impl Session {
             places.initialize(stage, streams, local_ip, settings)
         })?;
         let placed = self.on_places(cx, |places, stage| places.place(stage, &offer, streams));
+        self.hold_streams(cx);
         let proposal = std::mem::take(&mut self.exchange);
         let body = self.answer_offer(cx);
         if body.is_none() {
@@ -130,6 +132,7 @@ impl Session {
         self.step(SessionTrigger::AcceptProposal);
         self.respond_to_reinvite(cx, body, &placed);
         self.begin_added(cx, &placed, false);
+        self.note_hold(cx);
         Ok(())
     }
 

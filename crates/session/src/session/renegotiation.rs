@@ -1,7 +1,7 @@
 //! Changes while the session runs: hold by either side, other codecs, streams that end, peers that move.
 
 use super::places::Outcome;
-use super::{Context, Exchange, Session};
+use super::{Context, Exchange, Hold, Session};
 use crate::stream::{MediaStream, Parties};
 use crate::{
     Originator, RenegotiationAction, SessionError, SessionEvent, SessionState, SessionTrigger, Streams,
@@ -28,14 +28,13 @@ impl Session {
         if !self.may_propose() {
             return;
         }
-        let holds = self.hold.wished != self.hold.agreed;
+        let holds = self.wishes_another_hold(cx);
         let changes = self.places.iter().any(MediaStream::wants_offer);
         let removes = self.has_leftovers() && !self.removed.is_refused;
         if !holds && !changes && !removes {
             return;
         }
-        let on_hold = self.hold.wished;
-        self.on_places(cx, |places, stage| places.set_hold(stage, on_hold));
+        self.hold_streams(cx);
         let removed = std::mem::take(&mut self.removed.untold);
         let exchange = match (removed.is_empty(), holds) {
             (false, _) => Exchange::Removing(removed),
@@ -44,6 +43,29 @@ impl Session {
         };
         let sections = self.places.offer(self.negotiation.local());
         self.propose(cx, sections, exchange);
+    }
+
+    /// Lets the streams be held as it is wished; true when the other side is to hear of it. A session without a stream that can be
+    /// held waits for one.
+    fn wishes_another_hold(&mut self, cx: &mut Context<'_>) -> bool {
+        let Hold { wished, agreed, .. } = self.hold;
+        wished != agreed && self.hold_streams(cx) != agreed
+    }
+
+    /// Lets the streams be held as it is wished; true when one is on hold.
+    pub(super) fn hold_streams(&mut self, cx: &mut Context<'_>) -> bool {
+        let wished = self.hold.wished;
+        self.on_places(cx, |places, stage| places.set_hold(stage, wished));
+        self.places.iter().any(MediaStream::is_on_hold_by_local)
+    }
+
+    /// What is on hold by now is agreed.
+    pub(super) fn note_hold(&mut self, cx: &Context<'_>) {
+        let is_held = self.places.iter().any(MediaStream::is_on_hold_by_local);
+        if self.hold.agreed != is_held {
+            self.hold.agreed = is_held;
+            self.tell_hold(cx, Originator::Local, is_held, MediaStream::is_on_hold_by_local);
+        }
     }
 
     /// True when nothing else is being negotiated.
