@@ -13,9 +13,8 @@ use crate::room::Room;
 use crate::setup::failure;
 use offhook::{
     AudioStream, ChatMessage, ChatStream, CommandError, DesktopSharingStream, DeviceMixer,
-    ExternalMediaStream, FileTransferEvent, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole,
-    Session, SessionError, SessionEvent, SessionId, StatusCode, StreamDescription, StreamEvent, StreamId,
-    Streams,
+    ExternalMediaStream, FileTransferStream, MediaStream, NameAddr, Originator, RfbRole, Session,
+    SessionError, SessionEvent, SessionId, StatusCode, StreamEvent, StreamId, Streams,
 };
 use std::future::pending;
 use std::sync::Arc;
@@ -271,7 +270,6 @@ impl Place {
                     tell_viewer_wanted(&self.session, Some(stream), desk.reporter).await;
                 }
                 StreamEvent::DidEnd => self.streams.retain(|other| *other != stream),
-                StreamEvent::FileTransfer(FileTransferEvent::DidFinish { .. }) => self.put_away(stream).await,
                 _ => {}
             },
             SessionEvent::DidEnd { .. } => return Some(Ok(())),
@@ -477,15 +475,6 @@ impl Place {
             }
         }
         None
-    }
-
-    /// A file of ours that has arrived makes room for others. One of theirs is theirs to put away.
-    async fn put_away(&self, stream: StreamId) {
-        let is_ours = |file: &FileTransferStream| !matches!(file.describe(), StreamDescription::FileTransfer(file) if file.is_incoming);
-        if self.look(stream, is_ours).await == Some(true) {
-            // While something else is being negotiated it stays.
-            let _ = self.session.remove_stream(stream).await;
-        }
     }
 
     /// A file by its name, or by its number from 1.

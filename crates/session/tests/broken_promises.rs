@@ -339,3 +339,45 @@ fn sound_that_the_other_side_adds_to_a_held_session_is_answered_held() {
     assert_eq!(code, 200);
     assert_eq!(answer.matches("a=sendonly").count(), 2, "{answer}");
 }
+
+/// A hold is under way, and the ACK of theirs is missing.
+#[test]
+fn streams_that_are_added_meanwhile_wait_for_their_turn() {
+    let audio = || -> Vec<Box<dyn MediaStream>> { vec![Box::new(AudioStream::offer())] };
+    let (mut script, id, _) = running();
+    hold(&mut script, id, true);
+    let before = script.count("INVITE");
+    script
+        .manager
+        .add_streams(script.now, id, audio())
+        .expect("it waits");
+    script.drain();
+    assert_eq!(script.count("INVITE"), before);
+    script.respond(
+        "INVITE",
+        200,
+        Some(&version(2, &format!("{AUDIO}\na=recvonly\n{CHAT}"))),
+    );
+    assert_eq!(script.count("INVITE"), before + 1);
+    let refused = "m=audio 0 RTP/AVP 0";
+    script.respond(
+        "INVITE",
+        200,
+        Some(&version(3, &format!("{AUDIO}\na=recvonly\n{CHAT}\n{refused}"))),
+    );
+
+    script.request_in_our_call(
+        "INVITE",
+        9,
+        Some(&version(4, &format!("{AUDIO}\na=recvonly\n{CHAT}\n{refused}"))),
+    );
+    assert_eq!(script.last_response().0, 200);
+    script
+        .manager
+        .add_streams(script.now, id, audio())
+        .expect("it waits");
+    script.drain();
+    assert_eq!(script.count("INVITE"), before + 1);
+    script.request_in_our_call("ACK", 9, None);
+    assert_eq!(script.count("INVITE"), before + 2);
+}

@@ -9,7 +9,7 @@ use offhook_sip_core::StatusCode;
 use std::time::Instant;
 
 impl SessionManager {
-    /// Proposes to add streams to a connected session.
+    /// Proposes to add streams to a connected session, as soon as no other change is under way; up to 16 such proposals wait.
     pub fn add_streams(
         &mut self,
         now: Instant,

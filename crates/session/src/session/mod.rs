@@ -33,7 +33,9 @@ use offhook_sip_core::{
     Body, Endpoint, HeaderName, Headers, InvitationEvent, InvitationId, InvitationState, NameAddr, StatusCode,
 };
 use places::{Outcome, Places, Stage};
+use proposal::Waiting;
 use std::any::Any;
+use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tracing::debug;
@@ -96,6 +98,7 @@ pub struct Session {
     transport: Transport,
     remote_user_agent: Option<String>,
     removed: Removed,
+    waiting: VecDeque<Waiting>,
     started_at: Option<Instant>,
     /// The entry of the manager's timers.
     timer: Option<Instant>,
@@ -251,6 +254,7 @@ impl Session {
             transport,
             remote_user_agent: None,
             removed: Removed::default(),
+            waiting: VecDeque::new(),
             started_at: None,
             timer: None,
             ending: None,

@@ -8,6 +8,15 @@ use offhook_sip_core::StatusCode;
 use std::net::IpAddr;
 use tracing::debug;
 
+/// Streams that are proposed when the exchange that is under way is over.
+pub(super) struct Waiting {
+    local_ip: IpAddr,
+    streams: Vec<Box<dyn MediaStream>>,
+}
+
+/// Proposals of ours that may wait for an exchange that is under way: who asks faster than the other side answers is refused.
+const MOST_WAITING: usize = 16;
+
 impl Session {
     /// Proposes to add streams to a connected session.
     pub(crate) fn add_streams(
@@ -17,12 +26,44 @@ impl Session {
         streams: Vec<Box<dyn MediaStream>>,
     ) -> Result<(), SessionError> {
         self.permit(SessionTrigger::AddStreams)?;
-        if !self.may_propose() {
-            return Err(self.illegal(SessionTrigger::AddStreams));
-        }
         if streams.is_empty() {
             return Err(SessionError::NoStreams);
         }
+        if self.may_propose_now(cx) {
+            return self.propose_streams(cx, local_ip, streams);
+        }
+        if self.waiting.len() == MOST_WAITING {
+            return Err(self.illegal(SessionTrigger::AddStreams));
+        }
+        self.waiting.push_back(Waiting { local_ip, streams });
+        Ok(())
+    }
+
+    /// Proposes what had to wait for another exchange.
+    pub(super) fn propose_waiting(&mut self, cx: &mut Context<'_>) {
+        while !self.waiting.is_empty() && self.may_propose_now(cx) {
+            let Some(Waiting { local_ip, streams }) = self.waiting.pop_front() else {
+                return;
+            };
+            if let Err(error) = self.propose_streams(cx, local_ip, streams) {
+                let reason = error.to_string();
+                let streams = Streams::default();
+                self.emit(cx.now, SessionEvent::HadProposalFailure { reason, streams });
+            }
+        }
+    }
+
+    fn may_propose_now(&self, cx: &mut Context<'_>) -> bool {
+        let invitation = cx.endpoint.invitation(self.invitation);
+        self.may_propose() && invitation.is_some_and(|invitation| invitation.may_reinvite())
+    }
+
+    fn propose_streams(
+        &mut self,
+        cx: &mut Context<'_>,
+        local_ip: IpAddr,
+        streams: Vec<Box<dyn MediaStream>>,
+    ) -> Result<(), SessionError> {
         let settings = cx.settings;
         let streams = self.on_places(cx, |places, stage| {
             places.initialize(stage, streams, local_ip, settings)

@@ -32,7 +32,7 @@ impl Session {
         let changes = self.places.iter().any(MediaStream::wants_offer);
         let removes = self.has_leftovers() && !self.removed.is_refused;
         if !holds && !changes && !removes {
-            return;
+            return self.propose_waiting(cx);
         }
         self.hold_streams(cx);
         let removed = std::mem::take(&mut self.removed.untold);

@@ -178,7 +178,7 @@ impl Session {
             .await??)
     }
 
-    /// Proposes to add streams; what becomes of it comes as events.
+    /// Proposes to add streams, behind any other change that is under way; what becomes of it comes as events.
     pub async fn add_streams(&self, streams: Vec<Box<dyn MediaStream>>) -> Result<(), CommandError> {
         let (id, streams) = (self.id, self.equipment.equip(streams, None).await?);
         Ok(self

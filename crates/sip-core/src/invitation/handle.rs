@@ -223,9 +223,13 @@ impl<'a> InvitationMut<'a> {
         Ok(())
     }
 
-    /// Offers to change the session; without a body the peer makes the offer. From `Confirmed`, to `Reinviting`.
-    /// A 491 of the peer is met as RFC 3261 §14.1 says: by waiting and sending it again.
-    pub fn reinvite(&mut self, now: Instant, body: Option<Body>) -> Result<(), CommandError> {
+    /// Whether [`reinvite`](Self::reinvite) would send one now: no other INVITE of this dialog is under way, the ACK of the last one
+    /// included, and no offer.
+    pub fn may_reinvite(&self) -> bool {
+        self.expect_idle().is_ok()
+    }
+
+    fn expect_idle(&self) -> Result<(), CommandError> {
         self.expect(InvitationState::Confirmed, "reinvite")?;
         if self.invitation.is_unacked() || self.invitation.open_reinvite().is_some() {
             return Err(CommandError::InviteInProgress);
@@ -233,6 +237,13 @@ impl<'a> InvitationMut<'a> {
         if !self.invitation.descriptions.is_idle() {
             return Err(CommandError::OfferInProgress);
         }
+        Ok(())
+    }
+
+    /// Offers to change the session; without a body the peer makes the offer. From `Confirmed`, to `Reinviting`.
+    /// A 491 of the peer is met as RFC 3261 §14.1 says: by waiting and sending it again.
+    pub fn reinvite(&mut self, now: Instant, body: Option<Body>) -> Result<(), CommandError> {
+        self.expect_idle()?;
         self.invitation.offer = body;
         self.invitation.change_headers = std::mem::take(&mut self.extra_headers);
         self.invitation.send_reinvite(self.core, now)?;
