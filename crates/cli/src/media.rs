@@ -100,7 +100,7 @@ impl Media {
         let (stream, recording) = self
             .recorded(stream, numbered(path, call))
             .map_err(|error| Failure::new(Code::Record, error))?;
-        Ok((stream, Some(Recorded(recording))))
+        Ok((stream, Some(Recorded(Some(recording)))))
     }
 
     fn recorded(
@@ -186,28 +186,34 @@ fn is_same(one: &Path, other: &Path) -> bool {
         .unwrap_or_else(|_| place(one).is_some_and(|one| place(other) == Some(one)))
 }
 
-/// A recording that gets its name only when its call was established: until then an older file of that name stands.
-pub(crate) struct Recorded(Recording);
+/// A recording that gets its name only when its call was established: until then an older file of that name stands. One that is dropped
+/// before its call came to be is removed, so that a program that is told to leave meanwhile leaves nothing.
+pub(crate) struct Recorded(Option<Recording>);
 
 impl Recorded {
     /// Leaves out what is heard meanwhile.
     pub(crate) fn set_paused(&self, is_paused: bool) {
-        if is_paused {
-            self.0.pause();
-        } else {
-            self.0.resume();
+        match &self.0 {
+            Some(recording) if is_paused => recording.pause(),
+            Some(recording) => recording.resume(),
+            None => {}
         }
     }
 
     /// Tells that it grows from now on.
     pub(crate) fn tell_start(&self, reporter: Reporter) {
-        reporter.recording("did_start_recording", "Recording to", self.0.path());
+        if let Some(recording) = &self.0 {
+            reporter.recording("did_start_recording", "Recording to", recording.path());
+        }
     }
 
     /// Closes the file and gives it its name, and tells so. Call it when the session is over.
-    pub(crate) async fn keep(self, reporter: Reporter) -> Result<(), Failure> {
-        let path = self.0.path().to_owned();
-        let finished = tokio::task::spawn_blocking(move || self.0.finish());
+    pub(crate) async fn keep(mut self, reporter: Reporter) -> Result<(), Failure> {
+        let Some(recording) = self.0.take() else {
+            return Ok(());
+        };
+        let path = recording.path().to_owned();
+        let finished = tokio::task::spawn_blocking(move || recording.finish());
         let outcome = finished
             .await
             .map_err(|error| Failure::new(Code::Internal, error))?;
@@ -219,7 +225,15 @@ impl Recorded {
     /// Closes and removes the file: there was no call.
     pub(crate) async fn discard(self) {
         // What cannot be removed was never written.
-        let _ = tokio::task::spawn_blocking(move || self.0.discard()).await;
+        let _ = tokio::task::spawn_blocking(move || drop(self)).await;
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        if let Some(recording) = self.0.take() {
+            recording.discard();
+        }
     }
 }
 
