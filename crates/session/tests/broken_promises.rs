@@ -381,3 +381,29 @@ fn streams_that_are_added_meanwhile_wait_for_their_turn() {
     script.request_in_our_call("ACK", 9, None);
     assert_eq!(script.count("INVITE"), before + 2);
 }
+
+/// Who wishes to hold while a proposal is under way does so with the answer to it.
+#[test]
+fn a_hold_that_comes_with_an_answer_is_told() {
+    let (mut script, id, _) = running();
+    let streams: Vec<Box<dyn MediaStream>> = vec![Box::new(AudioStream::offer())];
+    script
+        .manager
+        .add_streams(script.now, id, streams)
+        .expect("it runs");
+    script.drain();
+    let held = "m=audio 5010 RTP/AVP 0\na=sendonly";
+    let answer = version(2, &format!("{AUDIO}\na=sendonly\n{CHAT}\n{held}"));
+    script.respond("INVITE", 200, Some(&answer));
+    let told = told(&script, |event| {
+        matches!(
+            event,
+            SessionEvent::DidChangeHoldState {
+                originator: Originator::Remote,
+                on_hold: true,
+                ..
+            }
+        )
+    });
+    assert_eq!(told.len(), 1, "{told:?}");
+}

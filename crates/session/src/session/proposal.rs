@@ -174,6 +174,7 @@ impl Session {
         self.respond_to_reinvite(cx, body, &placed);
         self.begin_added(cx, &placed, false);
         self.note_hold(cx);
+        self.notice_remote_hold(cx);
         Ok(())
     }
 

@@ -155,6 +155,10 @@ impl Session {
             Exchange::Removing(streams) => self.tell_removed(cx, Streams::new(streams)),
             Exchange::Idle | Exchange::Holding | Exchange::Changing | Exchange::Proposed(_) => {}
         }
+        // To a hold of ours many answer by `inactive` who hold nothing themselves.
+        if !wished {
+            self.notice_remote_hold(cx);
+        }
         self.pursue(cx);
     }
 
@@ -399,7 +403,7 @@ impl Session {
         }
     }
 
-    fn notice_remote_hold(&mut self, cx: &mut Context<'_>) {
+    pub(super) fn notice_remote_hold(&mut self, cx: &mut Context<'_>) {
         let on_hold = self.places.iter().any(MediaStream::is_on_hold_by_remote);
         if on_hold != self.hold.by_remote {
             self.hold.by_remote = on_hold;
